@@ -1,0 +1,229 @@
+//! Every knob: its unit in its name, its default, and the reason for it.
+//!
+//! A configuration is a TOML file of which each part may be left out; an unknown name is an error, so that a
+//! misspelt limit is noticed and not merely without effect.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use ipnet::IpNet;
+use serde::Deserialize;
+
+/// All of it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the API listens. Loopback by default: whoever opens it to a network puts TLS in front of it.
+    pub listen: SocketAddr,
+    /// Where the database and compiled plugins are kept.
+    pub data_dir: PathBuf,
+    /// Limits on what callers post.
+    pub accept: AcceptConfig,
+    /// Limits on plugins.
+    pub plugin: PluginConfig,
+    /// How requests are sent.
+    pub send: SendConfig,
+    /// How deliveries are worked on.
+    pub deliver: DeliverConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8470)),
+            data_dir: PathBuf::from("hookmill-data"),
+            accept: AcceptConfig::default(),
+            plugin: PluginConfig::default(),
+            send: SendConfig::default(),
+            deliver: DeliverConfig::default(),
+        }
+    }
+}
+
+/// Limits on what callers post.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AcceptConfig {
+    /// One event's data. Receivers take 2 to 16 MB (Zapier's raw hook, Make, n8n); a form of it can be six times as
+    /// large, so this leaves room.
+    pub event_bytes_max: usize,
+    /// Events of one NDJSON request: they are committed together, and a commit should not hold up others.
+    pub batch_events_max: usize,
+    /// One NDJSON request as a whole, which stands in memory.
+    pub batch_bytes_max: usize,
+    /// Any other request's body but a plugin's component.
+    pub body_bytes_max: usize,
+}
+
+impl Default for AcceptConfig {
+    fn default() -> Self {
+        Self { event_bytes_max: 1 << 20, batch_events_max: 10_000, batch_bytes_max: 32 << 20, body_bytes_max: 1 << 20 }
+    }
+}
+
+/// Limits on plugins. Those that a plugin's author meets stand in `wit/` too.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PluginConfig {
+    /// A component's size. Python's are 18.5 MB, StarlingMonkey's 12.
+    pub component_bytes_max: usize,
+    /// Time to compile a component, in a process of its own: compiling is where a hostile component costs most (1.4 MB
+    /// took 49 s). Python's 18.5 MB take 8 s.
+    pub compile_s_max: u64,
+    /// Address space of that process. StarlingMonkey and Python need about 2 GiB, a hostile 7 MB took 4.8.
+    pub compile_memory_bytes_max: u64,
+    /// Fuel of one transform, whatever its input: about 7 ms. QuickJS and Python need 1 million to start,
+    /// StarlingMonkey 8.
+    pub fuel_base: u64,
+    /// Fuel for each byte of events and configuration: a Rust plugin uses some 340 to reshape JSON, a scripted one ten
+    /// times that. Authors do not choose their input's size, so the limit follows it.
+    pub fuel_per_byte: u64,
+    /// Wall clock of one transform: a second net, for a machine that is short of CPU. Fuel is the first.
+    pub wall_clock_ms_max: u64,
+    /// Memory of one instance. Rust and QuickJS need 2 MiB, Python 16, and the largest body needs some copies.
+    pub memory_bytes_max: usize,
+    /// Memories of one component: 1 for most, 2 with an adapter.
+    pub memories_max: usize,
+    /// Tables of one component.
+    pub tables_max: usize,
+    /// Core instances of one component: Rust has 5 to 18, QuickJS 40, Python 108.
+    pub instances_max: usize,
+    /// A body once encoded. Fits Zapier's documented 10 MB and n8n's 16; Make takes 5.2.
+    pub output_bytes_max: usize,
+    /// A plugin's headers.
+    pub headers_max: usize,
+    /// A header's name.
+    pub header_name_bytes_max: usize,
+    /// A header's value: what most servers take.
+    pub header_value_bytes_max: usize,
+    /// All of a plugin's headers: what most servers take.
+    pub headers_bytes_max: usize,
+    /// The query that a plugin appends, encoded: what most servers take in a request line.
+    pub query_bytes_max: usize,
+    /// What one transform may log.
+    pub log_bytes_max: usize,
+    /// Transforms that stand in memory at once. Each may take `memory_bytes_max`.
+    pub transforms_max: u32,
+}
+
+impl Default for PluginConfig {
+    fn default() -> Self {
+        Self {
+            component_bytes_max: 32 << 20,
+            compile_s_max: 60,
+            compile_memory_bytes_max: 4 << 30,
+            fuel_base: 100_000_000,
+            fuel_per_byte: 2_000,
+            wall_clock_ms_max: 5_000,
+            memory_bytes_max: 64 << 20,
+            memories_max: 4,
+            tables_max: 64,
+            instances_max: 128,
+            output_bytes_max: 6 << 20,
+            headers_max: 64,
+            header_name_bytes_max: 128,
+            header_value_bytes_max: 8 << 10,
+            headers_bytes_max: 32 << 10,
+            query_bytes_max: 8 << 10,
+            log_bytes_max: 16 << 10,
+            transforms_max: 64,
+        }
+    }
+}
+
+/// How requests are sent.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SendConfig {
+    /// Networks that may be sent to although they are private, local or otherwise not public: none by default, since
+    /// a subscription's URL is its owner's word and the host may reach what that owner may not.
+    pub allow_networks: Vec<IpNet>,
+    /// What is kept of an answer's body; reading stops there.
+    pub answer_body_bytes_max: usize,
+    /// What is kept of an answer's headers.
+    pub answer_headers_bytes_max: usize,
+    /// Idle connections kept for each receiver, so that a busy one is not connected to anew for each delivery.
+    pub idle_connections_per_host_max: usize,
+    /// Seconds until an idle connection is closed: less than the 60 s after which many servers close theirs.
+    pub idle_connection_s: u64,
+}
+
+impl Default for SendConfig {
+    fn default() -> Self {
+        Self {
+            allow_networks: Vec::new(),
+            answer_body_bytes_max: 16 << 10,
+            answer_headers_bytes_max: 16 << 10,
+            idle_connections_per_host_max: 64,
+            idle_connection_s: 50,
+        }
+    }
+}
+
+/// How deliveries are worked on.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeliverConfig {
+    /// Deliveries being transformed and sent at once. A waiting request costs some 50 KB.
+    pub in_flight_max: usize,
+    /// Of one subscription, so that a receiver that hangs leaves room for the others.
+    pub in_flight_per_subscription_max: usize,
+    /// Deliveries that wait in memory; beyond it they wait in rows.
+    pub waiting_max: usize,
+    /// Of one subscription, for the same reason.
+    pub waiting_per_subscription_max: usize,
+    /// Bytes of events that wait in memory; beyond it they wait in rows.
+    pub waiting_bytes_max: usize,
+    /// Seconds that a claim holds: longer than the longest timeout, short enough to go on soon after a crash.
+    pub claim_s: u32,
+    /// Seconds that a shutdown waits for what is in flight.
+    pub grace_s: u64,
+}
+
+impl Default for DeliverConfig {
+    fn default() -> Self {
+        Self {
+            in_flight_max: 512,
+            in_flight_per_subscription_max: 64,
+            waiting_max: 16_384,
+            waiting_per_subscription_max: 4_096,
+            waiting_bytes_max: 64 << 20,
+            claim_s: 120,
+            grace_s: 20,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// If it cannot be read, is no TOML, has an unknown name or a value that cannot work; says where.
+    pub fn read(file: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+        let config: Self = toml::from_str(&text).with_context(|| format!("in {}", file.display()))?;
+        config.check().with_context(|| format!("in {}", file.display()))?;
+        Ok(config)
+    }
+
+    /// Refuses values that cannot work together or at all.
+    fn check(&self) -> anyhow::Result<()> {
+        let deliver = &self.deliver;
+        for (name, value) in [
+            ("deliver.in_flight_max", deliver.in_flight_max),
+            ("deliver.in_flight_per_subscription_max", deliver.in_flight_per_subscription_max),
+            ("deliver.waiting_max", deliver.waiting_max),
+            ("deliver.waiting_per_subscription_max", deliver.waiting_per_subscription_max),
+            ("accept.batch_events_max", self.accept.batch_events_max),
+            ("plugin.transforms_max", self.plugin.transforms_max as usize),
+        ] {
+            anyhow::ensure!(value > 0, "{name} must be at least 1");
+        }
+        anyhow::ensure!(
+            deliver.claim_s >= 70,
+            "deliver.claim_s must be at least 70: a subscription's timeout may be 60 s, and a claim must outlast it"
+        );
+        Ok(())
+    }
+}

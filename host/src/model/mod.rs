@@ -1,0 +1,76 @@
+//! Who is who: spaces, events, subscriptions, deliveries, attempts, plugins and keys.
+//!
+//! Values are parsed once, at the edge, into types that cannot hold a wrong one; nothing behind the edge checks
+//! again. The model knows no stage, no store and no HTTP server.
+
+mod attempt;
+mod delivery;
+mod event;
+mod id;
+mod key;
+mod plugin;
+mod request;
+mod secret;
+mod space;
+mod subscription;
+
+pub use attempt::{Answer, Attempt, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SendFault, SendFaultCode, SentRequest};
+pub use delivery::{Delivery, DeliveryState};
+pub use event::{Event, EventId, EventType};
+pub use id::{DeliveryId, IdError, KeyId, SubscriptionId};
+pub use key::{Key, Role};
+pub use plugin::{Digest, Plugin, PluginName, PluginRef, PluginVersion};
+pub use request::{Body, Draft, Request};
+pub use secret::{Secret, SecretError};
+pub use space::{Space, SpaceId};
+pub use subscription::{
+    ContentType, CustomHeader, FieldSelection, Method, Pattern, PauseReason, RetryPolicy, Subscription, SubscriptionState,
+    SuccessCodes,
+};
+
+/// Why a text is not the value that was asked for; names what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
+
+impl Invalid {
+    /// From words that say what would be right.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+/// Implements `Display`, `FromStr` and serde for a newtype over `String` that has a `parse(&str)`.
+macro_rules! text_newtype {
+    ($name:ident) => {
+        impl $name {
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl std::str::FromStr for $name {
+            type Err = $crate::model::Invalid;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::parse(text)
+            }
+        }
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                Self::parse(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use text_newtype;

@@ -1,0 +1,51 @@
+//! A request on its way: as the plugin drafted it, and as it is sent.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use url::Url;
+
+use super::Method;
+
+/// A body before it is encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// JSON text, sent as it is with `application/json`.
+    Json(String),
+    /// Ordered fields, sent as `application/x-www-form-urlencoded`.
+    Form(Vec<(String, String)>),
+    /// Text, sent as `text/plain; charset=utf-8`.
+    Text(String),
+    /// Bytes with a content type of the plugin's own.
+    Binary {
+        /// The whole `content-type` header.
+        content_type: String,
+        /// The body.
+        bytes: Vec<u8>,
+    },
+}
+
+/// What a transform makes: everything of a request but its address and its signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// The method, if the plugin wants another than the subscription's.
+    pub method: Option<Method>,
+    /// Query parameters to append, not yet encoded.
+    pub query: Vec<(String, String)>,
+    /// Headers beside those that the host sets, checked against the contract.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Body,
+}
+
+/// A request, ready to be signed and sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The whole URL, appended query included.
+    pub url: Url,
+    /// All headers but those of the signature and those that the HTTP client sets itself.
+    pub headers: HeaderMap,
+    /// The exact bytes that are signed and sent; empty for a GET.
+    pub body: Bytes,
+}

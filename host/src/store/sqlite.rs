@@ -1,0 +1,3 @@
+//! (in work)
+/// SQLite.
+pub struct Sqlite;
