@@ -15,8 +15,8 @@ pub struct EventId(String);
 impl EventId {
     /// Parses a producer's id: it stands in URLs and in a header, hence the narrow alphabet.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let ok = (1..=128).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-:~.".contains(&b));
+        let ok =
+            (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-:~.".contains(&b));
         if ok {
             Ok(Self(text.to_owned()))
         } else {

@@ -14,7 +14,9 @@ mod secret;
 mod space;
 mod subscription;
 
-pub use attempt::{Answer, Attempt, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SendFault, SendFaultCode, SentRequest};
+pub use attempt::{
+    Answer, Attempt, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SendFault, SendFaultCode, SentRequest,
+};
 pub use delivery::{Delivery, DeliveryState};
 pub use event::{Event, EventId, EventType};
 pub use id::{DeliveryId, IdError, KeyId, SubscriptionId};
@@ -24,8 +26,8 @@ pub use request::{Body, Draft, Request};
 pub use secret::{Secret, SecretError};
 pub use space::{Space, SpaceId};
 pub use subscription::{
-    ContentType, CustomHeader, FieldSelection, Method, Pattern, PauseReason, RetryPolicy, Subscription, SubscriptionState,
-    SuccessCodes,
+    ContentType, CustomHeader, FieldSelection, Method, Pattern, PauseReason, RetryPolicy, Subscription,
+    SubscriptionState, SuccessCodes,
 };
 
 /// Why a text is not the value that was asked for; names what would be right.

@@ -271,12 +271,7 @@ pub trait Store: Send + Sync + 'static {
     // What happened.
 
     /// A space's events, newest first, older than the event `before`.
-    async fn events(
-        &self,
-        space: &SpaceId,
-        before: Option<EventId>,
-        limit: usize,
-    ) -> Result<Vec<Event>, StoreError>;
+    async fn events(&self, space: &SpaceId, before: Option<EventId>, limit: usize) -> Result<Vec<Event>, StoreError>;
     /// One event, and how many deliveries it made.
     async fn event(&self, space: &SpaceId, id: &EventId) -> Result<Option<(Event, u64)>, StoreError>;
     /// A space's deliveries, newest first.
@@ -287,11 +282,7 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Delivery>, StoreError>;
     /// One delivery with its attempts, oldest first.
-    async fn delivery(
-        &self,
-        space: &SpaceId,
-        id: DeliveryId,
-    ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError>;
+    async fn delivery(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError>;
     /// Cancels or retries a delivery.
     async fn command(
         &self,

@@ -1,0 +1,3 @@
+//! Accept: the HTTP API.
+
+pub mod intake;

@@ -1,0 +1,3 @@
+use crate::Host;
+use crate::model::Delivery;
+pub(super) async fn attempt(_host: &Host, _delivery: Delivery) {}

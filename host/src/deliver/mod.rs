@@ -1,0 +1,169 @@
+//! Deliver: the loop that knows the order transform → sign → send → record.
+//!
+//! It takes what is due, from the inbox or from rows, lets each subscription's deliveries wait in a lane of their own,
+//! and starts an attempt ([`attempt`]) for each as there is room.
+//!
+//! It never polls. It sleeps until a delivery is pushed, an attempt ends, or the next row is due; the last it learns
+//! from whoever writes such a row ([`Inbox::due`]) and, after fetching rows, from the store. Forgetting the known due
+//! time *before* asking the store is what keeps a row written meanwhile from being overslept.
+
+mod attempt;
+pub mod inbox;
+mod lanes;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::Host;
+use crate::model::{Delivery, DeliveryId, SubscriptionId};
+use crate::store::StoreError;
+
+pub use inbox::{Claimed, Inbox, Room};
+use lanes::Lanes;
+
+/// Rows fetched at a time: many enough that a backlog is not paid for row by row.
+const CLAIM_MAX: usize = 256;
+
+/// How long the loop leaves a failing store alone.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// The loop.
+pub struct Deliver {
+    host: Arc<Host>,
+    lanes: Lanes,
+    attempts: JoinSet<SubscriptionId>,
+}
+
+impl Deliver {
+    /// A loop over this host's deliveries.
+    pub fn new(host: Arc<Host>) -> Self {
+        let lanes = Lanes::new(&host.config.deliver);
+        Self { host, lanes, attempts: JoinSet::new() }
+    }
+
+    /// Delivers until `shutdown`; then finishes what is in flight, as long as the grace period lasts, and hands the
+    /// rest back to its rows.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        // Rows from before this start: nothing told us when they are due.
+        self.host.inbox.due(Timestamp::MIN);
+        while !shutdown.is_cancelled() {
+            self.step().await;
+            let next_due = self.host.inbox.next_due().filter(|_| self.host.inbox.free() > 0);
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = self.host.inbox.changed() => {}
+                Some(ended) = self.attempts.join_next() => self.ended(ended),
+                () = sleep_until(&self.host, next_due) => {}
+            }
+        }
+        self.drain().await;
+    }
+
+    /// Delivers all that is due now and returns when nothing of it is left: how tests step.
+    pub async fn run_once(&mut self) {
+        self.host.inbox.due(Timestamp::MIN);
+        loop {
+            self.step().await;
+            match self.attempts.join_next().await {
+                Some(ended) => self.ended(ended),
+                None => return,
+            }
+        }
+    }
+
+    /// Takes in what is there and starts what can be started.
+    async fn step(&mut self) {
+        let mut overflow = Vec::new();
+        for claimed in self.host.inbox.arrivals() {
+            overflow.extend(self.lanes.push(claimed).err());
+        }
+        let now = self.host.clock.now();
+        if self.host.inbox.next_due().is_some_and(|due| due <= now) && self.host.inbox.free() > 0 {
+            if let Err(err) = self.fetch(now, &mut overflow).await {
+                self.store_failed("fetching due deliveries", &err);
+            }
+        }
+        if !overflow.is_empty() {
+            self.hand_back(overflow).await;
+        }
+        while let Some(claimed) = self.lanes.start() {
+            self.start(claimed.delivery);
+        }
+    }
+
+    /// Fetches due rows into the lanes.
+    async fn fetch(&mut self, now: Timestamp, overflow: &mut Vec<Claimed>) -> Result<(), StoreError> {
+        let Host { store, inbox, .. } = &*self.host;
+        inbox.forget_due();
+        let except = self.lanes.full();
+        let limit = inbox.free().min(CLAIM_MAX);
+        let claimed = store.claim_due(now, self.host.claim_until(now), limit, &except).await?;
+        let more = claimed.len() == limit;
+        for delivery in claimed {
+            let room = inbox.take(delivery.event.data.get().len());
+            overflow.extend(self.lanes.push(Claimed { delivery, room }).err());
+        }
+        let next = if more { Some(now) } else { store.next_due(&self.lanes.full()).await? };
+        next.into_iter().for_each(|next| inbox.due(next));
+        Ok(())
+    }
+
+    fn start(&mut self, delivery: Delivery) {
+        let host = self.host.clone();
+        self.attempts.spawn(async move {
+            let subscription = delivery.subscription_id;
+            attempt::attempt(&host, delivery).await;
+            subscription
+        });
+    }
+
+    fn ended(&mut self, ended: Result<SubscriptionId, tokio::task::JoinError>) {
+        // An attempt's task neither panics nor is aborted while the loop runs; if it did panic, its lane would lose
+        // one place, so that is passed on and ends the host.
+        let id = ended.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
+        if self.lanes.finished(id) {
+            self.host.inbox.due(self.host.clock.now());
+        }
+    }
+
+    async fn hand_back(&self, claimed: Vec<Claimed>) {
+        let claims: Vec<(DeliveryId, Timestamp)> =
+            claimed.iter().filter_map(|claimed| Some((claimed.delivery.id, claimed.delivery.claimed_until?))).collect();
+        if let Err(err) = self.host.store.hand_back(claims).await {
+            // The claims lapse by themselves.
+            self.store_failed("handing deliveries back", &err);
+        }
+    }
+
+    fn store_failed(&self, doing: &str, err: &StoreError) {
+        tracing::error!(error = err as &dyn std::error::Error, "{doing} failed");
+        let now = self.host.clock.now();
+        self.host.inbox.due(now.checked_add(STORE_PAUSE).unwrap_or(now));
+    }
+
+    async fn drain(mut self) {
+        let waiting = self.lanes.drain();
+        let (in_flight, handed_back) = (self.lanes.in_flight(), waiting.len());
+        tracing::info!(in_flight, handed_back, "draining");
+        let arrived = self.host.inbox.arrivals();
+        self.hand_back(waiting.into_iter().chain(arrived).collect()).await;
+        let grace = Duration::from_secs(self.host.config.deliver.grace_s);
+        let all = async { while self.attempts.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, all).await.is_err() {
+            // Their claims end with the next start; the receivers may see them again.
+            tracing::warn!(cut_off = self.attempts.len(), "the grace period is over");
+        }
+    }
+}
+
+/// Until `due`; for ever if there is none.
+async fn sleep_until(host: &Host, due: Option<Timestamp>) {
+    match due {
+        Some(due) => host.clock.sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,57 @@
+//! Record: what an attempt's outcome means for its delivery and its subscription.
+//!
+//! Pure. An outcome is somebody else's doing, success or fault, and becomes a transition here; our own faults never
+//! come this far, they leave the delivery as it is and its claim lapses.
+
+use jiff::Timestamp;
+
+use crate::delay;
+use crate::model::{Answer, DeliveryState, Outcome, PauseReason, Subscription};
+
+/// What happens next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// The delivery's next state.
+    pub state: DeliveryState,
+    /// When its next attempt is due, if it is pending.
+    pub due_at: Option<Timestamp>,
+    /// Why, in words; none for a success.
+    pub reason: Option<String>,
+    /// Pause the subscription, and why.
+    pub pause: Option<PauseReason>,
+}
+
+/// Decides what follows from the outcome of attempt `number`, which ended at `now`; `chance` (0 to 1) spreads retries.
+pub fn decide(subscription: &Subscription, number: u32, outcome: &Outcome, now: Timestamp, chance: f64) -> Transition {
+    let end = |state, reason| Transition { state, due_at: None, reason, pause: None };
+    let retry = |reason: String, retry_after| match delay::next(&subscription.retry, number, now, retry_after, chance) {
+        Some(due_at) => {
+            Transition { state: DeliveryState::Pending, due_at: Some(due_at), reason: Some(reason), pause: None }
+        }
+        None => end(DeliveryState::Failed, Some(reason)),
+    };
+    match outcome {
+        Outcome::Succeeded(_) => end(DeliveryState::Delivered, None),
+        Outcome::Skipped(reason) => end(DeliveryState::Skipped, Some(reason.clone())),
+        // 410: the receiver is gone for good (Standard Webhooks 1.0.0, "Response status codes").
+        Outcome::Refused(answer) if answer.status == 410 => Transition {
+            pause: Some(PauseReason::Gone),
+            ..end(DeliveryState::Failed, Some("the receiver answered 410 Gone".to_owned()))
+        },
+        Outcome::Refused(answer) => {
+            retry(format!("the receiver answered {}", answer.status), asked_to_wait(answer, now))
+        }
+        Outcome::Unreachable(fault) => retry(fault.message.clone(), None),
+        Outcome::PluginFailed(fault) if fault.retry => retry(fault.message.clone(), None),
+        Outcome::PluginFailed(fault) => end(DeliveryState::Failed, Some(fault.message.clone())),
+    }
+}
+
+/// `Retry-After`, which is obeyed on the two statuses that say "later".
+fn asked_to_wait(answer: &Answer, now: Timestamp) -> Option<std::time::Duration> {
+    if !matches!(answer.status, 429 | 503) {
+        return None;
+    }
+    let (_, value) = answer.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"))?;
+    delay::retry_after(value, now)
+}
