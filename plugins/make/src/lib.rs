@@ -1,0 +1,53 @@
+//! Make's custom webhook: nested JSON, or a form with bracketed keys, whichever the subscription asks for.
+
+use hookmill_plugin::{
+    Body, Delivery, Description, Failure, Outcome, Plugin, deliver_within, export, form, json, refuse,
+};
+use serde::Deserialize;
+
+/// What Make takes.
+const BODY_BYTES_MAX: usize = 5_242_880;
+
+/// The plugin.
+pub struct Make;
+
+/// Its configuration.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Whether a single event is sent as a list, too.
+    #[serde(default)]
+    list: bool,
+}
+
+impl Plugin for Make {
+    type Config = Config;
+
+    fn describe() -> Description {
+        Description {
+            name: "make".into(),
+            version: "1.0.0".into(),
+            summary: "Make's custom webhook: nested JSON, or a form with bracketed keys".into(),
+            content_types: vec!["application/json".into(), "application/x-www-form-urlencoded".into()],
+            config_schema: include_str!("config.schema.json").into(),
+            extra: vec![],
+        }
+    }
+
+    fn transform(delivery: Delivery, config: Config) -> Result<Outcome, Failure> {
+        let events = &delivery.events;
+        let body = match delivery.subscription.content_type.as_str() {
+            "application/json" => Body::Json(json::events(events, config.list, |event| event.data.clone())),
+            "application/x-www-form-urlencoded" => Body::Form(form::events(events, config.list, form::bracketed)?),
+            // Make would put the whole text into one field, where no module finds its parts.
+            other => {
+                return Err(refuse(format!(
+                    "Make takes application/json or a form, the subscription asks for {other}"
+                )));
+            }
+        };
+        deliver_within(body, BODY_BYTES_MAX, "Make")
+    }
+}
+
+export!(Make);

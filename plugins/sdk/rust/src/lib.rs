@@ -1,0 +1,103 @@
+//! What a Hookmill plugin in Rust needs beside its own code.
+//!
+//! A plugin implements [`Plugin`] and names itself to [`export!`]. This crate reads its configuration, sends a panic's
+//! text and place to the delivery's log, and has the few things that most plugins want: [`json`] that stays as it was
+//! written, and [`form`] fields made of it.
+
+pub mod form;
+pub mod json;
+pub mod number;
+
+/// The bindings of `wit/1.0.0/plugin.wit`, as wit-bindgen makes them.
+#[allow(missing_docs, reason = "made from the WIT, which documents what is to be said")]
+pub mod bindings {
+    wit_bindgen::generate!({
+        path: "../../../wit/1.0.0",
+        world: "plugin",
+        export_macro_name: "export_bindings",
+        pub_export_macro: true,
+        default_bindings_module: "hookmill_plugin::bindings",
+    });
+}
+
+pub use bindings::exports::hookmill::plugin::transformer::{Delivery, Description, Failure, Outcome};
+pub use bindings::hookmill::plugin::log::{Level, write as log};
+pub use bindings::hookmill::plugin::types::{Binary, Body, Event, Request, Subscription};
+
+/// A plugin.
+pub trait Plugin {
+    /// Its configuration: what the schema in its description describes, refused with serde's words if it is not.
+    type Config: serde::de::DeserializeOwned;
+
+    /// Says what it is.
+    fn describe() -> Description;
+
+    /// Makes the request of one attempt.
+    ///
+    /// # Errors
+    /// Why no request can be made, in words for the subscription's owner.
+    fn transform(delivery: Delivery, config: Self::Config) -> Result<Outcome, Failure>;
+}
+
+/// Exports a [`Plugin`] as the component's one.
+///
+/// Outside WebAssembly it does nothing, so that a plugin's tests run as native code.
+#[macro_export]
+macro_rules! export {
+    ($plugin:ty) => {
+        #[cfg(target_family = "wasm")]
+        type Exported = $crate::Exported<$plugin>;
+        #[cfg(target_family = "wasm")]
+        $crate::bindings::export_bindings!(Exported with_types_in $crate::bindings);
+    };
+}
+
+/// The exported functions of a [`Plugin`]; [`export!`] uses it.
+pub struct Exported<P>(std::marker::PhantomData<P>);
+
+impl<P: Plugin> bindings::exports::hookmill::plugin::transformer::Guest for Exported<P> {
+    fn describe() -> Description {
+        P::describe()
+    }
+
+    fn transform(delivery: Delivery) -> Result<Outcome, Failure> {
+        // A panic ends as a trap without its text; the log keeps it.
+        std::panic::set_hook(Box::new(|info| log(Level::Error, &info.to_string())));
+        let config = config(&delivery.subscription.config)?;
+        P::transform(delivery, config)
+    }
+}
+
+/// Reads a configuration.
+///
+/// # Errors
+/// If it is not of this shape: then no later attempt can do better.
+pub fn config<C: serde::de::DeserializeOwned>(text: &str) -> Result<C, Failure> {
+    serde_json::from_str(text).map_err(|e| refuse(format!("the configuration is wrong: {e}")))
+}
+
+/// A failure that no later attempt can mend.
+pub fn refuse(reason: impl Into<String>) -> Failure {
+    Failure { reason: reason.into(), retry: false }
+}
+
+/// A request with this body and nothing else of its own.
+pub fn deliver(body: Body) -> Outcome {
+    Outcome::Deliver(Request { method: None, query: vec![], headers: vec![], body, extra: vec![] })
+}
+
+/// The same, if its receiver takes a body of that size once it is encoded.
+///
+/// # Errors
+/// If it does not.
+pub fn deliver_within(body: Body, bytes_max: usize, receiver: &str) -> Result<Outcome, Failure> {
+    let bytes = match &body {
+        Body::Json(text) | Body::Text(text) => text.len(),
+        Body::Form(fields) => form::encoded_len(fields),
+        Body::Binary(binary) => binary.bytes.len(),
+    };
+    if bytes <= bytes_max {
+        return Ok(deliver(body));
+    }
+    Err(refuse(format!("the body has {bytes} bytes and {receiver} takes {bytes_max}: leave fields out")))
+}
