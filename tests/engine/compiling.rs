@@ -1,0 +1,199 @@
+//! Compiling ends, whatever is compiled, and what was compiled is found again.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use hookmill::config::PluginConfig;
+use hookmill::model::Digest;
+use hookmill::transform::engine::{Engine, EngineError, InspectError};
+
+use crate::engine::fixture::{binary, engine_with, transform};
+
+const ECHO: Bytes = Bytes::from_static(hookmill_guests::ECHO);
+
+/// Within every limit of the scan, and hard to compile: functions whose every block sees every local.
+fn bomb() -> Vec<u8> {
+    let mut body = String::new();
+    for n in 0..6_000 {
+        let _ = write!(
+            body,
+            "(if (local.get {}) (then (local.set {} (i32.add (local.get {}) (i32.load (local.get {}))))))",
+            n % 1_000,
+            (n * 7) % 1_000,
+            (n * 13) % 1_000,
+            (n * 17) % 1_000
+        );
+    }
+    let function = format!("(func (local {}) (loop $l {body} (br_if $l (local.get 0))))", "i32 ".repeat(1_000));
+    let text = format!(
+        r#"(component (core module (memory 1) {})
+           (instance $i) (export "hookmill:plugin/transformer@1.0.0" (instance $i)))"#,
+        function.repeat(20)
+    );
+    wat::parse_str(text).expect("well-formed text")
+}
+
+async fn refusal(limits: &PluginConfig, component: Vec<u8>) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    match engine_with(limits, folder.path()).inspect(component.into()).await {
+        Err(InspectError::Refused(refusal)) => {
+            assert_eq!(artefacts(folder.path()), Vec::<PathBuf>::new(), "nothing is kept of it");
+            refusal.0
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn compiling_that_takes_too_long_is_a_refusal() {
+    let limits = PluginConfig { compile_s_max: 1, ..PluginConfig::default() };
+    assert_eq!(refusal(&limits, bomb()).await, "compiling it takes more than 1 s");
+}
+
+#[tokio::test]
+async fn compiling_that_takes_too_much_memory_is_a_refusal() {
+    let limits = PluginConfig { compile_memory_bytes_max: 64 << 20, ..PluginConfig::default() };
+    assert_eq!(refusal(&limits, bomb()).await, "compiling it takes more than 64 MiB of memory");
+}
+
+#[tokio::test]
+async fn a_component_that_is_not_valid_is_refused_with_the_compilers_words() {
+    let text = r#"(component (core module (func (result i32) (f32.const 1)))
+        (instance $i) (export "hookmill:plugin/transformer@1.0.0" (instance $i)))"#;
+    let reason = refusal(&PluginConfig::default(), wat::parse_str(text).expect("well-formed text")).await;
+    assert!(reason.starts_with("it does not compile: ") && reason.contains("type mismatch"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_component_that_is_too_large_is_refused_unread() {
+    let limits = PluginConfig { component_bytes_max: 1_000, ..PluginConfig::default() };
+    let reason = refusal(&limits, vec![0; 1_001]).await;
+    assert_eq!(reason, "it has 1001 bytes; a component may have 1000");
+}
+
+#[tokio::test]
+async fn a_compiler_that_cannot_be_run_is_the_hosts_fault() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = without_compiler(folder.path());
+    let error = engine.inspect(ECHO).await.expect_err("nothing compiles");
+    assert!(matches!(error, InspectError::Engine(EngineError::Compiler { .. })), "{error:?}");
+    let engine = Engine::new(&PluginConfig::default(), folder.path(), "/bin/false".into()).expect("it starts");
+    let error = engine.inspect(ECHO).await.expect_err("nothing compiles");
+    assert!(matches!(error, InspectError::Engine(EngineError::CompilerExit { code: Some(1), .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_component_that_is_not_what_its_digest_says_is_not_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = engine_with(&PluginConfig::default(), folder.path());
+    let error = engine.load(Digest::of(b"another"), ECHO).await.expect_err("it is not that one");
+    assert!(matches!(error, InspectError::Refused(refusal) if refusal.0.starts_with("its digest is sha256:")));
+}
+
+fn without_compiler(folder: &Path) -> Engine {
+    Engine::new(&PluginConfig::default(), folder, "/nowhere/hookmill".into()).expect("it starts")
+}
+
+fn artefacts(folder: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path());
+    files.filter(|file| file.file_name().is_some_and(|name| name != "key")).collect()
+}
+
+/// A folder in which the echo is compiled, its digest, and its file.
+async fn compiled() -> (tempfile::TempDir, Digest, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let component = ECHO;
+    let digest = Digest::of(&component);
+    let engine = engine_with(&PluginConfig::default(), folder.path());
+    assert!(engine.load_cached(digest).await.is_none());
+    engine.load(digest, component).await.expect("it compiles");
+    assert!(engine.prepared(&digest).is_some());
+    let [artefact] = artefacts(folder.path()).try_into().expect("one file");
+    (folder, digest, artefact)
+}
+
+#[tokio::test]
+async fn a_restart_compiles_nothing() {
+    let (folder, digest, _) = compiled().await;
+    let engine = without_compiler(folder.path());
+    assert!(engine.prepared(&digest).is_none());
+    let plugin = engine.load_cached(digest).await.expect("it is on disk");
+    assert_eq!(plugin.digest(), digest);
+    assert!(engine.prepared(&digest).is_some());
+    assert!(transform(&engine, &plugin, "{}", "[]").await.result.is_ok());
+    let inspected = engine.inspect(ECHO).await.expect("it is on disk");
+    assert_eq!(inspected.digest, digest);
+}
+
+#[tokio::test]
+async fn only_the_owner_can_read_what_was_compiled() {
+    let (folder, _, artefact) = compiled().await;
+    let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!((mode(&artefact), mode(&folder.path().join("key"))), (0o600, 0o600));
+    let inner = folder.path().join("a/b");
+    without_compiler(&inner);
+    assert_eq!(mode(&inner), 0o700);
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_as_it_was_written_is_compiled_anew() {
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 6] = [
+        ("emptied", |file| fs::write(file, []).expect("written")),
+        ("torn", |file| {
+            let whole = fs::read(file).expect("read");
+            fs::write(file, &whole[..whole.len() / 2]).expect("written");
+        }),
+        ("altered", |file| {
+            let mut bytes = fs::read(file).expect("read");
+            let last = bytes.len() - 1;
+            bytes[last] ^= 1;
+            fs::write(file, bytes).expect("written");
+        }),
+        ("without its tag", |file| {
+            let bytes = fs::read(file).expect("read");
+            fs::write(file, &bytes[32..]).expect("written");
+        }),
+        ("under another key", |file| fs::write(file.with_file_name("key"), [7; 32]).expect("written")),
+        ("under a torn key", |file| fs::write(file.with_file_name("key"), [7; 5]).expect("written")),
+    ];
+    for (what, damage) in damages {
+        let (folder, digest, artefact) = compiled().await;
+        damage(&artefact);
+        assert!(without_compiler(folder.path()).load_cached(digest).await.is_none(), "{what}");
+        let engine = engine_with(&PluginConfig::default(), folder.path());
+        engine.load(digest, ECHO).await.expect(what);
+        assert!(without_compiler(folder.path()).load_cached(digest).await.is_some(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_under_anothers_name_is_not_run() {
+    let (folder, digest, artefact) = compiled().await;
+    let other = Digest::of(b"another");
+    let name = artefact.file_name().expect("a name").to_str().expect("text").replace(&digest.hex(), &other.hex());
+    fs::rename(&artefact, artefact.with_file_name(name)).expect("renamed");
+    assert!(without_compiler(folder.path()).load_cached(other).await.is_none());
+}
+
+#[tokio::test]
+async fn many_who_want_the_same_plugin_compile_it_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Each start leaves a line before it compiles.
+    let counter = folder.path().join("count");
+    let script = folder.path().join("compiler");
+    let text = format!("#!/bin/sh\necho >> {}\nexec {} \"$@\"\n", counter.display(), binary().display());
+    fs::write(&script, text).expect("written");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).expect("executable");
+    let engine = Engine::new(&PluginConfig::default(), &folder.path().join("cache"), script).expect("it starts");
+    let component = ECHO;
+    let digest = Digest::of(&component);
+    let loads = (0..20).map(|_| engine.load(digest, component.clone()));
+    for loaded in futures::future::join_all(loads).await {
+        loaded.expect("it compiles");
+    }
+    assert_eq!(fs::read_to_string(counter).expect("it ran"), "\n");
+}

@@ -1,0 +1,127 @@
+//! Engines, inputs, and components that no toolchain makes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use hookmill::config::PluginConfig;
+use hookmill::model::{
+    ContentType, DeliveryId, Digest, Event, EventId, FieldSelection, LogLine, Method, Pattern, PluginFault,
+    RetryPolicy, SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes,
+};
+use hookmill::transform::engine::{Engine, Input, Prepared, Shaped, Transformed};
+use serde_json::value::RawValue;
+
+/// The program that compiles.
+pub(crate) fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_hookmill"))
+}
+
+/// An engine with the default limits, and what it compiled in earlier runs.
+pub(crate) fn engine() -> Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| engine_with(&PluginConfig::default(), &kept())).clone()
+}
+
+/// A folder that outlives the run, so that the next one compiles nothing.
+pub(crate) fn kept() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-plugins")
+}
+
+/// An engine of one's own.
+pub(crate) fn engine_with(limits: &PluginConfig, folder: &Path) -> Engine {
+    Engine::new(limits, folder, binary()).expect("the machine gives what the defaults need")
+}
+
+/// The rogue plugin, ready to be told what to do.
+pub(crate) async fn rogue(engine: &Engine) -> Arc<Prepared> {
+    load(engine, hookmill_guests::ROGUE).await
+}
+
+pub(crate) async fn load(engine: &Engine, component: &'static [u8]) -> Arc<Prepared> {
+    let component = Bytes::from_static(component);
+    engine.load(Digest::of(&component), component).await.expect("it is a plugin")
+}
+
+/// Tells the rogue what to do.
+pub(crate) async fn tell(word: &str) -> Transformed {
+    let engine = engine();
+    tell_on(&engine, &*rogue(&engine).await, word).await
+}
+
+pub(crate) async fn tell_on(engine: &Engine, plugin: &Prepared, word: &str) -> Transformed {
+    let config = serde_json::to_string(word).expect("a string becomes JSON");
+    transform(engine, plugin, &config, DATA).await
+}
+
+/// What the rogue was told and how that failed.
+pub(crate) async fn fault(word: &str) -> (PluginFault, Vec<LogLine>) {
+    let Transformed { result, logs, took_us, fuel_used } = tell(word).await;
+    let fault = result.expect_err("it was told to fail");
+    let limits = PluginConfig::default();
+    assert!(took_us < limits.wall_clock_ms_max * 1_000, "{word} took {took_us} µs");
+    assert!(fuel_used > 0 && fuel_used <= limits.fuel_base + limits.fuel_per_byte * 1_000, "{word} used {fuel_used}");
+    (fault, logs)
+}
+
+/// Data with everything that a JSON library likes to change.
+pub(crate) const DATA: &str = r#"{"b": 12.50, "a":12345678901234567890, "c" :1e400,"a":"é\u00e9"}"#;
+
+pub(crate) async fn transform(engine: &Engine, plugin: &Prepared, config: &str, data: &str) -> Transformed {
+    let subscription = subscription();
+    let event = event(data);
+    let input = Input {
+        delivery_id: DELIVERY.parse::<DeliveryId>().expect("an id"),
+        attempt: 2,
+        subscription: &subscription,
+        events: &[(&event, data)],
+        config,
+    };
+    engine.transform(plugin, input).await.expect("the host does its part")
+}
+
+pub(crate) const DELIVERY: &str = "dlv_01K9ZQ4S1N8M0V6T3X5B7C2D4E";
+
+fn event(data: &str) -> Event {
+    Event {
+        space: SpaceId::parse("acme").expect("a space"),
+        id: EventId::parse("evt-1").expect("an event's id"),
+        kind: "lead.create".parse().expect("a type"),
+        occurred_at: "2026-04-29T11:13:55.021Z".parse().expect("a time"),
+        accepted_at: "2026-04-29T11:13:56Z".parse().expect("a time"),
+        data: RawValue::from_string(data.to_owned()).expect("JSON").into(),
+    }
+}
+
+fn subscription() -> Subscription {
+    Subscription {
+        id: "sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E".parse::<SubscriptionId>().expect("an id"),
+        space: SpaceId::parse("acme").expect("a space"),
+        name: "To the ERP".to_owned(),
+        description: String::new(),
+        url: "http://127.0.0.1:9/".parse().expect("a URL"),
+        method: Method::Post,
+        event_types: vec![Pattern::All],
+        condition: None,
+        fields: FieldSelection::default(),
+        content_type: ContentType::Json,
+        headers: Vec::new(),
+        delay_s: 0,
+        plugin: None,
+        secrets: Vec::new(),
+        timeout_ms: 15_000,
+        success_codes: SuccessCodes::Any2xx,
+        retry: RetryPolicy::default(),
+        state: SubscriptionState::Active,
+        pause_reason: None,
+        created_at: "2026-04-29T11:13:55Z".parse().expect("a time"),
+        updated_at: "2026-04-29T11:13:55Z".parse().expect("a time"),
+    }
+}
+
+/// What a healthy echo gives for [`DATA`].
+pub(crate) fn is_echo(transformed: &Transformed) -> bool {
+    let Ok(Shaped::Deliver(draft)) = &transformed.result else { return false };
+    draft.body == hookmill::model::Body::Json(DATA.to_owned())
+        && draft.headers == [("X-Delivery".to_owned(), DELIVERY.to_owned())]
+}

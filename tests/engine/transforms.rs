@@ -1,0 +1,114 @@
+//! What works, and stays the same.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hookmill::model::{Body, LogLevel, PluginFaultCode};
+use hookmill::transform::engine::{Shaped, Transformed};
+
+use crate::engine::fixture::{DELIVERY, engine, is_echo, load, rogue, tell, tell_on, transform};
+
+fn body(transformed: Transformed) -> Body {
+    match transformed.result.expect("it works") {
+        Shaped::Deliver(draft) => draft.body,
+        Shaped::Skip(reason) => panic!("skipped: {reason}"),
+    }
+}
+
+#[tokio::test]
+async fn data_comes_back_byte_for_byte() {
+    assert!(is_echo(&tell("echo").await));
+}
+
+#[tokio::test]
+async fn every_kind_of_body_comes_back() {
+    let fields = vec![("a b".to_owned(), "ü&".to_owned()), ("a b".to_owned(), String::new())];
+    assert_eq!(body(tell("form").await), Body::Form(fields));
+    let binary = Body::Binary { content_type: "application/xml; charset=utf-8".to_owned(), bytes: vec![0, 255] };
+    assert_eq!(body(tell("binary:application/xml; charset=utf-8").await), binary);
+    assert!(matches!(body(tell("text").await), Body::Text(_)));
+}
+
+#[tokio::test]
+async fn a_plugin_sees_its_delivery_and_nothing_of_the_machine() {
+    let Body::Text(seen) = body(tell("text").await) else { panic!("no text") };
+    for told in [DELIVERY, "sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E", "To the ERP", "acme", "lead.create", "evt-1", "attempt: 2"]
+    {
+        assert!(seen.contains(told), "{told} is missing in {seen}");
+    }
+    // The clock stands at the event's time; no environment, no arguments.
+    assert!(seen.contains("\"2026-04-29T11:13:55.021Z\"") && seen.contains(" 1777461235.021s "), "{seen}");
+    assert!(seen.ends_with(" [] []"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_skip_and_a_failure_keep_their_reasons() {
+    assert_eq!(tell("skip:no phone").await.result, Ok(Shaped::Skip("no phone".to_owned())));
+    for (word, retry) in [("fail:no phone", false), ("fail-retry:no phone", true)] {
+        let fault = tell(word).await.result.expect_err("it fails");
+        assert_eq!((fault.code, fault.message.as_str(), fault.retry), (PluginFaultCode::Failed, "no phone", retry));
+    }
+    let long = tell(&format!("fail:{}", "ü".repeat(2_000))).await.result.expect_err("it fails").message;
+    assert!(long.len() <= 1024 && long.ends_with("ü…"), "{long}");
+}
+
+#[tokio::test]
+async fn standard_output_and_error_go_to_the_log_line_by_line() {
+    let logs = tell("output").await.logs;
+    let lines: Vec<_> = logs.iter().map(|line| (line.level, line.message.as_str())).collect();
+    assert_eq!(
+        lines,
+        [
+            (LogLevel::Info, "told to output"),
+            (LogLevel::Info, "to the output"),
+            (LogLevel::Warn, "to the error"),
+            (LogLevel::Info, "unfinished"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_same_input_gives_the_same_result_for_the_same_fuel() {
+    let engine = engine();
+    let plugin = rogue(&engine).await;
+    let run = |count| {
+        let (engine, plugin) = (engine.clone(), Arc::clone(&plugin));
+        async move {
+            let mut all = Vec::new();
+            for _ in 0..count {
+                let Transformed { result, logs, fuel_used, took_us: _ } = tell_on(&engine, &plugin, "text").await;
+                all.push((result, logs, fuel_used));
+            }
+            all
+        }
+    };
+    let other = std::thread::spawn({
+        let run = run(20);
+        move || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(run)
+    });
+    let mut all = run(20).await;
+    all.extend(other.join().expect("it does not panic"));
+    assert!(all[0].2 > 10_000);
+    assert!(all.iter().all(|one| *one == all[0]));
+}
+
+#[tokio::test]
+async fn a_component_without_wasi_works() {
+    let engine = engine();
+    let plugin = load(&engine, hookmill_guests::ECHO).await;
+    let given = transform(&engine, &plugin, "{}", "[1.0]").await;
+    assert!(given.fuel_used < 1_000, "{}", given.fuel_used);
+    assert_eq!(body(given), Body::Json("[1.0]".to_owned()));
+}
+
+#[tokio::test]
+async fn a_component_describes_itself() {
+    let inspected = engine().inspect(Bytes::from_static(hookmill_guests::ROGUE)).await.expect("it is a plugin");
+    assert_eq!(inspected.digest, hookmill::model::Digest::of(hookmill_guests::ROGUE));
+    assert_eq!((inspected.name.as_str(), inspected.version.to_string().as_str()), ("rogue", "1.0.0"));
+    assert_eq!(inspected.summary, "Does what it is told, mostly wrong.");
+    assert_eq!(inspected.content_types, ["application/json"]);
+    assert_eq!(inspected.config_schema, serde_json::json!({"type": "string"}));
+    let by_hand = engine().inspect(Bytes::from_static(hookmill_guests::ECHO)).await.expect("it is a plugin");
+    assert_eq!((by_hand.name.as_str(), by_hand.summary.as_str()), ("by-hand", "Made by hand."));
+}
