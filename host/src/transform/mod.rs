@@ -2,9 +2,128 @@
 //!
 //! In order: field selection ([`select`]) takes away what the subscription does not want seen, then the subscription's
 //! plugin runs ([`Engine`]) or, without one, a default shape is made ([`shape`]), and the result is put together with
-//! what the subscription itself asks for into the [`Request`](crate::model::Request) that is signed and sent
-//! ([`request`]).
+//! what the subscription itself asks for into the [`Request`] that is signed and sent ([`request`]).
+//!
+//! Nothing is kept from one attempt to the next: each is transformed anew, from the same event and by the same code.
 
+pub mod engine;
+mod json;
 pub mod request;
 pub mod select;
 pub mod shape;
+
+use std::time::Instant;
+
+use crate::config::PluginConfig;
+use crate::model::{Delivery, Draft, Event, LogLine, PluginFault, Request, Subscription};
+
+pub use engine::{Engine, EngineError, Prepared};
+use request::About;
+use select::Selector;
+use serde_json::value::RawValue;
+use shape::Shown;
+
+/// A plugin, ready to run, with the subscription's configuration for it as JSON text.
+#[derive(Clone, Copy)]
+pub struct Plugin<'a> {
+    /// The code.
+    pub prepared: &'a Prepared,
+    /// The configuration.
+    pub config: &'a str,
+}
+
+/// What is to be transformed.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The delivery with its event.
+    pub delivery: &'a Delivery,
+    /// Which attempt this is, 1 for the first.
+    pub attempt: u32,
+    /// Whose it is.
+    pub subscription: &'a Subscription,
+    /// The subscription's field selection.
+    pub selector: &'a Selector,
+}
+
+/// What came of a transform.
+#[derive(Clone, Debug)]
+pub struct Transformed {
+    /// What to do, or how the plugin failed.
+    pub result: Result<Shaped, PluginFault>,
+    /// What the plugin logged, whatever came of it.
+    pub logs: Vec<LogLine>,
+    /// The fuel it used.
+    pub fuel_used: u64,
+    /// How long all of it took.
+    pub took_us: u64,
+}
+
+/// What a transform decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shaped {
+    /// Send this.
+    Deliver(Request),
+    /// Send nothing, for this reason.
+    Skip(String),
+}
+
+/// Makes the request of one attempt, with the subscription's plugin or, without one, in the default shape.
+///
+/// # Errors
+/// If the engine itself fails. What the plugin does wrong is in the result.
+pub async fn transform(
+    engine: &Engine,
+    limits: &PluginConfig,
+    plugin: Option<Plugin<'_>>,
+    input: Input<'_>,
+) -> Result<Transformed, EngineError> {
+    let start = Instant::now();
+    let event = &*input.delivery.event;
+    let (drafted, logs, fuel_used) = match input.selector.apply(&event.data) {
+        Err(fault) => (Err(fault), Vec::new(), 0),
+        Ok(data) => match plugin {
+            Some(plugin) => run(engine, plugin, input, &data).await?,
+            None => (shape_of(event, &data, limits, input.subscription), Vec::new(), 0),
+        },
+    };
+    let result = drafted.and_then(|drafted| match drafted {
+        engine::Shaped::Deliver(draft) => assemble(draft, limits, input).map(Shaped::Deliver),
+        engine::Shaped::Skip(reason) => Ok(Shaped::Skip(reason)),
+    });
+    let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Ok(Transformed { result, logs, fuel_used, took_us })
+}
+
+/// What the plugin drafts, what it logged and what fuel it used.
+async fn run(
+    engine: &Engine,
+    plugin: Plugin<'_>,
+    input: Input<'_>,
+    data: &RawValue,
+) -> Result<(Result<engine::Shaped, PluginFault>, Vec<LogLine>, u64), EngineError> {
+    let call = engine::Input {
+        delivery_id: input.delivery.id,
+        attempt: input.attempt,
+        subscription: input.subscription,
+        events: &[(&input.delivery.event, data.get())],
+        config: plugin.config,
+    };
+    let engine::Transformed { result, logs, fuel_used, .. } = engine.transform(plugin.prepared, call).await?;
+    Ok((result, logs, fuel_used))
+}
+
+fn shape_of(
+    event: &Event,
+    data: &RawValue,
+    limits: &PluginConfig,
+    subscription: &Subscription,
+) -> Result<engine::Shaped, PluginFault> {
+    let shown = Shown { kind: &event.kind, occurred_at: event.occurred_at, data };
+    shape::shape(subscription.content_type, &[shown], limits.output_bytes_max).map(engine::Shaped::Deliver)
+}
+
+fn assemble(draft: Draft, limits: &PluginConfig, input: Input<'_>) -> Result<Request, PluginFault> {
+    let event = &*input.delivery.event;
+    let about = About { event_id: &event.id, event_type: &event.kind, attempt: input.attempt };
+    request::assemble(input.subscription, draft, &about, limits)
+}

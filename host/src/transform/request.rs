@@ -1,1 +1,266 @@
-//! (in work)
+//! Puts a request together: what the transform drafted, what the subscription asks for, and what the host sets.
+//!
+//! The rules on headers and URLs stand here alone; the engine and the API ask this module.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::value::RawValue;
+use url::Url;
+use url::form_urlencoded::byte_serialize;
+
+use super::json::{Level, Members};
+use crate::config::PluginConfig;
+use crate::model::{
+    Body, CustomHeader, Draft, EventId, EventType, Invalid, Method, PluginFault, PluginFaultCode, Request, SentRequest,
+    Subscription,
+};
+
+/// What a custom header's name may have.
+const HEADER_NAME_BYTES_MAX: usize = 128;
+/// What a custom header's value may have: what most servers take.
+const HEADER_VALUE_BYTES_MAX: usize = 8 << 10;
+/// What a URL may have: what most servers and proxies take in a request line, with room for a plugin's query.
+const URL_BYTES_MAX: usize = 2_048;
+
+/// Which attempt a request is for: the facts that the host's own headers carry.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// The event's id; of several events, the first one's.
+    pub event_id: &'a EventId,
+    /// The event's type; of several events, the first one's.
+    pub event_type: &'a EventType,
+    /// 1 for the first.
+    pub attempt: u32,
+}
+
+/// The request of one attempt, ready to be signed.
+///
+/// # Errors
+/// If the draft cannot be sent as it is: too large once encoded, or a GET whose body has no fields.
+pub fn assemble(
+    subscription: &Subscription,
+    draft: Draft,
+    about: &About<'_>,
+    limits: &PluginConfig,
+) -> Result<Request, PluginFault> {
+    let Draft { method, mut query, headers, body } = draft;
+    let method = method.unwrap_or(subscription.method);
+    let (content_type, body) = if method == Method::Get {
+        query.extend(fields_of(body)?);
+        (None, Bytes::new())
+    } else {
+        let (content_type, body) = encode(body);
+        (Some(content_type), body)
+    };
+    let query = encode_fields(&query);
+    at_most("body", body.len(), limits.output_bytes_max)?;
+    at_most("query", query.len(), limits.query_bytes_max)?;
+    let headers = merge_headers(own_headers(about, content_type.as_deref())?, &headers, &subscription.headers)?;
+    Ok(Request { method, url: with_query(&subscription.url, &query), headers, body })
+}
+
+/// The request as the history shows it: with the signature's headers, without the values of secret ones.
+pub fn as_sent(request: &Request, signature: &HeaderMap, custom: &[CustomHeader]) -> SentRequest {
+    let secret = |name: &HeaderName| custom.iter().any(|header| header.secret && *name == *header.name.as_str());
+    let shown = |(name, value): (&HeaderName, &HeaderValue)| {
+        let value = if secret(name) { "***".into() } else { String::from_utf8_lossy(value.as_bytes()).into_owned() };
+        (name.to_string(), value)
+    };
+    SentRequest {
+        method: request.method.as_str().to_owned(),
+        url: request.url.to_string(),
+        headers: request.headers.iter().chain(signature).map(shown).collect(),
+        body: request.body.clone(),
+    }
+}
+
+/// Whether neither a plugin nor a subscription may set this header: those of the signature and of the host, those that
+/// follow from the body, and those that belong to a connection.
+pub fn forbidden_header(name: &str) -> bool {
+    const NAMES: [&str; 9] = [
+        "host",
+        "content-length",
+        "content-type",
+        "connection",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    const PREFIXES: [&str; 3] = ["webhook-", "hookmill-", "proxy-"];
+    let name = name.to_ascii_lowercase();
+    NAMES.contains(&name.as_str()) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// `text` as a header's value: visible ASCII, spaces and tabs. The `http` crate would also take what is no ASCII, which
+/// receivers read in different ways.
+pub fn header_value(text: &str) -> Option<HeaderValue> {
+    let ascii = text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+    ascii.then(|| HeaderValue::from_str(text).ok()).flatten()
+}
+
+/// Checks the name of a custom header.
+///
+/// # Errors
+/// If it is no header's name, is longer than 128 bytes, or is one that nobody may set.
+pub fn check_header_name(name: &str) -> Result<(), Invalid> {
+    if name.len() > HEADER_NAME_BYTES_MAX || HeaderName::from_bytes(name.as_bytes()).is_err() {
+        return Err(Invalid::new("a header's name is 1 to 128 letters, digits and ! # $ % & ' * + - . ^ _ ` | ~"));
+    }
+    if forbidden_header(name) {
+        return Err(Invalid::new(format!("the header `{name}` is set by the host or belongs to the connection")));
+    }
+    Ok(())
+}
+
+/// Checks the value of a custom header.
+///
+/// # Errors
+/// If it holds more than visible ASCII, spaces and tabs, or more than 8 KiB. The message does not repeat the value.
+pub fn check_header_value(value: &str) -> Result<(), Invalid> {
+    if value.len() > HEADER_VALUE_BYTES_MAX || header_value(value).is_none() {
+        return Err(Invalid::new("a header's value is visible ASCII, spaces and tabs, at most 8 KiB"));
+    }
+    Ok(())
+}
+
+/// Parses the URL of a subscription.
+///
+/// # Errors
+/// If it is no http or https URL with a host, has a user, a password or a fragment, or more than 2,048 bytes.
+pub fn check_url(text: &str) -> Result<Url, Invalid> {
+    if text.len() > URL_BYTES_MAX {
+        return Err(Invalid::new("a URL has at most 2,048 bytes"));
+    }
+    let url = Url::parse(text).map_err(|error| Invalid::new(format!("not a URL: {error}")))?;
+    let wrong = match &url {
+        url if !matches!(url.scheme(), "http" | "https") => "a URL starts with http:// or https://",
+        url if !url.username().is_empty() || url.password().is_some() => {
+            "a URL has no user and no password here: use a custom header, marked as secret"
+        }
+        url if url.fragment().is_some() => "a URL has no fragment (#…) here: it would not be sent",
+        url if url.as_str().len() > URL_BYTES_MAX => "a URL has at most 2,048 bytes, once encoded",
+        _ => return Ok(url),
+    };
+    Err(Invalid::new(wrong))
+}
+
+/// The fields that a GET carries in its query instead of a body.
+fn fields_of(body: Body) -> Result<Vec<(String, String)>, PluginFault> {
+    let no_fields = || invalid("a GET has no body: its fields come from a form or from the members of a JSON object");
+    let text = match body {
+        Body::Form(fields) => return Ok(fields),
+        Body::Json(text) => text,
+        Body::Text(_) | Body::Binary { .. } => return Err(no_fields()),
+    };
+    let raw: &RawValue = serde_json::from_str(&text).map_err(|_| no_fields())?;
+    let Level::Object(Members(members)) = Level::of(raw)? else { return Err(no_fields()) };
+    let field = |(name, value): (String, &RawValue)| match Level::of(value)? {
+        Level::String(text) => Ok((name, text)),
+        Level::Other("null") => Ok((name, String::new())),
+        Level::Other(_) | Level::Array(_) | Level::Object(_) => Ok((name, value.get().to_owned())),
+    };
+    members.into_iter().map(field).collect()
+}
+
+fn encode(body: Body) -> (String, Bytes) {
+    match body {
+        Body::Json(text) => ("application/json".to_owned(), text.into()),
+        Body::Form(fields) => ("application/x-www-form-urlencoded".to_owned(), encode_fields(&fields).into()),
+        Body::Text(text) => ("text/plain; charset=utf-8".to_owned(), text.into()),
+        Body::Binary { content_type, bytes } => (content_type, bytes.into()),
+    }
+}
+
+/// Names and values, form-urlencoded, with `%20` for a space: every reader of forms and of queries takes it, while `+`
+/// is a plus to some readers of queries.
+fn encode_fields(fields: &[(String, String)]) -> String {
+    let mut text = String::new();
+    for (name, value) in fields {
+        text.push_str(if text.is_empty() { "" } else { "&" });
+        text.extend(byte_serialize(name.as_bytes()).map(plus_as_percent));
+        text.push('=');
+        text.extend(byte_serialize(value.as_bytes()).map(plus_as_percent));
+    }
+    text
+}
+
+/// A plus alone is a space: a real plus comes as `%2B`.
+fn plus_as_percent(piece: &str) -> &str {
+    if piece == "+" { "%20" } else { piece }
+}
+
+fn with_query(url: &Url, query: &str) -> Url {
+    let mut url = url.clone();
+    if !query.is_empty() {
+        let query = match url.query() {
+            None | Some("") => query.to_owned(),
+            Some(own) => format!("{own}&{query}"),
+        };
+        url.set_query(Some(&query));
+    }
+    url
+}
+
+fn own_headers(about: &About<'_>, content_type: Option<&str>) -> Result<HeaderMap, PluginFault> {
+    let ascii = |text: &str| HeaderValue::from_str(text).expect("ids, types and numbers are visible ASCII");
+    let mut headers = HeaderMap::new();
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("Hookmill/", env!("CARGO_PKG_VERSION"))));
+    if let Some(content_type) = content_type {
+        let value = header_value(content_type).ok_or_else(|| invalid("the content type is no header's value"))?;
+        headers.insert(CONTENT_TYPE, value);
+    }
+    headers.insert("hookmill-event-id", ascii(about.event_id.as_str()));
+    headers.insert("hookmill-event-type", ascii(about.event_type.as_str()));
+    headers.insert("hookmill-attempt", HeaderValue::from(about.attempt));
+    Ok(headers)
+}
+
+/// The host's headers, then the plugin's, then the subscription's; of the same name, the last of the three count.
+fn merge_headers(
+    mut headers: HeaderMap,
+    drafted: &[(String, String)],
+    custom: &[CustomHeader],
+) -> Result<HeaderMap, PluginFault> {
+    let custom = parse_headers(custom.iter().map(|header| (&header.name, &header.value)))?;
+    let mut drafted = parse_headers(drafted.iter().map(|(name, value)| (name, value)))?;
+    drafted.retain(|(name, _)| custom.iter().all(|(other, _)| other != name));
+    for (name, value) in drafted.into_iter().chain(custom) {
+        if name == USER_AGENT {
+            headers.insert(name, value);
+        } else {
+            headers.append(name, value);
+        }
+    }
+    Ok(headers)
+}
+
+fn parse_headers<'a>(
+    headers: impl Iterator<Item = (&'a String, &'a String)>,
+) -> Result<Vec<(HeaderName, HeaderValue)>, PluginFault> {
+    // Blanks around a value are no part of it (RFC 9110, 5.5), and HTTP/2 refuses them.
+    let parse = |(name, value): (&'a String, &'a String)| {
+        let parsed = HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| !forbidden_header(name.as_str()));
+        let value = header_value(value.trim_matches([' ', '\t']));
+        parsed.zip(value).ok_or_else(|| PluginFault {
+            code: PluginFaultCode::ForbiddenHeader,
+            message: format!("the header `{}` cannot be sent", name.escape_debug()),
+            retry: false,
+        })
+    };
+    headers.map(parse).collect()
+}
+
+fn at_most(what: &str, bytes: usize, bytes_max: usize) -> Result<(), PluginFault> {
+    if bytes <= bytes_max {
+        return Ok(());
+    }
+    let message = format!("the {what} has {bytes} bytes once encoded, at most {bytes_max} are sent");
+    Err(PluginFault { code: PluginFaultCode::OutputTooLarge, message, retry: false })
+}
+
+fn invalid(message: &str) -> PluginFault {
+    PluginFault { code: PluginFaultCode::InvalidOutput, message: message.to_owned(), retry: false }
+}

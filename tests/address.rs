@@ -1,0 +1,53 @@
+//! Which addresses may be sent to.
+
+use hookmill::send::address::allowed;
+use ipnet::IpNet;
+
+fn is_allowed(ip: &str) -> bool {
+    allowed(ip.parse().unwrap(), &[])
+}
+
+#[test]
+fn public_addresses_are_allowed() {
+    for ip in ["1.1.1.1", "100.63.255.255", "172.32.0.1", "192.0.1.1", "198.20.0.1", "223.255.255.255"] {
+        assert!(is_allowed(ip), "{ip}");
+    }
+    for ip in ["2606:4700:4700::1111", "2a00:1450::1", "2001:4860:4860::8888"] {
+        assert!(is_allowed(ip), "{ip}");
+    }
+}
+
+#[test]
+fn what_is_not_public_is_refused() {
+    let v4 = "0.0.0.0 0.1.2.3 10.1.2.3 100.64.0.1 100.127.255.255 127.0.0.1 127.255.0.1 169.254.169.254 172.16.0.1 \
+              172.31.255.255 192.0.0.8 192.0.2.1 192.88.99.1 192.168.1.1 198.18.0.1 198.19.255.255 198.51.100.1 \
+              203.0.113.1 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255";
+    let v6 = ":: ::1 100::1 100:0:0:1::1 64:ff9b:1::1 fc00::1 fdff::1 fe80::1 fec0::1 ff02::1 2001::1 2001:1ff::1 \
+              2001:db8::1 3fff::1 3fff:fff::1 5f00::1 4000::1 1::1";
+    for ip in v4.split_whitespace().chain(v6.split_whitespace()) {
+        assert!(!is_allowed(ip), "{ip}");
+    }
+}
+
+#[test]
+fn a_wrapped_ipv4_address_is_judged_as_what_it_is() {
+    for wrap in ["::ffff:", "::", "64:ff9b::"] {
+        assert!(!is_allowed(&format!("{wrap}127.0.0.1")), "{wrap}");
+        assert!(!is_allowed(&format!("{wrap}169.254.169.254")), "{wrap}");
+        assert!(is_allowed(&format!("{wrap}1.1.1.1")), "{wrap}");
+    }
+    assert!(!is_allowed("2002:7f00:1::"));
+    assert!(!is_allowed("2002:a9fe:a9fe::1"));
+    assert!(is_allowed("2002:101:101::1"));
+}
+
+#[test]
+fn the_operator_may_allow_networks() {
+    let networks: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
+    for ip in ["10.1.2.3", "::ffff:10.1.2.3", "fd00::1", "1.1.1.1"] {
+        assert!(allowed(ip.parse().unwrap(), &networks), "{ip}");
+    }
+    for ip in ["127.0.0.1", "192.168.0.1", "fc00::1"] {
+        assert!(!allowed(ip.parse().unwrap(), &networks), "{ip}");
+    }
+}
