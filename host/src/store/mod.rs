@@ -23,7 +23,7 @@ use crate::model::{
     PluginName, Space, SpaceId, Subscription, SubscriptionId,
 };
 
-pub use sqlite::Sqlite;
+pub use sqlite::{OpenError, Sqlite};
 
 /// Ours to mend: the database, its file or its disk. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,7 @@ pub struct NewEvent {
 /// A delivery to be created.
 #[derive(Clone, Debug)]
 pub struct NewDelivery {
-    /// Its id.
+    /// Its id, made at the event's `accepted_at`: the listing of a span of time rests on it.
     pub id: DeliveryId,
     /// Whose it is.
     pub subscription_id: SubscriptionId,
@@ -132,7 +132,7 @@ pub enum Commanded {
     Unknown,
     /// It is being sent at this moment.
     InFlight,
-    /// Its state (given here) does not allow it: cancelling what is final, retrying what is pending.
+    /// Its state (given here) does not allow it: cancelling what is final, retrying what is held.
     NotIn(DeliveryState),
 }
 
@@ -186,7 +186,8 @@ pub trait Store: Send + Sync + 'static {
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError>;
 
     /// Claims up to `limit` deliveries that are due at `now` and that nobody has a claim on (or a lapsed one), the
-    /// longest due first, leaving out those of `except`.
+    /// longest due first, leaving out those of `except`. Fewer, if somebody else claims at the same time: only
+    /// [`next_due`](Self::next_due) tells that none is left.
     async fn claim_due(
         &self,
         now: Timestamp,
@@ -199,6 +200,9 @@ pub trait Store: Send + Sync + 'static {
     async fn next_due(&self, except: &[SubscriptionId]) -> Result<Option<Timestamp>, StoreError>;
 
     /// Commits what came of claimed deliveries, in one transaction, with their subscriptions' activity; in order.
+    ///
+    /// A delivery is held for a paused subscription only: if it is active again by now, the delivery stays pending; if
+    /// it is deleted, the delivery is cancelled. A skipped attempt neither ends a streak of failures nor adds to it.
     async fn record(&self, records: Vec<Record>) -> Result<Vec<Recorded>, StoreError>;
 
     /// Gives claims back unused. Each is named by delivery and claim.
@@ -283,7 +287,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<Delivery>, StoreError>;
     /// One delivery with its attempts, oldest first.
     async fn delivery(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError>;
-    /// Cancels or retries a delivery.
+    /// Cancels or retries a delivery. Only what is pending or held can be cancelled. A retry makes what is final pending
+    /// again, and due at `now`, as it does what is pending until later; what is held waits for its subscription.
     async fn command(
         &self,
         space: &SpaceId,

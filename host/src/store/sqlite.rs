@@ -1,3 +1,0 @@
-//! (in work)
-/// SQLite.
-pub struct Sqlite;

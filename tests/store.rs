@@ -1,0 +1,203 @@
+//! The store: what is answered is kept, and what is kept is what was given.
+
+mod accepting;
+mod claiming;
+mod listing;
+mod opening;
+mod recording;
+mod resources;
+mod writing;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hookmill::model::{
+    Answer, Attempt, ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, FieldSelection,
+    Method, Outcome, Pattern, RetryPolicy, Secret, Space, SpaceId, Subscription, SubscriptionId, SubscriptionState,
+    SuccessCodes,
+};
+use hookmill::store::{NewDelivery, NewEvent, Record, Sqlite, Store, StoreError};
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+use tempfile::TempDir;
+
+/// A store with one space.
+pub struct Kept {
+    pub store: Arc<Sqlite>,
+    pub space: SpaceId,
+    pub dir: TempDir,
+}
+
+/// The tests' present.
+pub fn now() -> Timestamp {
+    "2026-11-21T12:00:00.123456Z".parse().unwrap()
+}
+
+pub fn after(seconds: u64) -> Timestamp {
+    now() + Duration::from_secs(seconds)
+}
+
+impl Kept {
+    pub async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(dir.path()).unwrap();
+        let space = SpaceId::parse("acme").unwrap();
+        let created = store.create_space(space_called(&space)).await.unwrap();
+        assert!(created);
+        Self { store: Arc::new(store), space, dir }
+    }
+
+    /// The same directory, opened again.
+    pub fn reopened(self) -> Self {
+        let Self { store, space, dir } = self;
+        drop(Arc::into_inner(store).unwrap());
+        let store = Arc::new(Sqlite::open(dir.path()).unwrap());
+        Self { store, space, dir }
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.dir.path().join("hookmill.db")
+    }
+
+    /// The file, opened beside the store as the sqlite3 shell would.
+    pub fn beside(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.file()).unwrap()
+    }
+
+    pub async fn subscription(&self) -> Subscription {
+        let subscription = subscription(&self.space);
+        self.store.put_subscription(&subscription, now()).await.unwrap();
+        subscription
+    }
+
+    /// Accepts an event with one delivery that is due at `due_at`; returns its id.
+    pub async fn delivery(&self, subscription: SubscriptionId, due_at: Timestamp) -> DeliveryId {
+        let event = self.event("{}").to(subscription, due_at);
+        let id = event.deliveries[0].id;
+        self.store.accept(vec![event]).await.unwrap();
+        id
+    }
+
+    pub fn event(&self, data: &str) -> NewEvent {
+        event(&self.space, EventId::new(now()).as_str(), data)
+    }
+
+    pub async fn claim(&self, at: Timestamp) -> Vec<Delivery> {
+        self.store.claim_due(at, at + Duration::from_secs(60), 100_000, &[]).await.unwrap()
+    }
+
+    pub async fn read(&self, id: DeliveryId) -> (Delivery, Vec<Attempt>) {
+        self.store.delivery(&self.space, id).await.unwrap().unwrap()
+    }
+
+    pub async fn state(&self, id: DeliveryId) -> DeliveryState {
+        self.read(id).await.0.state
+    }
+}
+
+/// Adds deliveries to an event.
+pub trait To {
+    fn to(self, subscription: SubscriptionId, due_at: Timestamp) -> NewEvent;
+}
+
+impl To for NewEvent {
+    fn to(mut self, subscription_id: SubscriptionId, due_at: Timestamp) -> NewEvent {
+        let id = DeliveryId::new(self.event.accepted_at);
+        self.deliveries.push(NewDelivery { id, subscription_id, due_at, claimed_until: None });
+        self
+    }
+}
+
+pub fn event(space: &SpaceId, id: &str, data: &str) -> NewEvent {
+    event_at(space, id, data, now())
+}
+
+pub fn event_at(space: &SpaceId, id: &str, data: &str, accepted_at: Timestamp) -> NewEvent {
+    let event = Event {
+        space: space.clone(),
+        id: EventId::parse(id).unwrap(),
+        kind: EventType::parse("lead.create").unwrap(),
+        occurred_at: now() - Duration::from_secs(5),
+        accepted_at,
+        data: RawValue::from_string(data.to_owned()).unwrap().into(),
+    };
+    NewEvent { event: Arc::new(event), content_sha256: [1; 32], deliveries: vec![] }
+}
+
+pub fn space_called(id: &SpaceId) -> Space {
+    Space { id: id.clone(), name: "Acme".to_owned(), created_at: now() }
+}
+
+pub fn subscription(space: &SpaceId) -> Subscription {
+    Subscription {
+        id: SubscriptionId::new(now()),
+        space: space.clone(),
+        name: "CRM to Zapier".to_owned(),
+        description: String::new(),
+        url: "https://example.com/hook".parse().unwrap(),
+        method: Method::Post,
+        event_types: vec![Pattern::All],
+        condition: None,
+        fields: FieldSelection::default(),
+        content_type: ContentType::Json,
+        headers: vec![],
+        delay_s: 0,
+        plugin: None,
+        secrets: vec![Secret::generate()],
+        timeout_ms: 15_000,
+        success_codes: SuccessCodes::Any2xx,
+        retry: RetryPolicy::default(),
+        state: SubscriptionState::Active,
+        pause_reason: None,
+        created_at: now(),
+        updated_at: now(),
+    }
+}
+
+pub fn attempt(delivery_id: DeliveryId, number: u32, outcome: Outcome) -> Attempt {
+    Attempt {
+        delivery_id,
+        number,
+        due_at: now(),
+        started_at: after(1),
+        transform_us: 20,
+        send_us: 1_500,
+        request: None,
+        outcome,
+        plugin_digest: None,
+        fuel_used: 0,
+        logs: vec![],
+    }
+}
+
+pub fn answered(status: u16) -> Answer {
+    Answer { status, headers: vec![], body: Default::default(), truncated: false }
+}
+
+/// The record of a claimed delivery's attempt, which leads to `state`.
+pub fn record(claimed: &Delivery, outcome: Option<Outcome>, state: DeliveryState) -> Record {
+    Record {
+        delivery_id: claimed.id,
+        subscription_id: claimed.subscription_id,
+        claimed_until: claimed.claimed_until.unwrap(),
+        attempt: outcome.map(|outcome| attempt(claimed.id, claimed.attempts + 1, outcome)),
+        state,
+        due_at: after(300),
+        at: after(2),
+        reason: Some("because".to_owned()),
+        pause: None,
+    }
+}
+
+pub fn delivered(claimed: &Delivery) -> Record {
+    record(claimed, Some(Outcome::Succeeded(answered(204))), DeliveryState::Delivered)
+}
+
+pub fn ids(deliveries: &[Delivery]) -> Vec<DeliveryId> {
+    deliveries.iter().map(|delivery| delivery.id).collect()
+}
+
+pub fn is_database<T>(result: &Result<T, StoreError>) -> bool {
+    matches!(result, Err(StoreError::Database(_)))
+}

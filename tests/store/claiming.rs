@@ -1,0 +1,168 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use hookmill::model::DeliveryState;
+use hookmill::store::{Recorded, Store};
+
+use super::{Kept, To as _, after, delivered, event, ids, now};
+
+#[tokio::test]
+async fn ten_thousand_deliveries_are_claimed_longest_due_first() {
+    let kept = Kept::new().await;
+    let subscription = kept.subscription().await.id;
+    let events: Vec<_> = (0..10_000_u64)
+        .map(|i| event(&kept.space, &format!("e{i}"), "{}").to(subscription, after(i * 7_919 % 10_000)))
+        .collect();
+    kept.store.accept(events).await.unwrap();
+
+    let mut due = Vec::new();
+    loop {
+        let page = kept.store.claim_due(after(20_000), after(30_000), 256, &[]).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        due.extend(page.iter().map(|delivery| delivery.due_at));
+    }
+
+    assert_eq!(due.len(), 10_000);
+    assert!(due.is_sorted());
+}
+
+#[tokio::test]
+async fn a_delivery_is_claimed_at_its_due_time_and_not_before() {
+    let kept = Kept::new().await;
+    let subscription = kept.subscription().await.id;
+    kept.delivery(subscription, after(30)).await;
+
+    assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(30)));
+    assert!(kept.claim(after(29)).await.is_empty());
+    let claimed = kept.claim(after(30)).await;
+    assert_eq!(claimed[0].claimed_until, Some(after(90)));
+    assert!(kept.claim(after(89)).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_claim_lapses_and_whoever_comes_too_late_is_stale() {
+    let kept = Kept::new().await;
+    let subscription = kept.subscription().await.id;
+    let id = kept.delivery(subscription, now()).await;
+    let first = kept.claim(now()).await;
+    assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(60)));
+
+    let second = kept.claim(after(60)).await;
+    assert_eq!(ids(&second), [id]);
+    let answers = kept.store.record(vec![delivered(&first[0]), delivered(&second[0])]).await.unwrap();
+
+    assert_eq!(answers, [Recorded::Stale, Recorded::Written]);
+    assert_eq!(kept.read(id).await.1.len(), 1);
+}
+
+#[tokio::test]
+async fn a_lapsed_claim_that_nobody_took_up_can_still_be_recorded() {
+    let kept = Kept::new().await;
+    let subscription = kept.subscription().await.id;
+    let id = kept.delivery(subscription, now()).await;
+    let claimed = kept.claim(now()).await;
+
+    let mut late = delivered(&claimed[0]);
+    late.at = after(1_000);
+
+    assert_eq!(kept.store.record(vec![late]).await.unwrap(), [Recorded::Written]);
+    assert_eq!(kept.state(id).await, DeliveryState::Delivered);
+}
+
+#[tokio::test]
+async fn a_delivery_accepted_with_a_claim_is_left_to_its_claimant() {
+    let kept = Kept::new().await;
+    let subscription = kept.subscription().await.id;
+    let mut event = kept.event("{}").to(subscription, now());
+    event.deliveries[0].claimed_until = Some(after(60));
+    kept.store.accept(vec![event]).await.unwrap();
+
+    assert!(kept.claim(after(59)).await.is_empty());
+    assert_eq!(kept.claim(after(60)).await.len(), 1);
+}
+
+#[tokio::test]
+async fn subscriptions_can_be_left_out() {
+    let kept = Kept::new().await;
+    let (busy, idle) = (kept.subscription().await.id, kept.subscription().await.id);
+    kept.delivery(busy, now()).await;
+    let wanted = kept.delivery(idle, after(5)).await;
+
+    assert_eq!(kept.store.next_due(&[busy]).await.unwrap(), Some(after(5)));
+    assert_eq!(kept.store.next_due(&[busy, idle]).await.unwrap(), None);
+    let claimed = kept.store.claim_due(after(10), after(70), 10, &[busy]).await.unwrap();
+    assert_eq!(ids(&claimed), [wanted]);
+}
+
+#[tokio::test]
+async fn a_claim_handed_back_is_free_at_once_and_only_its_own() {
+    let kept = Kept::new().await;
+    let subscription = kept.subscription().await.id;
+    let id = kept.delivery(subscription, now()).await;
+    let first = kept.claim(now()).await[0].claimed_until.unwrap();
+    let second = kept.claim(after(60)).await[0].claimed_until.unwrap();
+
+    kept.store.hand_back(vec![(id, first)]).await.unwrap();
+    assert!(kept.claim(after(61)).await.is_empty());
+    kept.store.hand_back(vec![(id, second)]).await.unwrap();
+    assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(now()));
+    assert_eq!(kept.claim(after(61)).await.len(), 1);
+}
+
+#[tokio::test]
+async fn all_claims_end_at_once() {
+    let kept = Kept::new().await;
+    let subscription = kept.subscription().await.id;
+    for _ in 0..3 {
+        kept.delivery(subscription, now()).await;
+    }
+    kept.delivery(subscription, after(1_000)).await;
+    assert_eq!(kept.claim(now()).await.len(), 3);
+
+    assert_eq!(kept.store.end_all_claims().await.unwrap(), 3);
+    assert_eq!(kept.claim(now()).await.len(), 3);
+}
+
+#[tokio::test]
+async fn deliveries_of_one_event_share_it() {
+    let kept = Kept::new().await;
+    let subscription = kept.subscription().await.id;
+    kept.store.accept(vec![kept.event("{}").to(subscription, now()).to(subscription, now())]).await.unwrap();
+
+    let claimed = kept.claim(now()).await;
+
+    assert!(Arc::ptr_eq(&claimed[0].event, &claimed[1].event));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_claims_never_hand_one_delivery_out_twice() {
+    let kept = Kept::new().await;
+    let subscription = kept.subscription().await.id;
+    let events = (0..500).map(|i| event(&kept.space, &format!("e{i}"), "{}").to(subscription, now())).collect();
+    kept.store.accept(events).await.unwrap();
+
+    let claimants: Vec<_> = (0..16)
+        .map(|_| {
+            let store = Arc::clone(&kept.store);
+            tokio::spawn(async move {
+                let mut mine = Vec::new();
+                loop {
+                    let claimed = store.claim_due(now(), after(60), 7, &[]).await.unwrap();
+                    if claimed.is_empty() {
+                        return mine;
+                    }
+                    mine.extend(ids(&claimed));
+                }
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for claimant in claimants {
+        all.extend(claimant.await.unwrap());
+    }
+
+    assert_eq!(all.len(), 500);
+    assert_eq!(all.into_iter().collect::<HashSet<_>>().len(), 500);
+}

@@ -1,0 +1,112 @@
+use hookmill::model::DeliveryState;
+use hookmill::store::{OpenError, Sqlite, Store, StoreError};
+
+use super::{Kept, after, delivered, ids, now};
+
+#[tokio::test]
+async fn what_was_answered_is_found_after_opening_again() {
+    let kept = Kept::new().await;
+    let subscription = kept.subscription().await;
+    let done = kept.delivery(subscription.id, now()).await;
+    kept.store.record(vec![delivered(&kept.claim(now()).await[0])]).await.unwrap();
+    let waiting = kept.delivery(subscription.id, after(5)).await;
+
+    let kept = kept.reopened();
+
+    assert_eq!(kept.state(done).await, DeliveryState::Delivered);
+    assert_eq!(kept.read(done).await.1.len(), 1);
+    assert_eq!(ids(&kept.claim(after(5)).await), [waiting]);
+    assert!(kept.store.subscription(&kept.space, subscription.id).await.unwrap().is_some());
+    kept.store.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_directory_belongs_to_one_host() {
+    let kept = Kept::new().await;
+
+    let error = Sqlite::open(kept.dir.path()).err().unwrap();
+
+    assert!(matches!(error, OpenError::InUse(_)));
+    assert!(error.to_string().ends_with("is in use by another host"), "{error}");
+    kept.reopened();
+}
+
+#[tokio::test]
+async fn a_database_of_a_later_version_is_refused_untouched() {
+    let kept = Kept::new().await;
+    let (beside, dir) = (kept.beside(), kept.dir.path().to_owned());
+    beside.pragma_update(None, "user_version", 99).unwrap();
+    let Kept { store, dir: _keep, .. } = kept;
+    drop(store);
+
+    let error = Sqlite::open(&dir).err().unwrap();
+
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 1 }));
+    assert!(error.to_string().contains("a later version wrote it"), "{error}");
+}
+
+#[tokio::test]
+async fn migrations_start_from_nothing_and_are_taken_once() {
+    let kept = Kept::new().await.reopened();
+    let version: i64 = kept.beside().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 1);
+    assert_eq!(kept.store.spaces(None, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_not_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("hookmill.db"), vec![7; 8192]).unwrap();
+    assert!(matches!(Sqlite::open(dir.path()), Err(OpenError::Database(_))));
+}
+
+#[tokio::test]
+async fn the_schema_refuses_what_cannot_be() {
+    let kept = Kept::new().await;
+    let subscription = kept.subscription().await.id;
+    let id = kept.delivery(subscription, now()).await;
+    kept.store.record(vec![delivered(&kept.claim(now()).await[0])]).await.unwrap();
+    let beside = kept.beside();
+    let refused = |sql: &str, constraint: &str| {
+        let error = beside.execute(sql, []).unwrap_err().to_string();
+        assert!(error.contains(constraint), "{sql}: {error}");
+    };
+
+    refused("UPDATE deliveries SET completed_at = NULL", "completed_at_iff_final");
+    refused("UPDATE deliveries SET state = 'lost'", "state_is_known");
+    refused("UPDATE deliveries SET claimed_until = 1, ready_at = 1", "claimed_only_while_pending");
+    refused("UPDATE deliveries SET ready_at = 1", "ready_when_the_claim_lapses_or_due");
+    refused("UPDATE deliveries SET attempts = -1", "attempts_are_counted_from_0");
+    refused("UPDATE deliveries SET due_at = 'tomorrow'", "cannot store TEXT value in INTEGER column");
+    refused("UPDATE attempts SET number = 0", "attempts_start_at_1");
+    refused("UPDATE attempts SET outcome = 'unreachable'", "answer_iff_answered");
+    refused("UPDATE attempts SET answer_body = NULL", "answer_iff_answered");
+    refused("UPDATE attempts SET request_method = 'POST'", "request_is_whole_or_absent");
+    refused("UPDATE attempts SET code = 'dns'", "code_iff_failed_without_answer");
+    refused("UPDATE attempts SET message = 'no'", "message_iff_not_answered");
+    refused("UPDATE attempts SET retry = 1", "retry_iff_plugin_failed");
+    refused("UPDATE subscriptions SET state = 'paused'", "columns_repeat_the_definition");
+    refused("UPDATE events SET content_sha256 = x'00'", "content_sha256_is_32_bytes");
+    refused("INSERT INTO keys VALUES ('k', '', 'read', NULL, zeroblob(32), 0)", "space_is_null_iff_admin");
+    assert_eq!(kept.state(id).await, DeliveryState::Delivered);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_named_and_stops_nobody_else() {
+    let kept = Kept::new().await;
+    let subscription = kept.subscription().await.id;
+    let id = kept.delivery(subscription, now()).await;
+    let whole = kept.event("{}").event.id.clone();
+    let beside = kept.beside();
+    for (sql, column) in [
+        ("UPDATE events SET data = '{'", "data"),
+        ("UPDATE events SET data = '{}', kind = 'no type'", "kind"),
+        ("UPDATE events SET kind = 'lead.create', accepted_at = 9223372036854775807", "accepted_at"),
+    ] {
+        beside.execute(sql, []).unwrap();
+        let error = kept.store.delivery(&kept.space, id).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Corrupt(what) if what.starts_with(column)), "{error}");
+    }
+    assert!(kept.store.event(&kept.space, &whole).await.unwrap().is_none());
+    kept.store.ping().await.unwrap();
+}
