@@ -1,0 +1,236 @@
+//! Attempts as the API shows them, inside their delivery.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::model::{Answer, Attempt, Digest, LogLevel, LogLine, Outcome, PluginFaultCode, SendFaultCode, SentRequest};
+
+/// One try, and what came of it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct AttemptView {
+    /// 1 for the first.
+    number: u32,
+    /// When it was due.
+    due_at: Timestamp,
+    /// When it began.
+    started_at: Timestamp,
+    /// Microseconds from when it was due until it began.
+    late_us: u64,
+    /// Microseconds that the transform took.
+    transform_us: u64,
+    /// Microseconds until the answer was read.
+    send_us: u64,
+    /// What came of it.
+    outcome: OutcomeName,
+    /// Why there was no success: the fault in words, or the plugin's reason to send nothing.
+    #[schema(required)]
+    reason: Option<String>,
+    /// Which kind of fault, if the plugin failed or there was no answer.
+    #[schema(value_type = Option<String>, required)]
+    fault: Option<FaultCode>,
+    /// The request as sent; null if it did not come that far.
+    #[schema(required)]
+    request: Option<RequestView>,
+    /// What the receiver answered; null if nothing came.
+    #[schema(required)]
+    answer: Option<AnswerView>,
+    /// The digest of the plugin that shaped it; null for the default shapes.
+    #[schema(value_type = Option<String>, required)]
+    plugin_digest: Option<Digest>,
+    /// The fuel that the plugin used.
+    fuel_used: u64,
+    /// What the plugin logged.
+    logs: Vec<LogView>,
+}
+
+/// How an attempt ended.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Outcome)]
+#[serde(rename_all = "snake_case")]
+enum OutcomeName {
+    /// The receiver answered with one of the subscription's success codes.
+    Succeeded,
+    /// The receiver answered with anything else.
+    Refused,
+    /// There was no answer.
+    Unreachable,
+    /// The plugin decided to send nothing.
+    Skipped,
+    /// The plugin failed.
+    PluginFailed,
+}
+
+impl From<Attempt> for AttemptView {
+    fn from(attempt: Attempt) -> Self {
+        let late = attempt.started_at.duration_since(attempt.due_at).as_micros();
+        let outcome = OutcomeView::from(attempt.outcome);
+        Self {
+            number: attempt.number,
+            due_at: attempt.due_at,
+            started_at: attempt.started_at,
+            late_us: u64::try_from(late).unwrap_or(0),
+            transform_us: attempt.transform_us,
+            send_us: attempt.send_us,
+            outcome: outcome.name,
+            reason: outcome.reason,
+            fault: outcome.fault,
+            request: attempt.request.map(RequestView::from),
+            answer: outcome.answer,
+            plugin_digest: attempt.plugin_digest,
+            fuel_used: attempt.fuel_used,
+            logs: attempt.logs.into_iter().map(LogView::from).collect(),
+        }
+    }
+}
+
+/// Either kind of fault; the names of the two do not meet.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum FaultCode {
+    Plugin(PluginFaultCode),
+    Send(SendFaultCode),
+}
+
+/// An outcome, spread over an attempt's members.
+struct OutcomeView {
+    name: OutcomeName,
+    reason: Option<String>,
+    fault: Option<FaultCode>,
+    answer: Option<AnswerView>,
+}
+
+impl From<Outcome> for OutcomeView {
+    fn from(outcome: Outcome) -> Self {
+        let none = |name| Self { name, reason: None, fault: None, answer: None };
+        match outcome {
+            Outcome::Succeeded(answer) => Self { answer: Some(answer.into()), ..none(OutcomeName::Succeeded) },
+            Outcome::Refused(answer) => Self {
+                reason: Some(format!("the receiver answered {}", answer.status)),
+                answer: Some(answer.into()),
+                ..none(OutcomeName::Refused)
+            },
+            Outcome::Unreachable(fault) => Self {
+                fault: Some(FaultCode::Send(fault.code)),
+                reason: Some(fault.message),
+                ..none(OutcomeName::Unreachable)
+            },
+            Outcome::Skipped(reason) => Self { reason: Some(reason), ..none(OutcomeName::Skipped) },
+            Outcome::PluginFailed(fault) => Self {
+                fault: Some(FaultCode::Plugin(fault.code)),
+                reason: Some(fault.message),
+                ..none(OutcomeName::PluginFailed)
+            },
+        }
+    }
+}
+
+/// A header.
+#[derive(Serialize, ToSchema)]
+struct HeaderView {
+    /// Its name.
+    name: String,
+    /// Its value; `***` if it is secret.
+    value: String,
+}
+
+fn headers(headers: Vec<(String, String)>) -> Vec<HeaderView> {
+    headers.into_iter().map(|(name, value)| HeaderView { name, value }).collect()
+}
+
+/// How the bytes of a body are shown.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum BodyEncoding {
+    /// As they are: they are UTF-8.
+    Text,
+    /// In base64: they are not.
+    Base64,
+}
+
+fn body(bytes: &Bytes) -> (String, BodyEncoding) {
+    match str::from_utf8(bytes) {
+        Ok(text) => (text.to_owned(), BodyEncoding::Text),
+        Err(_) => (STANDARD.encode(bytes), BodyEncoding::Base64),
+    }
+}
+
+/// A request as it went out.
+#[derive(Serialize, ToSchema)]
+struct RequestView {
+    /// The method.
+    method: String,
+    /// The whole URL.
+    url: String,
+    /// The headers.
+    headers: Vec<HeaderView>,
+    /// The exact body.
+    body: String,
+    /// How `body` shows it.
+    body_encoding: BodyEncoding,
+}
+
+impl From<SentRequest> for RequestView {
+    fn from(request: SentRequest) -> Self {
+        let (body, body_encoding) = body(&request.body);
+        let SentRequest { method, url, headers: sent, body: _ } = request;
+        Self { method, url, headers: headers(sent), body, body_encoding }
+    }
+}
+
+/// What a receiver answered.
+#[derive(Serialize, ToSchema)]
+struct AnswerView {
+    /// The HTTP status.
+    status: u16,
+    /// The headers, as far as they are kept.
+    headers: Vec<HeaderView>,
+    /// The body, as far as it is kept.
+    body: String,
+    /// How `body` shows it.
+    body_encoding: BodyEncoding,
+    /// Whether there was more of the body.
+    truncated: bool,
+}
+
+impl From<Answer> for AnswerView {
+    fn from(answer: Answer) -> Self {
+        let (body, body_encoding) = body(&answer.body);
+        let Answer { status, headers: came, body: _, truncated } = answer;
+        Self { status, headers: headers(came), body, body_encoding, truncated }
+    }
+}
+
+/// A line that a plugin wrote.
+#[derive(Serialize, ToSchema)]
+struct LogView {
+    /// How much it matters.
+    #[schema(value_type = LogLevelName)]
+    level: LogLevel,
+    /// The text.
+    message: String,
+}
+
+impl From<LogLine> for LogView {
+    fn from(LogLine { level, message }: LogLine) -> Self {
+        Self { level, message }
+    }
+}
+
+/// How much a log line matters.
+#[derive(ToSchema)]
+#[schema(as = LogLevel, rename_all = "snake_case")]
+#[expect(dead_code, reason = "stands in the document for the model's level, which knows nothing of documents")]
+enum LogLevelName {
+    /// For the plugin's author.
+    Debug,
+    /// Worth knowing.
+    Info,
+    /// Odd, but dealt with.
+    Warn,
+    /// Wrong.
+    Error,
+}

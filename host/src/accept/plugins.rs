@@ -1,0 +1,215 @@
+//! Plugins: uploading components, and choosing one for a subscription.
+//!
+//! A space's own plugin hides a bundled one of the same name, with all its versions.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::access::{Manages, Reads};
+use super::extract::{self, PathParams, Query};
+use super::page::{Page, PageQuery};
+use super::problem::{Code, Problem};
+use super::{Api, schema};
+use crate::model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
+use crate::transform::engine::InspectError;
+
+/// The paths of this resource.
+pub(super) fn paths() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(upload_plugin, list_plugins))
+        .routes(routes!(list_plugin_versions))
+        .routes(routes!(get_plugin))
+}
+
+/// One version of a plugin.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Plugin)]
+struct PluginView {
+    /// Its name.
+    #[schema(value_type = String)]
+    name: PluginName,
+    /// Its version.
+    #[schema(value_type = String)]
+    version: PluginVersion,
+    /// SHA-256 of its component.
+    #[schema(value_type = String)]
+    digest: Digest,
+    /// Whether it comes with the host, for every space.
+    bundled: bool,
+    /// What it is for.
+    summary: String,
+    /// The content types that it makes.
+    content_types: Vec<String>,
+    /// The JSON Schema of its configuration.
+    config_schema: Value,
+    /// The component's size.
+    size_bytes: u64,
+    /// When it was uploaded.
+    created_at: Timestamp,
+}
+
+impl From<Plugin> for PluginView {
+    fn from(plugin: Plugin) -> Self {
+        let Plugin { space, name, version, digest, summary, content_types, config_schema, size_bytes, created_at } =
+            plugin;
+        let bundled = space.is_none();
+        Self { name, version, digest, bundled, summary, content_types, config_schema, size_bytes, created_at }
+    }
+}
+
+/// Uploads a plugin: a WebAssembly component that exports `hookmill:plugin/transformer`.
+///
+/// Name and version are the component's own. A version never changes: another component under the same name and
+/// version is refused, the same one again is answered with 200.
+#[utoipa::path(post, path = "/v1/spaces/{space}/plugins", tag = "plugins",
+    request_body(content = Vec<u8>, content_type = "application/wasm"),
+    responses(
+        (status = 201, body = PluginView, description = "It is new"),
+        (status = 200, body = PluginView, description = "It was there already"),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "plugin_version_exists")))]
+async fn upload_plugin(
+    Manages(space): Manages,
+    State(api): State<Api>,
+    request: Request,
+) -> Result<(StatusCode, Json<PluginView>), Problem> {
+    extract::media_type(request.headers(), &["application/wasm"])?;
+    let component = extract::read(request, api.host.config.plugin.component_bytes_max, "a component").await?;
+    let plugin = inspect(&api, &space, component.clone()).await?;
+    let had = own(&api, &space, &plugin.name).await?.into_iter().find(|had| had.version == plugin.version);
+    if !api.host.store.put_plugin(&plugin, component).await? {
+        let Plugin { name, version, .. } = plugin;
+        let detail = format!("there is a plugin {name} {version} with another component: raise its version");
+        return Err(Problem::new(Code::PluginVersionExists, detail));
+    }
+    match had {
+        Some(had) => Ok((StatusCode::OK, Json(had.into()))),
+        None => Ok((StatusCode::CREATED, Json(plugin.into()))),
+    }
+}
+
+/// Asks a component what it is.
+async fn inspect(api: &Api, space: &SpaceId, component: Bytes) -> Result<Plugin, Problem> {
+    let size_bytes = component.len() as u64;
+    let inspected = api.host.engine.inspect(component).await.map_err(|err| match err {
+        InspectError::Refused(refusal) => refused(&refusal),
+        InspectError::Engine(err) => Problem::internal(&err),
+    })?;
+    schema::check_schema(&inspected.config_schema)
+        .map_err(|wrong| refused(&format!("its config-schema is {wrong}")))?;
+    Ok(Plugin {
+        space: Some(space.clone()),
+        name: inspected.name,
+        version: inspected.version,
+        digest: inspected.digest,
+        summary: inspected.summary,
+        content_types: inspected.content_types,
+        config_schema: inspected.config_schema,
+        size_bytes,
+        created_at: api.host.clock.now(),
+    })
+}
+
+fn refused(why: &dyn std::fmt::Display) -> Problem {
+    Problem::new(Code::PluginRefused, format!("the component is refused: {why}"))
+}
+
+/// The versions of a plugin that the space has itself.
+async fn own(api: &Api, space: &SpaceId, name: &PluginName) -> Result<Vec<Plugin>, Problem> {
+    let mut found = api.host.store.plugins(space, Some(name)).await?;
+    found.retain(|plugin| plugin.space.is_some());
+    Ok(found)
+}
+
+/// The versions of one plugin that a space can use, newest first: its own, or else the bundled ones.
+async fn versions(api: &Api, space: &SpaceId, name: &PluginName) -> Result<Vec<Plugin>, Problem> {
+    let mut found = api.host.store.plugins(space, Some(name)).await?;
+    hide_bundled(&mut found);
+    Ok(found)
+}
+
+fn hide_bundled(plugins: &mut Vec<Plugin>) {
+    let own: Vec<_> =
+        plugins.iter().filter(|plugin| plugin.space.is_some()).map(|plugin| plugin.name.clone()).collect();
+    plugins.retain(|plugin| plugin.space.is_some() || !own.contains(&plugin.name));
+    plugins.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| b.version.cmp(&a.version)));
+}
+
+/// The newest of `versions` (newest first) that is no pre-release; the newest pre-release if there is no other.
+fn newest(versions: &[Plugin]) -> Option<&Plugin> {
+    versions.iter().find(|plugin| !plugin.version.is_prerelease()).or_else(|| versions.first())
+}
+
+/// The plugin that a subscription of this space asks for.
+pub(super) async fn choose(
+    api: &Api,
+    space: &SpaceId,
+    name: &PluginName,
+    version: Option<&PluginVersion>,
+) -> Result<Plugin, Problem> {
+    let versions = versions(api, space, name).await?;
+    let chosen = match version {
+        Some(version) => versions.iter().find(|plugin| plugin.version == *version),
+        None => newest(&versions),
+    };
+    chosen.cloned().ok_or_else(|| {
+        if versions.is_empty() {
+            return Problem::field("/plugin/name", format!("there is no plugin `{name}`"));
+        }
+        let have: Vec<_> = versions.iter().take(10).map(|plugin| plugin.version.to_string()).collect();
+        Problem::field("/plugin/version", format!("there is no such version of `{name}`: {}", have.join(", ")))
+    })
+}
+
+/// Lists the plugins that the space can use by name, each in its newest version.
+#[utoipa::path(get, path = "/v1/spaces/{space}/plugins", tag = "plugins", params(PageQuery),
+    responses((status = 200, body = Page<PluginView>)))]
+async fn list_plugins(
+    Reads(space): Reads,
+    State(api): State<Api>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<PluginView>>, Problem> {
+    let mut all = api.host.store.plugins(&space, None).await?;
+    hide_bundled(&mut all);
+    let newest: Vec<_> = all.chunk_by(|a, b| a.name == b.name).filter_map(newest).cloned().collect();
+    Page::of(newest, &query, |plugin| plugin.name.clone(), PluginView::from).map(Json)
+}
+
+/// Lists the versions of a plugin, newest first.
+#[utoipa::path(get, path = "/v1/spaces/{space}/plugins/{plugin}", tag = "plugins", params(PageQuery),
+    responses((status = 200, body = Page<PluginView>)))]
+async fn list_plugin_versions(
+    Reads(space): Reads,
+    State(api): State<Api>,
+    params: PathParams,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<PluginView>>, Problem> {
+    let name = params.get("plugin")?;
+    let versions = versions(&api, &space, &name).await?;
+    if versions.is_empty() {
+        return Err(Problem::not_found("plugin", name));
+    }
+    Page::of(versions, &query, |plugin| plugin.version.clone(), PluginView::from).map(Json)
+}
+
+/// Reads one version of a plugin.
+#[utoipa::path(get, path = "/v1/spaces/{space}/plugins/{plugin}/{version}", tag = "plugins",
+    responses((status = 200, body = PluginView)))]
+async fn get_plugin(
+    Reads(space): Reads,
+    State(api): State<Api>,
+    params: PathParams,
+) -> Result<Json<PluginView>, Problem> {
+    let (name, version): (PluginName, PluginVersion) = (params.get("plugin")?, params.get("version")?);
+    let found = versions(&api, &space, &name).await?.into_iter().find(|plugin| plugin.version == version);
+    let plugin = found.ok_or_else(|| Problem::not_found("plugin", format!("{name} {version}")))?;
+    Ok(Json(plugin.into()))
+}

@@ -1,0 +1,283 @@
+//! A subscription as callers write it, and what is right in it.
+//!
+//! Creating and changing read the same members with the same checks: a change is merged into the subscription as it is
+//! shown, and the whole is read again.
+
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::super::Api;
+use super::super::number::Whole;
+use super::super::plugins;
+use super::super::problem::{Code, Problem};
+use super::super::schema;
+use super::super::{check_description, check_name};
+use super::view::MASK;
+use crate::matching::Condition;
+use crate::model::{
+    ContentType, CustomHeader, FieldSelection, Method, Pattern, PluginName, PluginRef, PluginVersion, RetryPolicy,
+    Secret, SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes,
+};
+use crate::transform::request::{check_header_name, check_header_value, check_url};
+use crate::transform::select::Selector;
+
+/// 30 days: the longest delay.
+const DELAY_S_MAX: u32 = 30 * 24 * 60 * 60;
+/// 7 days: the longest wait between two attempts.
+const RETRY_S_MAX: u32 = 7 * 24 * 60 * 60;
+const RETRIES_MAX: usize = 20;
+/// The default of Standard Webhooks' libraries, within what receivers' own platforms allow them.
+const TIMEOUT_MS_DEFAULT: u32 = 15_000;
+const EVENT_TYPES_MAX: usize = 100;
+const HEADERS_MAX: usize = 50;
+/// What the contract with plugins says of a configuration.
+const CONFIG_BYTES_MAX: usize = 256 << 10;
+
+/// A subscription to be created. A member that is left out or null has its default.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SubscriptionInput {
+    /// For people: 1 to 200 characters.
+    #[schema(required, nullable = false, max_length = 200)]
+    name: Option<String>,
+    /// For people: at most 2,000 characters.
+    description: Option<String>,
+    /// Where to send: http or https, without user, password or fragment.
+    #[schema(required, nullable = false)]
+    url: Option<String>,
+    /// The method, if the plugin does not choose one: POST, PUT, PATCH or GET; POST by default.
+    #[schema(value_type = Option<String>)]
+    method: Option<Method>,
+    /// Which types of events, 1 to 100 of them: `lead.created`, `lead.*` or `*`.
+    #[schema(value_type = Vec<String>, required, nullable = false)]
+    event_types: Option<Vec<Pattern>>,
+    /// A CEL expression over `event` that must be true: `event.data.value > 1000`.
+    condition: Option<String>,
+    /// Which of the event's fields the plugin sees; all by default.
+    fields: Option<FieldsInput>,
+    /// `application/json` (the default), `application/x-www-form-urlencoded` or `text/plain`.
+    #[schema(value_type = Option<String>)]
+    content_type: Option<ContentType>,
+    /// Headers that every request carries: at most 50.
+    headers: Option<Vec<HeaderInput>>,
+    /// Seconds between an event's acceptance and the first attempt; 0 by default.
+    #[schema(value_type = Option<u32>, maximum = 2_592_000)]
+    delay_s: Option<Whole<0, DELAY_S_MAX>>,
+    /// What shapes the request; the default shapes without one.
+    plugin: Option<PluginInput>,
+    /// The signing secret, `whsec_…`; made by the host if it is left out. Changed by `rotate-secret` alone.
+    #[schema(value_type = Option<String>)]
+    secret: Option<Secret>,
+    /// Milliseconds until the whole answer must have come; 15,000 by default.
+    #[schema(value_type = Option<u32>, minimum = 1_000, maximum = 60_000)]
+    timeout_ms: Option<Whole<1_000, 60_000>>,
+    /// Which statuses are success: `2xx` (the default), or codes with commas between.
+    #[schema(value_type = Option<String>)]
+    success_codes: Option<SuccessCodes>,
+    /// When to try again; ten attempts over three days by default.
+    retry: Option<RetryInput>,
+}
+
+/// Which of an event's fields the plugin sees, by JSONPath (RFC 9535) over its data.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct FieldsInput {
+    /// Paths to keep; none keeps all.
+    include: Option<Vec<String>>,
+    /// Paths to remove.
+    exclude: Option<Vec<String>>,
+}
+
+/// A header that every request carries. It wins over a plugin's header of the same name.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct HeaderInput {
+    /// Its name.
+    name: String,
+    /// Its value. In a change, `***` keeps the secret value of the header of this name.
+    value: String,
+    /// Whether the value is shown to nobody.
+    #[serde(default)]
+    #[schema(required = false)]
+    secret: bool,
+}
+
+/// The plugin to use.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PluginInput {
+    /// Its name: of one of the space's own, or else of a bundled one.
+    #[schema(value_type = String, required, nullable = false)]
+    name: Option<PluginName>,
+    /// Its version; the newest if it is left out. The subscription stays with it until it is changed.
+    #[schema(value_type = Option<String>)]
+    version: Option<PluginVersion>,
+    /// Its configuration, which its schema describes: at most 256 KiB; `{}` by default.
+    config: Option<Value>,
+}
+
+/// When to try again after a failed attempt.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RetryInput {
+    /// Seconds between one attempt's end and the next, at most 20 of them, each at most 7 days. Empty: one attempt.
+    #[schema(value_type = Option<Vec<u32>>)]
+    schedule_s: Option<Vec<Whole<0, RETRY_S_MAX>>>,
+    /// How far a wait may be stretched at random, in percent; 10 by default.
+    #[schema(value_type = Option<u32>, maximum = 100)]
+    jitter_percent: Option<Whole<0, 100>>,
+}
+
+impl SubscriptionInput {
+    /// Whether a signing secret is given.
+    pub(super) fn has_secret(&self) -> bool {
+        self.secret.is_some()
+    }
+
+    /// Checks every member, and makes the subscription: a new one, or `old` changed.
+    pub(super) async fn check(
+        self,
+        api: &Api,
+        space: &SpaceId,
+        old: Option<&Subscription>,
+    ) -> Result<Subscription, Problem> {
+        let now = api.host.clock.now();
+        let name = self.name.ok_or_else(|| missing("/name", "a name of 1 to 200 characters"))?;
+        check_name(&name)?;
+        let description = self.description.unwrap_or_default();
+        check_description(&description)?;
+        let url = self.url.ok_or_else(|| missing("/url", "an http or https URL"))?;
+        Ok(Subscription {
+            id: old.map_or_else(|| SubscriptionId::new(now), |old| old.id),
+            space: space.clone(),
+            name,
+            description,
+            url: check_url(&url).map_err(|right| Problem::field("/url", right))?,
+            method: self.method.unwrap_or(Method::Post),
+            event_types: event_types(self.event_types)?,
+            condition: condition(self.condition)?,
+            fields: fields(self.fields)?,
+            content_type: self.content_type.unwrap_or(ContentType::Json),
+            headers: headers(self.headers.unwrap_or_default(), old)?,
+            delay_s: self.delay_s.map_or(0, |delay| delay.0),
+            plugin: plugin(api, space, self.plugin, old).await?,
+            secrets: match old {
+                Some(old) => old.secrets.clone(),
+                None => vec![self.secret.unwrap_or_else(Secret::generate)],
+            },
+            timeout_ms: self.timeout_ms.map_or(TIMEOUT_MS_DEFAULT, |timeout| timeout.0),
+            success_codes: self.success_codes.unwrap_or(SuccessCodes::Any2xx),
+            retry: retry(self.retry)?,
+            state: old.map_or(SubscriptionState::Active, |old| old.state),
+            pause_reason: old.and_then(|old| old.pause_reason),
+            created_at: old.map_or(now, |old| old.created_at),
+            updated_at: now,
+        })
+    }
+}
+
+fn missing(pointer: &str, right: &str) -> Problem {
+    Problem::at(Code::FieldMissing, pointer, format!("missing: {right}"))
+}
+
+fn event_types(given: Option<Vec<Pattern>>) -> Result<Vec<Pattern>, Problem> {
+    let given = given.ok_or_else(|| missing("/event_types", "1 to 100 event types; [\"*\"] is every one"))?;
+    if (1..=EVENT_TYPES_MAX).contains(&given.len()) {
+        Ok(given)
+    } else {
+        Err(Problem::field("/event_types", "1 to 100 event types; [\"*\"] is every one"))
+    }
+}
+
+fn condition(given: Option<String>) -> Result<Option<String>, Problem> {
+    if let Some(source) = &given {
+        Condition::parse(source).map_err(|right| Problem::field("/condition", right))?;
+    }
+    Ok(given)
+}
+
+fn fields(given: Option<FieldsInput>) -> Result<FieldSelection, Problem> {
+    let Some(FieldsInput { include, exclude }) = given else { return Ok(FieldSelection::default()) };
+    let selection = FieldSelection { include: include.unwrap_or_default(), exclude: exclude.unwrap_or_default() };
+    // One by one first, to tell which is wrong; all together after, since together they may be too many.
+    for (list, paths) in [("include", &selection.include), ("exclude", &selection.exclude)] {
+        for (index, path) in paths.iter().enumerate() {
+            let alone = FieldSelection { include: vec![path.clone()], exclude: Vec::new() };
+            Selector::compile(&alone).map_err(|right| Problem::field(format!("/fields/{list}/{index}"), right))?;
+        }
+    }
+    Selector::compile(&selection).map_err(|right| Problem::field("/fields", right))?;
+    Ok(selection)
+}
+
+fn headers(given: Vec<HeaderInput>, old: Option<&Subscription>) -> Result<Vec<CustomHeader>, Problem> {
+    if given.len() > HEADERS_MAX {
+        return Err(Problem::field("/headers", format!("at most {HEADERS_MAX} headers")));
+    }
+    let mut headers: Vec<CustomHeader> = Vec::with_capacity(given.len());
+    for (index, header) in given.into_iter().enumerate() {
+        let at = |member: &str| format!("/headers/{index}/{member}");
+        check_header_name(&header.name).map_err(|right| Problem::field(at("name"), right))?;
+        if headers.iter().any(|earlier| earlier.name.eq_ignore_ascii_case(&header.name)) {
+            return Err(Problem::field(at("name"), format!("the header `{}` stands here twice", header.name)));
+        }
+        check_header_value(&header.value).map_err(|right| Problem::field(at("value"), right))?;
+        headers.push(unmasked(header, old).map_err(|right| Problem::field(at("value"), right))?);
+    }
+    Ok(headers)
+}
+
+/// The header, with the value that it had if `***` is given.
+fn unmasked(header: HeaderInput, old: Option<&Subscription>) -> Result<CustomHeader, &'static str> {
+    let HeaderInput { name, value, secret } = header;
+    if value != MASK {
+        return Ok(CustomHeader { name, value, secret });
+    }
+    let mut had = old.into_iter().flat_map(|old| &old.headers);
+    match had.find(|had| had.secret && had.name.eq_ignore_ascii_case(&name)) {
+        Some(_) if !secret => Err("a secret value cannot be made public: give the value anew"),
+        Some(had) => Ok(CustomHeader { name, value: had.value.clone(), secret }),
+        None => Err("*** stands for the secret value that a header of this name has, and there is none"),
+    }
+}
+
+async fn plugin(
+    api: &Api,
+    space: &SpaceId,
+    given: Option<PluginInput>,
+    old: Option<&Subscription>,
+) -> Result<Option<PluginRef>, Problem> {
+    let Some(PluginInput { name, version, config }) = given else { return Ok(None) };
+    let name = name.ok_or_else(|| missing("/plugin/name", "the plugin's name"))?;
+    let config = config.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    // What is not touched stays as it was saved, even if it could not be had today.
+    if let Some(had) = old.and_then(|old| old.plugin.as_ref())
+        && had.name == name
+        && Some(&had.version) == version.as_ref()
+        && had.config == config
+    {
+        return Ok(Some(had.clone()));
+    }
+    if config.to_string().len() > CONFIG_BYTES_MAX {
+        let right = format!("a configuration has at most {CONFIG_BYTES_MAX} bytes");
+        return Err(Problem::field("/plugin/config", right));
+    }
+    let plugin = plugins::choose(api, space, &name, version.as_ref()).await?;
+    schema::check(&plugin.config_schema, &config, "/plugin/config").await?;
+    Ok(Some(PluginRef { name, version: plugin.version, digest: plugin.digest, config }))
+}
+
+fn retry(given: Option<RetryInput>) -> Result<RetryPolicy, Problem> {
+    let default = RetryPolicy::default();
+    let Some(RetryInput { schedule_s, jitter_percent }) = given else { return Ok(default) };
+    let schedule_s = match schedule_s {
+        Some(waits) if waits.len() > RETRIES_MAX => {
+            return Err(Problem::field("/retry/schedule_s", format!("at most {RETRIES_MAX} retries")));
+        }
+        Some(waits) => waits.into_iter().map(|wait| wait.0).collect(),
+        None => default.schedule_s,
+    };
+    let jitter = jitter_percent.and_then(|percent| u8::try_from(percent.0).ok());
+    Ok(RetryPolicy { schedule_s, jitter_percent: jitter.unwrap_or(default.jitter_percent) })
+}

@@ -1,0 +1,119 @@
+//! Sending a test to one subscription.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::super::access::Manages;
+use super::super::extract::{OptionalJsonBody, PathParams};
+use super::super::intake::{self, Posted, Target};
+use super::super::problem::{Code, Problem};
+use super::super::{Api, json};
+use crate::model::{DeliveryId, EventId, EventType, Pattern, SpaceId, SubscriptionId, SubscriptionState};
+use crate::registry::Live;
+use crate::store::{DeliveryFilter, EventTypeEntry};
+
+/// Event types read from the store at a time.
+const PAGE: usize = 200;
+
+/// The paths of this resource.
+pub(super) fn paths() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(test_subscription))
+}
+
+/// What to send.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct TestInput {
+    /// The event's type; if it is left out, the first of the subscription's types that is no pattern.
+    #[schema(value_type = Option<String>)]
+    r#type: Option<EventType>,
+    /// The event's data; if it is left out, the example that the event type has.
+    #[schema(value_type = Option<serde_json::Value>)]
+    data: Option<Box<RawValue>>,
+}
+
+/// The test on its way.
+#[derive(Serialize, ToSchema)]
+struct TestView {
+    /// The event that was made.
+    #[schema(value_type = String)]
+    event_id: EventId,
+    /// Its delivery: read it to see what came of the test.
+    #[schema(value_type = String)]
+    delivery_id: DeliveryId,
+}
+
+/// Sends a test event to this subscription alone, whatever it wants, with its delay, plugin and signature.
+#[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/test", tag = "subscriptions",
+    request_body = Option<TestInput>,
+    responses(
+        (status = 202, body = TestView),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "subscription_state")))]
+async fn test_subscription(
+    Manages(space): Manages,
+    State(api): State<Api>,
+    params: PathParams,
+    OptionalJsonBody(input): OptionalJsonBody<TestInput>,
+) -> Result<(StatusCode, Json<TestView>), Problem> {
+    let id: SubscriptionId = params.get("subscription")?;
+    let live = api.host.registry.get(id).filter(|live| live.subscription.space == space);
+    let live = live.ok_or_else(|| Problem::not_found("subscription", id))?;
+    if live.subscription.state != SubscriptionState::Active {
+        return Err(Problem::new(Code::SubscriptionState, "the subscription is paused: activate it to test it"));
+    }
+    let kind = input.r#type.or_else(|| first_type(&live)).ok_or_else(|| {
+        let right = "give an event type: the subscription has patterns alone";
+        Problem::at(Code::FieldMissing, "/type", right)
+    })?;
+    let data = match input.data {
+        Some(data) => data,
+        None => example(&api, &space, &kind).await?,
+    };
+    let bytes_max = api.host.config.accept.event_bytes_max;
+    if data.get().len() > bytes_max {
+        return Err(Problem::at(Code::TooLarge, "/data", format!("an event's data has at most {bytes_max} bytes")));
+    }
+    json::check_readable(data.get()).map_err(|err| Problem::field("/data", err))?;
+    let posted = Posted { id: None, kind, occurred_at: None, data: data.into() };
+    let result = intake::accept(&api.host, space.clone(), vec![posted], Target::Only(live)).await?.pop();
+    let receipt = result.expect("one event has one result").expect("a new id conflicts with none");
+    let filter = DeliveryFilter { event: Some(receipt.id.clone()), ..DeliveryFilter::default() };
+    let delivery = api.host.store.deliveries(&space, filter, 1).await?.pop();
+    let delivery_id = delivery.expect("a test makes one delivery").id;
+    Ok((StatusCode::ACCEPTED, Json(TestView { event_id: receipt.id, delivery_id })))
+}
+
+fn first_type(live: &Live) -> Option<EventType> {
+    live.subscription.event_types.iter().find_map(|pattern| match pattern {
+        Pattern::Exactly(kind) => Some(kind.clone()),
+        Pattern::All | Pattern::Below(_) => None,
+    })
+}
+
+async fn example(api: &Api, space: &SpaceId, kind: &EventType) -> Result<Box<RawValue>, Problem> {
+    let entry = find(api, space, kind).await?;
+    let example = entry.and_then(|entry| entry.example).ok_or_else(|| {
+        let right = format!("give data: the event type `{kind}` has no example");
+        Problem::at(Code::FieldMissing, "/data", right)
+    })?;
+    serde_json::value::to_raw_value(&example).map_err(|err| Problem::internal(&err))
+}
+
+async fn find(api: &Api, space: &SpaceId, kind: &EventType) -> Result<Option<EventTypeEntry>, Problem> {
+    let mut after = None;
+    loop {
+        let page = api.host.store.event_types(space, after, PAGE).await?;
+        after = page.last().map(|entry| entry.name.clone());
+        let last = page.len() < PAGE;
+        let found = page.into_iter().find(|entry| entry.name == *kind);
+        if last || found.is_some() {
+            return Ok(found);
+        }
+    }
+}

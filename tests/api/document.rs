@@ -1,0 +1,140 @@
+//! The document itself.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::TestApi;
+
+/// What OpenAPI 3.1 asks of the parts that the document uses.
+fn structure() -> Value {
+    json!({
+        "type": "object",
+        "required": ["openapi", "info", "paths", "components", "security"],
+        "properties": {
+            "openapi": {"pattern": "^3\\.1\\.\\d+$"},
+            "info": {
+                "required": ["title", "version"],
+                "properties": {"title": {"type": "string"}, "version": {"type": "string"}}
+            },
+            "components": {
+                "properties": {
+                    "schemas": {"additionalProperties": {"$ref": "https://json-schema.org/draft/2020-12/schema"}},
+                    "securitySchemes": {"additionalProperties": {"required": ["type"]}}
+                }
+            },
+            "paths": {"patternProperties": {"^/": {
+                "propertyNames": {"enum": ["get", "put", "post", "delete", "patch"]},
+                "additionalProperties": {"$ref": "#/$defs/operation"}
+            }}, "additionalProperties": false}
+        },
+        "$defs": {
+            "operation": {
+                "required": ["operationId", "summary", "tags", "responses"],
+                "properties": {
+                    "parameters": {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/parameter"}},
+                    "requestBody": {
+                        "required": ["content"],
+                        "properties": {"content": {"$ref": "#/$defs/content"}}
+                    },
+                    "responses": {
+                        "minProperties": 2,
+                        "propertyNames": {"pattern": "^[2-5][0-9][0-9]$"},
+                        "additionalProperties": {
+                            "required": ["description"],
+                            "properties": {"content": {"$ref": "#/$defs/content"}}
+                        }
+                    }
+                }
+            },
+            "parameter": {
+                "required": ["name", "in", "schema"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "in": {"enum": ["path", "query"]},
+                    "schema": {"$ref": "https://json-schema.org/draft/2020-12/schema"}
+                },
+                "if": {"properties": {"in": {"const": "path"}}},
+                "then": {"required": ["required"], "properties": {"required": {"const": true}}}
+            },
+            "content": {
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": {
+                    "required": ["schema"],
+                    "properties": {"schema": {"$ref": "https://json-schema.org/draft/2020-12/schema"}}
+                }
+            }
+        }
+    })
+}
+
+fn references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            if let Some(reference) = members.get("$ref").and_then(Value::as_str) {
+                found.insert(reference.to_owned());
+            }
+            members.values().for_each(|value| references(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_document_is_openapi_3_1_and_whole() {
+    let api = TestApi::start().await;
+    let document = &*api.admin.document;
+    let errors: Vec<_> = jsonschema::draft202012::new(&structure())
+        .unwrap()
+        .iter_errors(document)
+        .map(|err| format!("{}: {err}", err.instance_path()))
+        .collect();
+    assert_eq!(errors, Vec::<String>::new());
+
+    let mut found = BTreeSet::new();
+    references(document, &mut found);
+    let dangling: Vec<_> = found.iter().filter(|found| document.pointer(&found[1..]).is_none()).collect();
+    assert_eq!(dangling, Vec::<&String>::new());
+}
+
+#[tokio::test]
+async fn each_operation_has_a_name_of_its_own_and_the_parameters_of_its_path() {
+    let api = TestApi::start().await;
+    let mut names = BTreeSet::new();
+    for (path, item) in api.admin.document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            assert!(names.insert(operation["operationId"].as_str().unwrap().to_owned()), "{method} {path}");
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            let declared: BTreeSet<_> = parameters
+                .iter()
+                .filter(|parameter| parameter["in"] == "path")
+                .map(|parameter| format!("{{{}}}", parameter["name"].as_str().unwrap()))
+                .collect();
+            let named = path.split('/').filter(|segment| segment.starts_with('{')).map(str::to_owned).collect();
+            assert_eq!(declared, named, "{method} {path}");
+        }
+    }
+    assert!(names.len() >= 35, "{names:?}");
+}
+
+#[tokio::test]
+async fn whoever_has_no_key_can_read_the_document_the_health_and_the_metrics() {
+    let api = TestApi::start().await;
+    let nobody = api.admin.without_key();
+    assert_eq!(nobody.get("/healthz").await.status, 200);
+    assert_eq!(nobody.get("/readyz").await.status, 200);
+    let metrics = nobody.get("/metrics").await;
+    assert_eq!(metrics.status, 200);
+    assert!(metrics.text.contains("hookmill_backlog{result=\"pending\"} 0"), "{}", metrics.text);
+    assert!(metrics.text.ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn the_limits_are_those_in_force() {
+    let api = TestApi::with(|config| config.accept.event_bytes_max = 77).await;
+    let limits = api.with_role("produce").await.get("/v1/limits").await.expect(200);
+    assert_eq!(limits["accept"]["event_bytes_max"], 77);
+    assert_eq!(limits["plugin"]["fuel_base"], api.host.config.plugin.fuel_base);
+}

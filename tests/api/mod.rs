@@ -1,0 +1,108 @@
+//! The HTTP API: what it answers, and that its document says so.
+//!
+//! Every answer that a test sees is held against the document ([`client`]); a status that the document lacks fails the
+//! test.
+
+mod access;
+mod client;
+mod deliveries;
+mod document;
+mod events;
+mod input;
+mod paging;
+mod plugins;
+mod subscriptions;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Once};
+
+use hookmill::Host;
+use hookmill::accept;
+use hookmill::clock::Clock;
+use hookmill::config::Config;
+use hookmill::model::{Delivery, SpaceId};
+use hookmill::store::{DeliveryFilter, Sqlite, Store};
+use hookmill::transform::engine::Engine;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::AbortHandle;
+
+use client::{Answer, Client};
+
+/// A host that accepts, but does not deliver.
+pub struct TestApi {
+    pub host: Arc<Host>,
+    /// With the key of an administrator.
+    pub admin: Client,
+    server: AbortHandle,
+    _dir: TempDir,
+}
+
+impl Drop for TestApi {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl TestApi {
+    /// With a space `crm`.
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub async fn with(configure: impl FnOnce(&mut Config)) -> Self {
+        static TLS: Once = Once::new();
+        TLS.call_once(|| _ = rustls::crypto::ring::default_provider().install_default());
+        let dir = TempDir::new().unwrap();
+        let mut config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+        config.plugin.transforms_max = 1;
+        configure(&mut config);
+        let store: Arc<dyn Store> = Arc::new(Sqlite::open(dir.path()).unwrap());
+        let binary = PathBuf::from(crate::support::host::BINARY);
+        let engine = Engine::new(&config.plugin, &dir.path().join("compiled"), binary).unwrap();
+        let host = Host::new(config, Clock::system(), store, engine).await.unwrap();
+        let key = accept::keys::first_admin_key(&*host.store, host.clock.now()).await.unwrap().unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = accept::router(host.clone()).await.unwrap();
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }).abort_handle();
+        let admin = Client::connect(address, &key).await;
+        admin.post("/v1/spaces", json!({"id": "crm"})).await.expect(201);
+        Self { host, admin, server, _dir: dir }
+    }
+
+    /// A client with a key of the space `crm`.
+    pub async fn with_role(&self, role: &str) -> Client {
+        let made = self.admin.post("/v1/keys", json!({"name": role, "role": role, "space": "crm"})).await.expect(201);
+        self.admin.with_key(made["key"].as_str().unwrap())
+    }
+
+    /// Creates a subscription in `crm` that wants everything, with these members in addition; answers what is shown.
+    pub async fn subscribe(&self, members: Value) -> Value {
+        self.admin.post("/v1/spaces/crm/subscriptions", subscription(members)).await.expect(201)
+    }
+
+    /// The deliveries in `crm`, as the store has them.
+    pub async fn deliveries(&self) -> Vec<Delivery> {
+        let space = SpaceId::parse("crm").unwrap();
+        self.host.store.deliveries(&space, DeliveryFilter::default(), 100).await.unwrap()
+    }
+}
+
+/// A subscription's members, with those that must be there.
+pub fn subscription(members: Value) -> Value {
+    let mut whole = json!({"name": "Zapier", "url": "https://hooks.example.com/1", "event_types": ["*"]});
+    for (name, value) in members.as_object().unwrap() {
+        whole[name] = value.clone();
+    }
+    whole
+}
+
+/// Asserts that this is a problem of that code, about that member.
+pub fn assert_problem(answer: &Answer, status: u16, code: &str, field: Option<&str>) {
+    let json = answer.json();
+    let shown = (answer.status, json["code"].as_str().unwrap_or_default(), json["field"].as_str());
+    assert_eq!(shown, (status, code, field), "{}", answer.text);
+    assert_eq!(json["status"], status);
+    assert!(json["detail"].as_str().is_some_and(|detail| detail.len() > 10), "{}", answer.text);
+}
