@@ -1,2 +1,20 @@
-#[test]
-fn t() {}
+//! All integration tests, in one binary: it links once.
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, missing_docs, unreachable_pub, reason = "tests")]
+
+mod address;
+mod api;
+mod crash;
+mod delay;
+mod engine;
+mod golden;
+mod matching;
+mod pipeline;
+mod record;
+mod rogues;
+mod select;
+mod send;
+mod shape;
+mod sign;
+mod store;
+mod support;
+mod tls;

@@ -1,7 +1,51 @@
 //! Hookmill: a WebAssembly plugin host for webhook payloads.
-#![forbid(unsafe_code)]
+//!
+//! An **event** posted to a **space** is matched against its **subscriptions**; each match is a **delivery**, which
+//! waits out its delay, is reshaped by the subscription's **plugin**, signed, sent, and recorded as an **attempt**; a
+//! failed attempt schedules the next one.
+//!
+//! ```text
+//! accept → match → delay → transform → sign → send → record
+//! ```
+//!
+//! Who knows that sentence knows where every line lives:
+//!
+//! | stage     | module        | what it is                                                                 |
+//! |-----------|---------------|----------------------------------------------------------------------------|
+//! | accept    | [`accept`]    | the HTTP API; [`accept::intake`] commits events with their deliveries        |
+//! | match     | [`matching`]  | pure: which subscriptions want this event                                  |
+//! | delay     | [`delay`]     | pure: when is an attempt due                                               |
+//! | transform | [`transform`] | field selection, the plugin in its sandbox or a default shape, the request |
+//! | sign      | [`sign`]      | pure: exact bytes → headers                                                |
+//! | send      | [`send`]      | the one HTTP client: address policy, timeouts, caps                        |
+//! | record    | [`record`]    | pure: outcome → what happens next                                          |
+//!
+//! Around them: [`model`] (who is who), [`store`] (all SQL, behind one trait), [`registry`] (the subscriptions in
+//! memory), [`deliver`] (the loop that knows the order of the last four stages), [`config`] (every knob), [`clock`] (the
+//! only reader of time), [`cli`].
+//!
+//! Dependencies point one way: `model ← stages ← deliver, accept ← lib ← cli ← main`. A stage knows no other stage.
+//!
+//! # What always holds
+//!
+//! - **Two loops joined by rows.** Accepting turns an event into delivery rows, in the transaction that commits the
+//!   event; delivering turns a due row into an attempt. Rows are the truth. What goes from one to the other through
+//!   memory ([`deliver::Inbox`]) only saves reading it back.
+//! - **202 means committed**, with the disk's word for it. What was answered with 202 reaches its receiver at least
+//!   once, whatever ends the process meanwhile.
+//! - **Fault is a type.** What a plugin or a receiver does wrong is data: a [`model::Outcome`] that is recorded, and
+//!   perhaps tried again. What we do wrong is an `Err`: logged once, nothing recorded, no retry used up; the delivery's
+//!   claim lapses and it is taken up again.
+//! - **What is signed is what is sent**, byte for byte, and what is kept.
+//! - **Numbers stay as they were written**: an event's data is text to every stage but a plugin.
+//! - **A plugin sees its delivery and nothing else**, in an instance that lives for one call.
+//! - **One subscription's trouble is its own**: it fills its own lane in memory, its own share of what is in flight.
+//! - **Time is an argument.** Only [`clock`] reads it, so a test steps through a day without waiting.
+// One exception, with its reason: the engine maps machine code that this host compiled itself.
+#![deny(unsafe_code)]
 
 pub mod accept;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod delay;
@@ -17,14 +61,20 @@ pub mod store;
 pub mod transform;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::Context as _;
 use clock::Clock;
 use config::Config;
-use deliver::Inbox;
+use deliver::{Deliver, Inbox};
 use jiff::{SignedDuration, Timestamp};
 use metrics::Metrics;
+use model::{Digest, Plugin};
 use registry::Registry;
-use store::Store;
+use store::{Sqlite, Store};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use transform::Engine;
 
 /// What the stages share: everything of a running host.
 pub struct Host {
@@ -36,6 +86,10 @@ pub struct Host {
     pub store: Arc<dyn Store>,
     /// The subscriptions, in memory.
     pub registry: Registry,
+    /// The plugins' sandbox.
+    pub engine: Engine,
+    /// The HTTP client.
+    pub client: send::Client,
     /// From accepting to delivering.
     pub inbox: Inbox,
     /// What is counted.
@@ -43,8 +97,101 @@ pub struct Host {
 }
 
 impl Host {
+    /// Puts a host together: reads its subscriptions, ends the claims of whoever had this store before.
+    ///
+    /// # Errors
+    /// If the store fails, or the HTTP client cannot be built.
+    pub async fn new(config: Config, clock: Clock, store: Arc<dyn Store>, engine: Engine) -> anyhow::Result<Arc<Self>> {
+        let taken_up = store.end_all_claims().await?;
+        if taken_up > 0 {
+            tracing::info!(taken_up, "deliveries that were in flight when the last host ended are due again");
+        }
+        Ok(Arc::new(Self {
+            registry: Registry::load(&*store).await?,
+            client: send::Client::new(&config.send)?,
+            inbox: Inbox::new(&config.deliver),
+            metrics: Metrics::default(),
+            config,
+            clock,
+            store,
+            engine,
+        }))
+    }
+
     /// Until when a claim made now holds.
     fn claim_until(&self, now: Timestamp) -> Timestamp {
         now.checked_add(SignedDuration::from_secs(self.config.deliver.claim_s.into())).unwrap_or(Timestamp::MAX)
     }
+}
+
+/// Opens the data directory and puts a host together on it. On the first start there is an admin key beside it, which
+/// is kept nowhere.
+///
+/// # Errors
+/// If the directory cannot be used, or another host has it.
+pub async fn open(config: Config, clock: Clock) -> anyhow::Result<(Arc<Host>, Option<String>)> {
+    let dir = config.data_dir.clone();
+    let store = tokio::task::spawn_blocking(move || Sqlite::open(&dir)).await??;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let program = std::env::current_exe().context("finding the program itself, which compiles plugins")?;
+    let engine = Engine::new(&config.plugin, &config.data_dir.join("compiled"), program)?;
+    let host = Host::new(config, clock, store, engine).await?;
+    install_bundled(&host).await?;
+    let first_key = accept::keys::first_admin_key(&*host.store, host.clock.now()).await?;
+    Ok((host, first_key))
+}
+
+/// Serves the API and delivers, until `shutdown`; then stops accepting, finishes what is in flight and hands back the
+/// rest.
+///
+/// # Errors
+/// If the listener breaks.
+pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let grace = Duration::from_secs(host.config.deliver.grace_s);
+    let router = accept::router(host.clone()).await?;
+    let deliver_until = CancellationToken::new();
+    let mut deliver = tokio::spawn(Deliver::new(host).run(deliver_until.clone()));
+    let serve = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let served = tokio::select! {
+        served = serve.into_future() => served.context("serving the API"),
+        // A caller who does not finish its request keeps nobody from stopping.
+        () = async { shutdown.cancelled().await; tokio::time::sleep(grace).await } => Ok(()),
+        ended = &mut deliver => anyhow::bail!("the deliver loop ended: {ended:?}"),
+    };
+    deliver_until.cancel();
+    deliver.await.context("the deliver loop broke")?;
+    served
+}
+
+/// Enters the plugins that come with the host, unless they are there.
+///
+/// # Errors
+/// If the store fails; a bundled plugin that the engine refuses is an error too.
+pub async fn install_bundled(host: &Host) -> anyhow::Result<()> {
+    // All at once: on the first start each is compiled, and the engine keeps the number of compilers in bounds.
+    futures::future::try_join_all(hookmill_bundled::PLUGINS.iter().map(|bundled| install(host, bundled))).await?;
+    Ok(())
+}
+
+async fn install(host: &Host, bundled: &hookmill_bundled::Bundled) -> anyhow::Result<()> {
+    let digest = Digest::of(bundled.component);
+    if host.store.component(digest).await?.is_some() {
+        return Ok(());
+    }
+    let component = bytes::Bytes::from_static(bundled.component);
+    let inspected = host.engine.inspect(component.clone()).await.context(bundled.name)?;
+    let plugin = Plugin {
+        space: None,
+        name: inspected.name,
+        version: inspected.version,
+        digest,
+        summary: inspected.summary,
+        content_types: inspected.content_types,
+        config_schema: inspected.config_schema,
+        size_bytes: component.len() as u64,
+        created_at: host.clock.now(),
+    };
+    host.store.put_plugin(&plugin, component).await?;
+    tracing::info!(plugin = bundled.name, "prepared");
+    Ok(())
 }

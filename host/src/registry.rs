@@ -23,11 +23,12 @@ pub struct Live {
     pub subscription: Subscription,
     condition: OnceLock<Option<Condition>>,
     selector: OnceLock<Selector>,
+    config: OnceLock<String>,
 }
 
 impl Live {
     fn new(subscription: Subscription) -> Self {
-        Self { subscription, condition: OnceLock::new(), selector: OnceLock::new() }
+        Self { subscription, condition: OnceLock::new(), selector: OnceLock::new(), config: OnceLock::new() }
     }
 
     /// Which fields its plugin sees.
@@ -37,6 +38,12 @@ impl Live {
             // showing nothing is the safe side.
             Selector::compile(&self.subscription.fields).unwrap_or_else(|_| Selector::nothing())
         })
+    }
+
+    /// Its plugin's configuration as JSON text, if it has a plugin.
+    pub fn plugin_config(&self) -> Option<&str> {
+        let plugin = self.subscription.plugin.as_ref()?;
+        Some(self.config.get_or_init(|| plugin.config.to_string()))
     }
 
     /// Whether its condition, if it has one, holds. What cannot be told means no.
@@ -90,10 +97,10 @@ impl Registry {
         let mut contents = self.write();
         let Contents { live, active } = &mut *contents;
         let id = subscription.id;
-        if let Some(old) = live.remove(&id) {
-            if let Some(index) = active.get_mut(&old.subscription.space) {
-                index.remove(id, &old.subscription.event_types);
-            }
+        if let Some(old) = live.remove(&id)
+            && let Some(index) = active.get_mut(&old.subscription.space)
+        {
+            index.remove(id, &old.subscription.event_types);
         }
         match subscription.state {
             SubscriptionState::Deleted => return,

@@ -1,3 +1,219 @@
-use crate::Host;
-use crate::model::Delivery;
-pub(super) async fn attempt(_host: &Host, _delivery: Delivery) {}
+//! One attempt at one delivery: transform → sign → send → record.
+//!
+//! Whatever the plugin or the receiver does wrong becomes an outcome and is recorded. Whatever *we* do wrong is an error
+//! here: it is logged, nothing is recorded and no retry is used up; the claim lapses and the delivery is taken up again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::{
+    Answer, Attempt, Delivery, DeliveryState, Outcome, PauseReason, PluginRef, Request, SendFault, SentRequest,
+    Subscription, SubscriptionState,
+};
+use crate::registry::Live;
+use crate::store::{Record, Recorded};
+use crate::transform::{self, Plugin, Prepared, Shaped, Transformed};
+use crate::{Host, record, send, sign};
+
+/// What a claim must outlast beside the request's timeout: the transform, the record's commit, and clocks that differ.
+const CLAIM_MARGIN: Duration = Duration::from_secs(6);
+
+/// Makes the attempt, or sees that there is none to be made.
+pub(super) async fn attempt(host: &Host, delivery: Delivery) {
+    let Some(claimed_until) = delivery.claimed_until else { return };
+    let id = delivery.id;
+    if let Err(err) = try_attempt(host, delivery, claimed_until).await {
+        tracing::error!(delivery.id = %id, error = format!("{err:#}"), "attempt given up, the claim will lapse");
+        host.inbox.due(claimed_until);
+    }
+}
+
+async fn try_attempt(host: &Host, delivery: Delivery, claimed_until: Timestamp) -> anyhow::Result<()> {
+    let Some(live) = host.registry.get(delivery.subscription_id) else {
+        let reason = "the subscription was deleted";
+        return end_unsent(host, &delivery, claimed_until, DeliveryState::Cancelled, reason).await;
+    };
+    match live.subscription.state {
+        SubscriptionState::Active => {}
+        SubscriptionState::Paused => {
+            let reason = "the subscription is paused";
+            end_unsent(host, &delivery, claimed_until, DeliveryState::Held, reason).await?;
+            // It may have been activated since we looked: then the row is pending, and nobody else would say so.
+            host.inbox.due(delivery.due_at);
+            return Ok(());
+        }
+        SubscriptionState::Deleted => unreachable!("the registry keeps no deleted subscription"),
+    }
+    if !outlasts(claimed_until, host.clock.now(), &live.subscription) {
+        // It waited in memory for too long: somebody else may take it up before we are done.
+        host.inbox.due(claimed_until);
+        return Ok(());
+    }
+    let attempt = make(host, &live, &delivery).await?;
+    finish(host, &live, &delivery, claimed_until, attempt).await
+}
+
+/// Whether a claim holds until an attempt begun now is certainly over.
+fn outlasts(claimed_until: Timestamp, now: Timestamp, subscription: &Subscription) -> bool {
+    let need = Duration::from_millis(subscription.timeout_ms.into()) + CLAIM_MARGIN;
+    claimed_until.duration_since(now) >= SignedDuration::try_from(need).unwrap_or(SignedDuration::MAX)
+}
+
+/// Transforms, signs and sends.
+async fn make(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result<Attempt> {
+    let subscription = &live.subscription;
+    let started_at = host.clock.now();
+    let number = delivery.attempts + 1;
+    let plugin = match &subscription.plugin {
+        Some(plugin) => Some(prepared(host, plugin).await?),
+        None => None,
+    };
+    let plugin = plugin.as_deref().zip(live.plugin_config()).map(|(prepared, config)| Plugin { prepared, config });
+    let input = transform::Input { delivery, attempt: number, subscription, selector: live.selector() };
+    let Transformed { result, logs, fuel_used, took_us } =
+        transform::transform(&host.engine, &host.config.plugin, plugin, input).await?;
+    let (request, outcome, send_us) = match result {
+        Ok(Shaped::Deliver(request)) => {
+            let (sent, answer) = sign_and_send(host, subscription, delivery, &request).await;
+            (Some(sent), judge(subscription, answer.result), answer.took_us)
+        }
+        Ok(Shaped::Skip(reason)) => (None, Outcome::Skipped(reason), 0),
+        Err(fault) => (None, Outcome::PluginFailed(fault), 0),
+    };
+    Ok(Attempt {
+        delivery_id: delivery.id,
+        number,
+        due_at: delivery.due_at,
+        started_at,
+        transform_us: took_us,
+        send_us,
+        request,
+        outcome,
+        plugin_digest: subscription.plugin.as_ref().map(|plugin| plugin.digest),
+        fuel_used,
+        logs,
+    })
+}
+
+/// Signs the request with the present time, sends it, and keeps it as it went out.
+async fn sign_and_send(
+    host: &Host,
+    subscription: &Subscription,
+    delivery: &Delivery,
+    request: &Request,
+) -> (SentRequest, send::Sent) {
+    let timestamp_s = host.clock.now().as_second();
+    let signature = sign::sign(delivery.id, timestamp_s, &request.body, &subscription.secrets);
+    let timeout = Duration::from_millis(subscription.timeout_ms.into());
+    let sent = host.client.send(request, &signature, timeout).await;
+    (transform::request::as_sent(request, &signature, &subscription.headers), sent)
+}
+
+/// An answer is a success or a refusal by the subscription's codes; no answer is a fault.
+fn judge(subscription: &Subscription, answered: Result<Answer, SendFault>) -> Outcome {
+    match answered {
+        Ok(answer) if subscription.success_codes.contains(answer.status) => Outcome::Succeeded(answer),
+        Ok(answer) => Outcome::Refused(answer),
+        Err(fault) => Outcome::Unreachable(fault),
+    }
+}
+
+/// The plugin, from memory, from the cache on disk, or compiled from the store.
+async fn prepared(host: &Host, plugin: &PluginRef) -> anyhow::Result<Arc<Prepared>> {
+    if let Some(prepared) = host.engine.prepared(&plugin.digest) {
+        return Ok(prepared);
+    }
+    if let Some(prepared) = host.engine.load_cached(plugin.digest).await {
+        return Ok(prepared);
+    }
+    let component = host.store.component(plugin.digest).await?;
+    let component = component.with_context(|| format!("the store has no component {}", plugin.digest))?;
+    let prepared = host.engine.load(plugin.digest, component).await;
+    prepared.with_context(|| format!("loading plugin {} {}", plugin.name, plugin.version))
+}
+
+/// Records the attempt and what follows from it.
+async fn finish(
+    host: &Host,
+    live: &Live,
+    delivery: &Delivery,
+    claimed_until: Timestamp,
+    attempt: Attempt,
+) -> anyhow::Result<()> {
+    let now = host.clock.now();
+    let next = record::decide(&live.subscription, attempt.number, &attempt.outcome, now, rand::random());
+    host.metrics.attempted(&attempt);
+    tracing::debug!(
+        delivery.id = %delivery.id,
+        subscription.id = %delivery.subscription_id,
+        attempt = attempt.number,
+        outcome = attempt.outcome.as_str(),
+        duration_ms = attempt.send_us / 1_000,
+        "attempted"
+    );
+    let record = Record {
+        delivery_id: delivery.id,
+        subscription_id: delivery.subscription_id,
+        claimed_until,
+        state: next.state,
+        due_at: next.due_at.unwrap_or(delivery.due_at),
+        at: now,
+        reason: next.reason,
+        pause: next.pause,
+        attempt: Some(attempt),
+    };
+    match next.pause {
+        Some(reason) => pause(host, record, reason).await?,
+        None => write(host, record).await?,
+    }
+    next.due_at.into_iter().for_each(|due_at| host.inbox.due(due_at));
+    Ok(())
+}
+
+/// Records an attempt that pauses its subscription, in the rows and in memory.
+async fn pause(host: &Host, record: Record, reason: PauseReason) -> anyhow::Result<()> {
+    let _changing = host.registry.changing().await;
+    let id = record.subscription_id;
+    write(host, record).await?;
+    if let Some(live) = host.registry.get(id).filter(|live| live.subscription.state == SubscriptionState::Active) {
+        let pause_reason = Some(reason);
+        let state = SubscriptionState::Paused;
+        host.registry.put(Subscription { state, pause_reason, ..live.subscription.clone() });
+    }
+    Ok(())
+}
+
+/// Ends a claim without an attempt.
+async fn end_unsent(
+    host: &Host,
+    delivery: &Delivery,
+    claimed_until: Timestamp,
+    state: DeliveryState,
+    reason: &str,
+) -> anyhow::Result<()> {
+    let record = Record {
+        delivery_id: delivery.id,
+        subscription_id: delivery.subscription_id,
+        claimed_until,
+        attempt: None,
+        state,
+        due_at: delivery.due_at,
+        at: host.clock.now(),
+        reason: Some(reason.to_owned()),
+        pause: None,
+    };
+    write(host, record).await
+}
+
+async fn write(host: &Host, record: Record) -> anyhow::Result<()> {
+    let id = record.delivery_id;
+    let written = host.store.record(vec![record]).await?;
+    if written != [Recorded::Written] {
+        // The claim lapsed and somebody else went on, or a caller cancelled it: theirs counts.
+        tracing::warn!(delivery.id = %id, "the attempt came too late to be recorded");
+    }
+    Ok(())
+}

@@ -41,18 +41,19 @@ impl Lanes {
     }
 
     /// Lets a delivery wait, or gives it back if its lane is full.
-    pub(super) fn push(&mut self, claimed: Claimed) -> Result<(), Claimed> {
+    #[must_use]
+    pub(super) fn push(&mut self, claimed: Claimed) -> Option<Claimed> {
         let id = claimed.delivery.subscription_id;
         let lane = self.lanes.entry(id).or_default();
         if lane.waiting.len() >= self.waiting_each {
             lane.overflowed = true;
-            return Err(claimed);
+            return Some(claimed);
         }
         lane.waiting.push_back(claimed);
         if lane.waiting.len() == 1 && lane.in_flight < self.in_flight_each {
             self.ready.push_back(id);
         }
-        Ok(())
+        None
     }
 
     /// The next delivery to work on, if there is one and room for it. [`finished`](Self::finished) must follow.

@@ -59,6 +59,9 @@ impl Deliver {
                 Some(ended) = self.attempts.join_next() => self.ended(ended),
                 () = sleep_until(&self.host, next_due) => {}
             }
+            while let Some(ended) = self.attempts.try_join_next() {
+                self.ended(ended);
+            }
         }
         self.drain().await;
     }
@@ -79,13 +82,12 @@ impl Deliver {
     async fn step(&mut self) {
         let mut overflow = Vec::new();
         for claimed in self.host.inbox.arrivals() {
-            overflow.extend(self.lanes.push(claimed).err());
+            overflow.extend(self.lanes.push(claimed));
         }
         let now = self.host.clock.now();
-        if self.host.inbox.next_due().is_some_and(|due| due <= now) && self.host.inbox.free() > 0 {
-            if let Err(err) = self.fetch(now, &mut overflow).await {
-                self.store_failed("fetching due deliveries", &err);
-            }
+        let due = self.host.inbox.next_due().is_some_and(|due| due <= now) && self.host.inbox.free() > 0;
+        if due && let Err(err) = self.fetch(now, &mut overflow).await {
+            self.store_failed("fetching due deliveries", &err);
         }
         if !overflow.is_empty() {
             self.hand_back(overflow).await;
@@ -105,7 +107,7 @@ impl Deliver {
         let more = claimed.len() == limit;
         for delivery in claimed {
             let room = inbox.take(delivery.event.data.get().len());
-            overflow.extend(self.lanes.push(Claimed { delivery, room }).err());
+            overflow.extend(self.lanes.push(Claimed { delivery, room }));
         }
         let next = if more { Some(now) } else { store.next_due(&self.lanes.full()).await? };
         next.into_iter().for_each(|next| inbox.due(next));

@@ -1,0 +1,66 @@
+//! The command line: one file for each subcommand.
+
+pub(crate) mod compile;
+mod demo;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// A WebAssembly plugin host for webhook payloads.
+///
+/// Post an event, and every subscription's receiver gets it: reshaped by the subscription's own sandboxed plugin,
+/// delayed as asked, signed over the exact bytes sent, retried, and written down.
+#[derive(Debug, Parser)]
+#[command(name = "hookmill", version, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    serve: serve::Args,
+}
+
+const AFTER_HELP: &str = "\
+Without a command, `serve` runs. HOOKMILL_LOG sets what is logged (error, warn, info, debug, or a filter such as
+`info,hookmill::send=debug`). Exit codes: 0 all went well, 1 it failed, 2 the arguments were wrong.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the host: the API, and the deliveries
+    Serve(serve::Args),
+    /// Show the whole path on this machine: a host, a receiver, real events, checked signatures
+    Demo(demo::Args),
+    /// Compile one component (the host runs this in a process of its own, with limits)
+    #[command(hide = true)]
+    Compile(compile::Args),
+}
+
+/// Parses the arguments and runs what they ask for.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        // The compiler's process does one thing on one thread, and writes nothing but its result.
+        Some(Command::Compile(args)) => compile::run(&args),
+        Some(Command::Demo(args)) => with_runtime("warn", demo::run(args)),
+        Some(Command::Serve(args)) => with_runtime("info", serve::run(args)),
+        None => with_runtime("info", serve::run(cli.serve)),
+    };
+    result.unwrap_or_else(|err| {
+        complain(&err);
+        ExitCode::FAILURE
+    })
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a failed command")]
+fn complain(err: &anyhow::Error) {
+    eprintln!("hookmill: {err:#}");
+}
+
+fn with_runtime(log_level: &str, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+    let filter = EnvFilter::try_from_env("HOOKMILL_LOG").unwrap_or_else(|_| EnvFilter::new(log_level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work).map(|()| ExitCode::SUCCESS)
+}

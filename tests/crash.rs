@@ -1,0 +1,145 @@
+//! What was answered with 202 reaches its receiver, whatever ends the process.
+//!
+//! The suite runs a short version. The long ones:
+//! `HOOKMILL_KILL_ROUNDS=100 cargo test --test tests crash:: -- --nocapture` and
+//! `HOOKMILL_LONG_DELAY_S=30 cargo test --test tests crash:: -- --nocapture`.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rand::RngExt as _;
+use reqwest::Method;
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::support::process::Process;
+use crate::support::sink::Sink;
+
+const EVENTS: &str = "/v1/spaces/acme/events";
+
+/// Posts so many at once.
+const POSTERS: usize = 8;
+
+fn from_env(name: &str, short: u64) -> u64 {
+    std::env::var(name).map_or(short, |value| value.parse().expect(name))
+}
+
+/// A host on a new data directory, with the space `acme`; and the admin's key.
+async fn first_start(dir: &std::path::Path) -> (Process, String) {
+    let host = Process::start(dir).await;
+    let key = host.key.clone().unwrap();
+    let (status, answer) =
+        host.call(&key, Method::POST, "/v1/spaces", json!({"id": "acme", "name": "Acme"}).to_string()).await.unwrap();
+    assert!(status.is_success(), "{answer}");
+    (host, key)
+}
+
+async fn subscribe(host: &Process, key: &str, url: &str, delay_s: u64) {
+    let subscription = json!({"name": "test", "url": url, "event_types": ["*"], "delay_s": delay_s});
+    let (status, answer) =
+        host.call(key, Method::POST, "/v1/spaces/acme/subscriptions", subscription.to_string()).await.unwrap();
+    assert!(status.is_success(), "{answer}");
+}
+
+/// Posts events until the host is gone; returns the ids of those that were answered with 202.
+async fn load(host: Arc<Process>, key: String, next_id: Arc<AtomicU64>) -> Vec<String> {
+    let accepted = Arc::new(Mutex::new(Vec::new()));
+    let posters = (0..POSTERS).map(|_| {
+        let (host, key, next_id, accepted) = (host.clone(), key.clone(), next_id.clone(), accepted.clone());
+        tokio::spawn(async move {
+            loop {
+                let id = format!("e{}", next_id.fetch_add(1, Ordering::Relaxed));
+                let event = format!(r#"{{"id":"{id}","type":"lead.create","data":{{"n":12.50}}}}"#);
+                match host.call(&key, Method::POST, EVENTS, event).await {
+                    Ok((status, _)) if status == 202 => accepted.lock().unwrap().push(id),
+                    Ok((status, answer)) => panic!("{status} {answer}"),
+                    Err(_) => return,
+                }
+            }
+        })
+    });
+    for poster in posters.collect::<Vec<_>>() {
+        poster.await.unwrap();
+    }
+    Arc::into_inner(accepted).unwrap().into_inner().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_accepted_event_survives_kill_nine() {
+    let rounds = from_env("HOOKMILL_KILL_ROUNDS", 4);
+    let dir = tempfile::tempdir().unwrap();
+    let sink = Sink::start().await;
+    let (mut host, key) = first_start(dir.path()).await;
+    subscribe(&host, &key, &sink.url("/0"), 0).await;
+    let next_id = Arc::new(AtomicU64::new(0));
+    let mut accepted = HashSet::new();
+    for round in 1..=rounds {
+        let running = Arc::new(host);
+        let load = tokio::spawn(load(running.clone(), key.clone(), next_id.clone()));
+        // A random moment under load, not a wait for something.
+        tokio::time::sleep(Duration::from_millis(rand::rng().random_range(20..400))).await;
+        running.kill_now();
+        accepted.extend(load.await.unwrap());
+        drop(running);
+        host = Process::start(dir.path()).await;
+        if round % 10 == 0 {
+            println!("round {round}: {} accepted", accepted.len());
+        }
+    }
+    let seen = sink.wait_for_all(&accepted, Duration::from_secs(120)).await;
+    host.terminate().await;
+
+    let lost = accepted.iter().filter(|id| !seen.contains_key(*id)).count();
+    let delivered: u64 = accepted.iter().filter_map(|id| seen.get(id)).sum();
+    let repeated = delivered - (accepted.len() - lost) as u64;
+    println!("{rounds} rounds: accepted {}, delivered {delivered}, repeated {repeated}, lost {lost}", accepted.len());
+    assert!(accepted.len() as u64 > rounds * 10, "too little load to tell: {}", accepted.len());
+    assert_eq!(lost, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn delays_are_kept_over_a_restart() {
+    const EACH: usize = 20;
+    let long_s = from_env("HOOKMILL_LONG_DELAY_S", 3);
+    let dir = tempfile::tempdir().unwrap();
+    let sink = Sink::start().await;
+    let (host, key) = first_start(dir.path()).await;
+    for delay_s in [0, 1, long_s] {
+        subscribe(&host, &key, &sink.url(&format!("/{delay_s}")), delay_s).await;
+    }
+    let mut due: HashMap<String, Timestamp> = HashMap::new();
+    let mut post = async |host: &Process, prefix: &str| {
+        for number in 0..EACH {
+            let id = format!("{prefix}{number}");
+            let event = json!({"id": id, "type": "lead.create", "data": {}}).to_string();
+            let (status, answer) = host.call(&key, Method::POST, EVENTS, event).await.unwrap();
+            assert_eq!(status, 202, "{answer}");
+            due.insert(id, answer["accepted_at"].as_str().unwrap().parse().unwrap());
+        }
+    };
+    post(&host, "before").await;
+    // Half end in an orderly way, which is the harder case for whoever keeps time in memory.
+    host.terminate().await;
+    let host = Process::start(dir.path()).await;
+    post(&host, "after").await;
+
+    let deadline = Instant::now() + Duration::from_secs(long_s + 20);
+    let arrivals = sink.wait_for_count(EACH * 2 * 3, deadline).await;
+    host.terminate().await;
+    for delay_s in [0, 1, long_s] {
+        let mut late_ms: Vec<f64> = arrivals
+            .iter()
+            .filter(|arrival| arrival.path == format!("/{delay_s}"))
+            .map(|arrival| arrival.at.duration_since(due[&arrival.event_id]).as_secs_f64() * 1e3 - delay_s as f64 * 1e3)
+            .collect();
+        late_ms.sort_by(f64::total_cmp);
+        assert_eq!(late_ms.len(), EACH * 2);
+        let (median, most) = (late_ms[EACH], late_ms[EACH * 2 - 1]);
+        println!("delay {delay_s} s over a restart: late by {median:.1} ms in the median, {most:.1} ms at most");
+        assert!(late_ms[0] >= 0.0, "{} ms early", -late_ms[0]);
+        assert!(median < 50.0, "late by {median} ms");
+    }
+}

@@ -1,0 +1,132 @@
+//! A whole host in the test's process: the real API on a real socket, real SQLite, a clock that the test moves, and a
+//! deliver loop that the test steps.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use hookmill::Host;
+use hookmill::clock::Clock;
+use hookmill::config::Config;
+use hookmill::deliver::Deliver;
+use hookmill::store::Sqlite;
+use hookmill::transform::Engine;
+use jiff::Timestamp;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The real binary.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_hookmill");
+
+/// A host with the space `acme`, whose receivers may be on loopback.
+pub struct TestHost {
+    pub clock: Clock,
+    pub base: String,
+    pub key: String,
+    deliver: Deliver,
+    client: Client,
+    _dir: TempDir,
+}
+
+/// One engine for all tests: its cache of compiled plugins outlives them.
+fn engine(config: &Config) -> Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+    let new = || Engine::new(&config.plugin, &cache, BINARY.into()).unwrap();
+    ENGINE.get_or_init(new).clone()
+}
+
+impl TestHost {
+    /// A host with the default configuration.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// A host whose configuration the test changes. The limits on plugins are the shared engine's.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+        config.send.allow_networks.push("127.0.0.0/8".parse().unwrap());
+        change(&mut config);
+        let clock = Clock::manual(hookmill::clock::whole_microseconds(Timestamp::now()));
+        let store = Arc::new(Sqlite::open(dir.path()).unwrap());
+        let engine = engine(&config);
+        let host = Host::new(config, clock.clone(), store, engine).await.unwrap();
+        hookmill::install_bundled(&host).await.unwrap();
+        let key = hookmill::accept::keys::first_admin_key(&*host.store, clock.now()).await.unwrap().unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let router = hookmill::accept::router(host.clone()).await.unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let client = Client::builder().no_proxy().build().unwrap();
+        let this = Self { deliver: Deliver::new(host), clock, base, key, client, _dir: dir };
+        this.ok(Method::POST, "/v1/spaces", json!({"id": "acme", "name": "Acme"})).await;
+        this
+    }
+
+    /// Calls the API with the admin's key.
+    pub async fn call(&self, method: Method, path: &str, body: impl ToString) -> (StatusCode, Value) {
+        let request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(&self.key);
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        let response = request.send().await.unwrap();
+        let (status, text) = (response.status(), response.text().await.unwrap());
+        (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect(&text) })
+    }
+
+    /// Calls the API, which must agree.
+    pub async fn ok(&self, method: Method, path: &str, body: Value) -> Value {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (status, answer) = self.call(method, path, body).await;
+        assert!(status.is_success(), "{path}: {status} {answer}");
+        answer
+    }
+
+    /// Uploads a component to the space.
+    pub async fn upload(&self, component: &'static [u8]) -> Value {
+        let request = self.client.post(format!("{}/v1/spaces/acme/plugins", self.base)).bearer_auth(&self.key);
+        let response = request.header("content-type", "application/wasm").body(component).send().await.unwrap();
+        let (status, text) = (response.status(), response.text().await.unwrap());
+        assert!(status.is_success(), "{text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Creates a subscription: to every event, unless `more` says otherwise.
+    pub async fn subscribe(&self, url: &str, more: Value) -> Value {
+        let mut subscription = json!({"name": "test", "url": url, "event_types": ["*"]});
+        subscription.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.ok(Method::POST, "/v1/spaces/acme/subscriptions", subscription).await
+    }
+
+    /// Posts an event with this data, as text.
+    pub async fn post(&self, kind: &str, data: &str) -> Value {
+        let body = format!(r#"{{"type":"{kind}","data":{data}}}"#);
+        let (status, answer) = self.call(Method::POST, "/v1/spaces/acme/events", body).await;
+        assert_eq!(status, 202, "{answer}");
+        answer
+    }
+
+    /// Delivers all that is due.
+    pub async fn settle(&mut self) {
+        self.deliver.run_once().await;
+    }
+
+    /// Moves the clock on and delivers all that is due then.
+    pub async fn advance(&mut self, by: Duration) {
+        self.clock.advance(by);
+        self.settle().await;
+    }
+
+    /// The one delivery there is, with its attempts.
+    pub async fn delivery(&self) -> Value {
+        let list = self.ok(Method::GET, "/v1/spaces/acme/deliveries", Value::Null).await;
+        let list = list["data"].as_array().unwrap();
+        assert_eq!(list.len(), 1, "{list:?}");
+        self.delivery_of(list[0]["id"].as_str().unwrap()).await
+    }
+
+    /// A delivery with its attempts.
+    pub async fn delivery_of(&self, id: &str) -> Value {
+        self.ok(Method::GET, &format!("/v1/spaces/acme/deliveries/{id}"), Value::Null).await
+    }
+}

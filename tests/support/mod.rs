@@ -1,0 +1,7 @@
+//! What the tests share.
+
+pub mod fixtures;
+pub mod host;
+pub mod process;
+pub mod receiver;
+pub mod sink;

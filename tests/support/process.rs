@@ -1,0 +1,68 @@
+//! The real binary as a process of its own, to be killed.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use reqwest::{Client, Method, StatusCode};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use super::host::BINARY;
+
+/// `hookmill serve`, killed when it is dropped.
+pub struct Process {
+    pub base: String,
+    /// The admin's key, on the first start on a data directory.
+    pub key: Option<String>,
+    child: Child,
+    client: Client,
+}
+
+impl Process {
+    /// Starts a host on this data directory and waits until it listens.
+    pub async fn start(dir: &Path) -> Self {
+        // reqwest is built without a default, and no host runs in this process to set one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut command = Command::new(BINARY);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--data-dir"]);
+        command.arg(dir).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut next = async || lines.next_line().await.unwrap().expect("the host ended before it listened");
+        let base = next().await.strip_prefix("Hookmill listens on ").unwrap().to_owned();
+        assert!(next().await.starts_with("Data directory: "));
+        let first = !dir.join("key-seen").exists();
+        let key = if first { next().await.rsplit(' ').next().map(str::to_owned) } else { None };
+        std::fs::write(dir.join("key-seen"), "").unwrap();
+        Self { base, key, child, client: Client::builder().no_proxy().build().unwrap() }
+    }
+
+    /// `kill -9`.
+    pub fn kill_now(&self) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    }
+
+    /// Asks for an orderly end and waits for it.
+    pub async fn terminate(mut self) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let status = self.child.wait().await.unwrap();
+        assert!(status.success(), "{status}");
+    }
+
+    /// Calls the API; an error if the host is gone.
+    pub async fn call(
+        &self,
+        key: &str,
+        method: Method,
+        path: &str,
+        body: String,
+    ) -> Result<(StatusCode, Value), reqwest::Error> {
+        let request = self.client.request(method, format!("{}{path}", self.base)).bearer_auth(key);
+        let response = request.header("content-type", "application/json").body(body).send().await?;
+        let (status, text) = (response.status(), response.text().await?);
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
+    }
+}
