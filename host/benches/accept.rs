@@ -1,0 +1,122 @@
+//! What accepting an event costs with few and with many subscriptions in its space, of which 3 want it.
+//!
+//! `cargo bench --bench accept`: the two `accept` figures are for 100 events in one request, committed to a real
+//! database; `match` is the part that could grow with the subscriptions.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
+
+use std::sync::Arc;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use hookmill::Host;
+use hookmill::accept::intake::{Posted, Target, accept};
+use hookmill::clock::Clock;
+use hookmill::config::Config;
+use hookmill::model::{
+    ContentType, Event, EventId, EventType, FieldSelection, Method, Pattern, RetryPolicy, Secret, Space, SpaceId,
+    Subscription, SubscriptionId, SubscriptionState, SuccessCodes,
+};
+use hookmill::store::{Sqlite, Store};
+use hookmill::transform::Engine;
+use serde_json::value::RawValue;
+use tokio::runtime::Runtime;
+
+const BATCH: usize = 100;
+const DATA: &str = r#"{"id":"5b8f2a4e","name":"Licences 2026","status":"won","value":12.50,"tags":["renewal"]}"#;
+
+fn space() -> SpaceId {
+    SpaceId::parse("acme").unwrap()
+}
+
+fn subscription(clock: &Clock, pattern: &str) -> Subscription {
+    let now = clock.now();
+    Subscription {
+        id: SubscriptionId::new(now),
+        space: space(),
+        name: "bench".to_owned(),
+        description: String::new(),
+        url: "http://127.0.0.1:9/".parse().unwrap(),
+        method: Method::Post,
+        event_types: vec![Pattern::parse(pattern).unwrap()],
+        condition: None,
+        fields: FieldSelection::default(),
+        content_type: ContentType::Json,
+        headers: Vec::new(),
+        delay_s: 0,
+        plugin: None,
+        secrets: vec![Secret::generate()],
+        timeout_ms: 15_000,
+        success_codes: SuccessCodes::Any2xx,
+        retry: RetryPolicy::default(),
+        state: SubscriptionState::Active,
+        pause_reason: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// A host whose space has so many subscriptions, three of which want `deal.won`.
+async fn host(dir: &std::path::Path, subscriptions: usize) -> Arc<Host> {
+    let mut config = Config { data_dir: dir.to_owned(), ..Config::default() };
+    // Nobody delivers here, so nothing is to pile up in memory.
+    config.deliver.waiting_max = 1;
+    let clock = Clock::system();
+    let store = Arc::new(Sqlite::open(dir).unwrap());
+    store.create_space(Space { id: space(), name: "Acme".to_owned(), created_at: clock.now() }).await.unwrap();
+    let patterns = ["deal.won", "deal.*", "*"].map(str::to_owned).into_iter();
+    let others = (3..subscriptions).map(|number| format!("other.type{number}"));
+    let puts: Vec<_> = patterns
+        .chain(others)
+        .map(|pattern| {
+            let (store, subscription, now) = (store.clone(), subscription(&clock, &pattern), clock.now());
+            tokio::spawn(async move { store.put_subscription(&subscription, now).await.unwrap() })
+        })
+        .collect();
+    for put in puts {
+        put.await.unwrap();
+    }
+    let engine = Engine::new(&config.plugin, &dir.join("compiled"), "unused".into()).unwrap();
+    Host::new(config, clock, store, engine).await.unwrap()
+}
+
+fn posted() -> Posted {
+    let data = Arc::from(RawValue::from_string(DATA.to_owned()).unwrap());
+    Posted { id: None, kind: EventType::parse("deal.won").unwrap(), occurred_at: None, data }
+}
+
+fn event(host: &Host) -> Event {
+    let now = host.clock.now();
+    let Posted { kind, data, .. } = posted();
+    Event { space: space(), id: EventId::new(now), kind, occurred_at: now, accepted_at: now, data }
+}
+
+fn bench(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let sizes = [10, 100_000];
+    let dirs = sizes.map(|_| tempfile::tempdir().unwrap());
+    let hosts: Vec<_> =
+        sizes.iter().zip(&dirs).map(|(size, dir)| (size, runtime.block_on(host(dir.path(), *size)))).collect();
+
+    let mut group = criterion.benchmark_group("match");
+    for (size, host) in &hosts {
+        let event = event(host);
+        assert_eq!(host.registry.matching(&event).len(), 3);
+        group.bench_function(BenchmarkId::from_parameter(size), |bench| bench.iter(|| host.registry.matching(&event)));
+    }
+    group.finish();
+
+    let mut group = criterion.benchmark_group("accept");
+    group.throughput(Throughput::Elements(BATCH as u64));
+    for (size, host) in &hosts {
+        group.bench_function(BenchmarkId::from_parameter(size), |bench| {
+            bench.to_async(&runtime).iter(|| async {
+                let batch = (0..BATCH).map(|_| posted()).collect();
+                let receipts = accept(host, space(), batch, Target::Matching).await.unwrap();
+                assert!(receipts.iter().all(|receipt| receipt.as_ref().unwrap().deliveries == 3));
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);
