@@ -5,28 +5,13 @@ use serde::de::IgnoredAny;
 use super::fault::permanent;
 use crate::config::PluginConfig;
 use crate::model::{Body, Draft, Method, PluginFault, PluginFaultCode};
+use crate::transform::request::forbidden_header;
 
 /// Bytes of a reason that a plugin gives, for failing or for skipping.
 pub(super) const REASON_BYTES_MAX: usize = 1 << 10;
 
 /// Bytes of a content type.
 const CONTENT_TYPE_BYTES_MAX: usize = 256;
-
-/// Header names that the host or the connection owns.
-const FORBIDDEN: [&str; 9] = [
-    "host",
-    "content-length",
-    "content-type",
-    "connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-/// Beginnings of such names: the signature's, the host's own, and those for proxies.
-const FORBIDDEN_PREFIXES: [&str; 3] = ["webhook-", "hookmill-", "proxy-"];
 
 type Fields = Vec<(String, String)>;
 
@@ -82,8 +67,7 @@ fn check_header(name: &str, value: &str) -> Result<(), PluginFault> {
     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
         return forbidden(format!("`{shown}` is no name of a header"));
     }
-    let lower = name.to_ascii_lowercase();
-    if FORBIDDEN.contains(&lower.as_str()) || FORBIDDEN_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
+    if forbidden_header(name) {
         return forbidden(format!("the header `{shown}` is not a plugin's to set"));
     }
     match value.chars().find(|c| !matches!(c, '\t' | ' '..='~')) {
