@@ -2,9 +2,8 @@
 
 use hookmill::config::PluginConfig;
 use hookmill::model::{
-    Body, ContentType, CustomHeader, DeliveryId, Draft, EventId, EventType, FieldSelection, Method, Pattern,
-    PluginFaultCode, Request, RetryPolicy, Secret, SpaceId, Subscription, SubscriptionId, SubscriptionState,
-    SuccessCodes,
+    Body, ContentType, CustomHeader, DeliveryId, Draft, EventId, EventType, Method, PluginFaultCode, Request,
+    Subscription,
 };
 use hookmill::sign::sign;
 use hookmill::transform::request::{
@@ -13,6 +12,8 @@ use hookmill::transform::request::{
 use hookmill::transform::shape::{Shown, shape};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
+
+use crate::support::fixtures::subscription;
 
 const NUMBERS: &str = r#"{"a":12.50,"b":1e400,"c":12345678901234567890,"d":-0,"e":1E+2,"f":0.10}"#;
 
@@ -90,33 +91,6 @@ fn a_form_that_would_grow_out_of_bounds_is_a_fault() {
 }
 
 // The request.
-
-fn subscription(url: &str) -> Subscription {
-    let now = Timestamp::now();
-    Subscription {
-        id: SubscriptionId::new(now),
-        space: SpaceId::parse("acme").unwrap(),
-        name: "leads".to_owned(),
-        description: String::new(),
-        url: url.parse().unwrap(),
-        method: Method::Post,
-        event_types: vec![Pattern::All],
-        condition: None,
-        fields: FieldSelection::default(),
-        content_type: ContentType::Json,
-        headers: Vec::new(),
-        delay_s: 0,
-        plugin: None,
-        secrets: vec![Secret::generate()],
-        timeout_ms: 15_000,
-        success_codes: SuccessCodes::Any2xx,
-        retry: RetryPolicy::default(),
-        state: SubscriptionState::Active,
-        pause_reason: None,
-        created_at: now,
-        updated_at: now,
-    }
-}
 
 fn draft(body: Body) -> Draft {
     Draft { method: None, query: Vec::new(), headers: Vec::new(), body }
