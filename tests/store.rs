@@ -13,9 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookmill::model::{
-    Answer, Attempt, ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, FieldSelection,
-    Method, Outcome, Pattern, RetryPolicy, Secret, Space, SpaceId, Subscription, SubscriptionId, SubscriptionState,
-    SuccessCodes,
+    Answer, Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Outcome, Pattern, Space, SpaceId,
+    Subscription, SubscriptionId,
 };
 use hookmill::store::{NewDelivery, NewEvent, Record, Sqlite, Store, StoreError};
 use jiff::Timestamp;
@@ -130,29 +129,13 @@ pub fn space_called(id: &SpaceId) -> Space {
 }
 
 pub fn subscription(space: &SpaceId) -> Subscription {
-    Subscription {
-        id: SubscriptionId::new(now()),
-        space: space.clone(),
-        name: "CRM to Zapier".to_owned(),
-        description: String::new(),
-        url: "https://example.com/hook".parse().unwrap(),
-        method: Method::Post,
-        event_types: vec![Pattern::All],
-        condition: None,
-        fields: FieldSelection::default(),
-        content_type: ContentType::Json,
-        headers: vec![],
-        delay_s: 0,
-        plugin: None,
-        secrets: vec![Secret::generate()],
-        timeout_ms: 15_000,
-        success_codes: SuccessCodes::Any2xx,
-        retry: RetryPolicy::default(),
-        state: SubscriptionState::Active,
-        pause_reason: None,
-        created_at: now(),
-        updated_at: now(),
-    }
+    Subscription::new(
+        space.clone(),
+        "CRM to Zapier",
+        "https://example.com/hook".parse().unwrap(),
+        vec![Pattern::All],
+        now(),
+    )
 }
 
 pub fn attempt(delivery_id: DeliveryId, number: u32, outcome: Outcome) -> Attempt {

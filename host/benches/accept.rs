@@ -11,10 +11,7 @@ use hookmill::Host;
 use hookmill::accept::intake::{Posted, Target, accept};
 use hookmill::clock::Clock;
 use hookmill::config::Config;
-use hookmill::model::{
-    ContentType, Event, EventId, EventType, FieldSelection, Method, Pattern, RetryPolicy, Secret, Space, SpaceId,
-    Subscription, SubscriptionId, SubscriptionState, SuccessCodes,
-};
+use hookmill::model::{Event, EventId, EventType, Pattern, Space, SpaceId, Subscription};
 use hookmill::store::{Sqlite, Store};
 use hookmill::transform::Engine;
 use serde_json::value::RawValue;
@@ -28,30 +25,8 @@ fn space() -> SpaceId {
 }
 
 fn subscription(clock: &Clock, pattern: &str) -> Subscription {
-    let now = clock.now();
-    Subscription {
-        id: SubscriptionId::new(now),
-        space: space(),
-        name: "bench".to_owned(),
-        description: String::new(),
-        url: "http://127.0.0.1:9/".parse().unwrap(),
-        method: Method::Post,
-        event_types: vec![Pattern::parse(pattern).unwrap()],
-        condition: None,
-        fields: FieldSelection::default(),
-        content_type: ContentType::Json,
-        headers: Vec::new(),
-        delay_s: 0,
-        plugin: None,
-        secrets: vec![Secret::generate()],
-        timeout_ms: 15_000,
-        success_codes: SuccessCodes::Any2xx,
-        retry: RetryPolicy::default(),
-        state: SubscriptionState::Active,
-        pause_reason: None,
-        created_at: now,
-        updated_at: now,
-    }
+    let url = "http://127.0.0.1:9/".parse().unwrap();
+    Subscription::new(space(), "bench", url, vec![Pattern::parse(pattern).unwrap()], clock.now())
 }
 
 /// A host whose space has so many subscriptions, three of which want `deal.won`.

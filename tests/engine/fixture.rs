@@ -5,10 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use hookmill::config::PluginConfig;
-use hookmill::model::{
-    ContentType, DeliveryId, Digest, Event, EventId, FieldSelection, LogLine, Method, Pattern, PluginFault,
-    RetryPolicy, SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes,
-};
+use hookmill::model::{DeliveryId, Digest, Event, EventId, LogLine, Pattern, PluginFault, SpaceId, Subscription};
 use hookmill::transform::engine::{Engine, Input, Prepared, Shaped, Transformed};
 use serde_json::value::RawValue;
 
@@ -94,28 +91,12 @@ fn event(data: &str) -> Event {
 }
 
 fn subscription() -> Subscription {
+    let now = "2026-04-29T11:13:55Z".parse().expect("a time");
+    let url = "http://127.0.0.1:9/".parse().expect("a URL");
+    let space = SpaceId::parse("acme").expect("a space");
     Subscription {
-        id: "sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E".parse::<SubscriptionId>().expect("an id"),
-        space: SpaceId::parse("acme").expect("a space"),
-        name: "To the ERP".to_owned(),
-        description: String::new(),
-        url: "http://127.0.0.1:9/".parse().expect("a URL"),
-        method: Method::Post,
-        event_types: vec![Pattern::All],
-        condition: None,
-        fields: FieldSelection::default(),
-        content_type: ContentType::Json,
-        headers: Vec::new(),
-        delay_s: 0,
-        plugin: None,
-        secrets: Vec::new(),
-        timeout_ms: 15_000,
-        success_codes: SuccessCodes::Any2xx,
-        retry: RetryPolicy::default(),
-        state: SubscriptionState::Active,
-        pause_reason: None,
-        created_at: "2026-04-29T11:13:55Z".parse().expect("a time"),
-        updated_at: "2026-04-29T11:13:55Z".parse().expect("a time"),
+        id: "sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E".parse().expect("an id"),
+        ..Subscription::new(space, "To the ERP", url, vec![Pattern::All], now)
     }
 }
 

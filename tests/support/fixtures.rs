@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use hookmill::model::{
-    ContentType, Event, EventId, EventType, FieldSelection, Method, Pattern, RetryPolicy, Secret, SpaceId,
-    Subscription, SubscriptionId, SubscriptionState, SuccessCodes,
-};
+use hookmill::model::{Event, EventId, EventType, Pattern, SpaceId, Subscription};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
@@ -16,29 +13,8 @@ pub fn start() -> Timestamp {
 
 /// An active subscription of the space `acme` to everything, with the defaults of the API.
 pub fn subscription(url: &str) -> Subscription {
-    Subscription {
-        id: SubscriptionId::new(start()),
-        space: SpaceId::parse("acme").unwrap(),
-        name: "test".to_owned(),
-        description: String::new(),
-        url: url.parse().unwrap(),
-        method: Method::Post,
-        event_types: vec![Pattern::All],
-        condition: None,
-        fields: FieldSelection::default(),
-        content_type: ContentType::Json,
-        headers: Vec::new(),
-        delay_s: 0,
-        plugin: None,
-        secrets: vec![Secret::generate()],
-        timeout_ms: 15_000,
-        success_codes: SuccessCodes::Any2xx,
-        retry: RetryPolicy::default(),
-        state: SubscriptionState::Active,
-        pause_reason: None,
-        created_at: start(),
-        updated_at: start(),
-    }
+    let space = SpaceId::parse("acme").unwrap();
+    Subscription::new(space, "test", url.parse().unwrap(), vec![Pattern::All], start())
 }
 
 /// An event of the space `acme` that happened and was accepted at the start.

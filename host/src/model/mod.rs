@@ -22,7 +22,7 @@ pub use event::{Event, EventId, EventType};
 pub use id::{DeliveryId, IdError, KeyId, SubscriptionId};
 pub use key::{Key, Role};
 pub use plugin::{Digest, Plugin, PluginName, PluginRef, PluginVersion};
-pub use request::{Body, Draft, Request};
+pub use request::{Body, Draft, Request, Sealed};
 pub use secret::{Secret, SecretError};
 pub use space::{Space, SpaceId};
 pub use subscription::{

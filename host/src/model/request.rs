@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::HeaderMap;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::Method;
@@ -35,6 +36,15 @@ pub struct Draft {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Body,
+}
+
+/// A secret that a plugin wished for: the placeholder that it got stands for the value until the request is signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    /// The text that stands in a header or the body: letters, digits and `_`, made at random for one transform.
+    pub placeholder: String,
+    /// The secret's name in its subscription.
+    pub name: String,
 }
 
 /// A request, ready to be signed and sent.

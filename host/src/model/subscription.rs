@@ -49,6 +49,9 @@ pub struct Subscription {
     pub success_codes: SuccessCodes,
     /// When to try again.
     pub retry: RetryPolicy,
+    /// Whether the space's administrators are told when deliveries fail.
+    #[serde(default)]
+    pub notify_on_failure: bool,
     /// Whether it wants events now.
     pub state: SubscriptionState,
     /// Why it is paused, if it is.
@@ -57,6 +60,39 @@ pub struct Subscription {
     pub created_at: Timestamp,
     /// When it was last changed by a caller.
     pub updated_at: Timestamp,
+}
+
+/// The default of Standard Webhooks' libraries, within what receivers' own platforms allow them.
+const TIMEOUT_MS_DEFAULT: u32 = 15_000;
+
+impl Subscription {
+    /// A subscription with nothing but what it must have: active, everything else as it is by default.
+    pub fn new(space: SpaceId, name: &str, url: Url, event_types: Vec<Pattern>, now: Timestamp) -> Self {
+        Self {
+            id: SubscriptionId::new(now),
+            space,
+            name: name.to_owned(),
+            description: String::new(),
+            url,
+            method: Method::Post,
+            event_types,
+            condition: None,
+            fields: FieldSelection::default(),
+            content_type: ContentType::Json,
+            headers: Vec::new(),
+            delay_s: 0,
+            plugin: None,
+            secrets: vec![Secret::generate()],
+            timeout_ms: TIMEOUT_MS_DEFAULT,
+            success_codes: SuccessCodes::Any2xx,
+            retry: RetryPolicy::default(),
+            notify_on_failure: false,
+            state: SubscriptionState::Active,
+            pause_reason: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
 }
 
 /// Whether a subscription wants events now.

@@ -77,6 +77,8 @@ pub(super) struct SubscriptionInput {
     success_codes: Option<SuccessCodes>,
     /// When to try again; ten attempts over three days by default.
     retry: Option<RetryInput>,
+    /// Whether the space's administrators are told when deliveries fail; false by default.
+    notify_on_failure: Option<bool>,
 }
 
 /// Which of an event's fields the plugin sees, by JSONPath (RFC 9535) over its data.
@@ -169,6 +171,7 @@ impl SubscriptionInput {
             timeout_ms: self.timeout_ms.map_or(TIMEOUT_MS_DEFAULT, |timeout| timeout.0),
             success_codes: self.success_codes.unwrap_or(SuccessCodes::Any2xx),
             retry: retry(self.retry)?,
+            notify_on_failure: self.notify_on_failure.unwrap_or(false),
             state: old.map_or(SubscriptionState::Active, |old| old.state),
             pause_reason: old.and_then(|old| old.pause_reason),
             created_at: old.map_or(now, |old| old.created_at),

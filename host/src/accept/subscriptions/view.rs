@@ -15,7 +15,7 @@ use crate::store::Activity;
 pub(super) const MASK: &str = "***";
 
 /// The members that a caller writes; the others are the host's.
-const WRITTEN: [&str; 14] = [
+const WRITTEN: [&str; 15] = [
     "name",
     "description",
     "url",
@@ -30,6 +30,7 @@ const WRITTEN: [&str; 14] = [
     "timeout_ms",
     "success_codes",
     "retry",
+    "notify_on_failure",
 ];
 
 /// A subscription.
@@ -77,6 +78,8 @@ pub(super) struct SubscriptionView {
     success_codes: SuccessCodes,
     /// When to try again.
     retry: RetryView,
+    /// Whether the space's administrators are told when deliveries fail.
+    notify_on_failure: bool,
     /// Whether it wants events now.
     #[schema(value_type = SubscriptionStateName)]
     state: SubscriptionState,
@@ -184,6 +187,7 @@ impl SubscriptionView {
                 schedule_s: subscription.retry.schedule_s,
                 jitter_percent: subscription.retry.jitter_percent,
             },
+            notify_on_failure: subscription.notify_on_failure,
             state: subscription.state,
             pause_reason: subscription.pause_reason,
             failure_streak: activity.failure_streak,
