@@ -9,6 +9,7 @@ mod engine;
 mod golden;
 mod matching;
 mod pipeline;
+mod profiles;
 mod record;
 mod rogues;
 mod select;

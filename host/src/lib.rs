@@ -22,7 +22,7 @@
 //!
 //! Around them: [`model`] (who is who), [`store`] (all SQL, behind one trait), [`registry`] (the subscriptions in
 //! memory), [`deliver`] (the loop that knows the order of the last four stages), [`config`] (every knob), [`clock`] (the
-//! only reader of time), [`cli`].
+//! only reader of time), [`profile`] (what each CRM's webhooks are like: data), [`cli`].
 //!
 //! Dependencies point one way: `model ← stages ← deliver, accept ← lib ← cli ← main`. A stage knows no other stage.
 //!
@@ -53,6 +53,7 @@ pub mod deliver;
 pub mod matching;
 pub mod metrics;
 pub mod model;
+pub mod profile;
 pub mod record;
 pub mod registry;
 pub mod send;

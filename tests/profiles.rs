@@ -1,0 +1,149 @@
+//! Profiles: the data, and the catalog in a space.
+
+use std::collections::BTreeSet;
+
+use hookmill::profile::{self, Profile};
+use serde_json::{Value, json};
+
+const BREAKCOLD: &str = "\
+    lead.create lead.update lead.delete lead.status.update lead.list.update lead.tags.update lead.track \
+    lead.task.create lead.task.update lead.task.delete lead.note.create lead.note.update lead.note.delete \
+    lead.linkedin.new lead.twitter.new lead.email.new campaign.create campaign.update campaign.delete \
+    campaign.email.sent campaign.email.reply campaign.email.open campaign.email.click campaign.email.bounce \
+    campaign.email.unsubscribe list.create list.update list.delete status.create status.update status.delete \
+    tag.create tag.update tag.delete";
+
+const LEADSQUARED: [&str; 36] = [
+    "Account Activity Create",
+    "Account Activity Update",
+    "Account Create",
+    "Account Delete",
+    "Account Update",
+    "Landing Page Submission",
+    "Lead Activity Creation",
+    "Lead Activity Update",
+    "Lead Creation",
+    "Lead Delete",
+    "Lead Field Value Change",
+    "Lead Merge",
+    "Lead Ownership Change",
+    "Lead Score Change",
+    "Lead Stage Change",
+    "Lead Update",
+    "Leave Create",
+    "Leave Delete",
+    "Leave Update",
+    "Opportunity Create",
+    "Opportunity Delete",
+    "Opportunity Field Value Change",
+    "Opportunity Stage/Status Change",
+    "Opportunity Update",
+    "Product Create",
+    "Product Delete",
+    "Product Update",
+    "Task Cancel",
+    "Task Complete",
+    "Task Create",
+    "Task Reminder",
+    "Task Update",
+    "User Activate/Deactivate",
+    "User Availability Status Change",
+    "User Create",
+    "User Update",
+];
+
+fn find(name: &str) -> &'static Profile {
+    profile::find(name).unwrap()
+}
+
+fn names(profile: &Profile) -> Vec<&str> {
+    profile.event_types().iter().map(|entry| entry.name.as_str()).collect()
+}
+
+#[test]
+fn there_are_four_profiles_and_standard_is_the_first() {
+    let names: Vec<_> = profile::all().iter().map(|profile| profile.name.as_str()).collect();
+    assert_eq!(names, ["standard", "livespace", "breakcold", "leadsquared"]);
+    assert!(profile::find("salesforce").is_none());
+}
+
+#[test]
+fn generations_count_from_1_and_only_breakcold_has_two() {
+    for profile in profile::all() {
+        let generations: Vec<_> = (0..4).filter(|number| profile.defaults(*number).is_some()).collect();
+        let expected: &[u32] = if profile.name == "breakcold" { &[1, 2] } else { &[1] };
+        assert_eq!(generations, expected, "{}", profile.name);
+    }
+    assert_eq!(find("breakcold").defaults(1).unwrap()["pause_after_failures"], 10);
+    assert_eq!(find("breakcold").defaults(2).unwrap()["pause_after_failures"], 50);
+}
+
+#[test]
+fn the_standard_profile_sets_nothing() {
+    assert!(find("standard").defaults(1).unwrap().is_empty());
+    assert!(find("standard").event_types().is_empty());
+}
+
+#[test]
+fn each_example_is_as_its_schema_says_and_each_type_stands_once() {
+    for profile in profile::all() {
+        for entry in profile.event_types() {
+            let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&entry.schema);
+            validator.unwrap().validate(&entry.example).unwrap_or_else(|err| panic!("{}: {err}", entry.name));
+            assert!(!entry.description.is_empty(), "{}", entry.name);
+        }
+        let distinct: BTreeSet<_> = names(profile).into_iter().collect();
+        assert_eq!(distinct.len(), profile.event_types().len(), "{}", profile.name);
+    }
+}
+
+#[test]
+fn the_schemas_refuse_data_without_an_id() {
+    for entry in profile::all().iter().flat_map(Profile::event_types) {
+        assert!(!jsonschema::draft202012::is_valid(&entry.schema, &json!({})), "{}", entry.name);
+    }
+}
+
+#[test]
+fn livespace_has_its_two_events_of_deals_with_all_that_a_deal_carries() {
+    let profile = find("livespace");
+    assert_eq!(names(profile), ["deal.created", "deal.status_changed"]);
+    for entry in profile.event_types() {
+        let parts =
+            ["id", "name", "status", "owners", "value", "products", "costs", "tags", "process", "custom_fields"];
+        assert!(parts.iter().all(|part| entry.example.get(part).is_some()), "{}", entry.example);
+        assert!(entry.example.to_string().contains(r#""value":12.50,"#), "{}", entry.example);
+    }
+}
+
+#[test]
+fn breakcold_has_all_its_events_and_the_lead_of_its_sample() {
+    let profile = find("breakcold");
+    assert_eq!(names(profile), BREAKCOLD.split_whitespace().collect::<Vec<_>>());
+    let sample: Value = serde_json::from_str(include_str!("../host/src/cli/demo/breakcold-lead.json")).unwrap();
+    assert_eq!(profile.event_types()[0].example, sample);
+}
+
+/// The rule that the file follows: what the event is about, `Post`, and what happened.
+fn leadsquared_type(title: &str) -> String {
+    let title = title.replace("Creation", "Create").replace("Lead Activity", "Sales Activity");
+    let about = ["Account Activity", "Sales Activity", "Landing Page"].into_iter().find(|two| title.starts_with(two));
+    let about = about.unwrap_or_else(|| title.split(' ').next().unwrap());
+    format!("{about}_Post_{}", &title[about.len()..]).replace([' ', '/'], "")
+}
+
+#[test]
+fn leadsquared_has_all_36_events_named_as_their_event_type_parameter() {
+    let profile = find("leadsquared");
+    let titles: Vec<_> = profile.event_types().iter().map(|entry| entry.title.as_deref().unwrap()).collect();
+    assert_eq!(titles, LEADSQUARED);
+    assert_eq!(names(profile), LEADSQUARED.map(leadsquared_type));
+    assert!(names(profile).contains(&"SalesActivity_Post_Update"));
+}
+
+#[test]
+fn leadsquared_knows_the_published_numbers() {
+    let mut codes: Vec<_> = find("leadsquared").event_types().iter().filter_map(|entry| entry.code).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 26, 31, 32, 33, 34, 35]);
+}
