@@ -139,6 +139,11 @@ pub struct SendConfig {
     /// Networks that may be sent to although they are private, local or otherwise not public: none by default, since
     /// a subscription's URL is its owner's word and the host may reach what that owner may not.
     pub allow_networks: Vec<IpNet>,
+    /// Who this host is to endpoints that are asked for consent (`WebHook-Request-Origin` of CloudEvents): its DNS name.
+    pub origin: String,
+    /// A PEM file with certificates of authorities that are trusted beside the machine's own: for receivers of a
+    /// company's own network.
+    pub trusted_certificates: Option<PathBuf>,
     /// What is kept of an answer's body; reading stops there.
     pub answer_body_bytes_max: usize,
     /// What is kept of an answer's headers.
@@ -153,6 +158,8 @@ impl Default for SendConfig {
     fn default() -> Self {
         Self {
             allow_networks: Vec::new(),
+            origin: "hookmill.localhost".to_owned(),
+            trusted_certificates: None,
             answer_body_bytes_max: 16 << 10,
             answer_headers_bytes_max: 16 << 10,
             idle_connections_per_host_max: 64,

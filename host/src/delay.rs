@@ -21,6 +21,11 @@ pub fn first(accepted_at: Timestamp, delay_s: u32) -> Timestamp {
     later(accepted_at, Duration::from_secs(delay_s.into()))
 }
 
+/// When a batch that an event accepted at `accepted_at` begins takes no more events.
+pub fn batch_end(accepted_at: Timestamp, window_s: u32) -> Timestamp {
+    later(accepted_at, Duration::from_secs(window_s.into()))
+}
+
 /// When the attempt after `attempts` failed ones is due, or none if the schedule is at its end.
 ///
 /// A wait is stretched by up to the policy's jitter, by `chance` (0 to 1), and never shortened; what the receiver asked

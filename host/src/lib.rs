@@ -21,7 +21,8 @@
 //! | record    | [`record`]    | pure: outcome → what happens next                                          |
 //!
 //! Around them: [`model`] (who is who), [`store`] (all SQL, behind one trait), [`registry`] (the subscriptions in
-//! memory), [`deliver`] (the loop that knows the order of the last four stages), [`config`] (every knob), [`clock`] (the
+//! memory), [`deliver`] (the loop that knows the order of the last four stages), [`profile`] (what a CRM's webhooks set, as
+//! data), [`retention`] (forgets what is old), [`config`] (every knob), [`clock`] (the
 //! only reader of time), [`profile`] (what each CRM's webhooks are like: data), [`cli`].
 //!
 //! Dependencies point one way: `model ← stages ← deliver, accept ← lib ← cli ← main`. A stage knows no other stage.
@@ -56,6 +57,7 @@ pub mod model;
 pub mod profile;
 pub mod record;
 pub mod registry;
+pub mod retention;
 pub mod send;
 pub mod sign;
 pub mod store;
@@ -151,6 +153,10 @@ pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationT
     let grace = Duration::from_secs(host.config.deliver.grace_s);
     let router = accept::router(host.clone()).await?;
     let deliver_until = CancellationToken::new();
+    let retention = {
+        let (host, shutdown) = (host.clone(), shutdown.clone());
+        tokio::spawn(async move { retention::run(&host, &shutdown).await })
+    };
     let mut deliver = tokio::spawn(Deliver::new(host).run(deliver_until.clone()));
     let serve = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let served = tokio::select! {
@@ -161,6 +167,8 @@ pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationT
     };
     deliver_until.cancel();
     deliver.await.context("the deliver loop broke")?;
+    // Only now: it may be in the middle of a transaction.
+    retention.abort();
     served
 }
 

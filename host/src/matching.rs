@@ -1,11 +1,13 @@
 //! Match: which subscriptions want this event.
 //!
-//! Two questions, cheap first. The [`Index`] finds by its type the subscriptions that may want an event: the work grows
-//! with the words of the type and with what is found, not with how many subscriptions there are. The [`Condition`], a
-//! CEL expression, then decides for each that has one.
+//! Three questions, cheap first. The [`Index`] finds by its type the subscriptions that may want an event: the work
+//! grows with the words of the type and with what is found, not with how many subscriptions there are. The trigger, if
+//! one has it, is held against what [changed](Changes). The [`Condition`], a CEL expression, decides last.
 //!
 //! Nothing here relies on being asked once an event, or on the subscriptions' state: the index holds those that the
 //! registry put into it.
+
+mod trigger;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -15,6 +17,23 @@ use cel::objects::{Key, Map};
 use cel::{Context, Env, IdedExpr, Program, Value};
 
 use crate::model::{Event, EventType, Invalid, Pattern, SubscriptionId};
+
+pub use trigger::{Changes, check_trigger};
+
+/// Whether a subscription wants an event, and why not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It does.
+    Wanted,
+    /// It wants other types.
+    OtherType,
+    /// Nothing that triggers it changed.
+    NotTriggered,
+    /// Its condition is false.
+    ConditionFalse,
+    /// Its condition cannot be told, for this reason: that means no.
+    ConditionFailed(String),
+}
 
 /// The longest condition: enough for a page of rules, little to parse.
 const CONDITION_BYTES_MAX: usize = 4 << 10;
@@ -73,7 +92,8 @@ fn remove_from(map: &mut HashMap<EventType, BTreeSet<SubscriptionId>>, key: &Eve
     }
 }
 
-/// A condition: a CEL expression over `event`, which has `id`, `type`, `occurred_at` (RFC 3339 text) and `data`.
+/// A condition: a CEL expression over `event`, which has `id`, `type`, `occurred_at` (RFC 3339 text), `data`,
+/// `changed_fields` (empty if the producer named none) and `previous` (null if it told none).
 #[derive(Debug)]
 pub struct Condition(Program);
 
@@ -123,11 +143,15 @@ impl Facts<'_> {
     pub fn of(event: &Event, env: &Arc<Env>) -> Self {
         let data = serde_json::from_str(event.data.get()).map_or(Value::Null, |data| to_cel(&data));
         let text = |text: &str| Value::String(Arc::new(text.to_owned()));
+        let changed = event.changed_fields.iter().flatten().map(|field| text(field)).collect();
+        let previous = event.previous.as_ref().and_then(|previous| serde_json::from_str(previous.get()).ok());
         let facts = [
             ("id", text(event.id.as_str())),
             ("type", text(event.kind.as_str())),
             ("occurred_at", text(&event.occurred_at.to_string())),
             ("data", data),
+            ("changed_fields", Value::List(Arc::new(changed))),
+            ("previous", previous.map_or(Value::Null, |previous| to_cel(&previous))),
         ];
         let mut context = Context::with_env(env.clone());
         context.add_variable_from_value("event", map(facts.into_iter().map(|(name, value)| (name.to_owned(), value))));

@@ -59,7 +59,7 @@ impl Metrics {
     /// Counts an event.
     pub fn event_accepted(&self, accepted: &Accepted) {
         let result = match accepted {
-            Accepted::New => "accepted",
+            Accepted::New { .. } => "accepted",
             Accepted::Repeat { .. } => "repeated",
             Accepted::Conflict => "conflict",
         };

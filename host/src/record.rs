@@ -17,7 +17,7 @@ pub struct Transition {
     pub due_at: Option<Timestamp>,
     /// Why, in words; none for a success.
     pub reason: Option<String>,
-    /// Pause the subscription, and why.
+    /// Pause the subscription, and why. Whether failures in a row pause it is the store's to say: it counts them.
     pub pause: Option<PauseReason>,
 }
 
@@ -38,12 +38,26 @@ pub fn decide(subscription: &Subscription, number: u32, outcome: &Outcome, now: 
             pause: Some(PauseReason::Gone),
             ..end(DeliveryState::Failed, Some("the receiver answered 410 Gone".to_owned()))
         },
-        Outcome::Refused(answer) => {
-            retry(format!("the receiver answered {}", answer.status), asked_to_wait(answer, now))
-        }
+        Outcome::Refused(answer) => retry(refusal(subscription, answer), asked_to_wait(answer, now)),
         Outcome::Unreachable(fault) => retry(fault.message.clone(), None),
         Outcome::PluginFailed(fault) if fault.retry => retry(fault.message.clone(), None),
         Outcome::PluginFailed(fault) => end(DeliveryState::Failed, Some(fault.message.clone())),
+    }
+}
+
+/// Whether an answer is a success by the subscription's codes and its rule for reading answers.
+pub fn accepts(subscription: &Subscription, answer: &Answer) -> bool {
+    let told = subscription.answer_rule.as_ref().and_then(|rule| rule.failure(&answer.body));
+    subscription.success_codes.contains(answer.status) && told.is_none()
+}
+
+/// Why an answer is none, in words.
+fn refusal(subscription: &Subscription, answer: &Answer) -> String {
+    let status = answer.status;
+    match subscription.answer_rule.as_ref().and_then(|rule| rule.failure(&answer.body)) {
+        Some(reason) if reason.is_empty() => format!("the receiver answered {status} and tells of a failure"),
+        Some(reason) => format!("the receiver answered {status} and tells of a failure: {reason}"),
+        None => format!("the receiver answered {status}"),
     }
 }
 

@@ -3,12 +3,14 @@
 //! Rows are the truth. A change is written to the store first and entered here after, by whoever made it, under
 //! [`Registry::changing`]; a restart reads everything anew.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cel::Env;
+use url::Url;
 
-use crate::matching::{self, Condition, Facts, Index};
+use crate::matching::{self, Changes, Condition, Facts, Index, Verdict};
 use crate::model::{Event, SpaceId, Subscription, SubscriptionId, SubscriptionState};
 use crate::store::{Store, StoreError};
 use crate::transform::select::Selector;
@@ -27,7 +29,8 @@ pub struct Live {
 }
 
 impl Live {
-    fn new(subscription: Subscription) -> Self {
+    /// A subscription of which nothing is parsed yet.
+    pub fn new(subscription: Subscription) -> Self {
         Self { subscription, condition: OnceLock::new(), selector: OnceLock::new(), config: OnceLock::new() }
     }
 
@@ -46,11 +49,41 @@ impl Live {
         Some(self.config.get_or_init(|| plugin.config.to_string()))
     }
 
-    /// Whether its condition, if it has one, holds. What cannot be told means no.
-    fn wants(&self, facts: impl FnOnce() -> Arc<Facts<'static>>) -> bool {
-        let Some(source) = &self.subscription.condition else { return true };
+    /// Whether an event of a type that it wants pulls its trigger and meets its condition.
+    fn verdict(&self, reading: &mut Reading<'_>) -> Verdict {
+        if self.subscription.trigger.as_ref().is_some_and(|trigger| !reading.changes().pull(trigger)) {
+            return Verdict::NotTriggered;
+        }
+        let Some(source) = &self.subscription.condition else { return Verdict::Wanted };
         let condition = self.condition.get_or_init(|| Condition::parse(source).ok());
-        condition.as_ref().is_some_and(|condition| condition.holds(&facts()).unwrap_or(false))
+        match condition.as_ref().map(|condition| condition.holds(reading.facts())) {
+            Some(Ok(true)) => Verdict::Wanted,
+            Some(Ok(false)) => Verdict::ConditionFalse,
+            Some(Err(reason)) => Verdict::ConditionFailed(reason),
+            None => Verdict::ConditionFailed("it cannot be read".to_owned()),
+        }
+    }
+}
+
+/// An event as triggers and conditions see it; read for them once, if at all.
+struct Reading<'a> {
+    event: &'a Event,
+    env: &'a Arc<Env>,
+    changes: Option<Changes>,
+    facts: Option<Facts<'static>>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(event: &'a Event, env: &'a Arc<Env>) -> Self {
+        Self { event, env, changes: None, facts: None }
+    }
+
+    fn changes(&mut self) -> &Changes {
+        self.changes.get_or_insert_with(|| Changes::of(self.event))
+    }
+
+    fn facts(&mut self) -> &Facts<'static> {
+        self.facts.get_or_insert_with(|| Facts::of(self.event, self.env))
     }
 }
 
@@ -65,6 +98,48 @@ pub struct Registry {
 struct Contents {
     live: HashMap<SubscriptionId, Arc<Live>>,
     active: HashMap<SpaceId, Index>,
+    by_url: HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
+    by_field: HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
+}
+
+impl Contents {
+    fn insert(&mut self, subscription: Subscription) {
+        let id = subscription.id;
+        let space = &subscription.space;
+        if subscription.state == SubscriptionState::Active {
+            self.active.entry(space.clone()).or_default().insert(id, &subscription.event_types);
+        }
+        self.by_url.entry((space.clone(), subscription.url.as_str().to_owned())).or_default().insert(id);
+        for field in subscription.trigger.iter().flat_map(|trigger| &trigger.fields) {
+            self.by_field.entry((space.clone(), field.clone())).or_default().insert(id);
+        }
+        self.live.insert(id, Arc::new(Live::new(subscription)));
+    }
+
+    fn remove(&mut self, id: SubscriptionId) {
+        let Some(old) = self.live.remove(&id) else { return };
+        let Subscription { space, url, event_types, trigger, .. } = &old.subscription;
+        if let Some(index) = self.active.get_mut(space) {
+            index.remove(id, event_types);
+        }
+        remove_from(&mut self.by_url, (space.clone(), url.as_str().to_owned()), id);
+        for field in trigger.iter().flat_map(|trigger| &trigger.fields) {
+            remove_from(&mut self.by_field, (space.clone(), field.clone()), id);
+        }
+    }
+}
+
+fn remove_from(
+    index: &mut HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
+    key: (SpaceId, String),
+    id: SubscriptionId,
+) {
+    if let Entry::Occupied(mut ids) = index.entry(key) {
+        ids.get_mut().remove(&id);
+        if ids.get().is_empty() {
+            ids.remove();
+        }
+    }
 }
 
 impl Registry {
@@ -95,21 +170,10 @@ impl Registry {
     /// Enters a subscription, or replaces or (if it is deleted) removes it.
     pub fn put(&self, subscription: Subscription) {
         let mut contents = self.write();
-        let Contents { live, active } = &mut *contents;
-        let id = subscription.id;
-        if let Some(old) = live.remove(&id)
-            && let Some(index) = active.get_mut(&old.subscription.space)
-        {
-            index.remove(id, &old.subscription.event_types);
+        contents.remove(subscription.id);
+        if subscription.state != SubscriptionState::Deleted {
+            contents.insert(subscription);
         }
-        match subscription.state {
-            SubscriptionState::Deleted => return,
-            SubscriptionState::Paused => {}
-            SubscriptionState::Active => {
-                active.entry(subscription.space.clone()).or_default().insert(id, &subscription.event_types);
-            }
-        }
-        live.insert(id, Arc::new(Live::new(subscription)));
     }
 
     /// One subscription; none if it is deleted or never was.
@@ -124,11 +188,37 @@ impl Registry {
             let Some(index) = contents.active.get(&event.space) else { return Vec::new() };
             index.candidates(&event.kind).into_iter().filter_map(|id| contents.live.get(&id).cloned()).collect()
         };
-        // Conditions are evaluated without the lock, and the event is read for them once, if at all.
-        let mut facts = None;
+        // Triggers and conditions are evaluated without the lock.
+        let mut reading = Reading::new(event, &self.env);
+        wanting.retain(|live| live.verdict(&mut reading) == Verdict::Wanted);
         wanting
-            .retain(|live| live.wants(|| facts.get_or_insert_with(|| Arc::new(Facts::of(event, &self.env))).clone()));
-        wanting
+    }
+
+    /// Whether `live` would want this event if it were active, and why not.
+    pub fn verdict(&self, live: &Live, event: &Event) -> Verdict {
+        if !live.subscription.event_types.iter().any(|pattern| pattern.matches(&event.kind)) {
+            return Verdict::OtherType;
+        }
+        live.verdict(&mut Reading::new(event, &self.env))
+    }
+
+    /// The subscriptions of a space that send to this URL, oldest first.
+    pub fn sending_to(&self, space: &SpaceId, url: &Url) -> Vec<Arc<Live>> {
+        let contents = self.read();
+        let ids = contents.by_url.get(&(space.clone(), url.as_str().to_owned())).into_iter().flatten();
+        ids.filter_map(|id| contents.live.get(id).cloned()).collect()
+    }
+
+    /// The subscription of a space that a change of this field triggers; a space has one at most.
+    pub fn triggered_by(&self, space: &SpaceId, field: &str) -> Option<Arc<Live>> {
+        let contents = self.read();
+        let id = contents.by_field.get(&(space.clone(), field.to_owned()))?.first()?;
+        contents.live.get(id).cloned()
+    }
+
+    /// All subscriptions that keep what came of their deliveries for a time only.
+    pub fn forgetful(&self) -> Vec<Arc<Live>> {
+        self.read().live.values().filter(|live| live.subscription.keep_days.is_some()).cloned().collect()
     }
 
     // A panic elsewhere leaves whole entries behind: each is replaced in one step.

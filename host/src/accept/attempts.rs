@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::model::{Answer, Attempt, Digest, LogLevel, LogLine, Outcome, PluginFaultCode, SendFaultCode, SentRequest};
+use crate::model::{
+    Answer, Attempt, Digest, LogLevel, LogLine, Outcome, PluginFaultCode, Sealed, SendFaultCode, SentRequest,
+};
+use crate::transform::seal::{MASK, masked};
 
 /// One try, and what came of it.
 #[derive(Serialize, ToSchema)]
@@ -175,8 +178,11 @@ struct RequestView {
 
 impl From<SentRequest> for RequestView {
     fn from(request: SentRequest) -> Self {
-        let (body, body_encoding) = body(&request.body);
-        let SentRequest { method, url, headers: sent, body: _ } = request;
+        let SentRequest { method, url, headers: mut sent, body: bytes, sealed } = request;
+        let (body, body_encoding) = body(&masked(&bytes, &sealed));
+        for Sealed { placeholder, .. } in &sealed {
+            sent.iter_mut().for_each(|(_, value)| *value = value.replace(placeholder, MASK));
+        }
         Self { method, url, headers: headers(sent), body, body_encoding }
     }
 }

@@ -11,11 +11,11 @@ use utoipa_axum::routes;
 
 use super::access::{Manages, Reads};
 use super::attempts::AttemptView;
-use super::extract::{self, PathParams, Query};
+use super::extract::{self, OptionalJsonBody, PathParams, Query};
 use super::page::{self, Limit, Page};
 use super::problem::{Code, Problem};
 use super::{Api, unbroken};
-use crate::model::{Delivery, DeliveryId, DeliveryState, EventId, EventType, SpaceId, SubscriptionId};
+use crate::model::{Delivery, DeliveryId, DeliveryState, EventId, EventType, Pattern, SpaceId, SubscriptionId};
 use crate::store::{Command, Commanded, DeliveryFilter};
 
 /// The paths of this resource.
@@ -41,6 +41,9 @@ struct DeliveriesQuery {
     /// Of this event.
     #[param(value_type = Option<String>)]
     event: Option<EventId>,
+    /// Of events of this type, or of the types below a word: `lead.*`.
+    #[param(value_type = Option<String>)]
+    event_type: Option<Pattern>,
     /// Of events accepted at or after this time.
     #[serde(default, deserialize_with = "extract::time")]
     since: Option<Timestamp>,
@@ -89,9 +92,16 @@ struct DeliverySummary {
     /// The event's type.
     #[schema(value_type = String)]
     event_type: EventType,
+    /// How many events it carries: several if they were gathered, of which `event_id` is the first.
+    event_count: usize,
+    /// Whether somebody asked for it as a test.
+    test: bool,
     /// Where it stands.
     #[schema(value_type = DeliveryStateName)]
     state: DeliveryState,
+    /// The same in the words of LeadSquared: `In Queue`, `Success` or `Failure`; null if nothing was to be sent.
+    #[schema(required)]
+    status: Option<&'static str>,
     /// Attempts made so far.
     attempt_count: u32,
     /// When the next attempt is due; when the last was, once the state is final.
@@ -108,14 +118,17 @@ struct DeliverySummary {
 
 impl From<Delivery> for DeliverySummary {
     fn from(delivery: Delivery) -> Self {
-        let Delivery { id, subscription_id, event, state, attempts, due_at, claimed_until: _, completed_at, reason } =
+        let Delivery { id, subscription_id, event, more, test, state, attempts, due_at, completed_at, reason, .. } =
             delivery;
         Self {
             id,
             subscription_id,
             event_id: event.id.clone(),
             event_type: event.kind.clone(),
+            event_count: 1 + more.len(),
+            test,
             state,
+            status: status(state),
             attempt_count: attempts,
             due_at,
             accepted_at: event.accepted_at,
@@ -125,11 +138,24 @@ impl From<Delivery> for DeliverySummary {
     }
 }
 
+/// A state in the words of LeadSquared ("Webhook History").
+fn status(state: DeliveryState) -> Option<&'static str> {
+    match state {
+        DeliveryState::Pending | DeliveryState::Held => Some("In Queue"),
+        DeliveryState::Delivered => Some("Success"),
+        DeliveryState::Failed => Some("Failure"),
+        DeliveryState::Skipped | DeliveryState::Cancelled => None,
+    }
+}
+
 /// A delivery with all that was tried.
 #[derive(Serialize, ToSchema)]
 struct DeliveryView {
     #[serde(flatten)]
     delivery: DeliverySummary,
+    /// All its events, in the order in which they were accepted.
+    #[schema(value_type = Vec<String>)]
+    event_ids: Vec<EventId>,
     /// Its attempts, oldest first.
     attempts: Vec<AttemptView>,
 }
@@ -142,9 +168,9 @@ async fn list_deliveries(
     State(api): State<Api>,
     Query(query): Query<DeliveriesQuery>,
 ) -> Result<Json<Page<DeliverySummary>>, Problem> {
-    let DeliveriesQuery { state, subscription, event, since, until, limit, cursor } = query;
+    let DeliveriesQuery { state, subscription, event, event_type, since, until, limit, cursor } = query;
     let before = page::after(cursor.as_deref())?;
-    let filter = DeliveryFilter { state, subscription, event, since, until, before };
+    let filter = DeliveryFilter { state, subscription, event, event_type, since, until, before };
     let found = api.host.store.deliveries(&space, filter, limit.ask()).await?;
     Ok(Json(Page::new(found, limit, |delivery| delivery.id, DeliverySummary::from)))
 }
@@ -161,7 +187,8 @@ async fn get_delivery(
     let found = api.host.store.delivery(&space, id).await?;
     let (delivery, attempts) = found.ok_or_else(|| Problem::not_found("delivery", id))?;
     let attempts = attempts.into_iter().map(AttemptView::from).collect();
-    Ok(Json(DeliveryView { delivery: delivery.into(), attempts }))
+    let event_ids = delivery.events().map(|event| event.id.clone()).collect();
+    Ok(Json(DeliveryView { delivery: delivery.into(), event_ids, attempts }))
 }
 
 /// Cancels a delivery that is pending or held: nothing more is sent.
@@ -178,24 +205,49 @@ async fn cancel_delivery(
     command(&api, &space, id, Command::Cancel).await.map(Json)
 }
 
+/// What is sent again.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RetryInput {
+    /// `fresh` transforms the events anew, with the subscription as it is now; `exact` sends what was sent last, byte
+    /// for byte, signed anew.
+    #[serde(default)]
+    mode: RetryMode,
+}
+
+/// How a delivery is sent again.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum RetryMode {
+    /// Transformed anew.
+    #[default]
+    Fresh,
+    /// As it was sent last.
+    Exact,
+}
+
 /// Sends a delivery again, now, whatever became of it; one that waits for its next attempt does not wait longer.
 ///
 /// It keeps its id, so a receiver that has seen it can tell.
-#[utoipa::path(post, path = "/v1/spaces/{space}/deliveries/{delivery}/retry", tag = "deliveries", responses(
-    (status = 202, body = DeliverySummary),
-    (status = 409, body = Problem, content_type = "application/problem+json",
-        description = "delivery_state, delivery_in_flight or subscription_state")))]
+#[utoipa::path(post, path = "/v1/spaces/{space}/deliveries/{delivery}/retry", tag = "deliveries",
+    request_body = Option<RetryInput>,
+    responses(
+        (status = 202, body = DeliverySummary),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "delivery_state, delivery_in_flight or subscription_state")))]
 async fn retry_delivery(
     Manages(space): Manages,
     State(api): State<Api>,
     params: PathParams,
+    OptionalJsonBody(input): OptionalJsonBody<RetryInput>,
 ) -> Result<(StatusCode, Json<DeliverySummary>), Problem> {
+    let exact = matches!(input.mode, RetryMode::Exact);
     let id = params.get("delivery")?;
     let subscription = read(&api, &space, id).await?.subscription_id;
     if api.host.registry.get(subscription).is_none() {
         return Err(Problem::new(Code::SubscriptionState, format!("the subscription {subscription} was deleted")));
     }
-    let delivery = command(&api, &space, id, Command::Retry).await?;
+    let delivery = command(&api, &space, id, Command::Retry { exact }).await?;
     Ok((StatusCode::ACCEPTED, Json(delivery)))
 }
 
@@ -210,7 +262,7 @@ async fn command(api: &Api, space: &SpaceId, id: DeliveryId, command: Command) -
     let commanded = unbroken(async move {
         let now = host.clock.now();
         let commanded = host.store.command(&of, id, command, now).await?;
-        if command == Command::Retry && commanded == Commanded::Done {
+        if matches!(command, Command::Retry { .. }) && commanded == Commanded::Done {
             host.inbox.due(now);
         }
         Ok::<_, Problem>(commanded)
@@ -222,11 +274,15 @@ async fn command(api: &Api, space: &SpaceId, id: DeliveryId, command: Command) -
         (Commanded::InFlight, _) => {
             Err(Problem::new(Code::DeliveryInFlight, "the delivery is being sent at this moment: ask again"))
         }
+        (Commanded::NothingSent, _) => {
+            let detail = "nothing of the delivery was sent that could be sent again exactly: use the mode `fresh`";
+            Err(Problem::new(Code::DeliveryState, detail))
+        }
         (Commanded::NotIn(state), Command::Cancel) => {
             let detail = format!("the delivery is {}: there is nothing left to cancel", state.as_str());
             Err(Problem::new(Code::DeliveryState, detail))
         }
-        (Commanded::NotIn(state), Command::Retry) => {
+        (Commanded::NotIn(state), Command::Retry { .. }) => {
             let detail = format!("the delivery is {}: activate its subscription, and it goes on", state.as_str());
             Err(Problem::new(Code::DeliveryState, detail))
         }

@@ -24,7 +24,13 @@ use super::problem::{Code, Problem};
 use crate::model::{Event, EventId, EventType, SpaceId};
 
 /// What an event's other members may add to its data in a body.
-const ENVELOPE_BYTES_MAX: usize = 4 << 10;
+const ENVELOPE_BYTES_MAX: usize = 64 << 10;
+
+/// Names of changed fields: more than any form has.
+const CHANGED_FIELDS_MAX: usize = 200;
+
+/// The longest name of a field, members joined by dots.
+const FIELD_BYTES_MAX: usize = 256;
 
 const NDJSON: &str = "application/x-ndjson";
 
@@ -50,6 +56,11 @@ struct EventInput {
     /// When it happened; now, if it is left out.
     #[serde(default, deserialize_with = "extract::time")]
     occurred_at: Option<Timestamp>,
+    /// Which fields of the data changed, members joined by dots: at most 200. Triggers of subscriptions look at it.
+    changed_fields: Option<Vec<String>>,
+    /// The data as it was before, from which triggers tell what changed.
+    #[schema(value_type = Option<serde_json::Value>)]
+    previous: Option<Box<RawValue>>,
 }
 
 /// What became of an event.
@@ -157,7 +168,7 @@ struct EventSummary {
 
 impl From<Event> for EventSummary {
     fn from(event: Event) -> Self {
-        let Event { space: _, id, kind, occurred_at, accepted_at, data: _ } = event;
+        let Event { id, kind, occurred_at, accepted_at, .. } = event;
         Self { id, r#type: kind, occurred_at, accepted_at }
     }
 }
@@ -180,6 +191,12 @@ struct EventView {
     /// Its data, exactly as posted.
     #[schema(value_type = serde_json::Value)]
     data: Arc<RawValue>,
+    /// The fields that changed, as posted; null if nothing was said of them.
+    #[schema(required)]
+    changed_fields: Option<Vec<String>>,
+    /// The data as it was before, exactly as posted; null if it was not told.
+    #[schema(value_type = serde_json::Value)]
+    previous: Option<Arc<RawValue>>,
 }
 
 /// Posts an event, or many as NDJSON.
@@ -199,8 +216,8 @@ async fn post_events(Produces(space): Produces, State(api): State<Api>, request:
         let body = extract::read(request, limits.batch_bytes_max, "a request with many events").await?;
         return post_many(&api, space, body).await;
     }
-    let body_max = limits.event_bytes_max + ENVELOPE_BYTES_MAX;
-    let body = extract::read(request, body_max, "an event with its id, type and time").await?;
+    let body_max = 2 * limits.event_bytes_max + ENVELOPE_BYTES_MAX;
+    let body = extract::read(request, body_max, "an event with all its members").await?;
     let posted = parse(&body, limits.event_bytes_max)?;
     let result = intake::accept(&api.host, space, vec![posted], Target::Matching).await?.pop();
     let receipt = result.expect("one event has one result").map_err(conflict)?;
@@ -246,12 +263,25 @@ fn parse_lines(body: &[u8], lines_max: usize, data_max: usize) -> Result<Vec<Lin
 }
 
 fn parse(text: &[u8], data_max: usize) -> Result<Posted, Problem> {
-    let EventInput { r#type: kind, data, id, occurred_at } = json::object(text)?;
-    if data.get().len() > data_max {
-        return Err(Problem::at(Code::TooLarge, "/data", format!("an event's data has at most {data_max} bytes")));
+    let EventInput { r#type: kind, data, id, occurred_at, changed_fields, previous } = json::object(text)?;
+    check_data(&data, "/data", data_max)?;
+    if let Some(previous) = &previous {
+        check_data(previous, "/previous", data_max)?;
     }
-    json::check_readable(data.get()).map_err(|err| Problem::field("/data", err))?;
-    Ok(Posted { id, kind, occurred_at, data: data.into() })
+    let fields = changed_fields.as_deref().unwrap_or_default();
+    if fields.len() > CHANGED_FIELDS_MAX || fields.iter().any(|field| field.len() > FIELD_BYTES_MAX) {
+        let right = format!("at most {CHANGED_FIELDS_MAX} names of fields, each of at most {FIELD_BYTES_MAX} bytes");
+        return Err(Problem::field("/changed_fields", right));
+    }
+    Ok(Posted { id, kind, occurred_at, data: data.into(), changed_fields, previous: previous.map(Arc::from) })
+}
+
+/// Checks data of an event, which stands at `pointer` in the body.
+pub(super) fn check_data(data: &RawValue, pointer: &str, bytes_max: usize) -> Result<(), Problem> {
+    if data.get().len() > bytes_max {
+        return Err(Problem::at(Code::TooLarge, pointer, format!("an event's data has at most {bytes_max} bytes")));
+    }
+    json::check_readable(data.get()).map_err(|err| Problem::field(pointer, err))
 }
 
 fn conflict(Conflict(id): Conflict) -> Problem {
@@ -282,6 +312,6 @@ async fn get_event(
     let id: EventId = params.get("event")?;
     let found = api.host.store.event(&space, &id).await?;
     let (event, deliveries) = found.ok_or_else(|| Problem::not_found("event", id))?;
-    let Event { space: _, id, kind, occurred_at, accepted_at, data } = event;
-    Ok(Json(EventView { id, r#type: kind, occurred_at, accepted_at, deliveries, data }))
+    let Event { space: _, id, kind, occurred_at, accepted_at, data, changed_fields, previous } = event;
+    Ok(Json(EventView { id, r#type: kind, occurred_at, accepted_at, deliveries, data, changed_fields, previous }))
 }

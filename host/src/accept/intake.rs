@@ -13,7 +13,7 @@ use crate::Host;
 use crate::deliver::{Claimed, Room};
 use crate::model::{Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, SpaceId};
 use crate::registry::Live;
-use crate::store::{Accepted, NewDelivery, NewEvent, StoreError};
+use crate::store::{Accepted, NewBatch, NewDelivery, NewEvent, StoreError};
 use crate::{clock, delay};
 
 /// An event as a producer posted it, parsed.
@@ -27,6 +27,10 @@ pub struct Posted {
     pub occurred_at: Option<Timestamp>,
     /// Its data.
     pub data: Arc<RawValue>,
+    /// The fields that changed, if the producer says so.
+    pub changed_fields: Option<Vec<String>>,
+    /// The data as it was before, if the producer tells.
+    pub previous: Option<Arc<RawValue>>,
 }
 
 /// Whom events go to.
@@ -34,8 +38,8 @@ pub struct Posted {
 pub enum Target {
     /// Every subscription that wants them.
     Matching,
-    /// This one, whatever it wants: a test.
-    Only(Arc<Live>),
+    /// This one, whatever it wants and whatever its state: a test.
+    Test(Arc<Live>),
 }
 
 /// What became of one event.
@@ -86,7 +90,8 @@ async fn commit(
     for ((new, rooms), accepted) in new.into_iter().zip(rooms).zip(accepted) {
         host.metrics.event_accepted(&accepted);
         receipts.push(receipt(&new, &accepted));
-        if accepted == Accepted::New {
+        if let Accepted::New { filled } = accepted {
+            filled.into_iter().for_each(|due_at| host.inbox.due(due_at));
             hand_over(host, new, rooms, &mut claimed);
         }
     }
@@ -110,17 +115,24 @@ fn prepare(
         occurred_at: posted.occurred_at.map_or(now, clock::whole_microseconds),
         accepted_at: now,
         data: posted.data,
+        changed_fields: posted.changed_fields,
+        previous: posted.previous,
     });
-    let wanting = match target {
-        Target::Matching => host.registry.matching(&event),
-        Target::Only(live) => vec![live.clone()],
+    let (wanting, test) = match target {
+        Target::Matching => (host.registry.matching(&event), false),
+        Target::Test(live) => (vec![live.clone()], true),
     };
     let deliveries = wanting.iter().map(|live| {
         let subscription = &live.subscription;
-        let due_at = delay::first(now, subscription.delay_s);
+        let batch = subscription.batch.as_ref().filter(|batch| !test && batch.gathers(&event.kind));
+        let closes_at = batch.map_or(now, |batch| delay::batch_end(now, batch.window_s));
+        let due_at = delay::first(closes_at, subscription.delay_s);
         let room = if due_at <= now { host.inbox.reserve(event.data.get().len()) } else { None };
         let claimed_until = room.as_ref().map(|_| host.claim_until(now));
-        (NewDelivery { id: DeliveryId::new(now), subscription_id: subscription.id, due_at, claimed_until }, room)
+        let due_if_full = delay::first(now, subscription.delay_s);
+        let batch = batch.map(|batch| NewBatch { closes_at, max: batch.max, due_if_full });
+        let (id, subscription_id) = (DeliveryId::new(now), subscription.id);
+        (NewDelivery { id, subscription_id, due_at, claimed_until, batch, test }, room)
     });
     let (deliveries, rooms) = deliveries.unzip();
     (NewEvent { event, content_sha256, deliveries }, rooms)
@@ -134,13 +146,22 @@ fn content_sha256(posted: &Posted) -> [u8; 32] {
     hash.update(posted.occurred_at.map_or(String::new(), |at| at.to_string()));
     hash.update([0]);
     hash.update(posted.data.get());
+    // Only if they are there, so that events of earlier versions keep their hashes.
+    for field in posted.changed_fields.iter().flatten() {
+        hash.update([1]);
+        hash.update(field);
+    }
+    if let Some(previous) = &posted.previous {
+        hash.update([2]);
+        hash.update(previous.get());
+    }
     hash.finalize().into()
 }
 
 fn receipt(new: &NewEvent, accepted: &Accepted) -> Result<Receipt, Conflict> {
     let id = new.event.id.clone();
     match *accepted {
-        Accepted::New => Ok(Receipt {
+        Accepted::New { .. } => Ok(Receipt {
             id,
             occurred_at: new.event.occurred_at,
             accepted_at: new.event.accepted_at,
@@ -164,6 +185,10 @@ fn hand_over(host: &Host, new: NewEvent, rooms: Vec<Option<Room>>, claimed: &mut
             id: delivery.id,
             subscription_id: delivery.subscription_id,
             event: new.event.clone(),
+            // A batch is never due at once.
+            more: Vec::new(),
+            test: delivery.test,
+            exact: false,
             state: DeliveryState::Pending,
             attempts: 0,
             due_at: delivery.due_at,

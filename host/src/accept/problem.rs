@@ -47,6 +47,12 @@ pub(super) enum Code {
     DeliveryState,
     /// The subscription's state does not allow this.
     SubscriptionState,
+    /// Another subscription sends the same events to the same URL on the same trigger.
+    SubscriptionIdentical,
+    /// A field that is to trigger the subscription triggers another one.
+    TriggerTaken,
+    /// The endpoint did not pass the handshake.
+    HandshakeRefused,
     /// The subscription has as many secrets as it may.
     SecretsMax,
     /// The last key of an administrator stays.
@@ -83,6 +89,9 @@ impl Code {
             | Self::DeliveryInFlight
             | Self::DeliveryState
             | Self::SubscriptionState
+            | Self::SubscriptionIdentical
+            | Self::TriggerTaken
+            | Self::HandshakeRefused
             | Self::SecretsMax
             | Self::LastAdminKey => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

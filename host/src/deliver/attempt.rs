@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Answer, Attempt, Delivery, DeliveryState, Outcome, PauseReason, PluginRef, Request, SendFault, SentRequest,
+    Answer, Attempt, Delivery, DeliveryId, DeliveryState, Outcome, PluginRef, Request, SendFault, SentRequest,
     Subscription, SubscriptionState,
 };
 use crate::registry::Live;
@@ -38,8 +38,9 @@ async fn try_attempt(host: &Host, delivery: Delivery, claimed_until: Timestamp) 
     };
     match live.subscription.state {
         SubscriptionState::Active => {}
-        SubscriptionState::Paused => {
-            let reason = "the subscription is paused";
+        _ if delivery.test => {}
+        SubscriptionState::Draft | SubscriptionState::Verifying | SubscriptionState::Paused => {
+            let reason = "the subscription is not active";
             end_unsent(host, &delivery, claimed_until, DeliveryState::Held, reason).await?;
             // It may have been activated since we looked: then the row is pending, and nobody else would say so.
             host.inbox.due(delivery.due_at);
@@ -52,13 +53,17 @@ async fn try_attempt(host: &Host, delivery: Delivery, claimed_until: Timestamp) 
         host.inbox.due(claimed_until);
         return Ok(());
     }
-    let attempt = make(host, &live, &delivery).await?;
+    let attempt = if delivery.exact {
+        repeat(host, &live, &delivery).await?
+    } else {
+        make(host, &live, &delivery).await?
+    };
     finish(host, &live, &delivery, claimed_until, attempt).await
 }
 
 /// Whether a claim holds until an attempt begun now is certainly over.
 fn outlasts(claimed_until: Timestamp, now: Timestamp, subscription: &Subscription) -> bool {
-    let need = Duration::from_millis(subscription.timeout_ms.into()) + CLAIM_MARGIN;
+    let need = timeout(subscription) + CLAIM_MARGIN;
     claimed_until.duration_since(now) >= SignedDuration::try_from(need).unwrap_or(SignedDuration::MAX)
 }
 
@@ -67,17 +72,10 @@ async fn make(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result<A
     let subscription = &live.subscription;
     let started_at = host.clock.now();
     let number = delivery.attempts + 1;
-    let plugin = match &subscription.plugin {
-        Some(plugin) => Some(prepared(host, plugin).await?),
-        None => None,
-    };
-    let plugin = plugin.as_deref().zip(live.plugin_config()).map(|(prepared, config)| Plugin { prepared, config });
-    let input = transform::Input { delivery, attempt: number, subscription, selector: live.selector() };
-    let Transformed { result, logs, fuel_used, took_us } =
-        transform::transform(&host.engine, &host.config.plugin, plugin, input).await?;
+    let Transformed { result, logs, fuel_used, took_us } = shape(host, live, delivery, number).await?;
     let (request, outcome, send_us) = match result {
         Ok(Shaped::Deliver(request)) => {
-            let (sent, answer) = sign_and_send(host, subscription, delivery, &request).await;
+            let (sent, answer) = signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await;
             (Some(sent), judge(subscription, answer.result), answer.took_us)
         }
         Ok(Shaped::Skip(reason)) => (None, Outcome::Skipped(reason), 0),
@@ -98,24 +96,69 @@ async fn make(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result<A
     })
 }
 
-/// Signs the request with the present time, sends it, and keeps it as it went out.
-async fn sign_and_send(
+/// Transforms as the subscription asks, with its plugin or without.
+pub(super) async fn shape(host: &Host, live: &Live, delivery: &Delivery, number: u32) -> anyhow::Result<Transformed> {
+    let subscription = &live.subscription;
+    let plugin = match &subscription.plugin {
+        Some(plugin) => Some(prepared(host, plugin).await?),
+        None => None,
+    };
+    let plugin = plugin.as_deref().zip(live.plugin_config()).map(|(prepared, config)| Plugin { prepared, config });
+    let input = transform::Input { delivery, attempt: number, subscription, selector: live.selector() };
+    Ok(transform::transform(&host.engine, &host.config.plugin, plugin, input).await?)
+}
+
+/// Sends what the last attempt that came so far sent.
+async fn repeat(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result<Attempt> {
+    let subscription = &live.subscription;
+    let found = host.store.delivery(&subscription.space, delivery.id).await?;
+    let attempts = found.map(|(_, attempts)| attempts).unwrap_or_default();
+    let last = attempts.into_iter().rev().find_map(|attempt| Some((attempt.request?, attempt.plugin_digest)));
+    let (sent, plugin_digest) = last.context("nothing was sent that could be sent again")?;
+    let number = delivery.attempts + 1;
+    let request = transform::request::again(&sent, &subscription.headers, number)?;
+    let started_at = host.clock.now();
+    let (sent, answer) = signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await;
+    Ok(Attempt {
+        delivery_id: delivery.id,
+        number,
+        due_at: delivery.due_at,
+        started_at,
+        transform_us: 0,
+        send_us: answer.took_us,
+        request: Some(sent),
+        outcome: judge(subscription, answer.result),
+        plugin_digest,
+        fuel_used: 0,
+        logs: Vec::new(),
+    })
+}
+
+/// What a subscription allows its receiver.
+fn timeout(subscription: &Subscription) -> Duration {
+    Duration::from_millis(subscription.timeout_ms.into())
+}
+
+/// Puts the secrets into the request, signs it with the present time, sends it, and keeps it as it was before.
+pub(super) async fn signed_and_sent(
     host: &Host,
     subscription: &Subscription,
-    delivery: &Delivery,
+    id: DeliveryId,
     request: &Request,
+    timeout: Duration,
 ) -> (SentRequest, send::Sent) {
+    let unsealed = transform::seal::unseal(request, subscription);
     let timestamp_s = host.clock.now().as_second();
-    let signature = sign::sign(delivery.id, timestamp_s, &request.body, &subscription.secrets);
-    let timeout = Duration::from_millis(subscription.timeout_ms.into());
-    let sent = host.client.send(request, &signature, timeout).await;
+    let signed = sign::Signed { id, timestamp_s, url: unsealed.url.as_str(), body: &unsealed.body };
+    let signature = sign::sign(&subscription.signing, &subscription.secrets, &signed);
+    let sent = host.client.send(&unsealed, &signature, timeout).await;
     (transform::request::as_sent(request, &signature, &subscription.headers), sent)
 }
 
 /// An answer is a success or a refusal by the subscription's codes; no answer is a fault.
 fn judge(subscription: &Subscription, answered: Result<Answer, SendFault>) -> Outcome {
     match answered {
-        Ok(answer) if subscription.success_codes.contains(answer.status) => Outcome::Succeeded(answer),
+        Ok(answer) if record::accepts(subscription, &answer) => Outcome::Succeeded(answer),
         Ok(answer) => Outcome::Refused(answer),
         Err(fault) => Outcome::Unreachable(fault),
     }
@@ -162,26 +205,30 @@ async fn finish(
         due_at: next.due_at.unwrap_or(delivery.due_at),
         at: now,
         reason: next.reason,
-        pause: next.pause,
+        // A test tells its sender what came of it, and nobody else.
+        pause: next.pause.filter(|_| !delivery.test),
+        pause_after: live.subscription.pause_after_failures,
+        test: delivery.test,
         attempt: Some(attempt),
     };
-    match next.pause {
-        Some(reason) => pause(host, record, reason).await?,
-        None => write(host, record).await?,
+    if write(host, record).await? {
+        take_over(host, &live.subscription).await?;
     }
     next.due_at.into_iter().for_each(|due_at| host.inbox.due(due_at));
     Ok(())
 }
 
-/// Records an attempt that pauses its subscription, in the rows and in memory.
-async fn pause(host: &Host, record: Record, reason: PauseReason) -> anyhow::Result<()> {
+/// Takes a subscription over into memory as its row is now: what came of the attempt paused it there.
+async fn take_over(host: &Host, subscription: &Subscription) -> anyhow::Result<()> {
     let _changing = host.registry.changing().await;
-    let id = record.subscription_id;
-    write(host, record).await?;
-    if let Some(live) = host.registry.get(id).filter(|live| live.subscription.state == SubscriptionState::Active) {
-        let pause_reason = Some(reason);
-        let state = SubscriptionState::Paused;
-        host.registry.put(Subscription { state, pause_reason, ..live.subscription.clone() });
+    if let Some((now, _)) = host.store.subscription(&subscription.space, subscription.id).await? {
+        tracing::warn!(
+            subscription.id = %now.id,
+            state = now.state.as_str(),
+            reason = now.pause_detail,
+            "paused by what came of a delivery"
+        );
+        host.registry.put(now);
     }
     Ok(())
 }
@@ -204,16 +251,21 @@ async fn end_unsent(
         at: host.clock.now(),
         reason: Some(reason.to_owned()),
         pause: None,
+        pause_after: None,
+        test: delivery.test,
     };
-    write(host, record).await
+    write(host, record).await.map(|_| ())
 }
 
-async fn write(host: &Host, record: Record) -> anyhow::Result<()> {
+/// Writes the record; true if it paused the subscription.
+async fn write(host: &Host, record: Record) -> anyhow::Result<bool> {
     let id = record.delivery_id;
-    let written = host.store.record(vec![record]).await?;
-    if written != [Recorded::Written] {
-        // The claim lapsed and somebody else went on, or a caller cancelled it: theirs counts.
-        tracing::warn!(delivery.id = %id, "the attempt came too late to be recorded");
+    match host.store.record(vec![record]).await?[..] {
+        [Recorded::Written { paused }] => Ok(paused),
+        _ => {
+            // The claim lapsed and somebody else went on, or a caller cancelled it: theirs counts.
+            tracing::warn!(delivery.id = %id, "the attempt came too late to be recorded");
+            Ok(false)
+        }
     }
-    Ok(())
 }

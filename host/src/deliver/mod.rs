@@ -8,6 +8,7 @@
 //! time *before* asking the store is what keeps a row written meanwhile from being overslept.
 
 mod attempt;
+mod handshake;
 pub mod inbox;
 mod lanes;
 
@@ -22,6 +23,7 @@ use crate::Host;
 use crate::model::{Delivery, DeliveryId, SubscriptionId};
 use crate::store::StoreError;
 
+pub use handshake::handshake;
 pub use inbox::{Claimed, Inbox, Room};
 use lanes::Lanes;
 

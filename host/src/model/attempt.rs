@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DeliveryId, Digest};
+use super::{DeliveryId, Digest, Sealed};
 
 /// How much a plugin's log line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,6 +170,8 @@ pub struct SentRequest {
     pub url: String,
     /// The headers, values of secret ones replaced by `***`.
     pub headers: Vec<(String, String)>,
-    /// The exact bytes.
+    /// The exact bytes, placeholders in the place of sealed secrets.
     pub body: Bytes,
+    /// What stood in the place of which secret, in the headers and the body.
+    pub sealed: Vec<Sealed>,
 }

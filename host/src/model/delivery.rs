@@ -58,6 +58,13 @@ impl DeliveryState {
     }
 }
 
+impl Delivery {
+    /// All its events, in order of acceptance.
+    pub fn events(&self) -> impl Iterator<Item = &Arc<Event>> {
+        std::iter::once(&self.event).chain(&self.more)
+    }
+}
+
 /// A delivery with its event.
 #[derive(Clone, Debug)]
 pub struct Delivery {
@@ -65,8 +72,15 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// Whose it is.
     pub subscription_id: SubscriptionId,
-    /// What happened.
+    /// What happened; of several events that were gathered, the first.
     pub event: Arc<Event>,
+    /// The others that were gathered with it, in order of acceptance.
+    pub more: Vec<Arc<Event>>,
+    /// A test that somebody asked for: it goes out whatever the subscription's state, and what comes of it is no sign
+    /// of how the subscription is doing.
+    pub test: bool,
+    /// Whether the next attempt sends what the last one sent, and transforms nothing.
+    pub exact: bool,
     /// Where it stands.
     pub state: DeliveryState,
     /// Attempts made so far.

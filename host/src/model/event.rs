@@ -66,4 +66,8 @@ pub struct Event {
     pub accepted_at: Timestamp,
     /// Its data: the JSON text exactly as posted.
     pub data: Arc<RawValue>,
+    /// The fields that changed, by the producer's word; none if it said nothing.
+    pub changed_fields: Option<Vec<String>>,
+    /// The data as it was before, if the producer told.
+    pub previous: Option<Arc<RawValue>>,
 }

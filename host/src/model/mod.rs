@@ -6,29 +6,41 @@
 mod attempt;
 mod delivery;
 mod event;
+mod handshake;
 mod id;
 mod key;
+mod pattern;
 mod plugin;
 mod request;
+mod rules;
 mod secret;
+mod signing;
 mod space;
 mod subscription;
+mod success;
+mod template;
 
 pub use attempt::{
     Answer, Attempt, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SendFault, SendFaultCode, SentRequest,
 };
 pub use delivery::{Delivery, DeliveryState};
 pub use event::{Event, EventId, EventType};
+pub use handshake::{Handshake, HandshakeKind, HandshakeReport};
 pub use id::{DeliveryId, IdError, KeyId, SubscriptionId};
 pub use key::{Key, Role};
+pub use pattern::Pattern;
 pub use plugin::{Digest, Plugin, PluginName, PluginRef, PluginVersion};
 pub use request::{Body, Draft, Request, Sealed};
-pub use secret::{Secret, SecretError};
+pub use rules::{AnswerRule, Batch, QueryParameter, StatusChange, Trigger};
+pub use secret::Secret;
+pub use signing::{HmacAlgorithm, HmacScheme, SignatureEncoding, Signing, StandardAlgorithm};
 pub use space::{Space, SpaceId};
 pub use subscription::{
-    ContentType, CustomHeader, FieldSelection, Method, Pattern, PauseReason, RetryPolicy, Subscription,
-    SubscriptionState, SuccessCodes,
+    ContentType, CustomHeader, FieldSelection, Method, PauseReason, RetryPolicy, SIGNING_SECRET, Subscription,
+    SubscriptionState,
 };
+pub use success::SuccessCodes;
+pub use template::{Piece, Template};
 
 /// Why a text is not the value that was asked for; names what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -51,11 +51,13 @@ pub struct Sealed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The method.
-    pub method: Method,
+    pub method: http::Method,
     /// The whole URL, appended query included.
     pub url: Url,
     /// All headers but those of the signature and those that the HTTP client sets itself.
     pub headers: HeaderMap,
     /// The exact bytes that are signed and sent; empty for a GET.
     pub body: Bytes,
+    /// What stands in the place of which secret, in the headers and the body.
+    pub sealed: Vec<Sealed>,
 }

@@ -1,4 +1,4 @@
-//! A signing secret of Standard Webhooks.
+//! A signing secret, as its receiver has it too.
 
 use std::fmt;
 
@@ -7,41 +7,62 @@ use base64::engine::general_purpose::STANDARD;
 use rand::Rng as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Why a text is no signing secret.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a signing secret is whsec_ followed by 24 to 64 bytes in base64")]
-pub struct SecretError;
+use super::Invalid;
 
-/// 24 to 64 bytes, written `whsec_` and base64 (Standard Webhooks 1.0.0, "Signature scheme").
+/// The longest secret: longer than any that a receiver's platform hands out.
+const SECRET_BYTES_MAX: usize = 512;
+
+/// Visible ASCII. What more it must be depends on the scheme that signs with it
+/// ([`Signing::check_secret`](super::Signing::check_secret)).
 ///
 /// Its `Debug` shows nothing of it. Serialising it writes the secret itself: that is for the store only, the API
 /// masks it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Vec<u8>);
+pub struct Secret(String);
 
 impl Secret {
-    /// A new secret of 32 random bytes.
+    /// A new secret of 32 random bytes as Standard Webhooks writes it, `whsec_` and base64.
     pub fn generate() -> Self {
-        let mut bytes = vec![0; 32];
-        rand::rng().fill_bytes(&mut bytes);
-        Self(bytes)
+        Self(format!("whsec_{}", STANDARD.encode(random())))
     }
 
-    /// Parses `whsec_…`.
-    pub fn parse(text: &str) -> Result<Self, SecretError> {
-        let bytes = text.strip_prefix("whsec_").and_then(|text| STANDARD.decode(text).ok()).ok_or(SecretError)?;
-        if (24..=64).contains(&bytes.len()) { Ok(Self(bytes)) } else { Err(SecretError) }
+    /// A new private key for Ed25519 as Standard Webhooks writes it, `whsk_` and base64 of its 32 bytes.
+    pub fn generate_ed25519() -> Self {
+        Self(format!("whsk_{}", STANDARD.encode(random())))
     }
 
-    /// The key itself.
-    pub fn bytes(&self) -> &[u8] {
+    /// A new secret of 32 random bytes in hexadecimal, for schemes whose key is a text.
+    pub fn generate_text() -> Self {
+        Self(hex::encode(random()))
+    }
+
+    /// Parses a secret.
+    ///
+    /// # Errors
+    /// If it is empty, longer than 512 bytes or not visible ASCII. The message does not repeat it.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if (1..=SECRET_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid::new("a secret is 1 to 512 characters of visible ASCII, without spaces"))
+        }
+    }
+
+    /// The secret as its receiver has it.
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// The secret as its receiver needs it, `whsec_…`.
-    pub fn reveal(&self) -> String {
-        format!("whsec_{}", STANDARD.encode(&self.0))
+    /// The bytes behind `prefix`, if the secret is that and base64.
+    pub fn decode(&self, prefix: &str) -> Option<Vec<u8>> {
+        STANDARD.decode(self.0.strip_prefix(prefix)?).ok()
     }
+}
+
+fn random() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    bytes
 }
 
 impl fmt::Debug for Secret {
@@ -52,7 +73,7 @@ impl fmt::Debug for Secret {
 
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.reveal())
+        serializer.serialize_str(self.reveal())
     }
 }
 

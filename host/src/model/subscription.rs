@@ -1,13 +1,16 @@
 //! A subscription: who wants which events, where, when and in what shape.
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{EventType, Invalid, PluginRef, Secret, SpaceId, SubscriptionId};
+use super::{
+    AnswerRule, Batch, Handshake, HandshakeReport, Invalid, Pattern, PluginRef, QueryParameter, Secret, Signing, SpaceId,
+    SubscriptionId, SuccessCodes, Trigger,
+};
 
 /// A subscription as it is kept. Its fields are checked where it is made (`accept`), one by one, so that the error
 /// names the field.
@@ -23,12 +26,21 @@ pub struct Subscription {
     pub name: String,
     /// For people: at most 2,000 characters.
     pub description: String,
+    /// The profile whose defaults it took.
+    #[serde(default = "standard")]
+    pub profile: String,
+    /// Which generation of the profile, from 1.
+    #[serde(default = "first")]
+    pub generation: u32,
     /// Where to send: http or https, without user, password or fragment.
     pub url: Url,
     /// The method, if the plugin does not choose one.
     pub method: Method,
     /// Which types of events: at least one.
     pub event_types: Vec<Pattern>,
+    /// What must have changed, if anything.
+    #[serde(default)]
+    pub trigger: Option<Trigger>,
     /// A CEL expression over `event` that must be true.
     pub condition: Option<String>,
     /// Which of the event's fields the plugin sees.
@@ -37,18 +49,45 @@ pub struct Subscription {
     pub content_type: ContentType,
     /// Headers that every request carries.
     pub headers: Vec<CustomHeader>,
+    /// What is appended to the URL's query.
+    #[serde(default)]
+    pub query: Vec<QueryParameter>,
     /// Seconds between an event's acceptance and the first attempt: 0 to 30 days.
     pub delay_s: u32,
+    /// Whether and how events are gathered.
+    #[serde(default)]
+    pub batch: Option<Batch>,
     /// What shapes the request; the default shapes if none.
     pub plugin: Option<PluginRef>,
+    /// How requests are signed.
+    #[serde(default)]
+    pub signing: Signing,
     /// Signing secrets, newest first: one, or several during a rotation.
     pub secrets: Vec<Secret>,
+    /// Secrets that the plugin may ask a placeholder for, by name.
+    #[serde(default)]
+    pub sealed_secrets: BTreeMap<String, Secret>,
+    /// Whether the URL must be https.
+    #[serde(default)]
+    pub require_https: bool,
+    /// What the endpoint must answer on activation, if anything.
+    #[serde(default)]
+    pub handshake: Option<Handshake>,
     /// Milliseconds until the whole answer must have come.
     pub timeout_ms: u32,
     /// Which statuses are success.
     pub success_codes: SuccessCodes,
+    /// How a failure is read in an answer's body, if it is.
+    #[serde(default)]
+    pub answer_rule: Option<AnswerRule>,
     /// When to try again.
     pub retry: RetryPolicy,
+    /// After how many failed deliveries in a row it is paused; never, if there is no number.
+    #[serde(default)]
+    pub pause_after_failures: Option<u32>,
+    /// Days that what came of its deliveries is kept; for ever, if there is no number.
+    #[serde(default)]
+    pub keep_days: Option<u32>,
     /// Whether the space's administrators are told when deliveries fail.
     #[serde(default)]
     pub notify_on_failure: bool,
@@ -56,16 +95,43 @@ pub struct Subscription {
     pub state: SubscriptionState,
     /// Why it is paused, if it is.
     pub pause_reason: Option<PauseReason>,
+    /// What led to the pause, in words.
+    #[serde(default)]
+    pub pause_detail: Option<String>,
+    /// What came of the last handshake, if there was one.
+    #[serde(default)]
+    pub handshake_report: Option<HandshakeReport>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed by a caller.
     pub updated_at: Timestamp,
 }
 
+fn standard() -> String {
+    "standard".to_owned()
+}
+
+fn first() -> u32 {
+    1
+}
+
 /// The default of Standard Webhooks' libraries, within what receivers' own platforms allow them.
 const TIMEOUT_MS_DEFAULT: u32 = 15_000;
 
+/// The name under which a plugin always finds the newest signing secret.
+pub const SIGNING_SECRET: &str = "signing";
+
 impl Subscription {
+    /// The secret of this name: a sealed one, or the newest signing secret.
+    pub fn sealed_secret(&self, name: &str) -> Option<&Secret> {
+        if name == SIGNING_SECRET { self.secrets.first() } else { self.sealed_secrets.get(name) }
+    }
+
+    /// The names of the secrets that a plugin may ask for.
+    pub fn sealed_names(&self) -> Vec<&str> {
+        std::iter::once(SIGNING_SECRET).chain(self.sealed_secrets.keys().map(String::as_str)).collect()
+    }
+
     /// A subscription with nothing but what it must have: active, everything else as it is by default.
     pub fn new(space: SpaceId, name: &str, url: Url, event_types: Vec<Pattern>, now: Timestamp) -> Self {
         Self {
@@ -73,22 +139,36 @@ impl Subscription {
             space,
             name: name.to_owned(),
             description: String::new(),
+            profile: standard(),
+            generation: first(),
             url,
             method: Method::Post,
             event_types,
+            trigger: None,
             condition: None,
             fields: FieldSelection::default(),
             content_type: ContentType::Json,
             headers: Vec::new(),
+            query: Vec::new(),
             delay_s: 0,
+            batch: None,
             plugin: None,
+            signing: Signing::default(),
             secrets: vec![Secret::generate()],
+            sealed_secrets: BTreeMap::new(),
+            require_https: false,
+            handshake: None,
             timeout_ms: TIMEOUT_MS_DEFAULT,
             success_codes: SuccessCodes::Any2xx,
+            answer_rule: None,
             retry: RetryPolicy::default(),
+            pause_after_failures: None,
+            keep_days: None,
             notify_on_failure: false,
             state: SubscriptionState::Active,
             pause_reason: None,
+            pause_detail: None,
+            handshake_report: None,
             created_at: now,
             updated_at: now,
         }
@@ -99,6 +179,10 @@ impl Subscription {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriptionState {
+    /// Was never activated: events pass it by.
+    Draft,
+    /// Waits for its endpoint to pass the handshake: events pass it by.
+    Verifying,
     /// Events match it, deliveries are sent.
     Active,
     /// Events pass it by; deliveries that it has wait until it is activated.
@@ -111,6 +195,8 @@ impl SubscriptionState {
     /// The state's name in the store and the API.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Draft => "draft",
+            Self::Verifying => "verifying",
             Self::Active => "active",
             Self::Paused => "paused",
             Self::Deleted => "deleted",
@@ -126,6 +212,8 @@ pub enum PauseReason {
     Requested,
     /// The receiver answered 410 Gone (Standard Webhooks 1.0.0: disable the endpoint).
     Gone,
+    /// As many deliveries in a row failed as its owner allows.
+    Failures,
 }
 
 /// A method that a delivery can use.
@@ -150,6 +238,17 @@ impl Method {
             Self::Put => "PUT",
             Self::Patch => "PATCH",
             Self::Get => "GET",
+        }
+    }
+}
+
+impl From<Method> for http::Method {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Post => Self::POST,
+            Method::Put => Self::PUT,
+            Method::Patch => Self::PATCH,
+            Method::Get => Self::GET,
         }
     }
 }
@@ -190,57 +289,6 @@ impl ContentType {
     }
 }
 
-/// Which event types a subscription wants: `lead.create`, everything below a word (`lead.*`), or everything (`*`).
-///
-/// `lead.*` covers `lead.create` and `lead.task.create`, but not `lead` itself.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Pattern {
-    /// Every event.
-    All,
-    /// Every event whose type starts with these words and has at least one more.
-    Below(EventType),
-    /// This type alone.
-    Exactly(EventType),
-}
-
-impl Pattern {
-    /// Parses a pattern. A star stands alone or as the last word.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
-        if text == "*" {
-            return Ok(Self::All);
-        }
-        let parsed = match text.strip_suffix(".*") {
-            Some(words) => EventType::parse(words).map(Self::Below),
-            None => EventType::parse(text).map(Self::Exactly),
-        };
-        parsed.map_err(|_| {
-            Invalid::new(format!("`{}` is no event type, nor `*`, nor a type followed by `.*`", text.escape_debug()))
-        })
-    }
-}
-
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::All => f.write_str("*"),
-            Self::Below(words) => write!(f, "{words}.*"),
-            Self::Exactly(kind) => write!(f, "{kind}"),
-        }
-    }
-}
-
-impl Serialize for Pattern {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Pattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-    }
-}
-
 /// Which of an event's fields the plugin sees, by JSONPath (RFC 9535) over its data.
 ///
 /// With `include`, only what a path finds is kept, at its place; then what a path of `exclude` finds is removed. Both
@@ -272,60 +320,6 @@ pub struct CustomHeader {
     /// Whether the value is shown to nobody: not by the API, not in the history.
     #[serde(default)]
     pub secret: bool,
-}
-
-/// Which HTTP statuses are success: `2xx`, or a list such as `200,204`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SuccessCodes {
-    /// 200 to 299, as Standard Webhooks has it.
-    Any2xx,
-    /// These alone, each 200 to 299.
-    Only(Vec<u16>),
-}
-
-impl SuccessCodes {
-    /// Parses `2xx` or `200,204`.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let wrong = || Invalid::new("success codes are `2xx`, or codes from 200 to 299 with commas between: `200,204`");
-        if text == "2xx" {
-            return Ok(Self::Any2xx);
-        }
-        let code = |code: &str| code.trim().parse().ok().filter(|code| (200..300).contains(code));
-        let codes: Option<Vec<u16>> = text.split(',').map(code).collect();
-        codes.filter(|codes| codes.len() <= 100).map(Self::Only).ok_or_else(wrong)
-    }
-
-    /// Whether this status is success.
-    pub fn contains(&self, status: u16) -> bool {
-        match self {
-            Self::Any2xx => (200..300).contains(&status),
-            Self::Only(codes) => codes.contains(&status),
-        }
-    }
-}
-
-impl fmt::Display for SuccessCodes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Any2xx => f.write_str("2xx"),
-            Self::Only(codes) => {
-                let codes: Vec<_> = codes.iter().map(ToString::to_string).collect();
-                f.write_str(&codes.join(","))
-            }
-        }
-    }
-}
-
-impl Serialize for SuccessCodes {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for SuccessCodes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-    }
 }
 
 /// When to try again after a failed attempt.

@@ -22,7 +22,7 @@ use ipnet::IpNet;
 use tokio::time::Instant;
 
 use crate::config::SendConfig;
-use crate::model::{Answer, Method, Request, SendFault, SendFaultCode};
+use crate::model::{Answer, Request, SendFault, SendFaultCode};
 
 /// Ours to mend: the client could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,14 @@ pub enum SendError {
     /// TLS could not be set up: most often, the machine has no CA certificates.
     #[error("the HTTP client could not be made; are CA certificates installed?")]
     Client(#[source] reqwest::Error),
+    /// The file of trusted certificates cannot be read.
+    #[error("the trusted certificates in {} cannot be read", file.display())]
+    Certificates {
+        /// Which file.
+        file: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
 }
 
 /// What came of a request.
@@ -56,7 +64,9 @@ impl Client {
     /// # Errors
     /// If TLS cannot be set up on this machine.
     pub fn new(config: &SendConfig) -> Result<Self, SendError> {
-        Self::with_roots(config, Vec::new())
+        let Some(file) = &config.trusted_certificates else { return Self::with_roots(config, Vec::new()) };
+        let pem = std::fs::read(file).map_err(|source| SendError::Certificates { file: file.clone(), source })?;
+        Self::with_roots(config, reqwest::Certificate::from_pem_bundle(&pem).map_err(SendError::Client)?)
     }
 
     /// Makes a client that trusts these root certificates beside the machine's own.
@@ -119,14 +129,13 @@ impl Client {
     fn outgoing(&self, request: &Request, signature: &HeaderMap) -> reqwest::RequestBuilder {
         let mut headers = request.headers.clone();
         headers.extend(signature.clone());
-        let method = match request.method {
-            Method::Post => http::Method::POST,
-            Method::Put => http::Method::PUT,
-            Method::Patch => http::Method::PATCH,
-            // No body at all, not an empty one: some servers refuse a GET that tells a length.
-            Method::Get => return self.http.get(request.url.clone()).headers(headers),
-        };
-        self.http.request(method, request.url.clone()).headers(headers).body(request.body.clone())
+        let outgoing = self.http.request(request.method.clone(), request.url.clone()).headers(headers);
+        // No body at all, not an empty one: some servers refuse a GET that tells a length.
+        if [http::Method::POST, http::Method::PUT, http::Method::PATCH].contains(&request.method) {
+            outgoing.body(request.body.clone())
+        } else {
+            outgoing
+        }
     }
 }
 

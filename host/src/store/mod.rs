@@ -19,8 +19,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::model::{
-    Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, PauseReason, Plugin,
-    PluginName, Space, SpaceId, Subscription, SubscriptionId,
+    Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, Pattern, PauseReason,
+    Plugin, PluginName, Space, SpaceId, Subscription, SubscriptionId,
 };
 
 pub use sqlite::{OpenError, Sqlite};
@@ -61,13 +61,31 @@ pub struct NewDelivery {
     pub due_at: Timestamp,
     /// Set if the caller goes on with it itself, from memory.
     pub claimed_until: Option<Timestamp>,
+    /// Set if the event may join a batch; else, or if there is none to join, the delivery is created as it stands here.
+    pub batch: Option<NewBatch>,
+    /// Whether it is a test that somebody asked for.
+    pub test: bool,
+}
+
+/// How an event is gathered with others of its type.
+#[derive(Clone, Debug)]
+pub struct NewBatch {
+    /// When the batch that it opens, if it does, takes no more.
+    pub closes_at: Timestamp,
+    /// How many events fill a batch.
+    pub max: u32,
+    /// When a batch that it fills is due.
+    pub due_if_full: Timestamp,
 }
 
 /// What became of an event in [`Store::accept`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// It and its deliveries are committed.
-    New,
+    New {
+        /// When the earliest of the batches that it filled is due.
+        filled: Option<Timestamp>,
+    },
     /// The same event was accepted before; nothing was written.
     Repeat {
         /// When it happened, as it was kept then.
@@ -102,13 +120,20 @@ pub struct Record {
     pub reason: Option<String>,
     /// Pause the subscription too.
     pub pause: Option<PauseReason>,
+    /// Pause it if so many deliveries in a row have failed with this one.
+    pub pause_after: Option<u32>,
+    /// Whether it is a test, which is no sign of how the subscription is doing.
+    pub test: bool,
 }
 
 /// Whether a [`Record`] was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
     /// It was.
-    Written,
+    Written {
+        /// Whether it paused its subscription.
+        paused: bool,
+    },
     /// The delivery was no longer as the claim left it: somebody else went on with it after the claim had lapsed, or
     /// it was cancelled. Nothing was written.
     Stale,
@@ -120,7 +145,11 @@ pub enum Command {
     /// Do not send it.
     Cancel,
     /// Send it again, now, whatever became of it.
-    Retry,
+    Retry {
+        /// What was sent last, byte for byte but for its signature and the number of the attempt; else it is
+        /// transformed anew.
+        exact: bool,
+    },
 }
 
 /// Whether a [`Command`] was carried out.
@@ -132,6 +161,8 @@ pub enum Commanded {
     Unknown,
     /// It is being sent at this moment.
     InFlight,
+    /// Nothing was ever sent that could be sent again exactly.
+    NothingSent,
     /// Its state (given here) does not allow it: cancelling what is final, retrying what is held.
     NotIn(DeliveryState),
 }
@@ -141,6 +172,8 @@ pub enum Commanded {
 pub struct Activity {
     /// Failed attempts in a row.
     pub failure_streak: u32,
+    /// Failed deliveries in a row.
+    pub failed_deliveries: u32,
     /// When its last attempt began.
     pub last_triggered_at: Option<Timestamp>,
 }
@@ -154,6 +187,8 @@ pub struct DeliveryFilter {
     pub subscription: Option<SubscriptionId>,
     /// Of this event.
     pub event: Option<EventId>,
+    /// Of events of these types.
+    pub event_type: Option<Pattern>,
     /// Of events accepted at or after this time.
     pub since: Option<Timestamp>,
     /// Of events accepted before this time.
@@ -202,7 +237,8 @@ pub trait Store: Send + Sync + 'static {
     /// Commits what came of claimed deliveries, in one transaction, with their subscriptions' activity; in order.
     ///
     /// A delivery is held for a paused subscription only: if it is active again by now, the delivery stays pending; if
-    /// it is deleted, the delivery is cancelled. A skipped attempt neither ends a streak of failures nor adds to it.
+    /// it is deleted, the delivery is cancelled. A skipped attempt neither ends a streak of failures nor adds to it, nor
+    /// does a test.
     async fn record(&self, records: Vec<Record>) -> Result<Vec<Recorded>, StoreError>;
 
     /// Gives claims back unused. Each is named by delivery and claim.
@@ -244,7 +280,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Writes a subscription: a new one, or over the one of the same id. Leaving `Active` or coming back to it takes
     /// effect on deliveries in the same transaction: activated, its held deliveries become pending (due at `now` or
-    /// later); deleted, its pending and held ones that nobody is sending are cancelled.
+    /// later) and its failures in a row are forgotten; deleted, its pending and held ones that nobody is sending are cancelled.
     async fn put_subscription(&self, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError>;
     /// Subscriptions that are not deleted, after `after`, by id: of one space, or of all.
     async fn subscriptions(
@@ -296,6 +332,14 @@ pub trait Store: Send + Sync + 'static {
         command: Command,
         now: Timestamp,
     ) -> Result<Commanded, StoreError>;
+    /// Forgets up to `limit` of a subscription's final deliveries, with their attempts, whose events were accepted
+    /// before `before`, oldest first; returns how many.
+    async fn forget(
+        &self,
+        subscription: SubscriptionId,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError>;
     /// How many deliveries are in each state that is not final.
     async fn backlog(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError>;
     /// Whether the store answers.

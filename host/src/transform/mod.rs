@@ -2,20 +2,23 @@
 //!
 //! In order: field selection ([`select`]) takes away what the subscription does not want seen, then the subscription's
 //! plugin runs ([`Engine`]) or, without one, a default shape is made ([`shape`]), and the result is put together with
-//! what the subscription itself asks for into the [`Request`] that is signed and sent ([`request`]).
+//! what the subscription itself asks for into the [`Request`] ([`request`]). Last, secrets take the places of their
+//! placeholders ([`seal`]): that request is signed and sent, the one before is kept.
 //!
 //! Nothing is kept from one attempt to the next: each is transformed anew, from the same event and by the same code.
 
 pub mod engine;
 mod json;
 pub mod request;
+pub mod seal;
 pub mod select;
 pub mod shape;
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use crate::config::PluginConfig;
-use crate::model::{Delivery, Draft, Event, LogLine, PluginFault, Request, Subscription};
+use crate::model::{Delivery, Event, LogLine, PluginFault, Request, Subscription};
 
 pub use engine::{Engine, EngineError, Prepared};
 use request::About;
@@ -35,7 +38,7 @@ pub struct Plugin<'a> {
 /// What is to be transformed.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// The delivery with its event.
+    /// The delivery with its events.
     pub delivery: &'a Delivery,
     /// Which attempt this is, 1 for the first.
     pub attempt: u32,
@@ -78,52 +81,57 @@ pub async fn transform(
     input: Input<'_>,
 ) -> Result<Transformed, EngineError> {
     let start = Instant::now();
-    let event = &*input.delivery.event;
-    let (drafted, logs, fuel_used) = match input.selector.apply(&event.data) {
-        Err(fault) => (Err(fault), Vec::new(), 0),
-        Ok(data) => match plugin {
-            Some(plugin) => run(engine, plugin, input, &data).await?,
-            None => (shape_of(event, &data, limits, input.subscription), Vec::new(), 0),
-        },
+    let selected: Result<Vec<_>, _> =
+        input.delivery.events().map(|event| Ok((&**event, input.selector.apply(&event.data)?))).collect();
+    let mut sealed = Vec::new();
+    let (drafted, logs, fuel_used) = match (selected, plugin) {
+        (Err(fault), _) => (Err(fault), Vec::new(), 0),
+        (Ok(events), None) => (shape_of(&events, limits, input.subscription), Vec::new(), 0),
+        (Ok(events), Some(plugin)) => {
+            let run = run(engine, plugin, input, &events).await?;
+            sealed = run.sealed;
+            (run.result, run.logs, run.fuel_used)
+        }
     };
     let result = drafted.and_then(|drafted| match drafted {
-        engine::Shaped::Deliver(draft) => assemble(draft, limits, input).map(Shaped::Deliver),
+        engine::Shaped::Deliver(draft) => {
+            let about = About { delivery: input.delivery, attempt: input.attempt };
+            request::assemble(input.subscription, draft, sealed, &about, limits).map(Shaped::Deliver)
+        }
         engine::Shaped::Skip(reason) => Ok(Shaped::Skip(reason)),
     });
     let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
     Ok(Transformed { result, logs, fuel_used, took_us })
 }
 
-/// What the plugin drafts, what it logged and what fuel it used.
+type Selected<'a> = (&'a Event, Cow<'a, RawValue>);
+
 async fn run(
     engine: &Engine,
     plugin: Plugin<'_>,
     input: Input<'_>,
-    data: &RawValue,
-) -> Result<(Result<engine::Shaped, PluginFault>, Vec<LogLine>, u64), EngineError> {
+    events: &[Selected<'_>],
+) -> Result<engine::Transformed, EngineError> {
+    let events: Vec<_> = events.iter().map(|(event, data)| (*event, data.get())).collect();
     let call = engine::Input {
         delivery_id: input.delivery.id,
         attempt: input.attempt,
         subscription: input.subscription,
-        events: &[(&input.delivery.event, data.get())],
+        events: &events,
         config: plugin.config,
+        secrets: &input.subscription.sealed_names(),
     };
-    let engine::Transformed { result, logs, fuel_used, .. } = engine.transform(plugin.prepared, call).await?;
-    Ok((result, logs, fuel_used))
+    engine.transform(plugin.prepared, call).await
 }
 
 fn shape_of(
-    event: &Event,
-    data: &RawValue,
+    events: &[Selected<'_>],
     limits: &PluginConfig,
     subscription: &Subscription,
 ) -> Result<engine::Shaped, PluginFault> {
-    let shown = Shown { kind: &event.kind, occurred_at: event.occurred_at, data };
-    shape::shape(subscription.content_type, &[shown], limits.output_bytes_max).map(engine::Shaped::Deliver)
-}
-
-fn assemble(draft: Draft, limits: &PluginConfig, input: Input<'_>) -> Result<Request, PluginFault> {
-    let event = &*input.delivery.event;
-    let about = About { event_id: &event.id, event_type: &event.kind, attempt: input.attempt };
-    request::assemble(input.subscription, draft, &about, limits)
+    let shown: Vec<_> = events
+        .iter()
+        .map(|(event, data)| Shown { kind: &event.kind, occurred_at: event.occurred_at, data })
+        .collect();
+    shape::shape(subscription.content_type, &shown, limits.output_bytes_max).map(engine::Shaped::Deliver)
 }

@@ -10,9 +10,10 @@ use url::Url;
 use url::form_urlencoded::byte_serialize;
 
 use super::json::{Level, Members};
+use super::seal::MASK;
 use crate::config::PluginConfig;
 use crate::model::{
-    Body, CustomHeader, Draft, EventId, EventType, Invalid, Method, PluginFault, PluginFaultCode, Request, SentRequest,
+    Body, CustomHeader, Delivery, Draft, Invalid, Method, PluginFault, PluginFaultCode, Request, Sealed, SentRequest,
     Subscription,
 };
 
@@ -23,29 +24,36 @@ const HEADER_VALUE_BYTES_MAX: usize = 8 << 10;
 /// What a URL may have: what most servers and proxies take in a request line, with room for a plugin's query.
 const URL_BYTES_MAX: usize = 2_048;
 
-/// Which attempt a request is for: the facts that the host's own headers carry.
+/// The header in which CloudEvents asks for consent.
+pub const ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
+
+/// The header with the attempt's number.
+pub const ATTEMPT: HeaderName = HeaderName::from_static("hookmill-attempt");
+
+/// Which attempt a request is for.
 #[derive(Clone, Copy, Debug)]
 pub struct About<'a> {
-    /// The event's id; of several events, the first one's.
-    pub event_id: &'a EventId,
-    /// The event's type; of several events, the first one's.
-    pub event_type: &'a EventType,
+    /// The delivery. Of several events, the first one's id and type go into headers and query.
+    pub delivery: &'a Delivery,
     /// 1 for the first.
     pub attempt: u32,
 }
 
-/// The request of one attempt, ready to be signed.
+/// The request of one attempt, ready to be signed. `sealed` are the placeholders that the plugin got.
 ///
 /// # Errors
 /// If the draft cannot be sent as it is: too large once encoded, or a GET whose body has no fields.
 pub fn assemble(
     subscription: &Subscription,
     draft: Draft,
+    sealed: Vec<Sealed>,
     about: &About<'_>,
     limits: &PluginConfig,
 ) -> Result<Request, PluginFault> {
-    let Draft { method, mut query, headers, body } = draft;
+    let Draft { method, query: drafted, headers, body } = draft;
     let method = method.unwrap_or(subscription.method);
+    let mut query = own_query(subscription, about.delivery);
+    query.extend(drafted);
     let (content_type, body) = if method == Method::Get {
         query.extend(fields_of(body)?);
         (None, Bytes::new())
@@ -57,14 +65,60 @@ pub fn assemble(
     at_most("body", body.len(), limits.output_bytes_max)?;
     at_most("query", query.len(), limits.query_bytes_max)?;
     let headers = merge_headers(own_headers(about, content_type.as_deref())?, &headers, &subscription.headers)?;
-    Ok(Request { method, url: with_query(&subscription.url, &query), headers, body })
+    Ok(Request { method: method.into(), url: with_query(&subscription.url, &query), headers, body, sealed })
+}
+
+/// A request of the host's own, without a body: of a handshake.
+pub fn bare(subscription: &Subscription, method: http::Method, delivery_headers: HeaderMap) -> Request {
+    let mut headers = host_headers();
+    headers.extend(delivery_headers);
+    let custom = subscription.headers.iter().filter_map(|header| {
+        Some((HeaderName::from_bytes(header.name.as_bytes()).ok()?, header_value(&header.value)?))
+    });
+    headers.extend(custom);
+    Request { method, url: subscription.url.clone(), headers, body: Bytes::new(), sealed: Vec::new() }
+}
+
+/// The request of an attempt that repeats `sent`: the same but for its number and, later, its signature. Custom headers
+/// whose values the history does not show have their present ones.
+///
+/// # Errors
+/// If what was kept is no request, which takes another program's hand.
+pub fn again(sent: &SentRequest, custom: &[CustomHeader], attempt: u32) -> anyhow::Result<Request> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &sent.headers {
+        let hidden = custom.iter().find(|header| header.secret && header.name.eq_ignore_ascii_case(name));
+        let value = hidden.filter(|_| value == MASK).map_or(value, |header| &header.value);
+        headers.append(HeaderName::from_bytes(name.as_bytes())?, HeaderValue::from_str(value)?);
+    }
+    headers.insert(ATTEMPT, HeaderValue::from(attempt));
+    Ok(Request {
+        method: http::Method::from_bytes(sent.method.as_bytes())?,
+        url: Url::parse(&sent.url)?,
+        headers,
+        body: sent.body.clone(),
+        sealed: sent.sealed.clone(),
+    })
+}
+
+/// The parameters that the subscription appends, filled for this delivery.
+fn own_query(subscription: &Subscription, delivery: &Delivery) -> Vec<(String, String)> {
+    let event = &delivery.event;
+    let value = |slot: &str| match slot {
+        "event.id" => event.id.as_str().to_owned().into(),
+        "event.type" => event.kind.as_str().to_owned().into(),
+        "subscription.id" => subscription.id.to_string().into(),
+        "delivery.id" => delivery.id.to_string().into(),
+        _ => subscription.space.as_str().to_owned().into(),
+    };
+    subscription.query.iter().map(|parameter| (parameter.name.clone(), parameter.value.fill(value))).collect()
 }
 
 /// The request as the history shows it: with the signature's headers, without the values of secret ones.
 pub fn as_sent(request: &Request, signature: &HeaderMap, custom: &[CustomHeader]) -> SentRequest {
     let secret = |name: &HeaderName| custom.iter().any(|header| header.secret && *name == *header.name.as_str());
     let shown = |(name, value): (&HeaderName, &HeaderValue)| {
-        let value = if secret(name) { "***".into() } else { String::from_utf8_lossy(value.as_bytes()).into_owned() };
+        let value = if secret(name) { MASK.into() } else { String::from_utf8_lossy(value.as_bytes()).into_owned() };
         (name.to_string(), value)
     };
     SentRequest {
@@ -72,6 +126,7 @@ pub fn as_sent(request: &Request, signature: &HeaderMap, custom: &[CustomHeader]
         url: request.url.to_string(),
         headers: request.headers.iter().chain(signature).map(shown).collect(),
         body: request.body.clone(),
+        sealed: request.sealed.clone(),
     }
 }
 
@@ -180,11 +235,22 @@ fn encode_fields(fields: &[(String, String)]) -> String {
     let mut text = String::new();
     for (name, value) in fields {
         text.push_str(if text.is_empty() { "" } else { "&" });
-        text.extend(byte_serialize(name.as_bytes()).map(plus_as_percent));
+        push_form_text(&mut text, name);
         text.push('=');
-        text.extend(byte_serialize(value.as_bytes()).map(plus_as_percent));
+        push_form_text(&mut text, value);
     }
     text
+}
+
+/// `text` as it stands in a form.
+pub(super) fn as_form_text(text: &str) -> String {
+    let mut encoded = String::new();
+    push_form_text(&mut encoded, text);
+    encoded
+}
+
+fn push_form_text(encoded: &mut String, text: &str) {
+    encoded.extend(byte_serialize(text.as_bytes()).map(plus_as_percent));
 }
 
 /// A plus alone is a space: a real plus comes as `%2B`.
@@ -204,17 +270,21 @@ fn with_query(url: &Url, query: &str) -> Url {
     url
 }
 
+fn host_headers() -> HeaderMap {
+    let agent = HeaderValue::from_static(concat!("Hookmill/", env!("CARGO_PKG_VERSION")));
+    [(USER_AGENT, agent)].into_iter().collect()
+}
+
 fn own_headers(about: &About<'_>, content_type: Option<&str>) -> Result<HeaderMap, PluginFault> {
     let ascii = |text: &str| HeaderValue::from_str(text).expect("ids, types and numbers are visible ASCII");
-    let mut headers = HeaderMap::new();
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("Hookmill/", env!("CARGO_PKG_VERSION"))));
+    let mut headers = host_headers();
     if let Some(content_type) = content_type {
         let value = header_value(content_type).ok_or_else(|| invalid("the content type is no header's value"))?;
         headers.insert(CONTENT_TYPE, value);
     }
-    headers.insert("hookmill-event-id", ascii(about.event_id.as_str()));
-    headers.insert("hookmill-event-type", ascii(about.event_type.as_str()));
-    headers.insert("hookmill-attempt", HeaderValue::from(about.attempt));
+    headers.insert("hookmill-event-id", ascii(about.delivery.event.id.as_str()));
+    headers.insert("hookmill-event-type", ascii(about.delivery.event.kind.as_str()));
+    headers.insert(ATTEMPT, HeaderValue::from(about.attempt));
     Ok(headers)
 }
 

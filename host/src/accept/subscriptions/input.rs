@@ -3,6 +3,8 @@
 //! Creating and changing read the same members with the same checks: a change is merged into the subscription as it is
 //! shown, and the whole is read again.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -13,12 +15,14 @@ use super::super::plugins;
 use super::super::problem::{Code, Problem};
 use super::super::schema;
 use super::super::{check_description, check_name};
-use super::view::MASK;
+use super::{document, rules};
 use crate::matching::Condition;
 use crate::model::{
-    ContentType, CustomHeader, FieldSelection, Method, Pattern, PluginName, PluginRef, PluginVersion, RetryPolicy,
-    Secret, SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes,
+    AnswerRule, Batch, ContentType, CustomHeader, FieldSelection, Handshake, HandshakeKind, Method, Pattern, PluginName,
+    PluginRef, PluginVersion, QueryParameter, RetryPolicy, Secret, Signing, SpaceId, Subscription, SubscriptionId,
+    SubscriptionState, SuccessCodes, Trigger,
 };
+use crate::transform::seal::MASK;
 use crate::transform::request::{check_header_name, check_header_value, check_url};
 use crate::transform::select::Selector;
 
@@ -29,6 +33,8 @@ const RETRY_S_MAX: u32 = 7 * 24 * 60 * 60;
 const RETRIES_MAX: usize = 20;
 /// The default of Standard Webhooks' libraries, within what receivers' own platforms allow them.
 const TIMEOUT_MS_DEFAULT: u32 = 15_000;
+/// Long enough for an endpoint that wakes up first.
+const HANDSHAKE_MS_DEFAULT: u32 = 10_000;
 const EVENT_TYPES_MAX: usize = 100;
 const HEADERS_MAX: usize = 50;
 /// What the contract with plugins says of a configuration.
@@ -43,6 +49,13 @@ pub(super) struct SubscriptionInput {
     name: Option<String>,
     /// For people: at most 2,000 characters.
     description: Option<String>,
+    /// Whose defaults it takes where nothing else is said: `standard`, or one of `GET /v1/profiles`. Stays as it is.
+    profile: Option<String>,
+    /// Which generation of the profile, from 1. Stays as it is.
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    generation: Option<Whole<1, 100>>,
+    /// On creation: `draft` is not activated, `active` (the default) is at once.
+    state: Option<NewState>,
     /// Where to send: http or https, without user, password or fragment.
     #[schema(required, nullable = false)]
     url: Option<String>,
@@ -52,6 +65,9 @@ pub(super) struct SubscriptionInput {
     /// Which types of events, 1 to 100 of them: `lead.created`, `lead.*` or `*`.
     #[schema(value_type = Vec<String>, required, nullable = false)]
     event_types: Option<Vec<Pattern>>,
+    /// What must have changed: any of some fields, or the status.
+    #[schema(value_type = Option<document::Trigger>)]
+    trigger: Option<Trigger>,
     /// A CEL expression over `event` that must be true: `event.data.value > 1000`.
     condition: Option<String>,
     /// Which of the event's fields the plugin sees; all by default.
@@ -61,22 +77,49 @@ pub(super) struct SubscriptionInput {
     content_type: Option<ContentType>,
     /// Headers that every request carries: at most 50.
     headers: Option<Vec<HeaderInput>>,
+    /// Parameters that are appended to the URL's query: at most 20.
+    #[schema(value_type = Option<Vec<document::QueryParameter>>)]
+    query: Option<Vec<QueryParameter>>,
     /// Seconds between an event's acceptance and the first attempt; 0 by default.
     #[schema(value_type = Option<u32>, maximum = 2_592_000)]
     delay_s: Option<Whole<0, DELAY_S_MAX>>,
+    /// How events of one type are gathered into one delivery, after which its delay begins; alone by default.
+    #[schema(value_type = Option<document::Batch>)]
+    batch: Option<Batch>,
     /// What shapes the request; the default shapes without one.
     plugin: Option<PluginInput>,
-    /// The signing secret, `whsec_…`; made by the host if it is left out. Changed by `rotate-secret` alone.
+    /// How requests are signed; as Standard Webhooks has it by default.
+    #[schema(value_type = Option<document::Signing>)]
+    signing: Option<Signing>,
+    /// The signing secret, `whsec_…` for Standard Webhooks; made by the host if it is left out. Changed by
+    /// `rotate-secret`, or together with `signing`.
     #[schema(value_type = Option<String>)]
     secret: Option<Secret>,
+    /// Secrets that the plugin may put into headers and body without knowing them, by name: at most 20. In a change,
+    /// `***` keeps the value.
+    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>)]
+    sealed_secrets: Option<BTreeMap<String, Secret>>,
+    /// Whether the URL must be https; false by default.
+    require_https: Option<bool>,
+    /// What the endpoint is asked on every activation; nothing by default.
+    handshake: Option<HandshakeInput>,
     /// Milliseconds until the whole answer must have come; 15,000 by default.
     #[schema(value_type = Option<u32>, minimum = 1_000, maximum = 60_000)]
     timeout_ms: Option<Whole<1_000, 60_000>>,
     /// Which statuses are success: `2xx` (the default), or codes with commas between.
     #[schema(value_type = Option<String>)]
     success_codes: Option<SuccessCodes>,
+    /// How a failure is read in an answer's body, whatever its status; not at all by default.
+    #[schema(value_type = Option<document::AnswerRule>)]
+    answer_rule: Option<AnswerRule>,
     /// When to try again; ten attempts over three days by default.
     retry: Option<RetryInput>,
+    /// After how many failed deliveries in a row it is paused; 0, the default, is never.
+    #[schema(value_type = Option<u32>, maximum = 1_000)]
+    pause_after_failures: Option<Whole<0, 1_000>>,
+    /// Days that what came of deliveries is kept; 0, the default, is for ever.
+    #[schema(value_type = Option<u32>, maximum = 3_650)]
+    keep_days: Option<Whole<0, 3_650>>,
     /// Whether the space's administrators are told when deliveries fail; false by default.
     notify_on_failure: Option<bool>,
 }
@@ -131,10 +174,76 @@ struct RetryInput {
     jitter_percent: Option<Whole<0, 100>>,
 }
 
+/// Whether a new subscription is activated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum NewState {
+    /// Not yet.
+    Draft,
+    /// At once.
+    Active,
+}
+
+/// What the endpoint is asked on every activation.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct HandshakeInput {
+    /// Which request: `none`, `empty_post`, `test_event`, `head` or `cloudevents`.
+    kind: HandshakeChoice,
+    /// Which statuses let it pass: `2xx` by default.
+    #[schema(value_type = Option<String>)]
+    success_codes: Option<SuccessCodes>,
+    /// Milliseconds until the whole answer must have come; 10,000 by default.
+    #[schema(value_type = Option<u32>, minimum = 1_000, maximum = 60_000)]
+    timeout_ms: Option<Whole<1_000, 60_000>>,
+}
+
+/// Which request a handshake is.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum HandshakeChoice {
+    /// None: it is active at once.
+    None,
+    /// A POST with an empty body, signed.
+    EmptyPost,
+    /// A test event, through the plugin, signed.
+    TestEvent,
+    /// A HEAD.
+    Head,
+    /// OPTIONS, by which the endpoint allows this host (CloudEvents).
+    #[serde(rename = "cloudevents")]
+    CloudEvents,
+}
+
+impl HandshakeInput {
+    fn model(self) -> Option<Handshake> {
+        let kind = match self.kind {
+            HandshakeChoice::None => return None,
+            HandshakeChoice::EmptyPost => HandshakeKind::EmptyPost,
+            HandshakeChoice::TestEvent => HandshakeKind::TestEvent,
+            HandshakeChoice::Head => HandshakeKind::Head,
+            HandshakeChoice::CloudEvents => HandshakeKind::CloudEvents,
+        };
+        let success_codes = self.success_codes.unwrap_or(SuccessCodes::Any2xx);
+        Some(Handshake { kind, success_codes, timeout_ms: self.timeout_ms.map_or(HANDSHAKE_MS_DEFAULT, |ms| ms.0) })
+    }
+}
+
 impl SubscriptionInput {
-    /// Whether a signing secret is given.
-    pub(super) fn has_secret(&self) -> bool {
-        self.secret.is_some()
+    /// The profile and the generation that it names.
+    pub(super) fn profile(&self) -> (&str, u32) {
+        (self.profile.as_deref().unwrap_or("standard"), self.generation.map_or(1, |generation| generation.0))
+    }
+
+    /// Whether members are given that a change cannot have; names the first.
+    pub(super) fn only_on_creation(&self) -> Option<&'static str> {
+        let given = [
+            ("/profile", self.profile.is_some()),
+            ("/generation", self.generation.is_some()),
+            ("/state", self.state.is_some()),
+            ("/secret", self.secret.is_some() && self.signing.is_none()),
+        ];
+        given.into_iter().find_map(|(pointer, given)| given.then_some(pointer))
     }
 
     /// Checks every member, and makes the subscription: a new one, or `old` changed.
@@ -145,35 +254,58 @@ impl SubscriptionInput {
         old: Option<&Subscription>,
     ) -> Result<Subscription, Problem> {
         let now = api.host.clock.now();
+        let (profile, generation) = self.profile();
+        let profile = profile.to_owned();
         let name = self.name.ok_or_else(|| missing("/name", "a name of 1 to 200 characters"))?;
         check_name(&name)?;
         let description = self.description.unwrap_or_default();
         check_description(&description)?;
         let url = self.url.ok_or_else(|| missing("/url", "an http or https URL"))?;
+        let url = check_url(&url).map_err(|right| Problem::field("/url", right))?;
+        let require_https = self.require_https.unwrap_or(false);
+        rules::check_https(&url, require_https)?;
+        let signing = rules::signing(self.signing.unwrap_or_default())?;
+        let handshake = self.handshake.and_then(HandshakeInput::model);
+        let new_state = match (self.state, &handshake) {
+            (Some(NewState::Draft), _) => SubscriptionState::Draft,
+            (Some(NewState::Active) | None, None) => SubscriptionState::Active,
+            (Some(NewState::Active) | None, Some(_)) => SubscriptionState::Verifying,
+        };
         Ok(Subscription {
             id: old.map_or_else(|| SubscriptionId::new(now), |old| old.id),
             space: space.clone(),
             name,
             description,
-            url: check_url(&url).map_err(|right| Problem::field("/url", right))?,
+            profile,
+            generation,
+            url,
             method: self.method.unwrap_or(Method::Post),
             event_types: event_types(self.event_types)?,
+            trigger: rules::trigger(self.trigger)?,
             condition: condition(self.condition)?,
             fields: fields(self.fields)?,
             content_type: self.content_type.unwrap_or(ContentType::Json),
             headers: headers(self.headers.unwrap_or_default(), old)?,
+            query: rules::query(self.query.unwrap_or_default())?,
             delay_s: self.delay_s.map_or(0, |delay| delay.0),
+            batch: rules::batch(self.batch)?,
             plugin: plugin(api, space, self.plugin, old).await?,
-            secrets: match old {
-                Some(old) => old.secrets.clone(),
-                None => vec![self.secret.unwrap_or_else(Secret::generate)],
-            },
+            secrets: rules::secrets(&signing, self.secret, old)?,
+            signing,
+            sealed_secrets: rules::sealed_secrets(self.sealed_secrets.unwrap_or_default(), old)?,
+            require_https,
+            handshake,
             timeout_ms: self.timeout_ms.map_or(TIMEOUT_MS_DEFAULT, |timeout| timeout.0),
             success_codes: self.success_codes.unwrap_or(SuccessCodes::Any2xx),
+            answer_rule: rules::answer_rule(self.answer_rule)?,
             retry: retry(self.retry)?,
+            pause_after_failures: self.pause_after_failures.map(|count| count.0).filter(|count| *count > 0),
+            keep_days: self.keep_days.map(|days| days.0).filter(|days| *days > 0),
             notify_on_failure: self.notify_on_failure.unwrap_or(false),
-            state: old.map_or(SubscriptionState::Active, |old| old.state),
+            state: old.map_or(new_state, |old| old.state),
             pause_reason: old.and_then(|old| old.pause_reason),
+            pause_detail: old.and_then(|old| old.pause_detail.clone()),
+            handshake_report: old.and_then(|old| old.handshake_report.clone()),
             created_at: old.map_or(now, |old| old.created_at),
             updated_at: now,
         })

@@ -23,14 +23,22 @@ fn merge(target: &mut Value, patch: Value) {
 
 /// A subscription as it is written, with a change merged in.
 ///
-/// Another plugin's name replaces the plugin as a whole: the version and the configuration of one mean nothing to
-/// another.
+/// Another plugin's name replaces the plugin as a whole, and another scheme the signing: what the one is told means
+/// nothing to the other.
 pub(super) fn changed(mut written: Value, patch: Map<String, Value>) -> Value {
-    if let Some(name) = patch.get("plugin").and_then(|plugin| plugin.get("name"))
-        && written.pointer("/plugin/name") != Some(name)
-    {
-        written["plugin"] = Value::Null;
+    for (member, kind) in [("plugin", "name"), ("signing", "scheme")] {
+        if let Some(new) = patch.get(member).and_then(|value| value.get(kind))
+            && written.get(member).and_then(|value| value.get(kind)) != Some(new)
+        {
+            written[member] = Value::Null;
+        }
     }
     merge(&mut written, Value::Object(patch));
     written
+}
+
+/// What is null is as good as not there.
+pub(super) fn without_nulls(mut members: Map<String, Value>) -> Map<String, Value> {
+    members.retain(|_, value| !value.is_null());
+    members
 }

@@ -3,8 +3,12 @@
 //! Whoever changes one holds [`Registry::changing`](crate::registry::Registry::changing) from reading it to having
 //! written it, to the store first and to the registry after, in a task that a caller who hangs up does not end.
 
+mod activation;
+mod conflict;
+mod document;
 mod input;
 mod merge;
+mod rules;
 mod secrets;
 mod test;
 mod view;
@@ -12,15 +16,18 @@ mod view;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::{Manages, Reads};
 use super::extract::{JsonBody, Patch, PathParams, Query};
 use super::page::{self, Page, PageQuery};
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::{Api, json, unbroken};
 use crate::model::{PauseReason, SpaceId, Subscription, SubscriptionId, SubscriptionState};
+use crate::profile;
 use crate::store::Activity;
 use input::SubscriptionInput;
 use view::SubscriptionView;
@@ -31,26 +38,78 @@ pub(super) fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(create_subscription, list_subscriptions))
         .routes(routes!(get_subscription, change_subscription, delete_subscription))
         .routes(routes!(pause_subscription))
-        .routes(routes!(activate_subscription))
+        .merge(activation::paths())
         .merge(secrets::paths())
         .merge(test::paths())
 }
 
-/// Creates a subscription, which is active at once.
-#[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions", tag = "subscriptions",
-    request_body = SubscriptionInput, responses((status = 201, body = SubscriptionView)))]
+/// How strictly a new subscription is looked at.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct CreateQuery {
+    /// `true` lets it be identical with another (the same URL, types, trigger and condition), which then are both sent.
+    #[param(value_type = Option<bool>)]
+    allow_identical: Option<String>,
+}
+
+impl CreateQuery {
+    fn allow_identical(&self) -> Result<bool, Problem> {
+        match self.allow_identical.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::parameter("allow_identical", "true or false")),
+        }
+    }
+}
+
+/// Creates a subscription and activates it, unless it shall be a draft.
+///
+/// If it asks for a handshake, its endpoint is asked before this is answered: `state` is `active` if it passed, else
+/// `verifying`, and `handshake_report` says why.
+#[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions", tag = "subscriptions", params(CreateQuery),
+    request_body = SubscriptionInput,
+    responses(
+        (status = 201, body = SubscriptionView),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "subscription_identical or trigger_taken")))]
 async fn create_subscription(
     Manages(space): Manages,
     State(api): State<Api>,
-    JsonBody(input): JsonBody<SubscriptionInput>,
+    Query(query): Query<CreateQuery>,
+    JsonBody(given): JsonBody<Map<String, Value>>,
 ) -> Result<(StatusCode, Json<SubscriptionView>), Problem> {
-    let new = input.check(&api, &space, None).await?;
+    let allow_identical = query.allow_identical()?;
+    let new = with_profile(Value::Object(Map::new()), given)?.check(&api, &space, None).await?;
     unbroken(async move {
-        let _changing = api.host.registry.changing().await;
-        save(&api, &new).await?;
+        {
+            let _changing = api.host.registry.changing().await;
+            conflict::check(&api.host.registry, &new, allow_identical)?;
+            save(&api, &new).await?;
+        }
+        let new = activation::verify(&api, new).await?;
         Ok((StatusCode::CREATED, Json(SubscriptionView::of(new, Activity::default()))))
     })
     .await
+}
+
+/// What a caller gave, laid over `written`, which is laid over the defaults of the profile.
+fn with_profile(written: Value, given: Map<String, Value>) -> Result<SubscriptionInput, Problem> {
+    // What is given alone first: merged, a name that is unknown would be gone if its value is null.
+    json::from_value::<SubscriptionInput>(given.clone().into())?;
+    let merged = merge::changed(written, given);
+    let input: SubscriptionInput = json::from_value(merged.clone())?;
+    let (name, generation) = input.profile();
+    let profile = profile::find(name).ok_or_else(|| {
+        let known: Vec<_> = profile::all().iter().map(|profile| profile.name.as_str()).collect();
+        Problem::field("/profile", format!("a profile is one of {}", known.join(", ")))
+    })?;
+    let defaults = profile.defaults(generation).ok_or_else(|| {
+        let right = format!("the profile `{name}` has the generations 1 to {}", profile.generations.len());
+        Problem::field("/generation", right)
+    })?;
+    let Value::Object(merged) = merged else { return Ok(input) };
+    json::from_value(merge::changed(Value::Object(defaults.clone()), merge::without_nulls(merged)))
 }
 
 /// Lists subscriptions, oldest first.
@@ -93,17 +152,22 @@ async fn change_subscription(
     Patch(patch): Patch,
 ) -> Result<Json<SubscriptionView>, Problem> {
     let id = params.get("subscription")?;
-    // The patch alone first: merged, a name that is unknown would be gone if its value is null.
     let given: SubscriptionInput = json::from_value(patch.clone().into())?;
-    if given.has_secret() {
-        return Err(Problem::field("/secret", "a secret is changed by POST …/rotate-secret, which keeps the old one"));
+    if let Some(pointer) = given.only_on_creation() {
+        return Err(Problem::field(pointer, match pointer {
+            "/secret" => "a secret is changed by POST …/rotate-secret, which keeps the old one",
+            "/state" => "a state is changed by POST …/activate and POST …/pause",
+            _ => "a subscription keeps its profile: create another one",
+        }));
     }
     unbroken(async move {
         let _changing = api.host.registry.changing().await;
         let (old, activity) = find(&api, &space, id).await?;
         let written = SubscriptionView::of(old.clone(), activity).written().map_err(|err| Problem::internal(&err))?;
-        let input: SubscriptionInput = json::from_value(merge::changed(written, patch))?;
-        let new = input.check(&api, &space, Some(&old)).await?;
+        let new = with_profile(written, patch)?.check(&api, &space, Some(&old)).await?;
+        // One that was identical with another before may stay so.
+        let allow_identical = conflict::identical(&old, &new);
+        conflict::check(&api.host.registry, &new, allow_identical)?;
         save(&api, &new).await?;
         Ok(Json(SubscriptionView::of(new, activity)))
     })
@@ -137,26 +201,17 @@ async fn pause_subscription(
 ) -> Result<Json<SubscriptionView>, Problem> {
     let id = params.get("subscription")?;
     let (subscription, activity) = change(api, space, id, |subscription| {
-        subscription.state = SubscriptionState::Paused;
-        subscription.pause_reason.get_or_insert(PauseReason::Requested);
-        Ok(())
-    })
-    .await?;
-    Ok(Json(SubscriptionView::of(subscription, activity)))
-}
-
-/// Activates a subscription: events match it again, and the deliveries that waited go on.
-#[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/activate", tag = "subscriptions",
-    responses((status = 200, body = SubscriptionView)))]
-async fn activate_subscription(
-    Manages(space): Manages,
-    State(api): State<Api>,
-    params: PathParams,
-) -> Result<Json<SubscriptionView>, Problem> {
-    let id = params.get("subscription")?;
-    let (subscription, activity) = change(api, space, id, |subscription| {
-        subscription.state = SubscriptionState::Active;
-        subscription.pause_reason = None;
+        match subscription.state {
+            SubscriptionState::Draft => {
+                return Err(Problem::new(Code::SubscriptionState, "the subscription is a draft: there is nothing to pause"));
+            }
+            SubscriptionState::Paused => {}
+            SubscriptionState::Verifying | SubscriptionState::Active | SubscriptionState::Deleted => {
+                subscription.state = SubscriptionState::Paused;
+                subscription.pause_reason = Some(PauseReason::Requested);
+                subscription.pause_detail = None;
+            }
+        }
         Ok(())
     })
     .await?;

@@ -18,6 +18,7 @@ use super::super::number::Whole;
 use super::super::problem::{Code, Problem};
 use super::{change, find};
 use crate::model::{Secret, Subscription};
+use crate::sign;
 
 /// Each signs every request, and receivers look for theirs among all.
 const SECRETS_MAX: usize = 5;
@@ -47,20 +48,29 @@ struct RotateInput {
 struct SecretView {
     /// The newest secret, which the receiver is to verify with.
     secret: String,
+    /// The public half of an Ed25519 key, `whpk_…`: then that is what the receiver is to verify with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    public_key: Option<String>,
     /// How many older ones requests are signed with too.
     previous: usize,
 }
 
 impl SecretView {
     fn of(subscription: &Subscription) -> Self {
-        let newest = subscription.secrets.first().map(Secret::reveal);
-        Self { secret: newest.unwrap_or_default(), previous: subscription.secrets.len().saturating_sub(1) }
+        let newest = subscription.secrets.first();
+        Self {
+            secret: newest.map_or_else(String::new, |secret| secret.reveal().to_owned()),
+            public_key: newest.and_then(sign::public_key),
+            previous: subscription.secrets.len().saturating_sub(1),
+        }
     }
 }
 
 /// Makes a new signing secret.
 ///
-/// Requests are signed with it and with the previous ones, until those are deleted: at most 5 in all.
+/// Requests are signed with it and with the previous ones, until those are deleted: at most 5 in all. Schemes other than
+/// Standard Webhooks know one signature a request: there the new secret alone signs from now on.
 #[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/rotate-secret", tag = "subscriptions",
     request_body = Option<RotateInput>,
     responses(
@@ -75,13 +85,15 @@ async fn rotate_secret(
     let id = params.get("subscription")?;
     let RotateInput { secret, keep_previous } = input;
     let (subscription, _) = change(api, space, id, move |subscription| {
+        let secret = secret.unwrap_or_else(|| subscription.signing.new_secret());
+        subscription.signing.check_secret(&secret).map_err(|right| Problem::field("/secret", right))?;
         let secrets = &mut subscription.secrets;
         secrets.truncate(keep_previous.map_or(usize::MAX, |keep| keep.0 as usize));
         if secrets.len() >= SECRETS_MAX {
             let detail = "the subscription has 5 secrets: end some with `keep_previous`, or DELETE …/secrets/previous";
             return Err(Problem::new(Code::SecretsMax, detail));
         }
-        secrets.insert(0, secret.unwrap_or_else(Secret::generate));
+        secrets.insert(0, secret);
         Ok(())
     })
     .await?;

@@ -13,9 +13,9 @@ use super::super::access::Manages;
 use super::super::extract::{OptionalJsonBody, PathParams};
 use super::super::intake::{self, Posted, Target};
 use super::super::problem::{Code, Problem};
-use super::super::{Api, json};
-use crate::model::{DeliveryId, EventId, EventType, Pattern, SpaceId, SubscriptionId, SubscriptionState};
-use crate::registry::Live;
+use super::super::Api;
+use super::super::events::check_data;
+use crate::model::{DeliveryId, Event, EventId, EventType, Pattern, SpaceId, Subscription, SubscriptionId};
 use crate::store::{DeliveryFilter, EventTypeEntry};
 
 /// Event types read from the store at a time.
@@ -49,12 +49,11 @@ struct TestView {
     delivery_id: DeliveryId,
 }
 
-/// Sends a test event to this subscription alone, whatever it wants, with its delay, plugin and signature.
+/// Sends a test event to this subscription alone, whatever it wants and whatever its state, with its delay, plugin and
+/// signature. What comes of it neither pauses the subscription nor counts against it.
 #[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/test", tag = "subscriptions",
     request_body = Option<TestInput>,
-    responses(
-        (status = 202, body = TestView),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "subscription_state")))]
+    responses((status = 202, body = TestView)))]
 async fn test_subscription(
     Manages(space): Manages,
     State(api): State<Api>,
@@ -64,10 +63,7 @@ async fn test_subscription(
     let id: SubscriptionId = params.get("subscription")?;
     let live = api.host.registry.get(id).filter(|live| live.subscription.space == space);
     let live = live.ok_or_else(|| Problem::not_found("subscription", id))?;
-    if live.subscription.state != SubscriptionState::Active {
-        return Err(Problem::new(Code::SubscriptionState, "the subscription is paused: activate it to test it"));
-    }
-    let kind = input.r#type.or_else(|| first_type(&live)).ok_or_else(|| {
+    let kind = input.r#type.or_else(|| first_type(&live.subscription)).ok_or_else(|| {
         let right = "give an event type: the subscription has patterns alone";
         Problem::at(Code::FieldMissing, "/type", right)
     })?;
@@ -75,13 +71,10 @@ async fn test_subscription(
         Some(data) => data,
         None => example(&api, &space, &kind).await?,
     };
-    let bytes_max = api.host.config.accept.event_bytes_max;
-    if data.get().len() > bytes_max {
-        return Err(Problem::at(Code::TooLarge, "/data", format!("an event's data has at most {bytes_max} bytes")));
-    }
-    json::check_readable(data.get()).map_err(|err| Problem::field("/data", err))?;
-    let posted = Posted { id: None, kind, occurred_at: None, data: data.into() };
-    let result = intake::accept(&api.host, space.clone(), vec![posted], Target::Only(live)).await?.pop();
+    check_data(&data, "/data", api.host.config.accept.event_bytes_max)?;
+    let posted =
+        Posted { id: None, kind, occurred_at: None, data: data.into(), changed_fields: None, previous: None };
+    let result = intake::accept(&api.host, space.clone(), vec![posted], Target::Test(live)).await?.pop();
     let receipt = result.expect("one event has one result").expect("a new id conflicts with none");
     let filter = DeliveryFilter { event: Some(receipt.id.clone()), ..DeliveryFilter::default() };
     let delivery = api.host.store.deliveries(&space, filter, 1).await?.pop();
@@ -89,8 +82,34 @@ async fn test_subscription(
     Ok((StatusCode::ACCEPTED, Json(TestView { event_id: receipt.id, delivery_id })))
 }
 
-fn first_type(live: &Live) -> Option<EventType> {
-    live.subscription.event_types.iter().find_map(|pattern| match pattern {
+/// The event that a handshake shows to an endpoint: the example of its first type, or one that says it is a test.
+pub(super) async fn event(api: &Api, subscription: &Subscription) -> Result<Event, Problem> {
+    let (host, space) = (&api.host, &subscription.space);
+    let known = match first_type(subscription) {
+        Some(kind) => find(api, space, &kind).await?.and_then(|entry| Some((kind, entry.example?))),
+        None => None,
+    };
+    let (kind, data) = known.unwrap_or_else(|| {
+        let kind = first_type(subscription);
+        let kind = kind.unwrap_or_else(|| EventType::parse("test").expect("one word is a type"));
+        (kind, serde_json::json!({"test": true}))
+    });
+    let data = serde_json::value::to_raw_value(&data).map_err(|err| Problem::internal(&err))?;
+    let now = host.clock.now();
+    Ok(Event {
+        space: space.clone(),
+        id: EventId::new(now),
+        kind,
+        occurred_at: now,
+        accepted_at: now,
+        data: data.into(),
+        changed_fields: None,
+        previous: None,
+    })
+}
+
+fn first_type(subscription: &Subscription) -> Option<EventType> {
+    subscription.event_types.iter().find_map(|pattern| match pattern {
         Pattern::Exactly(kind) => Some(kind.clone()),
         Pattern::All | Pattern::Below(_) => None,
     })

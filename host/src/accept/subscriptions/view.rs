@@ -1,35 +1,49 @@
 //! A subscription as it is shown: without anything secret.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::document;
 use crate::model::{
-    ContentType, Digest, Method, PauseReason, PluginName, PluginVersion, SpaceId, Subscription, SubscriptionId,
-    SubscriptionState, SuccessCodes,
+    AnswerRule, Batch, ContentType, Digest, Handshake, HandshakeKind, HandshakeReport, Method, PauseReason, PluginName,
+    PluginVersion, QueryParameter, Signing, SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes,
+    Trigger,
 };
 use crate::store::Activity;
-
-/// What stands for a secret.
-pub(super) const MASK: &str = "***";
+use crate::transform::seal::MASK;
 
 /// The members that a caller writes; the others are the host's.
-const WRITTEN: [&str; 15] = [
+const WRITTEN: [&str; 27] = [
     "name",
     "description",
+    "profile",
+    "generation",
     "url",
     "method",
     "event_types",
+    "trigger",
     "condition",
     "fields",
     "content_type",
     "headers",
+    "query",
     "delay_s",
+    "batch",
     "plugin",
+    "signing",
+    "sealed_secrets",
+    "require_https",
+    "handshake",
     "timeout_ms",
     "success_codes",
+    "answer_rule",
     "retry",
+    "pause_after_failures",
+    "keep_days",
     "notify_on_failure",
 ];
 
@@ -47,6 +61,10 @@ pub(super) struct SubscriptionView {
     name: String,
     /// For people.
     description: String,
+    /// Whose defaults it took.
+    profile: String,
+    /// Which generation of the profile.
+    generation: u32,
     /// Where to send.
     url: String,
     /// The method, if the plugin does not choose one.
@@ -54,6 +72,9 @@ pub(super) struct SubscriptionView {
     method: Method,
     /// Which types of events.
     event_types: Vec<String>,
+    /// What must have changed; null if nothing must.
+    #[schema(value_type = Option<document::Trigger>, required)]
+    trigger: Option<Trigger>,
     /// A CEL expression over `event` that must be true; null if there is none.
     #[schema(required)]
     condition: Option<String>,
@@ -64,30 +85,61 @@ pub(super) struct SubscriptionView {
     content_type: ContentType,
     /// Headers that every request carries.
     headers: Vec<CustomHeaderView>,
+    /// Parameters that are appended to the URL's query.
+    #[schema(value_type = Vec<document::QueryParameter>)]
+    query: Vec<QueryParameter>,
     /// Seconds between an event's acceptance and the first attempt.
     delay_s: u32,
+    /// How events are gathered; null if they are not.
+    #[schema(value_type = Option<document::Batch>, required)]
+    batch: Option<Batch>,
     /// What shapes the request; null for the default shapes.
     #[schema(required)]
     plugin: Option<PluginRefView>,
+    /// How requests are signed.
+    #[schema(value_type = document::Signing)]
+    signing: Signing,
     /// How many signing secrets there are, one or several during a rotation: `***` for each, newest first.
     secrets: Vec<&'static str>,
+    /// The names of the secrets that the plugin may use: `***` for each.
+    sealed_secrets: BTreeMap<String, &'static str>,
+    /// Whether the URL must be https.
+    require_https: bool,
+    /// What the endpoint is asked on every activation.
+    handshake: HandshakeView,
+    /// What came of the last handshake; null if there was none.
+    #[schema(required)]
+    handshake_report: Option<HandshakeReportView>,
     /// Milliseconds until the whole answer must have come.
     timeout_ms: u32,
     /// Which statuses are success.
     #[schema(value_type = String)]
     success_codes: SuccessCodes,
+    /// How a failure is read in an answer's body; null if it is not.
+    #[schema(value_type = Option<document::AnswerRule>, required)]
+    answer_rule: Option<AnswerRule>,
     /// When to try again.
     retry: RetryView,
+    /// After how many failed deliveries in a row it is paused; 0 is never.
+    pause_after_failures: u32,
+    /// Days that what came of deliveries is kept; 0 is for ever.
+    keep_days: u32,
     /// Whether the space's administrators are told when deliveries fail.
     notify_on_failure: bool,
     /// Whether it wants events now.
     #[schema(value_type = SubscriptionStateName)]
     state: SubscriptionState,
-    /// Why it is paused: `requested`, or `gone` if its receiver answered 410; null if it is not.
+    /// Why it is paused: `requested`, `gone` if its receiver answered 410, or `failures` if too many deliveries in a
+    /// row failed; null if it is not.
     #[schema(value_type = Option<String>, required)]
     pause_reason: Option<PauseReason>,
+    /// What led to the pause, in words; null if there is nothing to say.
+    #[schema(required)]
+    pause_detail: Option<String>,
     /// Failed attempts in a row.
     failure_streak: u32,
+    /// Failed deliveries in a row.
+    failed_deliveries: u32,
     /// When its last attempt began; null if there was none.
     #[schema(required)]
     last_triggered_at: Option<Timestamp>,
@@ -102,10 +154,67 @@ pub(super) struct SubscriptionView {
 #[schema(as = SubscriptionState, rename_all = "snake_case")]
 #[expect(dead_code, reason = "stands in the document for the model's state, which knows nothing of documents")]
 enum SubscriptionStateName {
+    /// Was never activated: events pass it by.
+    Draft,
+    /// Waits for its endpoint to pass the handshake: events pass it by.
+    Verifying,
     /// Events match it, deliveries are sent.
     Active,
     /// Events pass it by; deliveries that it has wait until it is activated.
     Paused,
+}
+
+/// What the endpoint is asked on every activation.
+#[derive(Serialize, ToSchema)]
+struct HandshakeView {
+    /// Which request: `none`, `empty_post`, `test_event`, `head` or `cloudevents`.
+    #[schema(value_type = String)]
+    kind: Value,
+    /// Which statuses let it pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false)]
+    success_codes: Option<SuccessCodes>,
+    /// Milliseconds until the whole answer must have come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    timeout_ms: Option<u32>,
+}
+
+impl From<Option<Handshake>> for HandshakeView {
+    fn from(handshake: Option<Handshake>) -> Self {
+        let kind = |kind: HandshakeKind| serde_json::to_value(kind).unwrap_or_default();
+        match handshake {
+            None => Self { kind: "none".into(), success_codes: None, timeout_ms: None },
+            Some(Handshake { kind: which, success_codes, timeout_ms }) => {
+                Self { kind: kind(which), success_codes: Some(success_codes), timeout_ms: Some(timeout_ms) }
+            }
+        }
+    }
+}
+
+/// What came of a handshake.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HandshakeReportView {
+    /// When it was made.
+    at: Timestamp,
+    /// Whether the endpoint passed.
+    passed: bool,
+    /// What happened, in words.
+    reason: String,
+    /// The status of the answer; null if none came.
+    #[schema(required)]
+    status: Option<u16>,
+    /// How long it took, in milliseconds.
+    took_ms: u64,
+    /// The first bytes of the answer's body, as text.
+    answer: String,
+}
+
+impl From<HandshakeReport> for HandshakeReportView {
+    fn from(report: HandshakeReport) -> Self {
+        let HandshakeReport { at, passed, reason, status, took_ms, answer } = report;
+        Self { at, passed, reason, status, took_ms, answer }
+    }
 }
 
 /// Which of an event's fields the plugin sees, by JSONPath (RFC 9535) over its data.
@@ -166,31 +275,46 @@ impl SubscriptionView {
             space: subscription.space,
             name: subscription.name,
             description: subscription.description,
+            profile: subscription.profile,
+            generation: subscription.generation,
             url: subscription.url.into(),
             method: subscription.method,
             event_types: subscription.event_types.iter().map(ToString::to_string).collect(),
+            trigger: subscription.trigger,
             condition: subscription.condition,
             fields: FieldsView { include: subscription.fields.include, exclude: subscription.fields.exclude },
             content_type: subscription.content_type,
             headers: subscription.headers.into_iter().map(mask).collect(),
+            query: subscription.query,
             delay_s: subscription.delay_s,
+            batch: subscription.batch,
             plugin: subscription.plugin.map(|plugin| PluginRefView {
                 name: plugin.name,
                 version: plugin.version,
                 digest: plugin.digest,
                 config: plugin.config,
             }),
+            signing: subscription.signing,
             secrets: vec![MASK; subscription.secrets.len()],
+            sealed_secrets: subscription.sealed_secrets.into_keys().map(|name| (name, MASK)).collect(),
+            require_https: subscription.require_https,
+            handshake: subscription.handshake.into(),
+            handshake_report: subscription.handshake_report.map(HandshakeReportView::from),
             timeout_ms: subscription.timeout_ms,
             success_codes: subscription.success_codes,
+            answer_rule: subscription.answer_rule,
             retry: RetryView {
                 schedule_s: subscription.retry.schedule_s,
                 jitter_percent: subscription.retry.jitter_percent,
             },
+            pause_after_failures: subscription.pause_after_failures.unwrap_or(0),
+            keep_days: subscription.keep_days.unwrap_or(0),
             notify_on_failure: subscription.notify_on_failure,
             state: subscription.state,
             pause_reason: subscription.pause_reason,
+            pause_detail: subscription.pause_detail,
             failure_streak: activity.failure_streak,
+            failed_deliveries: activity.failed_deliveries,
             last_triggered_at: activity.last_triggered_at,
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,

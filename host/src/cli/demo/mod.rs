@@ -41,7 +41,7 @@ pub(super) struct Args {
 #[expect(clippy::print_stdout, reason = "showing is what a demo is for")]
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let dir = tempfile::tempdir().context("making a temporary data directory")?;
-    let secret = Secret::generate().reveal();
+    let secret = Secret::generate().reveal().to_owned();
     let (receiver, mut received) = receiver::start(&secret).await?;
     println!("Preparing the bundled plugins (compiled once, then cached) …");
     let api = Api::start(dir.path()).await?;
@@ -113,7 +113,7 @@ impl Api {
             subscription["name"] = chapter.name.into();
             subscription["url"] = format!("http://{receiver}{}", chapter.path).into();
             let broken = break_signature && index == 0;
-            let secret = if broken { Secret::generate().reveal() } else { secret.to_owned() };
+            let secret = if broken { Secret::generate().reveal().to_owned() } else { secret.to_owned() };
             subscription["secret"] = secret.into();
             post("/v1/spaces/demo/subscriptions", subscription.to_string()).await.context(chapter.name)?;
         }

@@ -1,19 +1,21 @@
 //! Accepting: events become rows, and their deliveries with them.
 
+use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::super::{Accepted, NewEvent, StoreError};
+use super::batches::{self, Joined};
 use super::events;
-use super::row::{Columns as _, micros};
+use super::row::{Columns as _, json, micros};
 
 const INSERT_EVENT: &str = "
-    INSERT INTO events (space, id, kind, occurred_at, accepted_at, content_sha256, data)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    INSERT INTO events (space, id, kind, occurred_at, accepted_at, content_sha256, data, changed_fields, previous)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
     ON CONFLICT (space, id) DO NOTHING";
 
 const INSERT_DELIVERY: &str = "
-    INSERT INTO deliveries (id, space, event, subscription, state, attempts, due_at, claimed_until, ready_at)
-    VALUES (?1, ?2, ?3, ?4, 'pending', 0, ?5, ?6, coalesce(?6, ?5))";
+    INSERT INTO deliveries (id, space, event, subscription, state, attempts, due_at, claimed_until, ready_at, test)
+    VALUES (?1, ?2, ?3, ?4, 'pending', 0, ?5, ?6, coalesce(?6, ?5), ?7)";
 
 const EARLIER: &str = "SELECT seq, content_sha256, occurred_at, accepted_at FROM events WHERE space = ?1 AND id = ?2";
 
@@ -40,13 +42,24 @@ impl Inserts<'_> {
             micros(event.accepted_at),
             new.content_sha256,
             event.data.get(),
+            event.changed_fields.as_ref().map(json),
+            event.previous.as_ref().map(|previous| previous.get()),
         ])?;
         Ok(inserted > 0)
     }
 
     fn deliveries(&mut self, db: &Connection, new: &NewEvent) -> Result<Accepted, StoreError> {
         let event = db.last_insert_rowid();
+        let mut filled: Option<Timestamp> = None;
         for delivery in &new.deliveries {
+            match batches::join(db, event, &new.event, delivery)? {
+                Joined::No => {}
+                Joined::Open => continue,
+                Joined::Full { due_at } => {
+                    filled = Some(filled.map_or(due_at, |earlier| earlier.min(due_at)));
+                    continue;
+                }
+            }
             self.delivery.execute(params![
                 delivery.id.to_string(),
                 new.event.space.as_str(),
@@ -54,9 +67,11 @@ impl Inserts<'_> {
                 delivery.subscription_id.to_string(),
                 micros(delivery.due_at),
                 delivery.claimed_until.map(micros),
+                delivery.test,
             ])?;
+            batches::open(db, &new.event, delivery)?;
         }
-        Ok(Accepted::New)
+        Ok(Accepted::New { filled })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Deliveries: listed, read, and cancelled or sent again by a caller.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
@@ -9,11 +11,13 @@ use super::super::{Command, Commanded, DeliveryFilter, StoreError};
 use super::attempts;
 use super::events::Events;
 use super::row::{Columns as _, corrupt, count, micros};
-use crate::model::{Attempt, Delivery, DeliveryId, DeliveryState, SpaceId};
+use crate::model::{Attempt, Delivery, DeliveryId, DeliveryState, Event, Pattern, SpaceId};
 
 /// What [`Delivered::row`] reads.
 pub(super) const COLUMNS: &str =
-    "id, subscription, event, state, attempts, due_at, claimed_until, completed_at, reason";
+    "id, subscription, event, batched, state, attempts, due_at, claimed_until, completed_at, reason, test, exact";
+
+const BATCHED: &str = "SELECT event FROM batched_events WHERE delivery = ?1 ORDER BY position";
 
 pub(super) const BACKLOG: &str = "
     SELECT (SELECT count(*) FROM deliveries INDEXED BY deliveries_by_readiness WHERE state = 'pending'),
@@ -35,6 +39,9 @@ impl<'db> Delivered<'db> {
             id: row.text("id")?,
             subscription_id: row.text("subscription")?,
             event: self.events.get(self.db, row.value("event")?)?,
+            more: if row.value::<u32>("batched")? == 0 { Vec::new() } else { self.more(&row.value::<String>("id")?)? },
+            test: row.value("test")?,
+            exact: row.value("exact")?,
             state: state(row)?,
             attempts: row.value("attempts")?,
             due_at: row.time("due_at")?,
@@ -42,6 +49,12 @@ impl<'db> Delivered<'db> {
             completed_at: row.time_if_any("completed_at")?,
             reason: row.value("reason")?,
         })
+    }
+
+    fn more(&mut self, id: &str) -> rusqlite::Result<Vec<Arc<Event>>> {
+        let mut select = self.db.prepare_cached(BATCHED)?;
+        let keys: Vec<i64> = select.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        keys.into_iter().map(|key| self.events.get(self.db, key)).collect()
     }
 }
 
@@ -64,12 +77,21 @@ pub(super) fn list(
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Its deliveries as the first event, and those that it was gathered into.
+const OF_EVENT: &str = "id IN (
+    SELECT id FROM deliveries INDEXED BY deliveries_of_event
+    WHERE event = (SELECT seq FROM events WHERE space = ? AND id = ?)
+    UNION ALL
+    SELECT delivery FROM batched_events INDEXED BY batched_events_by_event
+    WHERE event = (SELECT seq FROM events WHERE space = ? AND id = ?))";
+
 /// The statement for a filter, and its parameters in order.
 ///
 /// The index is named, since SQLite cannot know that an event has few deliveries and a space has many. Of several
 /// filters the narrowest decides; a row that the others reject costs one look.
 pub(super) fn listing(space: &SpaceId, filter: &DeliveryFilter, limit: usize) -> (String, Vec<Value>) {
-    let mut sql = format!("SELECT {COLUMNS} FROM deliveries INDEXED BY {} WHERE space = ?", index(filter));
+    let indexed = index(filter).map(|index| format!(" INDEXED BY {index}")).unwrap_or_default();
+    let mut sql = format!("SELECT {COLUMNS} FROM deliveries{indexed} WHERE space = ?");
     let mut values = vec![Value::from(space.as_str().to_owned())];
     let mut also = |condition: &str, value: Vec<Value>| {
         sql.push_str(" AND ");
@@ -88,7 +110,16 @@ pub(super) fn listing(space: &SpaceId, filter: &DeliveryFilter, limit: usize) ->
     }
     if let Some(event) = &filter.event {
         let of = [space.as_str(), event.as_str()].map(|text| Value::from(text.to_owned()));
-        also("event = (SELECT seq FROM events WHERE space = ? AND id = ?)", of.into());
+        also(OF_EVENT, [of.clone(), of].concat());
+    }
+    if let Some(pattern) = &filter.event_type {
+        let kind = "(SELECT kind FROM events WHERE seq = event)";
+        match pattern {
+            Pattern::All => {}
+            // A type has none of the characters that GLOB knows.
+            Pattern::Below(_) => also(&format!("{kind} GLOB ?"), vec![pattern.to_string().into()]),
+            Pattern::Exactly(_) => also(&format!("{kind} = ?"), vec![pattern.to_string().into()]),
+        }
     }
     // Ids begin with the millisecond in which the event was accepted: they narrow the walk, its own time decides.
     if let Some(since) = filter.since {
@@ -108,17 +139,18 @@ pub(super) fn listing(space: &SpaceId, filter: &DeliveryFilter, limit: usize) ->
 }
 
 /// The narrowest index for a filter.
-fn index(filter: &DeliveryFilter) -> &'static str {
+fn index(filter: &DeliveryFilter) -> Option<&'static str> {
     match (&filter.event, filter.state, filter.subscription) {
-        (Some(_), _, _) => "deliveries_of_event",
-        (None, Some(state), _) if state != DeliveryState::Delivered => "deliveries_by_state",
-        (None, _, Some(_)) => "deliveries_of_subscription",
-        (None, _, None) => "deliveries_of_space",
+        // By their ids, which two indexes give.
+        (Some(_), _, _) => None,
+        (None, Some(state), _) if state != DeliveryState::Delivered => Some("deliveries_by_state"),
+        (None, _, Some(_)) => Some("deliveries_of_subscription"),
+        (None, _, None) => Some("deliveries_of_space"),
     }
 }
 
 /// The lowest id that a delivery made in this millisecond can have.
-fn first_id(millisecond: i64) -> String {
+pub(super) fn first_id(millisecond: i64) -> String {
     format!("dlv_{}", Ulid::from_parts(u64::try_from(millisecond).unwrap_or(0), 0))
 }
 
@@ -145,7 +177,7 @@ const CANCEL: &str = "
 /// What came of it before stands in its attempts. What waits goes at once, and no later than it would have.
 const RETRY: &str = "
     UPDATE deliveries
-    SET state = 'pending', claimed_until = NULL, completed_at = NULL, reason = NULL,
+    SET state = 'pending', claimed_until = NULL, completed_at = NULL, reason = NULL, exact = ?3,
         due_at = iif(state = 'pending', min(due_at, ?2), ?2), ready_at = iif(state = 'pending', min(due_at, ?2), ?2)
     WHERE id = ?1";
 
@@ -161,15 +193,24 @@ pub(super) fn command(
     if delivery.claimed_until.is_some_and(|claim| claim > now) {
         return Ok(Commanded::InFlight);
     }
-    let update = match (command, delivery.state) {
-        (Command::Cancel, DeliveryState::Pending | DeliveryState::Held) => CANCEL,
+    let (id, now) = (id.to_string(), micros(now));
+    match (command, delivery.state) {
+        (Command::Cancel, DeliveryState::Pending | DeliveryState::Held) => {
+            db.prepare_cached(CANCEL)?.execute(params![id, now])?
+        }
         (Command::Cancel, state) => return Ok(Commanded::NotIn(state)),
         // It would only be held again.
-        (Command::Retry, DeliveryState::Held) => return Ok(Commanded::NotIn(DeliveryState::Held)),
-        (Command::Retry, _) => RETRY,
+        (Command::Retry { .. }, DeliveryState::Held) => return Ok(Commanded::NotIn(DeliveryState::Held)),
+        (Command::Retry { exact: true }, _) if !sent(db, &id)? => return Ok(Commanded::NothingSent),
+        (Command::Retry { exact }, _) => db.prepare_cached(RETRY)?.execute(params![id, now, exact])?,
     };
-    db.prepare_cached(update)?.execute(params![id.to_string(), micros(now)])?;
     Ok(Commanded::Done)
+}
+
+/// Whether a request of it went out.
+fn sent(db: &Connection, id: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM attempts WHERE delivery = ?1 AND request_method IS NOT NULL";
+    Ok(db.prepare_cached(sql)?.exists([id])?)
 }
 
 /// See [`Store::backlog`](super::super::Store::backlog).

@@ -10,21 +10,23 @@ use super::super::StoreError;
 use super::row::{Columns as _, corrupt, count};
 use crate::model::{Event, EventId, SpaceId};
 
-const BY_SEQ: &str = "SELECT space, id, kind, occurred_at, accepted_at, data FROM events WHERE seq = ?1";
+const BY_SEQ: &str = "SELECT space, id, kind, occurred_at, accepted_at, data, changed_fields, previous FROM events WHERE seq = ?1";
 
 const BY_ID: &str =
-    "SELECT seq, space, id, kind, occurred_at, accepted_at, data FROM events WHERE space = ?1 AND id = ?2";
+    "SELECT seq, space, id, kind, occurred_at, accepted_at, data, changed_fields, previous FROM events WHERE space = ?1 AND id = ?2";
 
 pub(super) const NEWEST: &str = "
-    SELECT space, id, kind, occurred_at, accepted_at, data FROM events INDEXED BY events_of_space
-    WHERE space = ?1 ORDER BY seq DESC LIMIT ?2";
+    SELECT space, id, kind, occurred_at, accepted_at, data, changed_fields, previous
+    FROM events INDEXED BY events_of_space WHERE space = ?1 ORDER BY seq DESC LIMIT ?2";
 
 pub(super) const NEWEST_BEFORE: &str = "
-    SELECT space, id, kind, occurred_at, accepted_at, data FROM events INDEXED BY events_of_space
+    SELECT space, id, kind, occurred_at, accepted_at, data, changed_fields, previous
+    FROM events INDEXED BY events_of_space
     WHERE space = ?1 AND seq < (SELECT seq FROM events WHERE space = ?1 AND id = ?3) ORDER BY seq DESC LIMIT ?2";
 
-pub(super) const DELIVERIES_MADE: &str =
-    "SELECT count(*) FROM deliveries INDEXED BY deliveries_of_event WHERE event = ?1";
+pub(super) const DELIVERIES_MADE: &str = "
+    SELECT (SELECT count(*) FROM deliveries INDEXED BY deliveries_of_event WHERE event = ?1)
+        + (SELECT count(*) FROM batched_events INDEXED BY batched_events_by_event WHERE event = ?1)";
 
 /// See [`Store::events`](super::super::Store::events).
 pub(super) fn list(
@@ -72,13 +74,16 @@ impl Events {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
-    let data = RawValue::from_string(row.value("data")?).map_err(|error| corrupt("data", error))?;
+    let raw = |column, text| RawValue::from_string(text).map_err(|error| corrupt(column, error));
+    let previous: Option<String> = row.value("previous")?;
     Ok(Event {
         space: row.text("space")?,
         id: row.text("id")?,
         kind: row.text("kind")?,
         occurred_at: row.time("occurred_at")?,
         accepted_at: row.time("accepted_at")?,
-        data: data.into(),
+        data: raw("data", row.value("data")?)?.into(),
+        changed_fields: row.json_if_any("changed_fields")?,
+        previous: previous.map(|text| Ok::<_, rusqlite::Error>(raw("previous", text)?.into())).transpose()?,
     })
 }

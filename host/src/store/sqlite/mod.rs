@@ -8,9 +8,11 @@
 
 mod accept;
 mod attempts;
+mod batches;
 mod claim;
 mod deliveries;
 mod events;
+mod forget;
 mod open;
 #[cfg(test)]
 mod plans;
@@ -218,6 +220,15 @@ impl Store for Sqlite {
     ) -> Result<Commanded, StoreError> {
         let space = space.clone();
         self.writer.write(move |db| deliveries::command(db, &space, id, command, now)).await
+    }
+
+    async fn forget(
+        &self,
+        subscription: SubscriptionId,
+        before: Timestamp,
+        limit: usize,
+    ) -> Result<usize, StoreError> {
+        self.writer.write(move |db| forget::forget(db, subscription, before, limit)).await
     }
 
     async fn backlog(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError> {

@@ -36,7 +36,10 @@ pub enum OpenError {
 }
 
 /// The schema's steps, in order; the file's `user_version` says how many have been taken.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/0001_first.sql"),
+    include_str!("../../../migrations/0002_profiles.sql"),
+];
 
 /// Takes the lock that keeps a second host away from `dir`, which is made if there is none. Holds while the file is
 /// open, and no longer: a killed process leaves nothing to clean up.
@@ -61,14 +64,16 @@ pub(super) fn writer(file: &Path) -> Result<Connection, OpenError> {
     db.pragma_update(None, "journal_mode", "WAL")?;
     // A commit is on disk when it returns. NORMAL would lose the last ones with the power, after their 202.
     db.pragma_update(None, "synchronous", "FULL")?;
-    // Off by default in SQLite. The schema's references are checked.
-    db.pragma_update(None, "foreign_keys", true)?;
     // KiB. Keeps the upper pages of some millions of rows' indexes in memory; the default is 2 MiB.
     db.pragma_update(None, "cache_size", -65_536)?;
     // Pages, 16 MiB. A checkpoint writes each changed page once, and the same pages change all the time, so rarer is
     // cheaper; a crash leaves no more than this to be read again.
     db.pragma_update(None, "wal_autocheckpoint", 4_096)?;
+    // A table that others refer to can be made anew only while references are not checked.
+    db.pragma_update(None, "foreign_keys", false)?;
     migrate(&mut db)?;
+    // Off by default in SQLite. The schema's references are checked.
+    db.pragma_update(None, "foreign_keys", true)?;
     Ok(db)
 }
 

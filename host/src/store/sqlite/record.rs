@@ -8,34 +8,58 @@ use rusqlite::{CachedStatement, Connection, params};
 use super::super::{Record, Recorded, StoreError};
 use super::row::micros;
 use super::{attempts, subscriptions};
-use crate::model::{Attempt, DeliveryState, Outcome, SubscriptionId, SubscriptionState};
+use crate::model::{Attempt, DeliveryState, Outcome, PauseReason, SubscriptionId, SubscriptionState};
 
 /// The compare-and-set that all correctness rests on.
 pub(super) const FINISH: &str = "
     UPDATE deliveries
     SET state = ?3, attempts = coalesce(?4, attempts), due_at = ?5, claimed_until = NULL, ready_at = ?5,
-        completed_at = ?6, reason = ?7
+        completed_at = ?6, reason = ?7, exact = 0
     WHERE id = ?1 AND state = 'pending' AND claimed_until = ?2";
 
 const ACTIVITY: &str = "
-    INSERT INTO subscription_activity (subscription, failure_streak, last_triggered_at) VALUES (?1, ?3, ?4)
+    INSERT INTO subscription_activity (subscription, failure_streak, failed_deliveries, last_triggered_at)
+    VALUES (?1, ?3, ?5, ?4)
     ON CONFLICT (subscription) DO UPDATE SET
-        failure_streak = ?3 + iif(?2, 0, failure_streak), last_triggered_at = max(last_triggered_at, ?4)";
+        failure_streak = ?3 + iif(?2, 0, failure_streak), failed_deliveries = ?5 + iif(?2, 0, failed_deliveries),
+        last_triggered_at = max(last_triggered_at, ?4)
+    RETURNING failed_deliveries";
 
 /// See [`Store::record`](super::super::Store::record).
 pub(super) fn record(db: &Connection, records: &[Record]) -> Result<Vec<Recorded>, StoreError> {
     let mut finish = db.prepare_cached(FINISH)?;
-    let mut activity = HashMap::new();
     let mut recorded = Vec::with_capacity(records.len());
     for record in records {
-        let written = write(db, &mut finish, record)?;
-        recorded.push(if written { Recorded::Written } else { Recorded::Stale });
-        if let Some(attempt) = record.attempt.as_ref().filter(|_| written) {
-            activity.entry(record.subscription_id).or_insert_with(|| Progress::new(attempt)).add(attempt);
+        recorded.push(match write(db, &mut finish, record)? {
+            true => Recorded::Written { paused: record.pause.is_some() },
+            false => Recorded::Stale,
+        });
+    }
+    for (last, progress) in progress(records, &recorded) {
+        if write_activity(db, records[last].subscription_id, &progress)? {
+            let failures = progress.pause_after.unwrap_or_default();
+            let reason = records[last].reason.as_deref().unwrap_or_default();
+            let detail = format!("{failures} deliveries in a row failed, the last because {reason}");
+            subscriptions::pause(db, records[last].subscription_id, PauseReason::Failures, detail)?;
+            recorded[last] = Recorded::Written { paused: true };
         }
     }
-    write_activity(db, &activity)?;
     Ok(recorded)
+}
+
+/// What the written attempts did to their subscriptions' activity: one for each, with the index of its last record,
+/// however many there are. Tests do nothing.
+fn progress(records: &[Record], recorded: &[Recorded]) -> Vec<(usize, Progress)> {
+    let mut of: HashMap<SubscriptionId, (usize, Progress)> = HashMap::new();
+    for (index, (record, recorded)) in records.iter().zip(recorded).enumerate() {
+        let Some(attempt) = record.attempt.as_ref().filter(|_| !record.test && *recorded != Recorded::Stale) else {
+            continue;
+        };
+        let (last, progress) = of.entry(record.subscription_id).or_insert_with(|| (index, Progress::new(attempt)));
+        *last = index;
+        progress.add(record, attempt);
+    }
+    of.into_values().collect()
 }
 
 /// False, and nothing written, if the delivery is not as the claim left it.
@@ -57,7 +81,8 @@ fn write(db: &Connection, finish: &mut CachedStatement<'_>, record: &Record) -> 
         attempts::insert(db, attempt)?;
     }
     if let Some(reason) = record.pause {
-        subscriptions::pause(db, record.subscription_id, reason)?;
+        let detail = record.reason.clone().unwrap_or_default();
+        subscriptions::pause(db, record.subscription_id, reason, detail)?;
     }
     Ok(true)
 }
@@ -68,7 +93,7 @@ fn state_now(db: &Connection, record: &Record) -> Result<DeliveryState, StoreErr
     match record.state {
         DeliveryState::Held => Ok(match subscriptions::state(db, record.subscription_id)? {
             SubscriptionState::Active => DeliveryState::Pending,
-            SubscriptionState::Paused => DeliveryState::Held,
+            SubscriptionState::Draft | SubscriptionState::Verifying | SubscriptionState::Paused => DeliveryState::Held,
             SubscriptionState::Deleted => DeliveryState::Cancelled,
         }),
         state => Ok(state),
@@ -77,34 +102,43 @@ fn state_now(db: &Connection, record: &Record) -> Result<DeliveryState, StoreErr
 
 /// What a batch's attempts did to a subscription's activity.
 struct Progress {
-    /// Whether one succeeded, which ends the streak before it.
+    /// Whether one succeeded, which ends the streaks before it.
     succeeded: bool,
     /// Failed attempts since then.
     failed: u32,
+    /// Failed deliveries since then.
+    failed_deliveries: u32,
+    /// How many failed deliveries in a row pause it.
+    pause_after: Option<u32>,
     last_triggered_at: Timestamp,
 }
 
 impl Progress {
     fn new(attempt: &Attempt) -> Self {
-        Self { succeeded: false, failed: 0, last_triggered_at: attempt.started_at }
+        let last_triggered_at = attempt.started_at;
+        Self { succeeded: false, failed: 0, failed_deliveries: 0, pause_after: None, last_triggered_at }
     }
 
-    fn add(&mut self, attempt: &Attempt) {
+    fn add(&mut self, record: &Record, attempt: &Attempt) {
         self.last_triggered_at = self.last_triggered_at.max(attempt.started_at);
+        self.pause_after = record.pause_after;
         match attempt.outcome {
-            Outcome::Succeeded(_) => (self.succeeded, self.failed) = (true, 0),
-            Outcome::Refused(_) | Outcome::Unreachable(_) | Outcome::PluginFailed(_) => self.failed += 1,
+            Outcome::Succeeded(_) => (self.succeeded, self.failed, self.failed_deliveries) = (true, 0, 0),
+            Outcome::Refused(_) | Outcome::Unreachable(_) | Outcome::PluginFailed(_) => {
+                self.failed += 1;
+                self.failed_deliveries += u32::from(record.state == DeliveryState::Failed);
+            }
             // Nothing was tried on the receiver, so nothing is known of it.
             Outcome::Skipped(_) => {}
         }
     }
 }
 
-/// One row for each subscription, however many of its deliveries are in the batch.
-fn write_activity(db: &Connection, activity: &HashMap<SubscriptionId, Progress>) -> Result<(), StoreError> {
-    let mut upsert = db.prepare_cached(ACTIVITY)?;
-    for (subscription, Progress { succeeded, failed, last_triggered_at }) in activity {
-        upsert.execute(params![subscription.to_string(), succeeded, failed, micros(*last_triggered_at)])?;
-    }
-    Ok(())
+/// Writes a subscription's activity; true if it has failed as often as it may.
+fn write_activity(db: &Connection, subscription: SubscriptionId, progress: &Progress) -> Result<bool, StoreError> {
+    let Progress { succeeded, failed, failed_deliveries, pause_after, last_triggered_at } = progress;
+    let parameters =
+        params![subscription.to_string(), succeeded, failed, micros(*last_triggered_at), failed_deliveries];
+    let in_a_row: u32 = db.prepare_cached(ACTIVITY)?.query_row(parameters, |row| row.get(0))?;
+    Ok(*failed_deliveries > 0 && pause_after.is_some_and(|pause_after| in_a_row >= pause_after))
 }

@@ -26,38 +26,46 @@ pub(super) const CANCEL_ALL: &str = "
         WHERE space = ?2 AND state IN ('pending', 'held') AND state <> 'delivered' AND subscription = ?1
     ) AND (claimed_until IS NULL OR claimed_until <= ?3)";
 
+/// What failed before an activation does not count against it.
+const BEGIN_ANEW: &str =
+    "UPDATE subscription_activity SET failure_streak = 0, failed_deliveries = 0 WHERE subscription = ?1";
+
 const STATE: &str = "SELECT state FROM subscriptions WHERE id = ?1";
 
 const DEFINITION: &str = "SELECT definition FROM subscriptions WHERE id = ?1";
 
 const ONE: &str = "
-    SELECT definition, failure_streak, last_triggered_at
+    SELECT definition, failure_streak, failed_deliveries, last_triggered_at
     FROM subscriptions LEFT JOIN subscription_activity ON subscription = id
     WHERE id = ?1 AND space = ?2 AND state <> 'deleted'";
 
 pub(super) const OF_SPACE: &str = "
-    SELECT definition, failure_streak, last_triggered_at
+    SELECT definition, failure_streak, failed_deliveries, last_triggered_at
     FROM subscriptions INDEXED BY subscriptions_of_space LEFT JOIN subscription_activity ON subscription = id
     WHERE space = ?3 AND id > ?1 AND state <> 'deleted' ORDER BY id LIMIT ?2";
 
 pub(super) const OF_ALL: &str = "
-    SELECT definition, failure_streak, last_triggered_at
+    SELECT definition, failure_streak, failed_deliveries, last_triggered_at
     FROM subscriptions LEFT JOIN subscription_activity ON subscription = id
     WHERE id > ?1 AND state <> 'deleted' ORDER BY id LIMIT ?2";
 
 /// See [`Store::put_subscription`](super::super::Store::put_subscription).
 pub(super) fn put(db: &Connection, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError> {
-    write(db, subscription)?;
     let (id, now) = (subscription.id.to_string(), micros(now));
+    let before = db.prepare_cached(STATE)?.query_row([&id], |row| row.variant("state")).optional()?;
+    write(db, subscription)?;
     match subscription.state {
-        // Also if it was active before: then none is held, and none is found.
-        SubscriptionState::Active => db.prepare_cached(SET_FREE)?.execute(params![id, now])?,
-        // The deliver loop holds them, each when its time has come.
-        SubscriptionState::Paused => 0,
-        SubscriptionState::Deleted => {
-            db.prepare_cached(CANCEL_ALL)?.execute(params![id, subscription.space.as_str(), now])?
+        SubscriptionState::Active if before == Some(SubscriptionState::Active) => {}
+        SubscriptionState::Active => {
+            db.prepare_cached(SET_FREE)?.execute(params![id, now])?;
+            db.prepare_cached(BEGIN_ANEW)?.execute([id])?;
         }
-    };
+        // The deliver loop holds them, each when its time has come.
+        SubscriptionState::Draft | SubscriptionState::Verifying | SubscriptionState::Paused => {}
+        SubscriptionState::Deleted => {
+            db.prepare_cached(CANCEL_ALL)?.execute(params![id, subscription.space.as_str(), now])?;
+        }
+    }
     Ok(())
 }
 
@@ -72,12 +80,18 @@ fn write(db: &Connection, subscription: &Subscription) -> Result<(), StoreError>
 }
 
 /// Pauses a subscription, if it is active: a caller's own word stands.
-pub(super) fn pause(db: &Connection, id: SubscriptionId, reason: PauseReason) -> Result<(), StoreError> {
+pub(super) fn pause(
+    db: &Connection,
+    id: SubscriptionId,
+    reason: PauseReason,
+    detail: String,
+) -> Result<(), StoreError> {
     let mut subscription: Subscription =
         db.prepare_cached(DEFINITION)?.query_row([id.to_string()], |row| row.json("definition"))?;
     if subscription.state == SubscriptionState::Active {
         subscription.state = SubscriptionState::Paused;
         subscription.pause_reason = Some(reason);
+        subscription.pause_detail = Some(detail);
         write(db, &subscription)?;
     }
     Ok(())
@@ -118,6 +132,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(Subscription, Activity)> {
     let activity = Activity {
         // NULL until the first attempt.
         failure_streak: row.value::<Option<u32>>("failure_streak")?.unwrap_or(0),
+        failed_deliveries: row.value::<Option<u32>>("failed_deliveries")?.unwrap_or(0),
         last_triggered_at: row.time_if_any("last_triggered_at")?,
     };
     Ok((row.json("definition")?, activity))

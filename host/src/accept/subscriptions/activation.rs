@@ -1,0 +1,92 @@
+//! Activation, and the handshake that goes before it.
+//!
+//! A subscription that asks for a handshake is `verifying` until its endpoint has passed it, in its row too: whatever
+//! ends the process meanwhile, no real event goes to an endpoint that did not agree. The endpoint is asked without
+//! holding up anybody else's changes; if the subscription is changed meanwhile, what the endpoint said does not count.
+
+use axum::Json;
+use axum::extract::State;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::super::access::Manages;
+use super::super::extract::PathParams;
+use super::super::problem::{Code, Problem};
+use super::super::{Api, unbroken};
+use super::view::SubscriptionView;
+use super::{change, find, save, test};
+use crate::deliver;
+use crate::model::{HandshakeKind, Subscription, SubscriptionId, SubscriptionState};
+
+/// The paths of this resource.
+pub(super) fn paths() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(activate_subscription))
+}
+
+/// Activates a subscription, after the handshake that it asks for: events match it again, and the deliveries that waited
+/// go on.
+#[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/activate", tag = "subscriptions",
+    responses(
+        (status = 200, body = SubscriptionView),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "handshake_refused: the endpoint did not pass; or subscription_state: it was changed meanwhile")))]
+async fn activate_subscription(
+    Manages(space): Manages,
+    State(api): State<Api>,
+    params: PathParams,
+) -> Result<Json<SubscriptionView>, Problem> {
+    let id: SubscriptionId = params.get("subscription")?;
+    unbroken(async move {
+        let (subscription, _) = change(api.clone(), space.clone(), id, |subscription| {
+            match (&subscription.handshake, subscription.state) {
+                // Nothing is asked again of what is active.
+                (_, SubscriptionState::Active) => {}
+                (None, _) => activate(subscription),
+                (Some(_), _) => subscription.state = SubscriptionState::Verifying,
+            }
+            Ok(())
+        })
+        .await?;
+        let subscription = verify(&api, subscription).await?;
+        if subscription.state != SubscriptionState::Active {
+            let reason = subscription.handshake_report.as_ref().map_or("", |report| report.reason.as_str());
+            return Err(Problem::new(Code::HandshakeRefused, reason));
+        }
+        let (subscription, activity) = find(&api, &space, id).await?;
+        Ok(Json(SubscriptionView::of(subscription, activity)))
+    })
+    .await
+}
+
+fn activate(subscription: &mut Subscription) {
+    subscription.state = SubscriptionState::Active;
+    subscription.pause_reason = None;
+    subscription.pause_detail = None;
+}
+
+/// Asks the endpoint of a subscription that is `verifying`, and activates it if that passes. One in any other state is
+/// given back as it is.
+pub(super) async fn verify(api: &Api, asked: Subscription) -> Result<Subscription, Problem> {
+    let Some(handshake) = asked.handshake.clone().filter(|_| asked.state == SubscriptionState::Verifying) else {
+        return Ok(asked);
+    };
+    let event = match handshake.kind {
+        HandshakeKind::TestEvent => Some(test::event(api, &asked).await?),
+        HandshakeKind::EmptyPost | HandshakeKind::Head | HandshakeKind::CloudEvents => None,
+    };
+    let report = deliver::handshake(&api.host, &asked, &handshake, event).await;
+    let report = report.map_err(|err| Problem::internal(&*err.into_boxed_dyn_error()))?;
+    let _changing = api.host.registry.changing().await;
+    let (mut now, _) = find(api, &asked.space, asked.id).await?;
+    let unchanged = (now.state, now.updated_at) == (SubscriptionState::Verifying, asked.updated_at);
+    if !unchanged {
+        let detail = "the subscription was changed while its endpoint was asked: activate it again";
+        return Err(Problem::new(Code::SubscriptionState, detail));
+    }
+    if report.passed {
+        activate(&mut now);
+    }
+    now.handshake_report = Some(report);
+    save(api, &now).await?;
+    Ok(now)
+}

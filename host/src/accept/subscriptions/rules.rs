@@ -1,0 +1,161 @@
+//! What is right in the parts of a subscription that are read as they are kept.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use super::super::problem::Problem;
+use crate::matching::check_trigger;
+use crate::model::{
+    AnswerRule, Batch, HmacScheme, Invalid, QueryParameter, Secret, Signing, Subscription, Trigger,
+};
+use crate::sign::{PREFIX_SLOTS, SIGNED_SLOTS};
+use crate::transform::request::{check_header_name, check_header_value};
+use crate::transform::seal::MASK;
+
+/// More than any receiver reads.
+const QUERY_MAX: usize = 20;
+const QUERY_NAME_BYTES_MAX: usize = 128;
+/// As many placeholders as one transform may ask for.
+const SEALED_MAX: usize = 20;
+/// Up to an hour: who wants to wait longer wants a report and no webhook.
+const WINDOW_S_MAX: u32 = 60 * 60;
+/// A plugin has them all in memory.
+const BATCH_MAX: u32 = 1_000;
+const BATCH_TYPES_MAX: usize = 100;
+/// None that a person writes is longer.
+const POINTER_BYTES_MAX: usize = 256;
+
+/// Checks that the URL is https, if it must be.
+pub(super) fn check_https(url: &Url, required: bool) -> Result<(), Problem> {
+    if required && url.scheme() != "https" {
+        return Err(Problem::field("/url", "the URL must start with https:// (`require_https` is on)"));
+    }
+    Ok(())
+}
+
+/// Checks a signing scheme.
+pub(super) fn signing(signing: Signing) -> Result<Signing, Problem> {
+    if let Signing::Hmac(HmacScheme { header, prefix, signed, timestamp_header, .. }) = &signing {
+        let at = |member: &str| format!("/signing/{member}");
+        let check = |member: &str, checked: Result<(), Invalid>| {
+            checked.map_err(|right| Problem::field(at(member), right))
+        };
+        check("header", check_header_name(header))?;
+        check("prefix", prefix.check(&PREFIX_SLOTS))?;
+        check("prefix", check_header_value(prefix.as_str()))?;
+        check("signed", signed.check(&SIGNED_SLOTS))?;
+        if !signed.as_str().contains("{body}") {
+            return Err(Problem::field(at("signed"), "what is signed must hold {body}"));
+        }
+        if let Some(name) = timestamp_header {
+            check("timestamp_header", check_header_name(name))?;
+        }
+    }
+    Ok(signing)
+}
+
+/// The signing secrets: the given one, those that it had, or a new one.
+pub(super) fn secrets(
+    signing: &Signing,
+    given: Option<Secret>,
+    old: Option<&Subscription>,
+) -> Result<Vec<Secret>, Problem> {
+    let secrets = match (given, old) {
+        (Some(given), _) => {
+            signing.check_secret(&given).map_err(|right| Problem::field("/secret", right))?;
+            vec![given]
+        }
+        (None, Some(old)) => old.secrets.clone(),
+        (None, None) => vec![signing.new_secret()],
+    };
+    for secret in &secrets {
+        signing.check_secret(secret).map_err(|_| {
+            Problem::field("/signing", "the present secret is none of this scheme's: give a `secret` in the same change")
+        })?;
+    }
+    Ok(secrets)
+}
+
+/// Checks sealed secrets; `***` keeps the value that one had.
+pub(super) fn sealed_secrets(
+    given: BTreeMap<String, Secret>,
+    old: Option<&Subscription>,
+) -> Result<BTreeMap<String, Secret>, Problem> {
+    if given.len() >= SEALED_MAX {
+        return Err(Problem::field("/sealed_secrets", format!("at most {} secrets", SEALED_MAX - 1)));
+    }
+    let keep = |name: String, secret: Secret| {
+        let at = format!("/sealed_secrets/{name}");
+        let known = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
+        if !(1..=64).contains(&name.len()) || !name.bytes().all(known) || name == crate::model::SIGNING_SECRET {
+            let right = "a secret's name is 1 to 64 of a-z 0-9 _ -, and not `signing`, which stands for the signing secret";
+            return Err(Problem::field(at, right));
+        }
+        if secret.reveal() != MASK {
+            return Ok((name, secret));
+        }
+        match old.and_then(|old| old.sealed_secrets.get(&name)) {
+            Some(had) => Ok((name, had.clone())),
+            None => Err(Problem::field(at, "*** stands for the value that a secret of this name has, and there is none")),
+        }
+    };
+    given.into_iter().map(|(name, secret)| keep(name, secret)).collect()
+}
+
+/// Checks a trigger.
+pub(super) fn trigger(given: Option<Trigger>) -> Result<Option<Trigger>, Problem> {
+    if let Some(trigger) = &given {
+        check_trigger(trigger).map_err(|right| Problem::field("/trigger", right))?;
+    }
+    Ok(given)
+}
+
+/// Checks parameters of the query.
+pub(super) fn query(given: Vec<QueryParameter>) -> Result<Vec<QueryParameter>, Problem> {
+    if given.len() > QUERY_MAX {
+        return Err(Problem::field("/query", format!("at most {QUERY_MAX} parameters")));
+    }
+    for (index, parameter) in given.iter().enumerate() {
+        if !(1..=QUERY_NAME_BYTES_MAX).contains(&parameter.name.len()) {
+            let right = format!("a parameter's name has 1 to {QUERY_NAME_BYTES_MAX} bytes");
+            return Err(Problem::field(format!("/query/{index}/name"), right));
+        }
+        let checked = parameter.value.check(&QueryParameter::SLOTS);
+        checked.map_err(|right| Problem::field(format!("/query/{index}/value"), right))?;
+    }
+    Ok(given)
+}
+
+/// Checks how events are gathered.
+pub(super) fn batch(given: Option<Batch>) -> Result<Option<Batch>, Problem> {
+    let Some(batch) = &given else { return Ok(None) };
+    if !(1..=WINDOW_S_MAX).contains(&batch.window_s) {
+        return Err(Problem::field("/batch/window_s", format!("1 to {WINDOW_S_MAX} seconds")));
+    }
+    if !(2..=BATCH_MAX).contains(&batch.max) {
+        return Err(Problem::field("/batch/max", format!("2 to {BATCH_MAX} events")));
+    }
+    if batch.event_types.len() > BATCH_TYPES_MAX {
+        let right = format!("at most {BATCH_TYPES_MAX} event types; none gathers nothing");
+        return Err(Problem::field("/batch/event_types", right));
+    }
+    Ok(given)
+}
+
+/// Checks a rule for reading answers.
+pub(super) fn answer_rule(given: Option<AnswerRule>) -> Result<Option<AnswerRule>, Problem> {
+    let Some(rule) = &given else { return Ok(None) };
+    let pointers = [("pointer", Some(&rule.pointer)), ("reason_pointer", rule.reason_pointer.as_ref())];
+    for (member, pointer) in pointers {
+        let fine = pointer.is_none_or(|pointer| pointer.starts_with('/') && pointer.len() <= POINTER_BYTES_MAX);
+        if !fine {
+            let right = format!("a JSON pointer such as /Status, at most {POINTER_BYTES_MAX} bytes");
+            return Err(Problem::field(format!("/answer_rule/{member}"), right));
+        }
+    }
+    if rule.failure.is_array() || rule.failure.is_object() {
+        return Err(Problem::field("/answer_rule/failure", "a text, a number, a boolean or null"));
+    }
+    Ok(given)
+}

@@ -1,0 +1,85 @@
+//! Sealed secrets: the values take the places of their placeholders, after the plugin has ended and before signing.
+//!
+//! Only placeholders that the host handed out in the very transform that made the request are looked for, so text in an
+//! event that looks like one passes through. A value is escaped for the place that it goes to: a JSON string, a form
+//! field, or as it is. What a plugin made of a placeholder (its base64, its hash) is no placeholder and stays.
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
+use memchr::memmem;
+
+use super::request::{as_form_text, header_value};
+use crate::model::{Request, Sealed, Subscription};
+
+/// What is shown instead of a secret.
+pub const MASK: &str = "***";
+
+/// How a value is written at its place.
+#[derive(Clone, Copy)]
+enum Place {
+    Json,
+    Form,
+    AsItIs,
+}
+
+/// The request as it goes out: `request` with its subscription's secrets in it. A secret that is gone by now is an empty
+/// text.
+pub fn unseal(request: &Request, subscription: &Subscription) -> Request {
+    let mut unsealed = request.clone();
+    let place = match request.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) {
+        Some(b"application/json") => Place::Json,
+        Some(b"application/x-www-form-urlencoded") => Place::Form,
+        _ => Place::AsItIs,
+    };
+    for Sealed { placeholder, name } in &request.sealed {
+        let value = subscription.sealed_secret(name).map_or("", |secret| secret.reveal());
+        unsealed.body = replaced(&unsealed.body, placeholder, &written(value, place));
+        unseal_headers(&mut unsealed.headers, placeholder, value);
+    }
+    unsealed
+}
+
+/// `bytes` as the history shows them, without placeholders.
+pub fn masked(bytes: &Bytes, sealed: &[Sealed]) -> Bytes {
+    sealed.iter().fold(bytes.clone(), |bytes, sealed| replaced(&bytes, &sealed.placeholder, MASK))
+}
+
+fn written(value: &str, place: Place) -> String {
+    match place {
+        Place::Json => {
+            let quoted = serde_json::to_string(value).expect("a string is always JSON");
+            quoted[1..quoted.len() - 1].to_owned()
+        }
+        Place::Form => as_form_text(value),
+        Place::AsItIs => value.to_owned(),
+    }
+}
+
+fn replaced(bytes: &Bytes, placeholder: &str, value: &str) -> Bytes {
+    let found: Vec<_> = memmem::find_iter(bytes, placeholder.as_bytes()).collect();
+    if found.is_empty() {
+        return bytes.clone();
+    }
+    let mut out = Vec::with_capacity(bytes.len() + found.len() * value.len());
+    let mut behind = 0;
+    for at in found {
+        out.extend_from_slice(&bytes[behind..at]);
+        out.extend_from_slice(value.as_bytes());
+        behind = at + placeholder.len();
+    }
+    out.extend_from_slice(&bytes[behind..]);
+    out.into()
+}
+
+fn unseal_headers(headers: &mut HeaderMap, placeholder: &str, value: &str) {
+    for header in headers.values_mut() {
+        // Headers are visible ASCII, as are secrets.
+        let text = String::from_utf8_lossy(header.as_bytes());
+        if text.contains(placeholder) {
+            let text = text.replace(placeholder, value);
+            *header = header_value(&text).unwrap_or_else(|| HeaderValue::from_static(""));
+            header.set_sensitive(true);
+        }
+    }
+}
