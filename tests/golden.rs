@@ -1,7 +1,7 @@
 //! Golden pairs: what each bundled plugin makes of a delivery, through the real engine.
 //!
-//! A pair is `plugins/<name>/golden/<case>.delivery.json` and `<case>.request.json`. With `HOOKMILL_UPDATE_GOLDEN=1`
-//! the requests are written anew instead of compared.
+//! A pair is `plugins/<name>/golden/<case>.delivery.json` and `<case>.request.json`, where `{{secret:signing}}` stands for
+//! that secret's placeholder. With `HOOKMILL_UPDATE_GOLDEN=1` the requests are written anew instead of compared.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,9 @@ struct Delivery {
     attempt: u32,
     subscription: Asked,
     config: Box<RawValue>,
+    /// The names of the secrets that the subscription has.
+    #[serde(default)]
+    secrets: Vec<String>,
     events: Vec<Posted>,
 }
 
@@ -111,12 +114,14 @@ async fn transform(engine: &Engine, plugin: &Prepared, delivery: &Delivery) -> T
     let subscription = subscription(&delivery.subscription);
     let events: Vec<_> = delivery.events.iter().map(event).collect();
     let events: Vec<_> = events.iter().map(|event| (event, event.data.get())).collect();
+    let secrets: Vec<_> = delivery.secrets.iter().map(String::as_str).collect();
     let input = Input {
         delivery_id: "dlv_01K9ZQ4S1N8M0V6T3X5B7C2D4E".parse().expect("it is an id"),
         attempt: delivery.attempt,
         subscription: &subscription,
         events: &events,
         config: delivery.config.get(),
+        secrets: &secrets,
     };
     engine.transform(plugin, input).await.expect("the host does not fail")
 }
@@ -158,6 +163,14 @@ fn subscription(asked: &Asked) -> Subscription {
 
 /// What a transform made, as a request's file has it.
 fn as_file(transformed: &Transformed) -> Value {
+    let mut text = result_as_file(transformed).to_string();
+    for sealed in &transformed.sealed {
+        text = text.replace(&sealed.placeholder, &format!("{{{{secret:{}}}}}", sealed.name));
+    }
+    serde_json::from_str(&text).expect("no placeholder is more than a part of a string")
+}
+
+fn result_as_file(transformed: &Transformed) -> Value {
     match &transformed.result {
         Ok(Shaped::Deliver(draft)) => {
             let method = draft.method.map(Method::as_str);

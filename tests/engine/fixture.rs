@@ -53,7 +53,7 @@ pub(crate) async fn tell_on(engine: &Engine, plugin: &Prepared, word: &str) -> T
 
 /// What the rogue was told and how that failed.
 pub(crate) async fn fault(word: &str) -> (PluginFault, Vec<LogLine>) {
-    let Transformed { result, logs, took_us, fuel_used } = tell(word).await;
+    let Transformed { result, logs, took_us, fuel_used, .. } = tell(word).await;
     let fault = result.expect_err("it was told to fail");
     let limits = PluginConfig::default();
     assert!(took_us < limits.wall_clock_ms_max * 1_000, "{word} took {took_us} µs");
@@ -64,7 +64,24 @@ pub(crate) async fn fault(word: &str) -> (PluginFault, Vec<LogLine>) {
 /// Data with everything that a JSON library likes to change.
 pub(crate) const DATA: &str = r#"{"b": 12.50, "a":12345678901234567890, "c" :1e400,"a":"é\u00e9"}"#;
 
+/// Tells the rogue what to do for a subscription that has these secrets.
+pub(crate) async fn tell_with_secrets(word: &str, secrets: &[&str]) -> Transformed {
+    let engine = engine();
+    let config = serde_json::to_string(word).expect("a string becomes JSON");
+    transform_with_secrets(&engine, &*rogue(&engine).await, &config, DATA, secrets).await
+}
+
 pub(crate) async fn transform(engine: &Engine, plugin: &Prepared, config: &str, data: &str) -> Transformed {
+    transform_with_secrets(engine, plugin, config, data, &[]).await
+}
+
+async fn transform_with_secrets(
+    engine: &Engine,
+    plugin: &Prepared,
+    config: &str,
+    data: &str,
+    secrets: &[&str],
+) -> Transformed {
     let subscription = subscription();
     let event = event(data);
     let input = Input {
@@ -73,6 +90,7 @@ pub(crate) async fn transform(engine: &Engine, plugin: &Prepared, config: &str, 
         subscription: &subscription,
         events: &[(&event, data)],
         config,
+        secrets,
     };
     engine.transform(plugin, input).await.expect("the host does its part")
 }

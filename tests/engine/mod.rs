@@ -4,4 +4,5 @@ mod compiling;
 mod fixture;
 mod refusals;
 mod rogues;
+mod secrets;
 mod transforms;

@@ -76,7 +76,7 @@ async fn the_same_input_gives_the_same_result_for_the_same_fuel() {
         async move {
             let mut all = Vec::new();
             for _ in 0..count {
-                let Transformed { result, logs, fuel_used, took_us: _ } = tell_on(&engine, &plugin, "text").await;
+                let Transformed { result, logs, fuel_used, .. } = tell_on(&engine, &plugin, "text").await;
                 all.push((result, logs, fuel_used));
             }
             all
@@ -99,6 +99,25 @@ async fn a_component_without_wasi_works() {
     let given = transform(&engine, &plugin, "{}", "[1.0]").await;
     assert!(given.fuel_used < 1_000, "{}", given.fuel_used);
     assert_eq!(body(given), Body::Json("[1.0]".to_owned()));
+}
+
+#[tokio::test]
+async fn a_component_works_by_the_version_of_the_contract_that_it_was_built_for() {
+    for component in [hookmill_guests::LOGGING, hookmill_guests::LOGGING_1_0_0] {
+        let engine = engine();
+        let plugin = load(&engine, component).await;
+        let given = transform(&engine, &plugin, "{}", "[1.0]").await;
+        assert_eq!((given.logs.len(), given.logs[0].message.as_str()), (1, "by-hand"));
+        assert_eq!(body(given), Body::Json("[1.0]".to_owned()));
+        let inspected = engine.inspect(Bytes::from_static(component)).await.expect("it is a plugin");
+        assert_eq!(inspected.summary, "Made by hand.");
+    }
+    let names = |component: &[u8]| {
+        let is_there = |name: &str| component.windows(name.len()).any(|bytes| bytes == name.as_bytes());
+        ["log@1.0.0", "transformer@1.0.0", "log@1.1.0", "transformer@1.1.0"].map(is_there)
+    };
+    assert_eq!(names(hookmill_guests::LOGGING), [false, false, true, true]);
+    assert_eq!(names(hookmill_guests::LOGGING_1_0_0), [true, true, false, false]);
 }
 
 #[tokio::test]

@@ -15,6 +15,14 @@ by_hand!(
     ECHO, "echo"
 );
 by_hand!(
+    /// The echo, which also logs, by the contract's latest version.
+    LOGGING, "logging"
+);
+by_hand!(
+    /// The same, made when 1.0.0 was the latest.
+    LOGGING_1_0_0, "logging_1_0_0"
+);
+by_hand!(
     /// Calls itself without end, on WebAssembly's own stack.
     RECURSION, "recursion"
 );

@@ -8,7 +8,7 @@ use wasmtime::component::Instance;
 
 use super::state::State;
 use super::{Engine, EngineError, Input, Prepared, Transformed, fault, limits};
-use crate::model::{LogLine, PluginFault, PluginFaultCode};
+use crate::model::{LogLine, PluginFault, PluginFaultCode, Sealed};
 
 /// Resources that one instance holds at once; WASI's streams are the only ones that there are.
 const HANDLES_MAX: usize = 1_000;
@@ -21,11 +21,14 @@ pub(super) struct Call {
     pub(super) now: Timestamp,
     /// What WASI's randomness follows from.
     pub(super) seed: String,
+    /// The names of the secrets that there are.
+    pub(super) secrets: Vec<String>,
 }
 
 /// What a call leaves behind.
 pub(super) struct Ended {
     pub(super) logs: Vec<LogLine>,
+    pub(super) sealed: Vec<Sealed>,
     pub(super) fuel_used: u64,
     pub(super) took: Duration,
 }
@@ -38,7 +41,8 @@ impl Engine {
     pub async fn transform(&self, plugin: &Prepared, input: Input<'_>) -> Result<Transformed, EngineError> {
         let bytes = input.config.len() + input.events.iter().map(|(_, data)| data.len()).sum::<usize>();
         let now = input.events.last().map_or(Timestamp::UNIX_EPOCH, |(event, _)| event.occurred_at);
-        let call = Call { bytes, now, seed: input.delivery_id.to_string() };
+        let secrets = input.secrets.iter().map(|&name| name.to_owned()).collect();
+        let call = Call { bytes, now, seed: input.delivery_id.to_string(), secrets };
         let called =
             self.call(plugin, call, async |store, instance| plugin.exports.transform(store, instance, &input).await);
         let (result, ended) = called.await?;
@@ -46,7 +50,8 @@ impl Engine {
         let result = result.and_then(|given| given.check(&self.0.limits));
         let took = ended.took + started.elapsed();
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        Ok(Transformed { result, logs: ended.logs, fuel_used: ended.fuel_used, took_us })
+        let Ended { logs, sealed, fuel_used, .. } = ended;
+        Ok(Transformed { result, logs, sealed, fuel_used, took_us })
     }
 
     /// Makes an instance, calls one of its functions and takes the instance away, within all limits.
@@ -75,14 +80,15 @@ impl Engine {
             Err(_) => Err(self.timed_out()),
         };
         let fuel_used = fuel - store.get_fuel().unwrap_or(0).min(fuel);
-        let logs = store.into_data().logs.finish();
-        Ok((result, Ended { logs, fuel_used, took: started.elapsed() }))
+        let State { logs, secrets, .. } = store.into_data();
+        let (logs, sealed) = (logs.finish(), secrets.finish());
+        Ok((result, Ended { logs, sealed, fuel_used, took: started.elapsed() }))
     }
 
     fn store(&self, call: Call, fuel: u64) -> Result<Store<State>, EngineError> {
         let limits = &self.0.limits;
         let now = Duration::try_from(call.now.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default();
-        let mut store = Store::new(&self.0.wasmtime, State::new(limits, fuel, now, call.seed));
+        let mut store = Store::new(&self.0.wasmtime, State::new(limits, fuel, now, call.seed, call.secrets));
         store.limiter(|state| &mut state.limiter);
         let set = store.set_fuel(fuel).and_then(|()| store.fuel_async_yield_interval(Some(limits::YIELD_FUEL)));
         set.map_err(|error| EngineError::Setup(error.into()))?;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::bindings::v1_0_0::Description;
+use super::bindings::v1::Description;
 use super::output::is_content_type;
 use super::{Inspected, Refusal};
 use crate::model::{Digest, PluginName, PluginVersion};

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use wasmtime::component::Component;
 
-use super::bindings::v1_0_0;
+use super::bindings::v1;
 use super::call::Call;
 use super::{Engine, InspectError, Inspected, Prepared, Refusal, describe, scan, wasi};
 use crate::model::Digest;
@@ -71,7 +71,7 @@ impl Engine {
     }
 
     async fn describe(&self, plugin: &Prepared) -> Result<Inspected, InspectError> {
-        let call = Call { bytes: 0, now: Timestamp::UNIX_EPOCH, seed: "describe".to_owned() };
+        let call = Call { bytes: 0, now: Timestamp::UNIX_EPOCH, seed: "describe".to_owned(), secrets: Vec::new() };
         let called = self.call(plugin, call, async |store, instance| match plugin.exports.check(store, instance) {
             Ok(()) => plugin.exports.describe(store, instance).await.map(Ok),
             Err(error) => Ok(Err(Refusal(format!("its transformer has other types than the contract: {error:#}")))),
@@ -122,7 +122,7 @@ impl Engine {
         let mut linker = self.0.linker.clone();
         wasi::link(&mut linker, &component).map_err(refused)?;
         let instance = linker.instantiate_pre(&component).map_err(refused)?;
-        let exports = v1_0_0::Exports::find(&component)
+        let exports = v1::Exports::find(&component)
             .ok_or_else(|| Refusal("its transformer lacks `describe` or `transform`".to_owned()))?;
         // None for a component that instantiates what it imports, which no plugin can.
         let composed = component.resources_required().is_none_or(|required| required.num_memories > 1);

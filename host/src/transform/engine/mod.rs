@@ -2,8 +2,8 @@
 //!
 //! A plugin is compiled once, kept on disk and in memory by its component's digest, and gets a fresh instance for
 //! every transform: nothing of one call is left for the next. A transform is bounded in work (fuel, the same verdict on
-//! every machine), time, memory and output; what it may import is a log. Whatever it does wrong is data, a
-//! [`PluginFault`]; an [`EngineError`] is the host's own failure.
+//! every machine), time, memory and output; what it may import is a log and placeholders of secrets, whose values never
+//! come here. Whatever it does wrong is data, a [`PluginFault`]; an [`EngineError`] is the host's own failure.
 //!
 //! Guests run on the caller's own thread, on a stack of their own, and let others run after every 70 µs: handing a transform to another thread would cost more than most transforms.
 //!
@@ -23,6 +23,7 @@ mod logs;
 mod output;
 mod plugins;
 mod scan;
+mod secrets;
 mod settings;
 mod state;
 mod wasi;
@@ -35,10 +36,12 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 
-use self::bindings::v1_0_0;
+use self::bindings::v1;
 use self::state::State;
 use crate::config::PluginConfig;
-use crate::model::{DeliveryId, Digest, Draft, Event, LogLine, PluginFault, PluginName, PluginVersion, Subscription};
+use crate::model::{
+    DeliveryId, Digest, Draft, Event, LogLine, PluginFault, PluginName, PluginVersion, Sealed, Subscription,
+};
 
 pub(crate) use self::compile::precompile;
 pub use self::plugins::Prepared;
@@ -126,6 +129,8 @@ pub struct Input<'a> {
     pub events: &'a [(&'a Event, &'a str)],
     /// The plugin's configuration as JSON text.
     pub config: &'a str,
+    /// The names of the secrets that it may ask placeholders of.
+    pub secrets: &'a [&'a str],
 }
 
 /// What came of a transform.
@@ -135,6 +140,8 @@ pub struct Transformed {
     pub result: Result<Shaped, PluginFault>,
     /// What it logged, whatever became of it.
     pub logs: Vec<LogLine>,
+    /// What the placeholders stand for that it got, each name once, whatever became of it.
+    pub sealed: Vec<Sealed>,
     /// The fuel that it used.
     pub fuel_used: u64,
     /// How long it took, without waiting for its turn.
@@ -175,7 +182,7 @@ impl Engine {
         let setup = |error: wasmtime::Error| EngineError::Setup(error.into());
         let wasmtime = wasmtime::Engine::new(&settings::run(limits)).map_err(setup)?;
         let mut linker = Linker::new(&wasmtime);
-        v1_0_0::link(&mut linker).map_err(setup)?;
+        v1::link(&mut linker).map_err(setup)?;
         let disk = disk::Disk::open(cache_dir, &wasmtime)
             .map_err(|source| EngineError::Folder { folder: cache_dir.to_owned(), source })?;
         Ok(Self(Arc::new(Inner {

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::OnceCell;
 use wasmtime::component::InstancePre;
 
-use super::bindings::v1_0_0;
+use super::bindings::v1;
 use super::state::State;
 use crate::model::Digest;
 
@@ -20,7 +20,7 @@ const PLUGINS_MAX: usize = 1_000;
 pub struct Prepared {
     pub(super) digest: Digest,
     pub(super) instance: InstancePre<State>,
-    pub(super) exports: v1_0_0::Exports,
+    pub(super) exports: v1::Exports,
     /// Whether it is made of several components, each with a memory of its own.
     pub(super) composed: bool,
 }

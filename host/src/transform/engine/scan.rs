@@ -13,15 +13,15 @@ use crate::config::PluginConfig;
 /// The interface that makes a component a plugin, without its version.
 const TRANSFORMER: &str = "hookmill:plugin/transformer";
 
-/// What a component may import beside WASI: functions from the log, and the contract's types.
-const IMPORTS: [&str; 2] = ["hookmill:plugin/log", "hookmill:plugin/types"];
+/// What a component may import beside WASI: functions of the log and the secrets, and the contract's types.
+const IMPORTS: [&str; 3] = ["hookmill:plugin/log", "hookmill:plugin/secrets", "hookmill:plugin/types"];
 
 /// The WASI packages that a language's runtime may ask for; they are answered, and grant nothing. HTTP is none of
 /// them: no runtime needs it to start, and a plugin that imports it means to use it.
 const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
 
-/// The contract's versions that this host speaks, as a reader sees them.
-const VERSIONS: &str = "1.0";
+/// The latest version of the contract that this host speaks, as a reader sees it; it speaks those before it, too.
+const LATEST: &str = "1.1";
 
 /// Core modules: Python has about a hundred.
 const MODULES_MAX: usize = 256;
@@ -144,12 +144,12 @@ impl Scan<'_> {
         let mine: Vec<_> = self.exports.iter().filter(|export| is_some_version(export, TRANSFORMER)).collect();
         match (mine.first(), self.exports.is_empty()) {
             (Some(export), _) => {
-                format!("it exports `{}`; this host knows version {VERSIONS} of the contract", shown(export))
+                format!("it exports `{}`; this host knows the contract from version 1.0 to {LATEST}", shown(export))
             }
-            (None, true) => format!("it does not export `{TRANSFORMER}@{VERSIONS}.0`; it exports nothing"),
+            (None, true) => format!("it does not export `{TRANSFORMER}@{LATEST}.0`; it exports nothing"),
             (None, false) => {
                 let names: Vec<_> = self.exports.iter().take(8).map(|name| format!("`{}`", shown(name))).collect();
-                format!("it does not export `{TRANSFORMER}@{VERSIONS}.0`; it exports {}", names.join(", "))
+                format!("it does not export `{TRANSFORMER}@{LATEST}.0`; it exports {}", names.join(", "))
             }
         }
     }
@@ -183,17 +183,20 @@ fn check_import(name: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     if IMPORTS.iter().any(|ours| is_some_version(name, ours)) {
-        return refuse(format!("it imports `{}`; this host knows version {VERSIONS} of the contract", shown(name)));
+        return refuse(format!(
+            "it imports `{}`; this host knows the contract from version 1.0 to {LATEST}",
+            shown(name)
+        ));
     }
     refuse(format!(
-        "it imports `{}`; a plugin may import `hookmill:plugin/log` and nothing else but WASI 0.2",
+        "it imports `{}`; a plugin may import `hookmill:plugin/log`, `hookmill:plugin/secrets` and nothing else but WASI 0.2",
         shown(name)
     ))
 }
 
-/// Whether this is the interface in a version that this host speaks: 1.0 with any patch.
+/// Whether this is the interface in a version that this host speaks: 1.0 or 1.1 with any patch.
 fn is_ours(name: &str, interface: &str) -> bool {
-    version_of(name, interface).is_some_and(|version| version.major == 1 && version.minor == 0)
+    version_of(name, interface).is_some_and(|version| version.major == 1 && version.minor <= 1)
 }
 
 fn is_some_version(name: &str, interface: &str) -> bool {

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::limits::Limiter;
 use super::logs::Logs;
+use super::secrets::Secrets;
 use crate::config::PluginConfig;
 
 /// The data of one store: made for a transform, gone after it.
@@ -13,6 +14,7 @@ use crate::config::PluginConfig;
 pub(super) struct State {
     pub(super) limiter: Limiter,
     pub(super) logs: Logs,
+    pub(super) secrets: Secrets,
     /// Bytes that the call under way took from the guest, to be charged for.
     pub(super) moved: usize,
     /// The fuel that was left when the guest last let others run.
@@ -26,11 +28,13 @@ pub(super) struct State {
 }
 
 impl State {
-    /// For a transform with this much fuel, which gets `now` for the time and `seed` for its randomness.
-    pub(super) fn new(limits: &PluginConfig, fuel: u64, now: Duration, seed: String) -> Self {
+    /// For a transform with this much fuel, which gets `now` for the time and `seed` for its randomness, and may ask for
+    /// `secrets`.
+    pub(super) fn new(limits: &PluginConfig, fuel: u64, now: Duration, seed: String, secrets: Vec<String>) -> Self {
         Self {
             limiter: Limiter::new(limits),
             logs: Logs::new(limits.log_bytes_max),
+            secrets: Secrets::new(secrets),
             moved: 0,
             yielded_at: fuel,
             interval_began: Instant::now(),

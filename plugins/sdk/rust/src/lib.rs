@@ -8,11 +8,11 @@ pub mod form;
 pub mod json;
 pub mod number;
 
-/// The bindings of `wit/1.0.0/plugin.wit`, as wit-bindgen makes them.
+/// The bindings of `wit/1.1.0/plugin.wit`, as wit-bindgen makes them.
 #[allow(missing_docs, reason = "made from the WIT, which documents what is to be said")]
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "../../../wit/1.0.0",
+        path: "../../../wit/1.1.0",
         world: "plugin",
         export_macro_name: "export_bindings",
         pub_export_macro: true,
@@ -74,6 +74,17 @@ impl<P: Plugin> bindings::exports::hookmill::plugin::transformer::Guest for Expo
 /// If it is not of this shape: then no later attempt can do better.
 pub fn config<C: serde::de::DeserializeOwned>(text: &str) -> Result<C, Failure> {
     serde_json::from_str(text).map_err(|e| refuse(format!("the configuration is wrong: {e}")))
+}
+
+/// The placeholder of the subscription's secret with this name, to be put as it is into a header's value or the body.
+///
+/// The host puts the secret in its place once the plugin has ended: no plugin sees it. `signing` names the subscription's
+/// newest signing secret.
+///
+/// # Errors
+/// If the subscription has no such secret; says what to do.
+pub fn secret(name: &str) -> Result<String, Failure> {
+    bindings::hookmill::plugin::secrets::placeholder(name).map_err(refuse)
 }
 
 /// A failure that no later attempt can mend.

@@ -8,11 +8,12 @@ use std::io::Write as _;
 
 #[allow(missing_docs, unused_qualifications, clippy::all)]
 mod bindings {
-    wit_bindgen::generate!({ path: "../../../wit/1.0.0", world: "plugin" });
+    wit_bindgen::generate!({ path: "../../../wit/1.1.0", world: "plugin" });
 }
 
 use bindings::exports::hookmill::plugin::transformer::Guest;
 use bindings::hookmill::plugin::log::{self, Level};
+use bindings::hookmill::plugin::secrets::placeholder;
 use bindings::hookmill::plugin::types::{Binary, Body, Delivery, Description, Failure, Outcome, Request};
 
 struct Rogue;
@@ -72,6 +73,13 @@ fn request(word: &str, rest: &str, delivery: &Delivery) -> Request {
         "fields" => request.body = Body::Form(vec![(String::new(), String::new()); number(rest)]),
         "utf8" => request.body = Body::Text(no_utf8()),
         "log-utf8" => log::write(Level::Info, &no_utf8()),
+        "secret" => request.headers.push(("x-secret".to_owned(), told_secret(rest))),
+        "secrets" => rest.split(',').for_each(|name| {
+            told_secret(name);
+        }),
+        "ask" => (0..number(rest)).for_each(|_| {
+            black_box(placeholder("signing")).expect("there is one");
+        }),
         "log" => log::write(Level::Error, rest),
         "log-long" => log::write(Level::Warn, &"y".repeat(number(rest))),
         "log-many" => (0..number(rest)).for_each(|n| log::write(Level::Debug, &n.to_string())),
@@ -142,6 +150,14 @@ fn misbehave(word: &str, rest: &str) {
         }
         other => panic!("told to do {other}"),
     }
+}
+
+/// Asks for a secret and tells the answer wherever it can.
+fn told_secret(name: &str) -> String {
+    let answer = placeholder(name).unwrap_or_else(|reason| format!("refused: {reason}"));
+    log::write(Level::Info, &answer);
+    println!("{answer}");
+    answer
 }
 
 /// Everything that a plugin is given, and everything that WASI could tell.

@@ -1,4 +1,4 @@
-//! Version 1.0.0 of the contract.
+//! Version 1 of the contract, of which 1.1.0 is the latest.
 
 use wasmtime::component::{Component, ComponentExportIndex, Instance, Linker, TypedFunc};
 use wasmtime::{Result, Store};
@@ -16,7 +16,7 @@ use crate::transform::engine::{Input, Shaped, cut};
 mod generated {
     // Parameters borrow: an event's data goes from the host's memory into the guest's and nowhere between.
     wasmtime::component::bindgen!({
-        path: "../wit/1.0.0",
+        path: "../wit/1.1.0",
         world: "plugin",
         ownership: Borrowing { duplicate_if_necessary: true },
     });
@@ -24,8 +24,9 @@ mod generated {
 
 pub(in crate::transform::engine) use types::Description;
 
-/// The name under which a component exports the contract. wasmtime finds a later patch of it, too.
-const TRANSFORMER: &str = "hookmill:plugin/transformer@1.0.0";
+/// The name under which a component exports the contract. wasmtime finds every version 1 by it, and links an import of
+/// any to what [`link`] defines; `scan` has refused those that are later than this host.
+const TRANSFORMER: &str = "hookmill:plugin/transformer@1.1.0";
 
 type Describe = TypedFunc<(), (Description,)>;
 type Transform<'a> = TypedFunc<(types::Delivery<'a>,), (Result<types::Outcome, types::Failure>,)>;
@@ -125,7 +126,7 @@ fn as_body(body: types::Body) -> Body {
 
 /// Defines what a plugin may import of this version.
 pub(in crate::transform::engine) fn link(linker: &mut Linker<State>) -> Result<()> {
-    let mut log = linker.instance("hookmill:plugin/log@1.0.0")?;
+    let mut log = linker.instance("hookmill:plugin/log@1.1.0")?;
     host_function(&mut log, "write", |state, (level, message): (Level, String)| {
         state.moved += message.len();
         let level = match level {
@@ -136,5 +137,12 @@ pub(in crate::transform::engine) fn link(linker: &mut Linker<State>) -> Result<(
         };
         state.logs.write(level, message);
         Ok(())
+    })?;
+    let mut secrets = linker.instance("hookmill:plugin/secrets@1.1.0")?;
+    host_function(&mut secrets, "placeholder", |state, (name,): (String,)| {
+        let answer = state.secrets.placeholder(&name);
+        let (Ok(text) | Err(text)) = &answer;
+        state.moved += name.len() + text.len();
+        Ok((answer,))
     })
 }
