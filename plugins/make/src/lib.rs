@@ -1,12 +1,15 @@
 //! Make's custom webhook: nested JSON, or a form with bracketed keys, whichever the subscription asks for.
 
 use hookmill_plugin::{
-    Body, Delivery, Description, Failure, Outcome, Plugin, deliver_within, export, form, json, refuse,
+    Body, Delivery, Description, Failure, Outcome, Plugin, deliver_within, export, form, json, refuse, secret,
 };
 use serde::Deserialize;
 
 /// What Make takes.
 const BODY_BYTES_MAX: usize = 5_242_880;
+
+/// The header in which Make looks for a webhook's API key.
+const API_KEY: &str = "x-make-apikey";
 
 /// The plugin.
 pub struct Make;
@@ -18,6 +21,8 @@ pub struct Config {
     /// Whether a single event is sent as a list, too.
     #[serde(default)]
     list: bool,
+    /// The sealed secret that is the webhook's API key in Make.
+    api_key_secret: Option<String>,
 }
 
 impl Plugin for Make {
@@ -26,7 +31,7 @@ impl Plugin for Make {
     fn describe() -> Description {
         Description {
             name: "make".into(),
-            version: "1.0.0".into(),
+            version: "1.1.0".into(),
             summary: "Make's custom webhook: nested JSON, or a form with bracketed keys".into(),
             content_types: vec!["application/json".into(), "application/x-www-form-urlencoded".into()],
             config_schema: include_str!("config.schema.json").into(),
@@ -46,7 +51,11 @@ impl Plugin for Make {
                 )));
             }
         };
-        deliver_within(body, BODY_BYTES_MAX, "Make")
+        let mut outcome = deliver_within(body, BODY_BYTES_MAX, "Make")?;
+        if let (Some(name), Outcome::Deliver(request)) = (&config.api_key_secret, &mut outcome) {
+            request.headers.push((API_KEY.to_owned(), secret(name)?));
+        }
+        Ok(outcome)
     }
 }
 
