@@ -9,5 +9,8 @@ fn main() {
         "hookmill-slack",
         "hookmill-template",
         "hookmill-jq",
+        "hookmill-livespace",
+        "hookmill-breakcold",
+        "hookmill-leadsquared",
     ]);
 }

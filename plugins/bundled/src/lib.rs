@@ -18,4 +18,7 @@ pub const PLUGINS: &[Bundled] = &[
     Bundled { name: "slack", component: include_bytes!(env!("HOOKMILL_SLACK_WASM")) },
     Bundled { name: "template", component: include_bytes!(env!("HOOKMILL_TEMPLATE_WASM")) },
     Bundled { name: "jq", component: include_bytes!(env!("HOOKMILL_JQ_WASM")) },
+    Bundled { name: "livespace", component: include_bytes!(env!("HOOKMILL_LIVESPACE_WASM")) },
+    Bundled { name: "breakcold", component: include_bytes!(env!("HOOKMILL_BREAKCOLD_WASM")) },
+    Bundled { name: "leadsquared", component: include_bytes!(env!("HOOKMILL_LEADSQUARED_WASM")) },
 ];
