@@ -134,6 +134,8 @@ fn event(posted: &Posted) -> Event {
         occurred_at: posted.occurred_at,
         accepted_at: posted.occurred_at,
         data: posted.data.clone().into(),
+        changed_fields: None,
+        previous: None,
     }
 }
 

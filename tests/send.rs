@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hookmill::config::SendConfig;
-use hookmill::model::{Answer, DeliveryId, Method, Request, Secret, SendFault, SendFaultCode};
+use hookmill::model::{Answer, DeliveryId, Request, Secret, SendFault, SendFaultCode, Signing};
 use hookmill::send::{Client, Sent};
-use hookmill::sign::sign;
-use http::{HeaderMap, HeaderValue};
+use hookmill::sign::{Signed, sign};
+use http::{HeaderMap, HeaderValue, Method};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 
@@ -30,7 +30,8 @@ fn client() -> Client {
 fn post(url: &str, body: &str) -> Request {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
-    Request { method: Method::Post, url: url.parse().unwrap(), headers, body: Bytes::copy_from_slice(body.as_bytes()) }
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    Request { method: Method::POST, url: url.parse().unwrap(), headers, body, sealed: Vec::new() }
 }
 
 async fn send(client: &Client, url: &str, timeout: Duration) -> Sent {
@@ -60,7 +61,9 @@ async fn a_request_arrives_byte_for_byte_and_its_answer_comes_back() {
     receiver.script("/hook", [Reply::Answer { status: 418, headers, body: b"teapot".to_vec() }]);
     let body = "{ \"a\":12.50, \"name\":\"Zoë 🦀\" }";
     let request = post(&receiver.url("/hook?token=a+b&x=%20"), body);
-    let signature = sign(DeliveryId::new(Timestamp::now()), 1_700_000_000, body.as_bytes(), &[Secret::generate()]);
+    let id = DeliveryId::new(Timestamp::now());
+    let signed = Signed { id, timestamp_s: 1_700_000_000, url: request.url.as_str(), body: body.as_bytes() };
+    let signature = sign(&Signing::default(), &[Secret::generate()], &signed);
 
     let answer = client().send(&request, &signature, LONG).await.result.unwrap();
 
@@ -79,13 +82,13 @@ async fn a_request_arrives_byte_for_byte_and_its_answer_comes_back() {
 #[tokio::test]
 async fn each_method_goes_out_and_a_get_has_no_body() {
     let receiver = Receiver::start().await;
-    for method in [Method::Post, Method::Put, Method::Patch, Method::Get] {
-        let body = if method == Method::Get { "" } else { "a=1&b=%20" };
-        let request = Request { method, ..post(&receiver.url("/hook"), body) };
+    for method in [Method::POST, Method::PUT, Method::PATCH, Method::GET] {
+        let body = if method == Method::GET { "" } else { "a=1&b=%20" };
+        let request = Request { method: method.clone(), ..post(&receiver.url("/hook"), body) };
         assert_eq!(client().send(&request, &HeaderMap::new(), LONG).await.result.unwrap().status, 204);
         let received = &receiver.take(1).await[0];
         assert_eq!((received.method.as_str(), received.text()), (method.as_str(), body));
-        assert_eq!(received.header("content-length").is_some(), method != Method::Get);
+        assert_eq!(received.header("content-length").is_some(), method != Method::GET);
     }
 }
 

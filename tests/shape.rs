@@ -2,10 +2,9 @@
 
 use hookmill::config::PluginConfig;
 use hookmill::model::{
-    Body, ContentType, CustomHeader, DeliveryId, Draft, EventId, EventType, Method, PluginFaultCode, Request,
-    Subscription,
+    Body, ContentType, CustomHeader, DeliveryId, Draft, EventType, Method, PluginFaultCode, Request, Subscription,
 };
-use hookmill::sign::sign;
+use hookmill::sign::{Signed, sign};
 use hookmill::transform::request::{
     About, as_sent, assemble, check_header_name, check_header_value, check_url, forbidden_header,
 };
@@ -13,7 +12,7 @@ use hookmill::transform::shape::{Shown, shape};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use crate::support::fixtures::subscription;
+use crate::support::fixtures::{delivery, event, subscription};
 
 const NUMBERS: &str = r#"{"a":12.50,"b":1e400,"c":12345678901234567890,"d":-0,"e":1E+2,"f":0.10}"#;
 
@@ -105,12 +104,9 @@ fn custom(name: &str, value: &str, secret: bool) -> CustomHeader {
 }
 
 fn request(subscription: &Subscription, draft: Draft) -> Result<Request, PluginFaultCode> {
-    let about = About {
-        event_id: &EventId::parse("evt_1").unwrap(),
-        event_type: &EventType::parse("lead.create").unwrap(),
-        attempt: 3,
-    };
-    assemble(subscription, draft, &about, &PluginConfig::default()).map_err(|fault| fault.code)
+    let delivery = delivery(subscription, event("lead.create", "{}"));
+    let about = About { delivery: &delivery, attempt: 3 };
+    assemble(subscription, draft, Vec::new(), &about, &PluginConfig::default()).map_err(|fault| fault.code)
 }
 
 fn header<'a>(request: &'a Request, name: &str) -> Vec<&'a str> {
@@ -171,7 +167,7 @@ fn a_get_carries_its_fields_in_the_query() {
 fn a_plugins_method_wins_over_the_subscriptions() {
     let mut asks = draft(Body::Json("{}".to_owned()));
     asks.method = Some(Method::Patch);
-    assert_eq!(request(&subscription("http://example.com/"), asks).unwrap().method, Method::Patch);
+    assert_eq!(request(&subscription("http://example.com/"), asks).unwrap().method, http::Method::PATCH);
 }
 
 #[test]
@@ -210,7 +206,9 @@ fn the_history_shows_the_signature_but_no_secret_header() {
     let mut subscription = subscription("http://example.com/?a=1");
     subscription.headers = vec![custom("X-Key", "hunter2", true), custom("X-Shown", "1", false)];
     let request = request(&subscription, draft(Body::Json("{}".to_owned()))).unwrap();
-    let signature = sign(DeliveryId::new(Timestamp::now()), 1, &request.body, &subscription.secrets);
+    let id = DeliveryId::new(Timestamp::now());
+    let signed = Signed { id, timestamp_s: 1, url: request.url.as_str(), body: &request.body };
+    let signature = sign(&subscription.signing, &subscription.secrets, &signed);
     let sent = as_sent(&request, &signature, &subscription.headers);
     let shown = |name: &str| sent.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
     assert_eq!((sent.method.as_str(), sent.url.as_str()), ("POST", "http://example.com/?a=1"));

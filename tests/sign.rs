@@ -1,7 +1,7 @@
 //! Sign: the official verifier takes what the host signs, whatever the content type.
 
-use hookmill::model::{DeliveryId, Secret};
-use hookmill::sign::{sign, signatures};
+use hookmill::model::{DeliveryId, Secret, Signing};
+use hookmill::sign::{Signed, sign, signatures};
 use http::HeaderMap;
 use jiff::Timestamp;
 use standardwebhooks::Webhook;
@@ -11,12 +11,14 @@ const FORM: &str = "type=lead.create&data%5Bname%5D=Zo%C3%AB%20%F0%9F%A6%80";
 const TEXT: &str = "Zoë bought 3 × 🦀\n";
 
 fn verifies(secret: &Secret, body: &[u8], headers: &HeaderMap) -> bool {
-    Webhook::new(&secret.reveal()).unwrap().verify(body, headers).is_ok()
+    Webhook::new(secret.reveal()).unwrap().verify(body, headers).is_ok()
 }
 
 fn signed(body: &str, secrets: &[Secret]) -> HeaderMap {
     let now = Timestamp::now();
-    sign(DeliveryId::new(now), now.as_second(), body.as_bytes(), secrets)
+    let (id, timestamp_s) = (DeliveryId::new(now), now.as_second());
+    let signed = Signed { id, timestamp_s, url: "https://example.com/", body: body.as_bytes() };
+    sign(&Signing::default(), secrets, &signed)
 }
 
 #[test]

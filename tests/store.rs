@@ -103,7 +103,14 @@ pub trait To {
 impl To for NewEvent {
     fn to(mut self, subscription_id: SubscriptionId, due_at: Timestamp) -> NewEvent {
         let id = DeliveryId::new(self.event.accepted_at);
-        self.deliveries.push(NewDelivery { id, subscription_id, due_at, claimed_until: None });
+        self.deliveries.push(NewDelivery {
+            id,
+            subscription_id,
+            due_at,
+            claimed_until: None,
+            batch: None,
+            test: false,
+        });
         self
     }
 }
@@ -120,6 +127,8 @@ pub fn event_at(space: &SpaceId, id: &str, data: &str, accepted_at: Timestamp) -
         occurred_at: now() - Duration::from_secs(5),
         accepted_at,
         data: RawValue::from_string(data.to_owned()).unwrap().into(),
+        changed_fields: None,
+        previous: None,
     };
     NewEvent { event: Arc::new(event), content_sha256: [1; 32], deliveries: vec![] }
 }
@@ -170,6 +179,8 @@ pub fn record(claimed: &Delivery, outcome: Option<Outcome>, state: DeliveryState
         at: after(2),
         reason: Some("because".to_owned()),
         pause: None,
+        pause_after: None,
+        test: false,
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request as Incoming;
 use hookmill::config::SendConfig;
-use hookmill::model::{Method, Request, SendFaultCode};
+use hookmill::model::{Request, SendFaultCode};
 use hookmill::send::{Client, Sent};
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -96,7 +96,8 @@ fn client(roots: Vec<reqwest::Certificate>) -> Client {
 
 async fn send(client: &Client, port: u16) -> Sent {
     let url = format!("https://localhost:{port}/hook").parse().unwrap();
-    let request = Request { method: Method::Post, url, headers: HeaderMap::new(), body: "four".into() };
+    let request =
+        Request { method: Method::POST, url, headers: HeaderMap::new(), body: "four".into(), sealed: Vec::new() };
     client.send(&request, &HeaderMap::new(), Duration::from_secs(10)).await
 }
 

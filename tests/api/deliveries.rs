@@ -43,8 +43,10 @@ async fn record(api: &TestApi, request: Option<SentRequest>, outcome: Outcome, s
         at: now,
         reason: Some("because".to_owned()),
         pause: None,
+        pause_after: None,
+        test: false,
     };
-    assert_eq!(api.host.store.record(vec![record]).await.unwrap(), [Recorded::Written]);
+    assert_eq!(api.host.store.record(vec![record]).await.unwrap(), [Recorded::Written { paused: false }]);
 }
 
 fn sent(body: &'static [u8]) -> SentRequest {
@@ -53,6 +55,7 @@ fn sent(body: &'static [u8]) -> SentRequest {
         url: "https://hooks.example.com/1".to_owned(),
         headers: vec![("x-token".to_owned(), "***".to_owned())],
         body: Bytes::from_static(body),
+        sealed: vec![],
     }
 }
 

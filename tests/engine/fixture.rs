@@ -105,6 +105,8 @@ fn event(data: &str) -> Event {
         occurred_at: "2026-04-29T11:13:55.021Z".parse().expect("a time"),
         accepted_at: "2026-04-29T11:13:56Z".parse().expect("a time"),
         data: RawValue::from_string(data.to_owned()).expect("JSON").into(),
+        changed_fields: None,
+        previous: None,
     }
 }
 

@@ -16,7 +16,7 @@ async fn the_same_event_again_is_a_repeat_and_another_of_its_id_a_conflict() {
     let mut other = again.clone();
     other.content_sha256 = [2; 32];
 
-    assert_eq!(kept.store.accept(vec![first]).await.unwrap(), [Accepted::New]);
+    assert_eq!(kept.store.accept(vec![first]).await.unwrap(), [Accepted::New { filled: None }]);
     again.deliveries.clear();
     let answers = kept.store.accept(vec![again, other]).await.unwrap();
 
@@ -35,7 +35,10 @@ async fn a_batch_may_hold_an_event_twice() {
 
     let answers = kept.store.accept(vec![twice(), twice(), other, conflicting]).await.unwrap();
 
-    assert_eq!(answers, [Accepted::New, repeat(1), Accepted::New, Accepted::Conflict]);
+    assert_eq!(
+        answers,
+        [Accepted::New { filled: None }, repeat(1), Accepted::New { filled: None }, Accepted::Conflict]
+    );
     assert_eq!(kept.claim(now()).await.len(), 2);
 }
 
@@ -47,7 +50,7 @@ async fn an_events_id_is_unique_in_its_space_only() {
 
     let answers = kept.store.accept(vec![event(&kept.space, "e1", "{}"), event(&elsewhere, "e1", "[]")]).await.unwrap();
 
-    assert_eq!(answers, [Accepted::New, Accepted::New]);
+    assert_eq!(answers, [Accepted::New { filled: None }, Accepted::New { filled: None }]);
     let (found, _) = kept.store.event(&elsewhere, &EventId::parse("e1").unwrap()).await.unwrap().unwrap();
     assert_eq!(found.data.get(), "[]");
 }

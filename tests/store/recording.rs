@@ -17,7 +17,7 @@ async fn claimed() -> (Kept, Delivery) {
 }
 
 async fn write(kept: &Kept, record: hookmill::store::Record) {
-    assert_eq!(kept.store.record(vec![record]).await.unwrap(), [Recorded::Written]);
+    assert_eq!(kept.store.record(vec![record]).await.unwrap(), [Recorded::Written { paused: false }]);
 }
 
 async fn activity(kept: &Kept, of: &Delivery) -> Activity {
@@ -51,7 +51,7 @@ async fn whats_recorded_twice_is_written_once() {
     let (kept, claimed) = claimed().await;
     let answers = kept.store.record(vec![delivered(&claimed), delivered(&claimed)]).await.unwrap();
 
-    assert_eq!(answers, [Recorded::Written, Recorded::Stale]);
+    assert_eq!(answers, [Recorded::Written { paused: false }, Recorded::Stale]);
     assert_eq!(kept.read(claimed.id).await.1.len(), 1);
 }
 
@@ -62,6 +62,7 @@ async fn an_attempt_comes_back_as_it_was_made() {
         url: "https://example.com/hook?a=%C3%A9".to_owned(),
         headers: vec![("x-a".to_owned(), "é\"".to_owned()), ("x-a".to_owned(), String::new())],
         body: Bytes::from_static(b"{\"p\":12.50,\"n\":1e400,\"p\":12345678901234567890}\x00\xff\xfe"),
+        sealed: vec![],
     };
     let answer = Answer {
         status: 200,
@@ -107,7 +108,10 @@ async fn failures_in_a_row_are_counted_until_a_success() {
 
     assert_eq!(activity(&kept, &claimed[0]).await, Activity::default());
     kept.store.record(vec![refused(&claimed[0]), refused(&claimed[1]), skipped]).await.unwrap();
-    assert_eq!(activity(&kept, &claimed[0]).await, Activity { failure_streak: 2, last_triggered_at: Some(after(1)) });
+    assert_eq!(
+        activity(&kept, &claimed[0]).await,
+        Activity { failure_streak: 2, failed_deliveries: 0, last_triggered_at: Some(after(1)) }
+    );
     kept.store.record(vec![refused(&claimed[3])]).await.unwrap();
     assert_eq!(activity(&kept, &claimed[0]).await.failure_streak, 3);
     kept.store.record(vec![refused(&claimed[4]), delivered(&claimed[5]), refused(&claimed[6])]).await.unwrap();
@@ -213,14 +217,14 @@ async fn a_caller_can_cancel_what_goes_on_and_retry_what_does_not() {
     let command = async |command, at| kept.store.command(&kept.space, id, command, at).await.unwrap();
 
     assert_eq!(command(Command::Cancel, after(1)).await, Commanded::InFlight);
-    assert_eq!(command(Command::Retry, after(1)).await, Commanded::InFlight);
+    assert_eq!(command(Command::Retry { exact: false }, after(1)).await, Commanded::InFlight);
     write(&kept, record(&claimed, Some(Outcome::Refused(answered(500))), DeliveryState::Pending)).await;
-    assert_eq!(command(Command::Retry, after(10)).await, Commanded::Done);
+    assert_eq!(command(Command::Retry { exact: false }, after(10)).await, Commanded::Done);
     assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(10)));
     assert_eq!(command(Command::Cancel, after(11)).await, Commanded::Done);
     assert_eq!(command(Command::Cancel, after(12)).await, Commanded::NotIn(DeliveryState::Cancelled));
     assert_eq!(kept.store.next_due(&[]).await.unwrap(), None);
-    assert_eq!(command(Command::Retry, after(13)).await, Commanded::Done);
+    assert_eq!(command(Command::Retry { exact: false }, after(13)).await, Commanded::Done);
     let again = kept.claim(after(13)).await.remove(0);
     assert_eq!((again.attempts, again.completed_at, again.reason), (1, None, None));
 }
@@ -241,7 +245,7 @@ async fn what_is_held_can_be_cancelled_but_not_retried() {
     write(&kept, record(&claimed, None, DeliveryState::Held)).await;
 
     let command = async |command| kept.store.command(&kept.space, claimed.id, command, after(9)).await.unwrap();
-    assert_eq!(command(Command::Retry).await, Commanded::NotIn(DeliveryState::Held));
+    assert_eq!(command(Command::Retry { exact: false }).await, Commanded::NotIn(DeliveryState::Held));
     assert_eq!(command(Command::Cancel).await, Commanded::Done);
     assert_eq!(kept.state(claimed.id).await, DeliveryState::Cancelled);
 }

@@ -33,7 +33,7 @@ async fn what_queues_up_is_committed_together() {
     };
     let (answers, ()) = tokio::join!(all, release);
 
-    assert!(answers.iter().all(|answer| answer.as_ref().unwrap() == &[Accepted::New]));
+    assert!(answers.iter().all(|answer| answer.as_ref().unwrap() == &[Accepted::New { filled: None }]));
     let made = commits(&kept) - before;
     assert!((1..=20).contains(&made), "{made} commits for 1,000 operations");
 }

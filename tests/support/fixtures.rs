@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hookmill::model::{Event, EventId, EventType, Pattern, SpaceId, Subscription};
+use hookmill::model::{Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Pattern, SpaceId, Subscription};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
@@ -26,5 +26,25 @@ pub fn event(kind: &str, data: &str) -> Event {
         occurred_at: start(),
         accepted_at: start(),
         data: Arc::from(RawValue::from_string(data.to_owned()).unwrap()),
+        changed_fields: None,
+        previous: None,
+    }
+}
+
+/// A delivery of this event that nobody has tried yet.
+pub fn delivery(subscription: &Subscription, event: Event) -> Delivery {
+    Delivery {
+        id: DeliveryId::new(start()),
+        subscription_id: subscription.id,
+        event: event.into(),
+        more: Vec::new(),
+        test: false,
+        exact: false,
+        state: DeliveryState::Pending,
+        attempts: 0,
+        due_at: start(),
+        claimed_until: None,
+        completed_at: None,
+        reason: None,
     }
 }

@@ -53,11 +53,8 @@ async fn try_attempt(host: &Host, delivery: Delivery, claimed_until: Timestamp) 
         host.inbox.due(claimed_until);
         return Ok(());
     }
-    let attempt = if delivery.exact {
-        repeat(host, &live, &delivery).await?
-    } else {
-        make(host, &live, &delivery).await?
-    };
+    let attempt =
+        if delivery.exact { repeat(host, &live, &delivery).await? } else { make(host, &live, &delivery).await? };
     finish(host, &live, &delivery, claimed_until, attempt).await
 }
 
@@ -75,7 +72,8 @@ async fn make(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result<A
     let Transformed { result, logs, fuel_used, took_us } = shape(host, live, delivery, number).await?;
     let (request, outcome, send_us) = match result {
         Ok(Shaped::Deliver(request)) => {
-            let (sent, answer) = signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await;
+            let (sent, answer) =
+                signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await;
             (Some(sent), judge(subscription, answer.result), answer.took_us)
         }
         Ok(Shaped::Skip(reason)) => (None, Outcome::Skipped(reason), 0),

@@ -102,7 +102,9 @@ fn judge(host: &Host, handshake: &Handshake, result: &Result<Answer, SendFault>)
     }
     if handshake.kind == HandshakeKind::CloudEvents && !consents(answer, &host.config.send.origin) {
         let origin = &host.config.send.origin;
-        return Err(format!("the answer has no WebHook-Allowed-Origin of `{origin}` or `*`: a status alone is no consent"));
+        return Err(format!(
+            "the answer has no WebHook-Allowed-Origin of `{origin}` or `*`: a status alone is no consent"
+        ));
     }
     Ok(())
 }

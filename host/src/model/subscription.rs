@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    AnswerRule, Batch, Handshake, HandshakeReport, Invalid, Pattern, PluginRef, QueryParameter, Secret, Signing, SpaceId,
-    SubscriptionId, SuccessCodes, Trigger,
+    AnswerRule, Batch, Handshake, HandshakeReport, Invalid, Pattern, PluginRef, QueryParameter, Secret, Signing,
+    SpaceId, SubscriptionId, SuccessCodes, Trigger,
 };
 
 /// A subscription as it is kept. Its fields are checked where it is made (`accept`), one by one, so that the error

@@ -334,12 +334,7 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Commanded, StoreError>;
     /// Forgets up to `limit` of a subscription's final deliveries, with their attempts, whose events were accepted
     /// before `before`, oldest first; returns how many.
-    async fn forget(
-        &self,
-        subscription: SubscriptionId,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<usize, StoreError>;
+    async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
     /// How many deliveries are in each state that is not final.
     async fn backlog(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError>;
     /// Whether the store answers.

@@ -129,9 +129,7 @@ fn shape_of(
     limits: &PluginConfig,
     subscription: &Subscription,
 ) -> Result<engine::Shaped, PluginFault> {
-    let shown: Vec<_> = events
-        .iter()
-        .map(|(event, data)| Shown { kind: &event.kind, occurred_at: event.occurred_at, data })
-        .collect();
+    let shown: Vec<_> =
+        events.iter().map(|(event, data)| Shown { kind: &event.kind, occurred_at: event.occurred_at, data }).collect();
     shape::shape(subscription.content_type, &shown, limits.output_bytes_max).map(engine::Shaped::Deliver)
 }

@@ -21,6 +21,8 @@ enum Place {
     Json,
     Form,
     AsItIs,
+    /// Bytes of the plugin's own making: nobody knows how a text is written in them.
+    Nowhere,
 }
 
 /// The request as it goes out: `request` with its subscription's secrets in it. A secret that is gone by now is an empty
@@ -30,11 +32,14 @@ pub fn unseal(request: &Request, subscription: &Subscription) -> Request {
     let place = match request.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) {
         Some(b"application/json") => Place::Json,
         Some(b"application/x-www-form-urlencoded") => Place::Form,
-        _ => Place::AsItIs,
+        Some(b"text/plain; charset=utf-8") => Place::AsItIs,
+        _ => Place::Nowhere,
     };
     for Sealed { placeholder, name } in &request.sealed {
         let value = subscription.sealed_secret(name).map_or("", |secret| secret.reveal());
-        unsealed.body = replaced(&unsealed.body, placeholder, &written(value, place));
+        if let Some(written) = written(value, place) {
+            unsealed.body = replaced(&unsealed.body, placeholder, &written);
+        }
         unseal_headers(&mut unsealed.headers, placeholder, value);
     }
     unsealed
@@ -45,15 +50,16 @@ pub fn masked(bytes: &Bytes, sealed: &[Sealed]) -> Bytes {
     sealed.iter().fold(bytes.clone(), |bytes, sealed| replaced(&bytes, &sealed.placeholder, MASK))
 }
 
-fn written(value: &str, place: Place) -> String {
-    match place {
+fn written(value: &str, place: Place) -> Option<String> {
+    Some(match place {
         Place::Json => {
             let quoted = serde_json::to_string(value).expect("a string is always JSON");
             quoted[1..quoted.len() - 1].to_owned()
         }
         Place::Form => as_form_text(value),
         Place::AsItIs => value.to_owned(),
-    }
+        Place::Nowhere => return None,
+    })
 }
 
 fn replaced(bytes: &Bytes, placeholder: &str, value: &str) -> Bytes {

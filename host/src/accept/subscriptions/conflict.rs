@@ -26,7 +26,8 @@ pub(super) fn check(registry: &Registry, new: &Subscription, allow_identical: bo
     for field in new.trigger.iter().flat_map(|trigger| &trigger.fields) {
         if let Some(other) = registry.triggered_by(&new.space, field).filter(|other| other.subscription.id != new.id) {
             let Subscription { id, name, .. } = &other.subscription;
-            let detail = format!("the field `{field}` triggers `{name}` ({id}) already: a field triggers one subscription");
+            let detail =
+                format!("the field `{field}` triggers `{name}` ({id}) already: a field triggers one subscription");
             return Err(Problem::new(Code::TriggerTaken, detail));
         }
     }

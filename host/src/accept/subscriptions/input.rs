@@ -18,12 +18,12 @@ use super::super::{check_description, check_name};
 use super::{document, rules};
 use crate::matching::Condition;
 use crate::model::{
-    AnswerRule, Batch, ContentType, CustomHeader, FieldSelection, Handshake, HandshakeKind, Method, Pattern, PluginName,
-    PluginRef, PluginVersion, QueryParameter, RetryPolicy, Secret, Signing, SpaceId, Subscription, SubscriptionId,
-    SubscriptionState, SuccessCodes, Trigger,
+    AnswerRule, Batch, ContentType, CustomHeader, FieldSelection, Handshake, HandshakeKind, Method, Pattern,
+    PluginName, PluginRef, PluginVersion, QueryParameter, RetryPolicy, Secret, Signing, SpaceId, Subscription,
+    SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
 };
-use crate::transform::seal::MASK;
 use crate::transform::request::{check_header_name, check_header_value, check_url};
+use crate::transform::seal::MASK;
 use crate::transform::select::Selector;
 
 /// 30 days: the longest delay.

@@ -154,11 +154,14 @@ async fn change_subscription(
     let id = params.get("subscription")?;
     let given: SubscriptionInput = json::from_value(patch.clone().into())?;
     if let Some(pointer) = given.only_on_creation() {
-        return Err(Problem::field(pointer, match pointer {
-            "/secret" => "a secret is changed by POST …/rotate-secret, which keeps the old one",
-            "/state" => "a state is changed by POST …/activate and POST …/pause",
-            _ => "a subscription keeps its profile: create another one",
-        }));
+        return Err(Problem::field(
+            pointer,
+            match pointer {
+                "/secret" => "a secret is changed by POST …/rotate-secret, which keeps the old one",
+                "/state" => "a state is changed by POST …/activate and POST …/pause",
+                _ => "a subscription keeps its profile: create another one",
+            },
+        ));
     }
     unbroken(async move {
         let _changing = api.host.registry.changing().await;
@@ -203,7 +206,10 @@ async fn pause_subscription(
     let (subscription, activity) = change(api, space, id, |subscription| {
         match subscription.state {
             SubscriptionState::Draft => {
-                return Err(Problem::new(Code::SubscriptionState, "the subscription is a draft: there is nothing to pause"));
+                return Err(Problem::new(
+                    Code::SubscriptionState,
+                    "the subscription is a draft: there is nothing to pause",
+                ));
             }
             SubscriptionState::Paused => {}
             SubscriptionState::Verifying | SubscriptionState::Active | SubscriptionState::Deleted => {

@@ -6,9 +6,7 @@ use url::Url;
 
 use super::super::problem::Problem;
 use crate::matching::check_trigger;
-use crate::model::{
-    AnswerRule, Batch, HmacScheme, Invalid, QueryParameter, Secret, Signing, Subscription, Trigger,
-};
+use crate::model::{AnswerRule, Batch, HmacScheme, Invalid, QueryParameter, Secret, Signing, Subscription, Trigger};
 use crate::sign::{PREFIX_SLOTS, SIGNED_SLOTS};
 use crate::transform::request::{check_header_name, check_header_value};
 use crate::transform::seal::MASK;
@@ -38,9 +36,8 @@ pub(super) fn check_https(url: &Url, required: bool) -> Result<(), Problem> {
 pub(super) fn signing(signing: Signing) -> Result<Signing, Problem> {
     if let Signing::Hmac(HmacScheme { header, prefix, signed, timestamp_header, .. }) = &signing {
         let at = |member: &str| format!("/signing/{member}");
-        let check = |member: &str, checked: Result<(), Invalid>| {
-            checked.map_err(|right| Problem::field(at(member), right))
-        };
+        let check =
+            |member: &str, checked: Result<(), Invalid>| checked.map_err(|right| Problem::field(at(member), right));
         check("header", check_header_name(header))?;
         check("prefix", prefix.check(&PREFIX_SLOTS))?;
         check("prefix", check_header_value(prefix.as_str()))?;
@@ -71,7 +68,10 @@ pub(super) fn secrets(
     };
     for secret in &secrets {
         signing.check_secret(secret).map_err(|_| {
-            Problem::field("/signing", "the present secret is none of this scheme's: give a `secret` in the same change")
+            Problem::field(
+                "/signing",
+                "the present secret is none of this scheme's: give a `secret` in the same change",
+            )
         })?;
     }
     Ok(secrets)
@@ -89,7 +89,8 @@ pub(super) fn sealed_secrets(
         let at = format!("/sealed_secrets/{name}");
         let known = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
         if !(1..=64).contains(&name.len()) || !name.bytes().all(known) || name == crate::model::SIGNING_SECRET {
-            let right = "a secret's name is 1 to 64 of a-z 0-9 _ -, and not `signing`, which stands for the signing secret";
+            let right =
+                "a secret's name is 1 to 64 of a-z 0-9 _ -, and not `signing`, which stands for the signing secret";
             return Err(Problem::field(at, right));
         }
         if secret.reveal() != MASK {
@@ -97,7 +98,9 @@ pub(super) fn sealed_secrets(
         }
         match old.and_then(|old| old.sealed_secrets.get(&name)) {
             Some(had) => Ok((name, had.clone())),
-            None => Err(Problem::field(at, "*** stands for the value that a secret of this name has, and there is none")),
+            None => {
+                Err(Problem::field(at, "*** stands for the value that a secret of this name has, and there is none"))
+            }
         }
     };
     given.into_iter().map(|(name, secret)| keep(name, secret)).collect()

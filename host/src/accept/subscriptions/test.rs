@@ -9,12 +9,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::super::Api;
 use super::super::access::Manages;
+use super::super::events::check_data;
 use super::super::extract::{OptionalJsonBody, PathParams};
 use super::super::intake::{self, Posted, Target};
 use super::super::problem::{Code, Problem};
-use super::super::Api;
-use super::super::events::check_data;
 use crate::model::{DeliveryId, Event, EventId, EventType, Pattern, SpaceId, Subscription, SubscriptionId};
 use crate::store::{DeliveryFilter, EventTypeEntry};
 
@@ -72,8 +72,7 @@ async fn test_subscription(
         None => example(&api, &space, &kind).await?,
     };
     check_data(&data, "/data", api.host.config.accept.event_bytes_max)?;
-    let posted =
-        Posted { id: None, kind, occurred_at: None, data: data.into(), changed_fields: None, previous: None };
+    let posted = Posted { id: None, kind, occurred_at: None, data: data.into(), changed_fields: None, previous: None };
     let result = intake::accept(&api.host, space.clone(), vec![posted], Target::Test(live)).await?.pop();
     let receipt = result.expect("one event has one result").expect("a new id conflicts with none");
     let filter = DeliveryFilter { event: Some(receipt.id.clone()), ..DeliveryFilter::default() };

@@ -10,10 +10,10 @@ use super::super::StoreError;
 use super::row::{Columns as _, corrupt, count};
 use crate::model::{Event, EventId, SpaceId};
 
-const BY_SEQ: &str = "SELECT space, id, kind, occurred_at, accepted_at, data, changed_fields, previous FROM events WHERE seq = ?1";
+const BY_SEQ: &str =
+    "SELECT space, id, kind, occurred_at, accepted_at, data, changed_fields, previous FROM events WHERE seq = ?1";
 
-const BY_ID: &str =
-    "SELECT seq, space, id, kind, occurred_at, accepted_at, data, changed_fields, previous FROM events WHERE space = ?1 AND id = ?2";
+const BY_ID: &str = "SELECT seq, space, id, kind, occurred_at, accepted_at, data, changed_fields, previous FROM events WHERE space = ?1 AND id = ?2";
 
 pub(super) const NEWEST: &str = "
     SELECT space, id, kind, occurred_at, accepted_at, data, changed_fields, previous

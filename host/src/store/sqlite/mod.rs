@@ -222,12 +222,7 @@ impl Store for Sqlite {
         self.writer.write(move |db| deliveries::command(db, &space, id, command, now)).await
     }
 
-    async fn forget(
-        &self,
-        subscription: SubscriptionId,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<usize, StoreError> {
+    async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.writer.write(move |db| forget::forget(db, subscription, before, limit)).await
     }
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::super::DeliveryFilter;
 use super::{attempts, claim, deliveries, events, open, record, subscriptions};
-use crate::model::{DeliveryId, DeliveryState, EventId, SpaceId, SubscriptionId};
+use crate::model::{DeliveryId, DeliveryState, EventId, Pattern, SpaceId, SubscriptionId};
 
 fn database() -> Connection {
     let mut db = Connection::open_in_memory().expect("opening in memory");
@@ -69,13 +69,14 @@ fn every_listing_walks_an_index_from_its_newest_entry() {
     let db = database();
     let now = jiff::Timestamp::UNIX_EPOCH;
     let states = [None, Some(DeliveryState::Delivered), Some(DeliveryState::Failed), Some(DeliveryState::Pending)];
-    for choice in 0..32_u32 {
+    for choice in 0..64_u32 {
         let chosen = |bit: u32| choice & (1 << bit) != 0;
         for state in states {
             let filter = DeliveryFilter {
                 state,
                 subscription: chosen(0).then(|| SubscriptionId::new(now)),
                 event: chosen(1).then(|| EventId::new(now)),
+                event_type: chosen(5).then(|| Pattern::parse("lead.*").expect("a pattern")),
                 since: chosen(2).then_some(now),
                 until: chosen(3).then_some(now),
                 before: chosen(4).then(|| DeliveryId::new(now)),
