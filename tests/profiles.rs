@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 
 use hookmill::profile::{self, Profile};
+use reqwest::Method;
 use serde_json::{Value, json};
+
+use crate::api::TestApi;
+use crate::support::host::TestHost;
 
 const BREAKCOLD: &str = "\
     lead.create lead.update lead.delete lead.status.update lead.list.update lead.tags.update lead.track \
@@ -146,4 +150,78 @@ fn leadsquared_knows_the_published_numbers() {
     let mut codes: Vec<_> = find("leadsquared").event_types().iter().filter_map(|entry| entry.code).collect();
     codes.sort_unstable();
     assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 26, 31, 32, 33, 34, 35]);
+}
+
+#[tokio::test]
+async fn the_api_lists_the_profiles_with_what_they_set_to_any_key() {
+    let api = TestApi::start().await;
+    let producer = api.with_role("produce").await;
+    let list = producer.get("/v1/profiles").await.expect(200);
+    assert_eq!(list["data"].as_array().unwrap().len(), 4);
+    let breakcold = &list["data"][2];
+    assert_eq!(breakcold["generations"][1]["generation"], 2);
+    assert_eq!(breakcold["generations"][1]["defaults"]["keep_days"], 30);
+    assert_eq!(breakcold.get("event_types"), None);
+    assert_eq!(api.admin.without_key().get("/v1/profiles").await.status, 401);
+}
+
+#[tokio::test]
+async fn the_api_shows_a_profile_with_its_catalog() {
+    let api = TestApi::start().await;
+    let shown = api.admin.get("/v1/profiles/leadsquared").await.expect(200);
+    assert_eq!(shown["event_types"].as_array().unwrap().len(), 36);
+    let stage = shown["event_types"].as_array().unwrap().iter().find(|entry| entry["code"] == 5).unwrap();
+    assert_eq!(stage["title"], "Lead Stage Change");
+    assert_eq!(stage["name"], "Lead_Post_StageChange");
+    let unknown = api.admin.get("/v1/profiles/salesforce").await;
+    crate::api::assert_problem(&unknown, 404, "not_found", None);
+}
+
+#[tokio::test]
+async fn loading_a_catalog_needs_a_key_that_manages_the_space_and_a_profile_that_there_is() {
+    let api = TestApi::start().await;
+    let path = "/v1/spaces/crm/event-types/load";
+    let reader = api.with_role("read").await;
+    assert_eq!(reader.post(path, json!({"profile": "livespace"})).await.status, 403);
+    let unknown = api.admin.post(path, json!({"profile": "salesforce"})).await;
+    crate::api::assert_problem(&unknown, 422, "field_invalid", Some("/profile"));
+    let loaded = api.with_role("manage").await.post(path, json!({"profile": "breakcold"})).await.expect(200);
+    assert_eq!(loaded, json!({"loaded": 34}));
+}
+
+const TYPES: &str = "/v1/spaces/acme/event-types";
+
+async fn load(host: &TestHost, profile: &str) -> Value {
+    host.ok(Method::POST, "/v1/spaces/acme/event-types/load", json!({"profile": profile})).await
+}
+
+#[tokio::test]
+async fn one_call_enters_every_catalog_whole() {
+    let host = TestHost::start().await;
+    for profile in profile::all() {
+        assert_eq!(load(&host, &profile.name).await["loaded"], profile.event_types().len());
+    }
+    let list = host.ok(Method::GET, &format!("{TYPES}?limit=200"), Value::Null).await;
+    let mut expected: Vec<_> = profile::all().iter().flat_map(names).collect();
+    expected.sort_unstable();
+    let list = list["data"].as_array().unwrap();
+    assert_eq!(list.iter().map(|entry| entry["name"].as_str().unwrap()).collect::<Vec<_>>(), expected);
+    let deal = list.iter().find(|entry| entry["name"] == "deal.status_changed").unwrap();
+    assert!(deal["example"].to_string().contains(r#""value":12.50,"#), "{deal}");
+    assert_eq!(deal["schema"], find("livespace").event_types()[1].schema);
+}
+
+#[tokio::test]
+async fn loading_again_changes_only_what_differs_from_the_catalog() {
+    let host = TestHost::start().await;
+    load(&host, "livespace").await;
+    let before = host.ok(Method::GET, TYPES, Value::Null).await;
+    host.clock.advance(std::time::Duration::from_secs(60));
+    let own = host.ok(Method::PUT, &format!("{TYPES}/deal.created"), json!({"description": "ours"})).await;
+    assert_ne!(own["description"], before["data"][0]["description"]);
+    load(&host, "livespace").await;
+    let after = host.ok(Method::GET, TYPES, Value::Null).await;
+    assert_eq!(after["data"][0]["description"], before["data"][0]["description"]);
+    assert_eq!(after["data"][0]["example"], before["data"][0]["example"]);
+    assert_eq!(after["data"][1], before["data"][1], "what was not changed is not written anew");
 }

@@ -56,7 +56,7 @@ pub struct Generation {
 }
 
 /// A type of events that a CRM sends.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CatalogEntry {
     /// The type.
     pub name: EventType,

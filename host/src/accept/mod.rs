@@ -20,6 +20,7 @@ mod openapi;
 mod page;
 mod plugins;
 mod problem;
+mod profiles;
 mod schema;
 mod spaces;
 mod status;
@@ -59,6 +60,7 @@ pub async fn router(host: Arc<Host>) -> Result<Router, StoreError> {
         .merge(spaces::paths())
         .merge(keys::paths())
         .merge(event_types::paths())
+        .merge(profiles::paths())
         .merge(subscriptions::paths())
         .merge(plugins::paths())
         .merge(events::paths())

@@ -21,9 +21,10 @@ use super::problem::{PROBLEM_JSON, Problem};
 pub(super) struct Document;
 
 /// The parameters of paths.
-const PARAMETERS: [(&str, &str); 8] = [
+const PARAMETERS: [(&str, &str); 9] = [
     ("space", "A space's id."),
     ("key", "A key's id, `key_…`."),
+    ("profile", "A profile's name, `livespace`."),
     ("event_type", "An event type, `lead.created`."),
     ("subscription", "A subscription's id, `sub_…`."),
     ("plugin", "A plugin's name."),
