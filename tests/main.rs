@@ -7,6 +7,7 @@ mod crash;
 mod delay;
 mod engine;
 mod golden;
+mod import;
 mod matching;
 mod pipeline;
 mod profiles;

@@ -22,7 +22,7 @@
 //!
 //! Around them: [`model`] (who is who), [`store`] (all SQL, behind one trait), [`registry`] (the subscriptions in
 //! memory), [`deliver`] (the loop that knows the order of the last four stages), [`profile`] (what a CRM's webhooks set, as
-//! data), [`retention`] (forgets what is old), [`config`] (every knob), [`clock`] (the
+//! data), [`import`] (its definitions made into subscriptions), [`retention`] (forgets what is old), [`config`] (every knob), [`clock`] (the
 //! only reader of time), [`profile`] (what each CRM's webhooks are like: data), [`cli`].
 //!
 //! Dependencies point one way: `model ← stages ← deliver, accept ← lib ← cli ← main`. A stage knows no other stage.
@@ -51,6 +51,7 @@ pub mod clock;
 pub mod config;
 pub mod delay;
 pub mod deliver;
+pub mod import;
 pub mod matching;
 pub mod metrics;
 pub mod model;

@@ -2,6 +2,7 @@
 
 pub(crate) mod compile;
 mod demo;
+mod import;
 mod serve;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Command {
     Serve(serve::Args),
     /// Show the whole path on this machine: a host, a receiver, real events, checked signatures
     Demo(demo::Args),
+    /// Make subscriptions of another system's webhooks: LeadSquared's, Livespace's, Breakcold's
+    Import(import::Args),
     /// Compile one component (the host runs this in a process of its own, with limits)
     #[command(hide = true)]
     Compile(compile::Args),
@@ -45,6 +48,7 @@ pub fn main() -> ExitCode {
         // The compiler's process does one thing on one thread, and writes nothing but its result.
         Some(Command::Compile(args)) => compile::run(&args),
         Some(Command::Demo(args)) => with_runtime("warn", demo::run(args)),
+        Some(Command::Import(args)) => with_runtime("warn", import::run(args)),
         Some(Command::Serve(args)) => with_runtime("info", serve::run(args)),
         None => with_runtime("info", serve::run(cli.serve)),
     };
