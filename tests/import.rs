@@ -197,6 +197,14 @@ fn what_was_switched_off_becomes_a_draft() {
 }
 
 #[test]
+fn a_value_that_cannot_be_read_makes_a_draft() {
+    for odd in [json!({"active": "perhaps"}), json!({"fields": [{"name": "owners"}]}), json!({"secret": [1]})] {
+        let (body, report) = one(import::livespace(&livespace(odd)));
+        assert_eq!((&body["state"], report.len()), (&json!("draft"), 1), "{report:?}");
+    }
+}
+
+#[test]
 fn the_list_answer_of_leadsquared_is_an_export_and_what_stands_beside_the_list_is_reported() {
     let list = json!({"RecordCount": 2, "List": [leadsquared(json!({})), leadsquared(json!({"WebhookEvent": 6}))]});
     let Imported { subscriptions, report } = import::leadsquared(&list).unwrap();

@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::definition::{Definition, host_of};
+use super::common::host_of;
+use super::definition::Definition;
 use crate::profile;
 
-/// See [`super::breakcold`].
+/// See [`super::breakcold()`].
 pub(super) fn convert(definition: &mut Definition<'_>) -> Result<Map<String, Value>, String> {
     let profile = profile::find("breakcold").expect("it is one of the profiles");
     let mut body = Map::new();
@@ -13,7 +14,7 @@ pub(super) fn convert(definition: &mut Definition<'_>) -> Result<Map<String, Val
     let name = definition.text(&["name", "title"]);
     definition.called(name, format!("Breakcold to {}", host_of(&url)), &mut body);
     if let Some(description) = definition.text(&["description"]) {
-        definition.described(description, &mut body);
+        definition.described(&description, &mut body);
     }
     body.insert("profile".to_owned(), "breakcold".into());
     let generation = generation(definition)?;

@@ -1,15 +1,9 @@
 //! One definition of an export, from which members are taken: what nobody takes is reported in the end.
+//!
+//! A value that cannot be read is reported, and makes a draft: without it the definition would mean something else.
 
 use serde_json::{Map, Value};
 
-use crate::model::Pattern;
-use crate::profile::Profile;
-use crate::transform::request::check_url;
-
-/// What a subscription's name may have.
-const NAME_CHARS_MAX: usize = 200;
-/// What a subscription's description may have.
-const DESCRIPTION_CHARS_MAX: usize = 2_000;
 /// What is shown of a definition's name in a line of the report.
 const LABEL_CHARS_MAX: usize = 60;
 
@@ -101,8 +95,8 @@ impl<'a> Definition<'a> {
     }
 
     /// Reports a member whose value is not what it must be.
-    fn note_wrong(&mut self, name: &str, right: &str) {
-        self.note(format!("`{}{}` {right}, and was left out", self.path, name.escape_debug()));
+    fn doubt_member(&mut self, name: &str, wrong: &str) {
+        self.doubt(&format!("`{}{}` {wrong}, and was left out", self.path, name.escape_debug()));
     }
 
     /// Takes a text, which may be written as a number.
@@ -111,7 +105,7 @@ impl<'a> Definition<'a> {
             (_, Value::String(text)) => Some(text.trim().to_owned()),
             (_, Value::Number(number)) => Some(number.to_string()),
             (name, _) => {
-                self.note_wrong(name, "is no text");
+                self.doubt_member(name, "is no text");
                 None
             }
         }
@@ -125,7 +119,7 @@ impl<'a> Definition<'a> {
             "true" | "1" | "yes" | "on" | "active" | "enabled" => Some(true),
             "false" | "0" | "no" | "off" | "inactive" | "disabled" | "paused" | "draft" => Some(false),
             _ => {
-                self.note_wrong(name, "is neither on nor off");
+                self.doubt_member(name, "is neither on nor off");
                 None
             }
         }
@@ -141,7 +135,7 @@ impl<'a> Definition<'a> {
         let Some((name, value)) = self.take_named(asked) else { return Vec::new() };
         let items = items(value);
         if !items.iter().all(|item| item.is_string()) {
-            self.note(format!("`{}{}` holds what is no text, which was left out", self.path, name.escape_debug()));
+            self.doubt_member(name, "holds what is no text");
         }
         items.into_iter().filter_map(Value::as_str).collect()
     }
@@ -163,62 +157,6 @@ impl<'a> Definition<'a> {
         self.notes.append(&mut inner.notes);
         Some(result)
     }
-
-    /// Takes the URL, without which there is nothing to carry over.
-    pub(super) fn url(&mut self, asked: &[&str]) -> Result<String, String> {
-        let url = self.text(asked).ok_or("it has no URL")?;
-        check_url(&url).map_err(|right| format!("its URL is not one that is sent to: {right}"))?;
-        Ok(url)
-    }
-
-    /// Takes the secret. A masked one is none.
-    pub(super) fn secret(&mut self, asked: &[&str]) -> Option<String> {
-        let secret = self.text(asked)?;
-        if secret.bytes().all(|byte| byte.is_ascii_graphic()) && !is_mask(&secret) {
-            return Some(secret);
-        }
-        self.note("its secret is masked, or no visible ASCII: the host makes a new one, which the receiver must learn");
-        None
-    }
-
-    /// Those of these event types that the CRM has; an error if there are none.
-    pub(super) fn events(&mut self, given: &[impl AsRef<str>], profile: &Profile) -> Result<Vec<Value>, String> {
-        let mut events: Vec<Value> = Vec::new();
-        for event in given.iter().map(AsRef::as_ref) {
-            if !has_event(profile, event) {
-                self.note(format!("{} has no event `{}`: it was left out", profile.title, event.escape_debug()));
-            } else if !events.contains(&Value::from(event)) {
-                events.push(Value::from(event));
-            }
-        }
-        if events.is_empty() { Err(format!("it names no event of {}", profile.title)) } else { Ok(events) }
-    }
-
-    /// The members that say what it is called: from one text, which may be too long for a name.
-    pub(super) fn called(&mut self, text: Option<String>, otherwise: String, body: &mut Map<String, Value>) {
-        let text = text.unwrap_or_default();
-        let first = text.lines().next().unwrap_or_default();
-        let name: String = first.chars().filter(|char| !char.is_control()).take(NAME_CHARS_MAX).collect();
-        let whole = name == text;
-        body.insert("name".to_owned(), if name.trim().is_empty() { otherwise } else { name }.into());
-        if !whole {
-            self.described(text, body);
-        }
-    }
-
-    /// The member that describes it.
-    pub(super) fn described(&mut self, text: String, body: &mut Map<String, Value>) {
-        let description: String = text.chars().take(DESCRIPTION_CHARS_MAX).collect();
-        if description.len() < text.len() {
-            self.note("its description was cut to 2,000 characters");
-        }
-        body.insert("description".to_owned(), description.into());
-    }
-}
-
-/// Whether this is what an API shows instead of a secret.
-pub(super) fn is_mask(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|char| matches!(char, '*' | '•' | '·'))
 }
 
 /// Whether this says nothing.
@@ -238,35 +176,4 @@ fn is_one(name: &str, asked: &[&str]) -> bool {
 
 fn items(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |items| items.iter().collect())
-}
-
-/// Whether the pattern is of this CRM's events.
-fn has_event(profile: &Profile, text: &str) -> bool {
-    let mut names = profile.event_types().iter().map(|entry| entry.name.as_str());
-    match Pattern::parse(text) {
-        Ok(Pattern::All) => true,
-        Ok(Pattern::Below(words)) => names.any(|name| name.starts_with(&format!("{words}."))),
-        Ok(Pattern::Exactly(kind)) => names.any(|name| name == kind.as_str()),
-        Err(_) => false,
-    }
-}
-
-/// The host that a URL names, for those that have no name.
-pub(super) fn host_of(url: &str) -> String {
-    url.parse::<url::Url>().ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
-}
-
-/// A condition that a value of the event's data is one of these; none if the host takes no such condition.
-pub(super) fn is_one_of(path: &str, values: &[Value]) -> Option<String> {
-    // JSON's literals of text and whole numbers are CEL's too.
-    let plain = |value: &Value| value.is_string() || value.is_i64();
-    let condition = match values {
-        [one] if plain(one) => format!("event.data.{path} == {one}"),
-        [_, _, ..] if values.iter().all(plain) => {
-            let values: Vec<_> = values.iter().map(ToString::to_string).collect();
-            format!("event.data.{path} in [{}]", values.join(", "))
-        }
-        _ => return None,
-    };
-    crate::matching::Condition::parse(&condition).is_ok().then_some(condition)
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::definition::{Definition, host_of, is_mask, is_one_of, same_name};
+use super::common::{host_of, is_mask, is_one_of};
+use super::definition::{Definition, same_name};
 use crate::profile::{self, CatalogEntry, Profile};
 use crate::transform::request::{check_header_name, check_header_value};
 
@@ -17,7 +18,7 @@ fn profile() -> &'static Profile {
     profile::find("leadsquared").expect("it is one of the profiles")
 }
 
-/// See [`super::leadsquared`].
+/// See [`super::leadsquared()`].
 pub(super) fn convert(definition: &mut Definition<'_>) -> Result<Map<String, Value>, String> {
     if definition.has_only("webhookid") {
         return Err("it names a webhook and nothing of it, as a call that deletes does".to_owned());
@@ -26,7 +27,9 @@ pub(super) fn convert(definition: &mut Definition<'_>) -> Result<Map<String, Val
         Some(kind) if kind.eq_ignore_ascii_case("lapp") => {
             return Err("a Lapp is code that LeadSquared runs: make a plugin of it".to_owned());
         }
-        Some(kind) if !kind.eq_ignore_ascii_case("webhook") => return Err(format!("its type `{kind}` is not known")),
+        Some(kind) if !kind.eq_ignore_ascii_case("webhook") => {
+            return Err(format!("its type `{}` is not known", kind.escape_debug()));
+        }
         _ => {}
     }
     let url = definition.url(&["url", "webhookurl"])?;

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::definition::{Definition, host_of, is_one_of};
+use super::common::{host_of, is_one_of};
+use super::definition::Definition;
 use crate::model::FieldSelection;
 use crate::profile;
 use crate::transform::select::Selector;
@@ -12,7 +13,7 @@ const ANY_DEAL_EVENT: &str = "deal.*";
 const STATUS_CHANGED: &str = "deal.status_changed";
 const PROCESS: [&str; 3] = ["process", "salesprocess", "pipeline"];
 
-/// See [`super::livespace`].
+/// See [`super::livespace()`].
 pub(super) fn convert(definition: &mut Definition<'_>) -> Result<Map<String, Value>, String> {
     let profile = profile::find("livespace").expect("it is one of the profiles");
     let mut body = Map::new();
@@ -23,7 +24,7 @@ pub(super) fn convert(definition: &mut Definition<'_>) -> Result<Map<String, Val
     };
     definition.called(name, format!("Livespace to {}", host_of(&url)), &mut body);
     if let Some(description) = definition.text(&["description"]) {
-        definition.described(description, &mut body);
+        definition.described(&description, &mut body);
     }
     body.insert("profile".to_owned(), "livespace".into());
     body.insert("url".to_owned(), url.into());

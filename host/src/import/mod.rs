@@ -7,6 +7,7 @@
 //! all is refused and does not stop the others.
 
 mod breakcold;
+mod common;
 mod definition;
 mod leadsquared;
 mod livespace;
