@@ -21,9 +21,9 @@
 //! | record    | [`record`]    | pure: outcome → what happens next                                          |
 //!
 //! Around them: [`model`] (who is who), [`store`] (all SQL, behind one trait), [`registry`] (the subscriptions in
-//! memory), [`deliver`] (the loop that knows the order of the last four stages), [`profile`] (what a CRM's webhooks set, as
-//! data), [`import`] (its definitions made into subscriptions), [`retention`] (forgets what is old), [`config`] (every knob), [`clock`] (the
-//! only reader of time), [`profile`] (what each CRM's webhooks are like: data), [`cli`].
+//! memory), [`deliver`] (the loop that knows the order of the last four stages), [`retention`] (forgets what is old),
+//! [`profile`] (what each CRM's webhooks are like: data), [`import`] (other systems' definitions → subscriptions),
+//! [`config`] (every knob), [`clock`] (the only reader of time), [`cli`].
 //!
 //! Dependencies point one way: `model ← stages ← deliver, accept ← lib ← cli ← main`. A stage knows no other stage.
 //!
