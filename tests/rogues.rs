@@ -29,9 +29,9 @@ async fn each_rogue_is_recorded_and_a_healthy_subscription_beside_them_loses_not
     const EVENTS: usize = 5;
     let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
     host.upload(ROGUE).await;
-    for (told, _, _) in ROGUES {
+    for (number, (told, _, _)) in ROGUES.iter().enumerate() {
         let plugin = json!({"name": "rogue", "config": told});
-        host.subscribe(&receiver.url("/rogue"), json!({"name": told, "plugin": plugin})).await;
+        host.subscribe(&receiver.url(&format!("/rogue/{number}")), json!({"name": told, "plugin": plugin})).await;
     }
     host.subscribe(&receiver.url("/healthy"), json!({"plugin": {"name": "rogue", "config": "echo"}})).await;
     for _ in 0..EVENTS {

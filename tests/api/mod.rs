@@ -79,7 +79,7 @@ impl TestApi {
 
     /// Creates a subscription in `crm` that wants everything, with these members in addition; answers what is shown.
     pub async fn subscribe(&self, members: Value) -> Value {
-        self.admin.post("/v1/spaces/crm/subscriptions", subscription(members)).await.expect(201)
+        self.admin.post("/v1/spaces/crm/subscriptions?allow_identical=true", subscription(members)).await.expect(201)
     }
 
     /// The deliveries in `crm`, as the store has them.

@@ -31,7 +31,7 @@ pub async fn keep(api: &TestApi, space: Option<&str>, name: &str, version: &str,
 }
 
 async fn use_plugin(api: &TestApi, plugin: Value) -> Answer {
-    api.admin.post("/v1/spaces/crm/subscriptions", subscription(json!({"plugin": plugin}))).await
+    api.admin.post("/v1/spaces/crm/subscriptions?allow_identical=true", subscription(json!({"plugin": plugin}))).await
 }
 
 #[tokio::test]

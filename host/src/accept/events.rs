@@ -188,15 +188,15 @@ struct EventView {
     accepted_at: Timestamp,
     /// How many deliveries it made.
     deliveries: u64,
-    /// Its data, exactly as posted.
-    #[schema(value_type = serde_json::Value)]
-    data: Arc<RawValue>,
     /// The fields that changed, as posted; null if nothing was said of them.
     #[schema(required)]
     changed_fields: Option<Vec<String>>,
     /// The data as it was before, exactly as posted; null if it was not told.
     #[schema(value_type = serde_json::Value)]
     previous: Option<Arc<RawValue>>,
+    /// Its data, exactly as posted.
+    #[schema(value_type = serde_json::Value)]
+    data: Arc<RawValue>,
 }
 
 /// Posts an event, or many as NDJSON.

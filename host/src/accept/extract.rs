@@ -31,6 +31,19 @@ impl<T: DeserializeOwned> FromRequest<Api> for JsonBody<T> {
     }
 }
 
+/// A JSON object in the body, both as a `T` and member by member: what is left out of it can be told from what is given.
+pub(super) struct JsonMembers<T>(pub(super) T, pub(super) Map<String, Value>);
+
+impl<T: DeserializeOwned> FromRequest<Api> for JsonMembers<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        media_type(request.headers(), &["application/json"])?;
+        let body = read(request, api.host.config.accept.body_bytes_max, "the body").await?;
+        Ok(Self(json::object(&body)?, json::object(&body)?))
+    }
+}
+
 /// A JSON object in the body, or no body at all.
 pub(super) struct OptionalJsonBody<T>(pub(super) T);
 

@@ -22,7 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::{Manages, Reads};
-use super::extract::{JsonBody, Patch, PathParams, Query};
+use super::extract::{JsonMembers, Patch, PathParams, Query};
 use super::page::{self, Page, PageQuery};
 use super::problem::{Code, Problem};
 use super::{Api, json, unbroken};
@@ -77,7 +77,7 @@ async fn create_subscription(
     Manages(space): Manages,
     State(api): State<Api>,
     Query(query): Query<CreateQuery>,
-    JsonBody(given): JsonBody<Map<String, Value>>,
+    JsonMembers(_, given): JsonMembers<SubscriptionInput>,
 ) -> Result<(StatusCode, Json<SubscriptionView>), Problem> {
     let allow_identical = query.allow_identical()?;
     let new = with_profile(Value::Object(Map::new()), given)?.check(&api, &space, None).await?;
@@ -95,8 +95,6 @@ async fn create_subscription(
 
 /// What a caller gave, laid over `written`, which is laid over the defaults of the profile.
 fn with_profile(written: Value, given: Map<String, Value>) -> Result<SubscriptionInput, Problem> {
-    // What is given alone first: merged, a name that is unknown would be gone if its value is null.
-    json::from_value::<SubscriptionInput>(given.clone().into())?;
     let merged = merge::changed(written, given);
     let input: SubscriptionInput = json::from_value(merged.clone())?;
     let (name, generation) = input.profile();
@@ -152,6 +150,7 @@ async fn change_subscription(
     Patch(patch): Patch,
 ) -> Result<Json<SubscriptionView>, Problem> {
     let id = params.get("subscription")?;
+    // The patch alone first: merged, a name that is unknown would be gone if its value is null.
     let given: SubscriptionInput = json::from_value(patch.clone().into())?;
     if let Some(pointer) = given.only_on_creation() {
         return Err(Problem::field(

@@ -30,18 +30,15 @@ pub(super) fn record(db: &Connection, records: &[Record]) -> Result<Vec<Recorded
     let mut finish = db.prepare_cached(FINISH)?;
     let mut recorded = Vec::with_capacity(records.len());
     for record in records {
-        recorded.push(match write(db, &mut finish, record)? {
-            true => Recorded::Written { paused: record.pause.is_some() },
-            false => Recorded::Stale,
-        });
+        recorded.push(write(db, &mut finish, record)?);
     }
     for (last, progress) in progress(records, &recorded) {
         if write_activity(db, records[last].subscription_id, &progress)? {
             let failures = progress.pause_after.unwrap_or_default();
             let reason = records[last].reason.as_deref().unwrap_or_default();
             let detail = format!("{failures} deliveries in a row failed, the last because {reason}");
-            subscriptions::pause(db, records[last].subscription_id, PauseReason::Failures, detail)?;
-            recorded[last] = Recorded::Written { paused: true };
+            let paused = subscriptions::pause(db, records[last].subscription_id, PauseReason::Failures, detail)?;
+            recorded[last] = Recorded::Written { paused };
         }
     }
     Ok(recorded)
@@ -62,8 +59,8 @@ fn progress(records: &[Record], recorded: &[Recorded]) -> Vec<(usize, Progress)>
     of.into_values().collect()
 }
 
-/// False, and nothing written, if the delivery is not as the claim left it.
-fn write(db: &Connection, finish: &mut CachedStatement<'_>, record: &Record) -> Result<bool, StoreError> {
+/// Writes nothing if the delivery is not as the claim left it.
+fn write(db: &Connection, finish: &mut CachedStatement<'_>, record: &Record) -> Result<Recorded, StoreError> {
     let state = state_now(db, record)?;
     let updated = finish.execute(params![
         record.delivery_id.to_string(),
@@ -75,16 +72,19 @@ fn write(db: &Connection, finish: &mut CachedStatement<'_>, record: &Record) -> 
         record.reason,
     ])?;
     if updated == 0 {
-        return Ok(false);
+        return Ok(Recorded::Stale);
     }
     if let Some(attempt) = &record.attempt {
         attempts::insert(db, attempt)?;
     }
-    if let Some(reason) = record.pause {
-        let detail = record.reason.clone().unwrap_or_default();
-        subscriptions::pause(db, record.subscription_id, reason, detail)?;
-    }
-    Ok(true)
+    let paused = match record.pause {
+        Some(reason) => {
+            let detail = record.reason.clone().unwrap_or_default();
+            subscriptions::pause(db, record.subscription_id, reason, detail)?
+        }
+        None => false,
+    };
+    Ok(Recorded::Written { paused })
 }
 
 /// The state that holds by now. Whoever held the delivery saw its subscription paused, a moment ago: had it been

@@ -79,22 +79,23 @@ fn write(db: &Connection, subscription: &Subscription) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Pauses a subscription, if it is active: a caller's own word stands.
+/// Pauses a subscription, if it is active: a caller's own word stands. True if it was.
 pub(super) fn pause(
     db: &Connection,
     id: SubscriptionId,
     reason: PauseReason,
     detail: String,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let mut subscription: Subscription =
         db.prepare_cached(DEFINITION)?.query_row([id.to_string()], |row| row.json("definition"))?;
-    if subscription.state == SubscriptionState::Active {
-        subscription.state = SubscriptionState::Paused;
-        subscription.pause_reason = Some(reason);
-        subscription.pause_detail = Some(detail);
-        write(db, &subscription)?;
+    if subscription.state != SubscriptionState::Active {
+        return Ok(false);
     }
-    Ok(())
+    subscription.state = SubscriptionState::Paused;
+    subscription.pause_reason = Some(reason);
+    subscription.pause_detail = Some(detail);
+    write(db, &subscription)?;
+    Ok(true)
 }
 
 /// A subscription's state.
