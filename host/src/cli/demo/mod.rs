@@ -3,7 +3,9 @@
 //! It goes through the API as any caller would, on a temporary data directory, and fails if a single request is not
 //! what was expected.
 
+mod profile;
 mod receiver;
+mod secure;
 mod story;
 
 use std::net::SocketAddr;
@@ -35,16 +37,24 @@ pub(super) struct Args {
     /// Sign one subscription's deliveries with another secret than its receiver knows: the demo must then fail
     #[arg(long)]
     break_signature: bool,
+    /// Show one CRM's profile instead: activation, success, failure and pause, with a clock that is moved by hand
+    #[arg(long, value_name = "PROFILE", conflicts_with = "break_signature")]
+    profile: Option<profile::Choice>,
 }
 
 /// Runs the demo.
 #[expect(clippy::print_stdout, reason = "showing is what a demo is for")]
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let dir = tempfile::tempdir().context("making a temporary data directory")?;
+    println!("Preparing the bundled plugins (compiled once, then cached) …");
+    if let Some(choice) = args.profile {
+        return profile::run(choice, dir.path()).await;
+    }
     let secret = Secret::generate().reveal().to_owned();
     let (receiver, mut received) = receiver::start(&secret).await?;
-    println!("Preparing the bundled plugins (compiled once, then cached) …");
-    let api = Api::start(dir.path()).await?;
+    let mut config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+    config.send.allow_networks.push("127.0.0.0/8".parse()?);
+    let api = Api::start(config, Clock::system()).await?;
     println!("Host on {}, receiver on http://{receiver}, data in {}\n", api.base, dir.path().display());
 
     let story = story::chapters();
@@ -76,10 +86,8 @@ struct Api {
 
 impl Api {
     /// Starts a host.
-    async fn start(dir: &std::path::Path) -> anyhow::Result<Self> {
-        let mut config = Config { data_dir: dir.to_owned(), ..Config::default() };
-        config.send.allow_networks.push("127.0.0.0/8".parse()?);
-        let (host, key) = crate::open(config, Clock::system()).await?;
+    async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let (host, key) = crate::open(config, clock).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
         let shutdown = CancellationToken::new();
@@ -96,6 +104,10 @@ impl Api {
         let (status, text) = (response.status(), response.text().await?);
         ensure!(status.is_success(), "{method} {path} gave {status}: {text}");
         Ok(serde_json::from_str(&text)?)
+    }
+
+    async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
+        self.call(http::Method::POST, path, body.to_string()).await
     }
 
     /// Creates the space and its subscriptions, and posts the events.
