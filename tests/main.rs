@@ -9,6 +9,7 @@ mod engine;
 mod golden;
 mod import;
 mod matching;
+mod notify;
 mod pipeline;
 mod profiles;
 mod record;

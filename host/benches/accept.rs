@@ -36,7 +36,15 @@ async fn host(dir: &std::path::Path, subscriptions: usize) -> Arc<Host> {
     config.deliver.waiting_max = 1;
     let clock = Clock::system();
     let store = Arc::new(Sqlite::open(dir).unwrap());
-    store.create_space(Space { id: space(), name: "Acme".to_owned(), created_at: clock.now() }).await.unwrap();
+    store
+        .create_space(Space {
+            id: space(),
+            name: "Acme".to_owned(),
+            administrators: Vec::new(),
+            created_at: clock.now(),
+        })
+        .await
+        .unwrap();
     let patterns = ["deal.won", "deal.*", "*"].map(str::to_owned).into_iter();
     let others = (3..subscriptions).map(|number| format!("other.type{number}"));
     let puts: Vec<_> = patterns

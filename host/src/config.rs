@@ -3,6 +3,7 @@
 //! A configuration is a TOML file of which each part may be left out; an unknown name is an error, so that a
 //! misspelt limit is noticed and not merely without effect.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,10 @@ pub struct Config {
     pub send: SendConfig,
     /// How deliveries are worked on.
     pub deliver: DeliverConfig,
+    /// When failures are told.
+    pub notify: NotifyConfig,
+    /// How mails are sent. Without it there are none: failures are told by operational events alone.
+    pub mail: Option<MailConfig>,
 }
 
 impl Default for Config {
@@ -37,6 +42,8 @@ impl Default for Config {
             plugin: PluginConfig::default(),
             send: SendConfig::default(),
             deliver: DeliverConfig::default(),
+            notify: NotifyConfig::default(),
+            mail: None,
         }
     }
 }
@@ -199,6 +206,42 @@ impl Default for DeliverConfig {
             claim_s: 120,
             grace_s: 20,
         }
+    }
+}
+
+/// When failures are told.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NotifyConfig {
+    /// Seconds from a first failed delivery until it is told, with all that failed by then: a receiver that breaks
+    /// fails all that is in flight, and should be one message.
+    pub window_s: u32,
+    /// Seconds until more failures of the same subscription are told, if none of its deliveries succeeded in between.
+    pub quiet_s: u32,
+}
+
+impl Default for NotifyConfig {
+    fn default() -> Self {
+        Self { window_s: 60, quiet_s: 24 * 60 * 60 }
+    }
+}
+
+/// How mails are sent.
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MailConfig {
+    /// The server: `smtps://user:password@host` (TLS from the start), `smtp://user:password@host?tls=required`
+    /// (STARTTLS), or `smtp://host` without TLS, for a server on the same machine. Percent-encoded where a user or a
+    /// password has characters that a URL has not.
+    pub smtp_url: String,
+    /// Who they are from: `Hookmill <hookmill@example.com>`.
+    pub from: String,
+}
+
+/// Shows nothing of the URL, which has a password in it.
+impl fmt::Debug for MailConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MailConfig").field("from", &self.from).finish_non_exhaustive()
     }
 }
 

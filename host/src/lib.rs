@@ -23,9 +23,10 @@
 //! Around them: [`model`] (who is who), [`store`] (all SQL, behind one trait), [`registry`] (the subscriptions in
 //! memory), [`deliver`] (the loop that knows the order of the last four stages), [`retention`] (forgets what is old),
 //! [`profile`] (what each CRM's webhooks are like: data), [`import`] (other systems' definitions → subscriptions),
+//! [`notify`] (tells a space of its failures),
 //! [`config`] (every knob), [`clock`] (the only reader of time), [`cli`].
 //!
-//! Dependencies point one way: `model ← stages ← deliver, accept ← lib ← cli ← main`. A stage knows no other stage.
+//! Dependencies point one way: `model ← stages ← deliver, accept, notify ← lib ← cli ← main`. A stage knows no other stage.
 //!
 //! # What always holds
 //!
@@ -55,6 +56,7 @@ pub mod import;
 pub mod matching;
 pub mod metrics;
 pub mod model;
+pub mod notify;
 pub mod profile;
 pub mod record;
 pub mod registry;
@@ -74,6 +76,7 @@ use deliver::{Deliver, Inbox};
 use jiff::{SignedDuration, Timestamp};
 use metrics::Metrics;
 use model::{Digest, Plugin};
+use notify::Notices;
 use registry::Registry;
 use store::{Sqlite, Store};
 use tokio::net::TcpListener;
@@ -96,6 +99,8 @@ pub struct Host {
     pub client: send::Client,
     /// From accepting to delivering.
     pub inbox: Inbox,
+    /// What there is to tell the spaces themselves.
+    pub notices: Notices,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -104,7 +109,7 @@ impl Host {
     /// Puts a host together: reads its subscriptions, ends the claims of whoever had this store before.
     ///
     /// # Errors
-    /// If the store fails, or the HTTP client cannot be built.
+    /// If the store fails, the HTTP client cannot be built, or mail is configured wrongly.
     pub async fn new(config: Config, clock: Clock, store: Arc<dyn Store>, engine: Engine) -> anyhow::Result<Arc<Self>> {
         let taken_up = store.end_all_claims().await?;
         if taken_up > 0 {
@@ -114,6 +119,7 @@ impl Host {
             registry: Registry::load(&*store).await?,
             client: send::Client::new(&config.send)?,
             inbox: Inbox::new(&config.deliver),
+            notices: Notices::new(&config)?,
             metrics: Metrics::default(),
             config,
             clock,
@@ -158,6 +164,7 @@ pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationT
         let (host, shutdown) = (host.clone(), shutdown.clone());
         tokio::spawn(async move { retention::run(&host, &shutdown).await })
     };
+    let mut notify = tokio::spawn(notify::run(host.clone(), deliver_until.clone()));
     let mut deliver = tokio::spawn(Deliver::new(host).run(deliver_until.clone()));
     let serve = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let served = tokio::select! {
@@ -165,11 +172,13 @@ pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationT
         // A caller who does not finish its request keeps nobody from stopping.
         () = async { shutdown.cancelled().await; tokio::time::sleep(grace).await } => Ok(()),
         ended = &mut deliver => anyhow::bail!("the deliver loop ended: {ended:?}"),
+        ended = &mut notify => anyhow::bail!("the notify loop ended: {ended:?}"),
     };
     deliver_until.cancel();
     deliver.await.context("the deliver loop broke")?;
     // Only now: it may be in the middle of a transaction.
     retention.abort();
+    notify.await.context("the notify loop broke")?;
     served
 }
 

@@ -71,7 +71,9 @@ impl Index {
 
     /// The subscriptions that want events of this type, each once, oldest first.
     pub fn candidates(&self, kind: &EventType) -> Vec<SubscriptionId> {
-        let mut found: Vec<_> = self.all.iter().copied().collect();
+        // Who wants everything of its producers did not ask for the host's own events.
+        let all = Some(&self.all).filter(|_| !kind.is_operational());
+        let mut found: Vec<_> = all.into_iter().flatten().copied().collect();
         found.extend(self.exactly.get(kind).into_iter().flatten());
         for (dot, _) in kind.as_str().match_indices('.') {
             let words = EventType::parse(&kind.as_str()[..dot]).expect("whole words of a type are a type");

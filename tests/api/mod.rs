@@ -11,6 +11,7 @@ mod events;
 mod input;
 mod paging;
 mod plugins;
+mod spaces;
 mod subscriptions;
 
 use std::path::PathBuf;

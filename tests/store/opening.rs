@@ -41,7 +41,7 @@ async fn a_database_of_a_later_version_is_refused_untouched() {
 
     let error = Sqlite::open(&dir).err().unwrap();
 
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 2 }));
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 3 }));
     assert!(error.to_string().contains("a later version wrote it"), "{error}");
 }
 
@@ -49,7 +49,7 @@ async fn a_database_of_a_later_version_is_refused_untouched() {
 async fn migrations_start_from_nothing_and_are_taken_once() {
     let kept = Kept::new().await.reopened();
     let version: i64 = kept.beside().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, 2);
+    assert_eq!(version, 3);
     assert_eq!(kept.store.spaces(None, 10).await.unwrap().len(), 1);
 }
 
@@ -85,6 +85,21 @@ async fn the_schema_refuses_what_cannot_be() {
     refused("UPDATE attempts SET code = 'dns'", "code_iff_failed_without_answer");
     refused("UPDATE attempts SET message = 'no'", "message_iff_not_answered");
     refused("UPDATE attempts SET retry = 1", "retry_iff_plugin_failed");
+    let group = |values: &str| format!("INSERT INTO failure_groups VALUES ('{subscription}', {values})");
+    refused(&group("0, 1, 1, NULL, 'd', 1, 0, 0"), "count_starts_at_1");
+    refused(&group("1, 1, 1, NULL, 'd', 1, 0, 2"), "ended_is_a_bool");
+    let notice = |values: &str| format!("INSERT INTO notices VALUES ('evt_1', '{subscription}', {values})");
+    let none = "NULL, NULL, NULL, NULL, NULL";
+    refused(&notice(&format!("'x', 'event', 1, 0, 1, NULL, NULL, {none}")), "kind_is_known");
+    refused(&notice(&format!("'subscription.activated', 'x', 1, 0, 1, NULL, NULL, {none}")), "stage_is_known");
+    refused(&notice(&format!("'subscription.activated', 'mail', 1, -1, 1, NULL, NULL, {none}")), "tries_are_counted");
+    refused(&notice(&format!("'subscription.paused', 'mail', 1, 0, 1, NULL, NULL, {none}")), "pause_reason_iff_paused");
+    refused(&notice(&format!("'delivery.failed', 'mail', 1, 0, 1, NULL, NULL, {none}")), "failed_tells_failures");
+    let half = "1, 1, NULL, NULL, 'd'";
+    refused(
+        &notice(&format!("'delivery.failed', 'mail', 1, 0, 1, NULL, NULL, {half}")),
+        "failures_are_whole_or_absent",
+    );
     refused("UPDATE subscriptions SET state = 'paused'", "columns_repeat_the_definition");
     refused("UPDATE events SET content_sha256 = x'00'", "content_sha256_is_32_bytes");
     refused("INSERT INTO keys VALUES ('k', '', 'read', NULL, zeroblob(32), 0)", "space_is_null_iff_admin");

@@ -9,12 +9,15 @@ use hookmill::Host;
 use hookmill::clock::Clock;
 use hookmill::config::Config;
 use hookmill::deliver::Deliver;
+use hookmill::notify;
 use hookmill::store::Sqlite;
 use hookmill::transform::Engine;
 use jiff::Timestamp;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// The real binary.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_hookmill");
@@ -24,9 +27,12 @@ pub struct TestHost {
     pub clock: Clock,
     pub base: String,
     pub key: String,
+    pub host: Arc<Host>,
     deliver: Deliver,
     client: Client,
-    _dir: TempDir,
+    dir: TempDir,
+    server: JoinHandle<std::io::Result<()>>,
+    shutdown: CancellationToken,
 }
 
 /// One engine for all tests: its cache of compiled plugins outlives them.
@@ -50,19 +56,42 @@ impl TestHost {
         config.send.allow_networks.push("127.0.0.0/8".parse().unwrap());
         change(&mut config);
         let clock = Clock::manual(hookmill::clock::whole_microseconds(Timestamp::now()));
+        let this = Self::open(dir, config, clock, None).await;
+        this.ok(Method::POST, "/v1/spaces", json!({"id": "acme", "name": "Acme"})).await;
+        this
+    }
+
+    /// A host on this directory; `key` is the admin's, if it was used before.
+    async fn open(dir: TempDir, config: Config, clock: Clock, key: Option<String>) -> Self {
         let store = Arc::new(Sqlite::open(dir.path()).unwrap());
         let engine = engine(&config);
         let host = Host::new(config, clock.clone(), store, engine).await.unwrap();
         hookmill::install_bundled(&host).await.unwrap();
-        let key = hookmill::accept::keys::first_admin_key(&*host.store, clock.now()).await.unwrap().unwrap();
+        let first_key = hookmill::accept::keys::first_admin_key(&*host.store, clock.now()).await.unwrap();
+        let key = first_key.or(key).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let router = hookmill::accept::router(host.clone()).await.unwrap();
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        let shutdown = CancellationToken::new();
+        let serve = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        let server = tokio::spawn(serve.into_future());
         let client = Client::builder().no_proxy().build().unwrap();
-        let this = Self { deliver: Deliver::new(host), clock, base, key, client, _dir: dir };
-        this.ok(Method::POST, "/v1/spaces", json!({"id": "acme", "name": "Acme"})).await;
-        this
+        Self { deliver: Deliver::new(host.clone()), host, clock, base, key, client, dir, server, shutdown }
+    }
+
+    /// The same host anew: what it had in memory is gone.
+    pub async fn restart(self) -> Self {
+        let Self { clock, key, host, deliver, client, dir, server, shutdown, .. } = self;
+        drop((deliver, client));
+        shutdown.cancel();
+        server.await.unwrap().unwrap();
+        // The last connection's task may still be letting go of it.
+        while Arc::strong_count(&host) > 1 {
+            tokio::task::yield_now().await;
+        }
+        let config = host.config.clone();
+        drop(host);
+        Self::open(dir, config, clock, Some(key)).await
     }
 
     /// Calls the API with the admin's key.
@@ -106,8 +135,28 @@ impl TestHost {
         answer
     }
 
-    /// Delivers all that is due.
+    /// The file, opened beside the store as the sqlite3 shell would.
+    pub fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.dir.path().join("hookmill.db")).unwrap()
+    }
+
+    /// Posts many events, one a line.
+    pub async fn post_lines(&self, lines: &str) {
+        let request = self.client.post(format!("{}/v1/spaces/acme/events", self.base)).bearer_auth(&self.key);
+        let request = request.header("content-type", "application/x-ndjson").body(lines.to_owned());
+        assert_eq!(request.send().await.unwrap().status(), 202);
+    }
+
+    /// Delivers all that is due, and tells what there is to tell of it, until nothing is left.
     pub async fn settle(&mut self) {
+        self.deliver().await;
+        while notify::run_once(&self.host).await > 0 {
+            self.deliver().await;
+        }
+    }
+
+    /// Delivers all that is due, and tells nothing.
+    pub async fn deliver(&mut self) {
         self.deliver.run_once().await;
     }
 

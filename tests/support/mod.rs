@@ -5,3 +5,4 @@ pub mod host;
 pub mod process;
 pub mod receiver;
 pub mod sink;
+pub mod smtp;

@@ -273,6 +273,9 @@ fn parse(text: &[u8], data_max: usize) -> Result<Posted, Problem> {
         let right = format!("at most {CHANGED_FIELDS_MAX} names of fields, each of at most {FIELD_BYTES_MAX} bytes");
         return Err(Problem::field("/changed_fields", right));
     }
+    if kind.is_operational() {
+        return Err(Problem::field("/type", format!("`{kind}` is told by the host itself: choose another type")));
+    }
     Ok(Posted { id, kind, occurred_at, data: data.into(), changed_fields, previous: previous.map(Arc::from) })
 }
 

@@ -63,7 +63,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     } else {
         operation["parameters"] = Value::Array(parameters);
     }
-    if method == "patch" {
+    if method == "patch" && path.contains("{subscription}") {
         for content in operation["requestBody"]["content"].as_object_mut().into_iter().flat_map(Map::values_mut) {
             content["schema"] = json!({"$ref": "#/components/schemas/SubscriptionPatch"});
         }

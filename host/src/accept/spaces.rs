@@ -9,16 +9,19 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::{Admin, Reads};
-use super::extract::{JsonBody, Query};
+use super::access::{Admin, Manages, Reads};
+use super::extract::{JsonBody, Patch, Query};
 use super::page::{self, Page, PageQuery};
 use super::problem::{Code, Problem};
-use super::{Api, unbroken};
-use crate::model::{Space, SpaceId};
+use super::{Api, json, unbroken};
+use crate::model::{MailAddress, Space, SpaceId};
+
+/// Everybody who may have to act, and no mailing list.
+const ADMINISTRATORS_MAX: usize = 50;
 
 /// The paths of this resource.
 pub(super) fn paths() -> OpenApiRouter<Api> {
-    OpenApiRouter::default().routes(routes!(create_space, list_spaces)).routes(routes!(get_space))
+    OpenApiRouter::default().routes(routes!(create_space, list_spaces)).routes(routes!(get_space, change_space))
 }
 
 /// A space to be created.
@@ -30,6 +33,20 @@ struct SpaceInput {
     id: SpaceId,
     /// For people: at most 200 characters; the id if it is left out.
     name: Option<String>,
+    /// Who is told by e-mail when deliveries fail: at most 50 addresses; nobody if it is left out.
+    #[schema(value_type = Option<Vec<String>>)]
+    administrators: Option<Vec<MailAddress>>,
+}
+
+/// A change of a space.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SpacePatch {
+    /// For people: at most 200 characters; null for the id.
+    name: Option<String>,
+    /// Who is told by e-mail when deliveries fail: at most 50 addresses; null for nobody.
+    #[schema(value_type = Option<Vec<String>>)]
+    administrators: Option<Vec<MailAddress>>,
 }
 
 /// One tenant.
@@ -40,13 +57,16 @@ struct SpaceView {
     id: SpaceId,
     /// For people.
     name: String,
+    /// Who is told by e-mail when deliveries fail.
+    #[schema(value_type = Vec<String>)]
+    administrators: Vec<MailAddress>,
     /// When it was created.
     created_at: Timestamp,
 }
 
 impl From<Space> for SpaceView {
-    fn from(Space { id, name, created_at }: Space) -> Self {
-        Self { id, name, created_at }
+    fn from(Space { id, name, administrators, created_at }: Space) -> Self {
+        Self { id, name, administrators, created_at }
     }
 }
 
@@ -61,7 +81,9 @@ async fn create_space(
 ) -> Result<(StatusCode, Json<SpaceView>), Problem> {
     let name = input.name.unwrap_or_else(|| input.id.to_string());
     super::check_name(&name)?;
-    let space = Space { id: input.id, name, created_at: api.host.clock.now() };
+    let administrators = input.administrators.unwrap_or_default();
+    check_administrators(&administrators)?;
+    let space = Space { id: input.id, name, administrators, created_at: api.host.clock.now() };
     unbroken(async move {
         if !api.host.store.create_space(space.clone()).await? {
             return Err(Problem::new(Code::SpaceExists, format!("there is a space `{}` already", space.id)));
@@ -90,4 +112,38 @@ async fn list_spaces(
 async fn get_space(Reads(id): Reads, State(api): State<Api>) -> Result<Json<SpaceView>, Problem> {
     let space = api.host.store.space(&id).await?.ok_or_else(|| Problem::not_found("space", id))?;
     Ok(Json(space.into()))
+}
+
+/// Changes a space by a JSON merge patch (RFC 7396).
+///
+/// What is left out stays as it is, null brings back the default, arrays are replaced as a whole.
+#[utoipa::path(patch, path = "/v1/spaces/{space}", tag = "spaces",
+    request_body(content((SpacePatch = "application/merge-patch+json"), (SpacePatch = "application/json"))),
+    responses((status = 200, body = SpaceView)))]
+async fn change_space(
+    Manages(id): Manages,
+    State(api): State<Api>,
+    Patch(patch): Patch,
+) -> Result<Json<SpaceView>, Problem> {
+    let (has_name, has_administrators) = (patch.contains_key("name"), patch.contains_key("administrators"));
+    let given: SpacePatch = json::from_value(patch.into())?;
+    let name = has_name.then(|| given.name.unwrap_or_else(|| id.to_string()));
+    name.as_deref().map_or(Ok(()), super::check_name)?;
+    let administrators = has_administrators.then(|| given.administrators.unwrap_or_default());
+    administrators.as_deref().map_or(Ok(()), check_administrators)?;
+    let changed = api.host.store.change_space(&id, name, administrators).await?;
+    Ok(Json(changed.ok_or_else(|| Problem::not_found("space", id))?.into()))
+}
+
+fn check_administrators(addresses: &[MailAddress]) -> Result<(), Problem> {
+    if addresses.len() > ADMINISTRATORS_MAX {
+        return Err(Problem::field("/administrators", format!("at most {ADMINISTRATORS_MAX} addresses")));
+    }
+    for (index, address) in addresses.iter().enumerate() {
+        if addresses[..index].iter().any(|earlier| earlier.as_str().eq_ignore_ascii_case(address.as_str())) {
+            let right = format!("the address `{address}` stands here twice");
+            return Err(Problem::field(format!("/administrators/{index}"), right));
+        }
+    }
+    Ok(())
 }

@@ -211,6 +211,9 @@ async fn finish(
     };
     if write(host, record).await? {
         take_over(host, &live.subscription).await?;
+        host.notices.arose(now);
+    } else if next.state == DeliveryState::Failed {
+        host.notices.failed(now);
     }
     next.due_at.into_iter().for_each(|due_at| host.inbox.due(due_at));
     Ok(())

@@ -9,6 +9,7 @@ mod event;
 mod handshake;
 mod id;
 mod key;
+mod notice;
 mod pattern;
 mod plugin;
 mod request;
@@ -28,13 +29,14 @@ pub use event::{Event, EventId, EventType};
 pub use handshake::{Handshake, HandshakeKind, HandshakeReport};
 pub use id::{DeliveryId, IdError, KeyId, SubscriptionId};
 pub use key::{Key, Role};
+pub use notice::{Failures, Notice, NoticeKind, NoticeStage};
 pub use pattern::Pattern;
 pub use plugin::{Digest, Plugin, PluginName, PluginRef, PluginVersion};
 pub use request::{Body, Draft, Request, Sealed};
 pub use rules::{AnswerRule, Batch, QueryParameter, StatusChange, Trigger};
 pub use secret::Secret;
 pub use signing::{HmacAlgorithm, HmacScheme, SignatureEncoding, Signing, StandardAlgorithm};
-pub use space::{Space, SpaceId};
+pub use space::{MailAddress, Space, SpaceId};
 pub use subscription::{
     ContentType, CustomHeader, FieldSelection, Method, PauseReason, RetryPolicy, SIGNING_SECRET, Subscription,
     SubscriptionState,

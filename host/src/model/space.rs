@@ -1,6 +1,7 @@
 //! A space: one tenant's events, subscriptions and plugins.
 
 use jiff::Timestamp;
+use lettre::Address;
 use serde::{Deserialize, Serialize};
 
 use super::Invalid;
@@ -25,6 +26,26 @@ impl SpaceId {
 }
 super::text_newtype!(SpaceId);
 
+/// An e-mail address, without a name beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MailAddress(String);
+
+impl MailAddress {
+    /// Parses an address. ASCII alone: beyond it, a mail server may refuse a mail for all its recipients.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        match text.parse::<Address>() {
+            Ok(_) if text.is_ascii() => Ok(Self(text.to_owned())),
+            _ => Err(Invalid::new("an e-mail address is ASCII text such as ops@example.com")),
+        }
+    }
+
+    /// The address as the mail library has it.
+    pub fn to_lettre(&self) -> Address {
+        self.0.parse().expect("it was parsed before")
+    }
+}
+super::text_newtype!(MailAddress);
+
 /// One tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Space {
@@ -32,6 +53,8 @@ pub struct Space {
     pub id: SpaceId,
     /// For people: at most 200 characters.
     pub name: String,
+    /// Who is told by e-mail when deliveries fail: at most 50.
+    pub administrators: Vec<MailAddress>,
     /// When it was created.
     pub created_at: Timestamp,
 }

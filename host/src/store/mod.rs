@@ -16,11 +16,11 @@ mod sqlite;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
-    Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, Pattern, PauseReason,
-    Plugin, PluginName, Space, SpaceId, Subscription, SubscriptionId,
+    Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, MailAddress, Notice,
+    NoticeStage, Pattern, PauseReason, Plugin, PluginName, Space, SpaceId, Subscription, SubscriptionId,
 };
 
 pub use sqlite::{OpenError, Sqlite};
@@ -167,6 +167,17 @@ pub enum Commanded {
     NotIn(DeliveryState),
 }
 
+/// What becomes of a notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoticeStep {
+    /// Its event is made, its mail is next.
+    Mail,
+    /// Its mail could not be sent, and is due again then.
+    Later(Timestamp),
+    /// All is told: the notice goes.
+    Done,
+}
+
 /// How a subscription has been doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
@@ -255,6 +266,13 @@ pub trait Store: Send + Sync + 'static {
     async fn spaces(&self, after: Option<SpaceId>, limit: usize) -> Result<Vec<Space>, StoreError>;
     /// One space.
     async fn space(&self, id: &SpaceId) -> Result<Option<Space>, StoreError>;
+    /// Changes what is given of a space; none if there is none of this id.
+    async fn change_space(
+        &self,
+        id: &SpaceId,
+        name: Option<String>,
+        administrators: Option<Vec<MailAddress>>,
+    ) -> Result<Option<Space>, StoreError>;
     /// Creates a key.
     async fn create_key(&self, key: Key) -> Result<(), StoreError>;
     /// All keys, oldest first.
@@ -307,6 +325,23 @@ pub trait Store: Send + Sync + 'static {
     async fn plugins(&self, space: &SpaceId, name: Option<&PluginName>) -> Result<Vec<Plugin>, StoreError>;
     /// A component's bytes.
     async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError>;
+
+    // Notices. Failures are grouped by `record`, and pauses noted by it; activations by `put_subscription`.
+
+    /// Makes a notice of every group of failures that has one untold for as long as `window` and is not quiet, and lets
+    /// it be quiet from then on, until `quiet_until`.
+    async fn raise_notices(
+        &self,
+        now: Timestamp,
+        window: SignedDuration,
+        quiet_until: Timestamp,
+    ) -> Result<(), StoreError>;
+    /// Notices of which this is next, and due; the longest due first.
+    async fn notices(&self, stage: NoticeStage, now: Timestamp, limit: usize) -> Result<Vec<Notice>, StoreError>;
+    /// Takes a notice a step further.
+    async fn step_notice(&self, id: &EventId, step: NoticeStep) -> Result<(), StoreError>;
+    /// When the next notice is due; for events, also when the next one arises of a group.
+    async fn next_notice(&self, stage: NoticeStage, window: SignedDuration) -> Result<Option<Timestamp>, StoreError>;
 
     // What happened.
 

@@ -252,8 +252,9 @@ async fn save(api: &Api, subscription: &Subscription) -> Result<(), Problem> {
     api.host.store.put_subscription(subscription, now).await?;
     api.host.registry.put(subscription.clone());
     if subscription.state == SubscriptionState::Active {
-        // Deliveries that were held are due.
+        // Deliveries that were held are due, and it may be told.
         api.host.inbox.due(now);
+        api.host.notices.arose(now);
     }
     Ok(())
 }

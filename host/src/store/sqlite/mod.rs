@@ -13,6 +13,7 @@ mod claim;
 mod deliveries;
 mod events;
 mod forget;
+mod notices;
 mod open;
 #[cfg(test)]
 mod plans;
@@ -29,15 +30,15 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Accepted, Activity, Command, Commanded, DeliveryFilter, EventTypeEntry, NewEvent, Record, Recorded, Store,
-    StoreError,
+    Accepted, Activity, Command, Commanded, DeliveryFilter, EventTypeEntry, NewEvent, NoticeStep, Record, Recorded,
+    Store, StoreError,
 };
 use crate::model::{
-    Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, Plugin, PluginName,
-    Space, SpaceId, Subscription, SubscriptionId,
+    Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, MailAddress, Notice,
+    NoticeStage, Plugin, PluginName, Space, SpaceId, Subscription, SubscriptionId,
 };
 pub use open::OpenError;
 use readers::Readers;
@@ -114,6 +115,16 @@ impl Store for Sqlite {
     async fn space(&self, id: &SpaceId) -> Result<Option<Space>, StoreError> {
         let id = id.clone();
         self.readers.read(move |db| spaces::one(db, &id)).await
+    }
+
+    async fn change_space(
+        &self,
+        id: &SpaceId,
+        name: Option<String>,
+        administrators: Option<Vec<MailAddress>>,
+    ) -> Result<Option<Space>, StoreError> {
+        let id = id.clone();
+        self.writer.write(move |db| spaces::change(db, &id, name.as_deref(), administrators.as_deref())).await
     }
 
     async fn create_key(&self, key: Key) -> Result<(), StoreError> {
@@ -224,6 +235,28 @@ impl Store for Sqlite {
 
     async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.writer.write(move |db| forget::forget(db, subscription, before, limit)).await
+    }
+
+    async fn raise_notices(
+        &self,
+        now: Timestamp,
+        window: SignedDuration,
+        quiet_until: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.writer.write(move |db| notices::raise(db, now, window, quiet_until)).await
+    }
+
+    async fn notices(&self, stage: NoticeStage, now: Timestamp, limit: usize) -> Result<Vec<Notice>, StoreError> {
+        self.readers.read(move |db| notices::waiting(db, stage, now, limit)).await
+    }
+
+    async fn step_notice(&self, id: &EventId, step: NoticeStep) -> Result<(), StoreError> {
+        let id = id.clone();
+        self.writer.write(move |db| notices::step(db, &id, step)).await
+    }
+
+    async fn next_notice(&self, stage: NoticeStage, window: SignedDuration) -> Result<Option<Timestamp>, StoreError> {
+        self.readers.read(move |db| notices::next(db, stage, window)).await
     }
 
     async fn backlog(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError> {

@@ -36,8 +36,11 @@ pub enum OpenError {
 }
 
 /// The schema's steps, in order; the file's `user_version` says how many have been taken.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../../../migrations/0001_first.sql"), include_str!("../../../migrations/0002_profiles.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/0001_first.sql"),
+    include_str!("../../../migrations/0002_profiles.sql"),
+    include_str!("../../../migrations/0003_notices.sql"),
+];
 
 /// Takes the lock that keeps a second host away from `dir`, which is made if there is none. Holds while the file is
 /// open, and no longer: a killed process leaves nothing to clean up.

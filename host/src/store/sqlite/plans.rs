@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params_from_iter};
 
 use super::super::DeliveryFilter;
-use super::{attempts, claim, deliveries, events, open, record, subscriptions};
+use super::{attempts, claim, deliveries, events, notices, open, record, subscriptions};
 use crate::model::{DeliveryId, DeliveryState, EventId, Pattern, SpaceId, SubscriptionId};
 
 fn database() -> Connection {
@@ -43,6 +43,10 @@ fn statements_search_an_index() {
         (events::NEWEST, "SEARCH events USING INDEX events_of_space (space=?)"),
         (events::NEWEST_BEFORE, "SEARCH events USING INDEX events_of_space (space=? AND rowid<?)"),
         (events::DELIVERIES_MADE, "SEARCH deliveries USING COVERING INDEX deliveries_of_event (event=?)"),
+        (notices::KIND_OF_EVENT, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (notices::WAITING, "SEARCH notices USING INDEX notices_by_stage (stage=? AND due_at<?)"),
+        (notices::NEXT, "SEARCH notices USING COVERING INDEX notices_by_stage (stage=?)"),
+        (&notices::groups_due(), "USING INDEX failure_groups_untold"),
         (record::FINISH, "SEARCH deliveries USING PRIMARY KEY (id=?)"),
     ] {
         assert_plan(&db, sql, step);

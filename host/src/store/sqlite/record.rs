@@ -7,7 +7,7 @@ use rusqlite::{CachedStatement, Connection, params};
 
 use super::super::{Record, Recorded, StoreError};
 use super::row::micros;
-use super::{attempts, subscriptions};
+use super::{attempts, notices, subscriptions};
 use crate::model::{Attempt, DeliveryState, Outcome, PauseReason, SubscriptionId, SubscriptionState};
 
 /// The compare-and-set that all correctness rests on.
@@ -37,11 +37,20 @@ pub(super) fn record(db: &Connection, records: &[Record]) -> Result<Vec<Recorded
             let failures = progress.pause_after.unwrap_or_default();
             let reason = records[last].reason.as_deref().unwrap_or_default();
             let detail = format!("{failures} deliveries in a row failed, the last because {reason}");
-            let paused = subscriptions::pause(db, records[last].subscription_id, PauseReason::Failures, detail)?;
+            let paused = pause(db, &records[last], PauseReason::Failures, detail)?;
             recorded[last] = Recorded::Written { paused };
         }
     }
     Ok(recorded)
+}
+
+/// Pauses the record's subscription and has that told, if it is active; true if it was.
+fn pause(db: &Connection, record: &Record, reason: PauseReason, detail: String) -> Result<bool, StoreError> {
+    let paused = subscriptions::pause(db, record.subscription_id, reason, &detail)?;
+    if paused {
+        notices::paused(db, record, reason, &detail)?;
+    }
+    Ok(paused)
 }
 
 /// What the written attempts did to their subscriptions' activity: one for each, with the index of its last record,
@@ -77,11 +86,9 @@ fn write(db: &Connection, finish: &mut CachedStatement<'_>, record: &Record) -> 
     if let Some(attempt) = &record.attempt {
         attempts::insert(db, attempt)?;
     }
+    notices::follow(db, record, state)?;
     let paused = match record.pause {
-        Some(reason) => {
-            let detail = record.reason.clone().unwrap_or_default();
-            subscriptions::pause(db, record.subscription_id, reason, detail)?
-        }
+        Some(reason) => pause(db, record, reason, record.reason.clone().unwrap_or_default())?,
         None => false,
     };
     Ok(Recorded::Written { paused })

@@ -4,14 +4,35 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{EventTypeEntry, StoreError};
 use super::row::{Columns as _, count, json, micros, name};
-use crate::model::{EventType, Key, KeyId, Space, SpaceId};
+use crate::model::{EventType, Key, KeyId, MailAddress, Space, SpaceId};
 
 /// See [`Store::create_space`](super::super::Store::create_space).
 pub(super) fn create(db: &Connection, space: &Space) -> Result<bool, StoreError> {
-    let insert = "INSERT INTO spaces (id, name, created_at) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING";
-    let created =
-        db.prepare_cached(insert)?.execute(params![space.id.as_str(), space.name, micros(space.created_at)])?;
+    let insert = "
+        INSERT INTO spaces (id, name, created_at, administrators) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (id) DO NOTHING";
+    let created = db.prepare_cached(insert)?.execute(params![
+        space.id.as_str(),
+        space.name,
+        micros(space.created_at),
+        json(&space.administrators),
+    ])?;
     Ok(created > 0)
+}
+
+/// See [`Store::change_space`](super::super::Store::change_space).
+pub(super) fn change(
+    db: &Connection,
+    id: &SpaceId,
+    name: Option<&str>,
+    administrators: Option<&[MailAddress]>,
+) -> Result<Option<Space>, StoreError> {
+    let update = "
+        UPDATE spaces SET name = coalesce(?2, name), administrators = coalesce(?3, administrators)
+        WHERE id = ?1 RETURNING *";
+    let administrators = administrators.map(|administrators| json(&administrators));
+    let mut update = db.prepare_cached(update)?;
+    Ok(update.query_row(params![id.as_str(), name, administrators], read_space).optional()?)
 }
 
 /// See [`Store::spaces`](super::super::Store::spaces).
@@ -29,7 +50,12 @@ pub(super) fn one(db: &Connection, id: &SpaceId) -> Result<Option<Space>, StoreE
 }
 
 fn read_space(row: &Row<'_>) -> rusqlite::Result<Space> {
-    Ok(Space { id: row.text("id")?, name: row.value("name")?, created_at: row.time("created_at")? })
+    Ok(Space {
+        id: row.text("id")?,
+        name: row.value("name")?,
+        administrators: row.json("administrators")?,
+        created_at: row.time("created_at")?,
+    })
 }
 
 /// See [`Store::create_key`](super::super::Store::create_key).

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{Activity, StoreError};
+use super::notices;
 use super::row::{Columns as _, count, json, micros};
 use crate::model::{PauseReason, SpaceId, Subscription, SubscriptionId, SubscriptionState};
 
@@ -51,19 +52,21 @@ pub(super) const OF_ALL: &str = "
 
 /// See [`Store::put_subscription`](super::super::Store::put_subscription).
 pub(super) fn put(db: &Connection, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError> {
-    let (id, now) = (subscription.id.to_string(), micros(now));
+    let (id, at) = (subscription.id.to_string(), micros(now));
     let before = db.prepare_cached(STATE)?.query_row([&id], |row| row.variant("state")).optional()?;
     write(db, subscription)?;
     match subscription.state {
-        SubscriptionState::Active if before == Some(SubscriptionState::Active) => {}
+        // None is held of one that is new, or was active before.
+        SubscriptionState::Active if matches!(before, None | Some(SubscriptionState::Active)) => {}
         SubscriptionState::Active => {
-            db.prepare_cached(SET_FREE)?.execute(params![id, now])?;
+            db.prepare_cached(SET_FREE)?.execute(params![id, at])?;
             db.prepare_cached(BEGIN_ANEW)?.execute([id])?;
+            notices::activated(db, subscription.id, now)?;
         }
         // The deliver loop holds them, each when its time has come.
         SubscriptionState::Draft | SubscriptionState::Verifying | SubscriptionState::Paused => {}
         SubscriptionState::Deleted => {
-            db.prepare_cached(CANCEL_ALL)?.execute(params![id, subscription.space.as_str(), now])?;
+            db.prepare_cached(CANCEL_ALL)?.execute(params![id, subscription.space.as_str(), at])?;
         }
     }
     Ok(())
@@ -84,7 +87,7 @@ pub(super) fn pause(
     db: &Connection,
     id: SubscriptionId,
     reason: PauseReason,
-    detail: String,
+    detail: &str,
 ) -> Result<bool, StoreError> {
     let mut subscription: Subscription =
         db.prepare_cached(DEFINITION)?.query_row([id.to_string()], |row| row.json("definition"))?;
@@ -93,7 +96,7 @@ pub(super) fn pause(
     }
     subscription.state = SubscriptionState::Paused;
     subscription.pause_reason = Some(reason);
-    subscription.pause_detail = Some(detail);
+    subscription.pause_detail = Some(detail.to_owned());
     write(db, &subscription)?;
     Ok(true)
 }
