@@ -139,7 +139,8 @@ async fn get_subscription(
 /// Changes a subscription by a JSON merge patch (RFC 7396).
 ///
 /// What is left out stays as it is, null brings back the default, arrays are replaced as a whole. Another plugin's
-/// name replaces the plugin with its version and configuration. A secret header's value stays if `***` is given.
+/// name replaces the plugin with its version and configuration. A secret header's value stays if `***` is given. With a
+/// handshake, another URL of an active subscription is asked first: until it passes, the state is `verifying`.
 #[utoipa::path(patch, path = "/v1/spaces/{space}/subscriptions/{subscription}", tag = "subscriptions",
     request_body(content((SubscriptionInput = "application/merge-patch+json"), (SubscriptionInput = "application/json"))),
     responses((status = 200, body = SubscriptionView)))]
@@ -163,17 +164,33 @@ async fn change_subscription(
         ));
     }
     unbroken(async move {
-        let _changing = api.host.registry.changing().await;
-        let (old, activity) = find(&api, &space, id).await?;
-        let written = SubscriptionView::of(old.clone(), activity).written().map_err(|err| Problem::internal(&err))?;
-        let new = with_profile(written, patch)?.check(&api, &space, Some(&old)).await?;
-        // One that was identical with another before may stay so.
-        let allow_identical = conflict::identical(&old, &new);
-        conflict::check(&api.host.registry, &new, allow_identical)?;
-        save(&api, &new).await?;
+        let (new, activity) = changed(&api, &space, id, patch).await?;
+        let new = activation::verify(&api, new).await?;
         Ok(Json(SubscriptionView::of(new, activity)))
     })
     .await
+}
+
+/// Merges a change and saves it. An endpoint that has not passed the handshake gets nothing, so an active subscription
+/// that moves to another URL is `verifying` again.
+async fn changed(
+    api: &Api,
+    space: &SpaceId,
+    id: SubscriptionId,
+    patch: Map<String, Value>,
+) -> Result<(Subscription, Activity), Problem> {
+    let _changing = api.host.registry.changing().await;
+    let (old, activity) = find(api, space, id).await?;
+    let written = SubscriptionView::of(old.clone(), activity).written().map_err(|err| Problem::internal(&err))?;
+    let mut new = with_profile(written, patch)?.check(api, space, Some(&old)).await?;
+    // One that was identical with another before may stay so.
+    let allow_identical = conflict::identical(&old, &new);
+    conflict::check(&api.host.registry, &new, allow_identical)?;
+    if new.state == SubscriptionState::Active && new.handshake.is_some() && new.url != old.url {
+        new.state = SubscriptionState::Verifying;
+    }
+    save(api, &new).await?;
+    Ok((new, activity))
 }
 
 /// Deletes a subscription. Its deliveries that are not final are cancelled; all of them can still be read.
