@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use ipnet::IpNet;
 use tokio::time::Instant;
 
@@ -132,7 +133,8 @@ impl Client {
         let outgoing = self.http.request(request.method.clone(), request.url.clone()).headers(headers);
         // No body at all, not an empty one: some servers refuse a GET that tells a length.
         if [http::Method::POST, http::Method::PUT, http::Method::PATCH].contains(&request.method) {
-            outgoing.body(request.body.clone())
+            // Told even if it is 0, which the client would leave out: some servers answer 411 without it.
+            outgoing.header(CONTENT_LENGTH, request.body.len()).body(request.body.clone())
         } else {
             outgoing
         }
