@@ -29,7 +29,8 @@ pub(super) fn paths() -> OpenApiRouter<Api> {
     responses(
         (status = 200, body = SubscriptionView),
         (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "handshake_refused: the endpoint did not pass; or subscription_state: it was changed meanwhile")))]
+            description = "handshake_refused: the endpoint did not pass; or subscription_state: it was changed meanwhile, or has \
+                no event types yet")))]
 async fn activate_subscription(
     Manages(space): Manages,
     State(api): State<Api>,
@@ -38,6 +39,10 @@ async fn activate_subscription(
     let id: SubscriptionId = params.get("subscription")?;
     unbroken(async move {
         let (subscription, _) = change(api.clone(), space.clone(), id, |subscription| {
+            if subscription.event_types.is_empty() {
+                let detail = "the subscription wants no events yet: give it some `event_types` first";
+                return Err(Problem::new(Code::SubscriptionState, detail));
+            }
             match (&subscription.handshake, subscription.state) {
                 // Nothing is asked again of what is active.
                 (_, SubscriptionState::Active) => {}

@@ -62,7 +62,7 @@ pub(super) struct SubscriptionInput {
     /// The method, if the plugin does not choose one: POST, PUT, PATCH or GET; POST by default.
     #[schema(value_type = Option<String>)]
     method: Option<Method>,
-    /// Which types of events, 1 to 100 of them: `lead.created`, `lead.*` or `*`.
+    /// Which types of events, 1 to 100 of them: `lead.created`, `lead.*` or `*`. A draft may have none yet.
     #[schema(value_type = Vec<String>, required, nullable = false)]
     event_types: Option<Vec<Pattern>>,
     /// What must have changed: any of some fields, or the status.
@@ -189,7 +189,8 @@ enum NewState {
 #[serde(deny_unknown_fields)]
 struct HandshakeInput {
     /// Which request: `none`, `empty_post`, `test_event`, `head` or `cloudevents`.
-    kind: HandshakeChoice,
+    #[schema(required, nullable = false)]
+    kind: Option<HandshakeChoice>,
     /// Which statuses let it pass: `2xx` by default.
     #[schema(value_type = Option<String>)]
     success_codes: Option<SuccessCodes>,
@@ -216,16 +217,17 @@ enum HandshakeChoice {
 }
 
 impl HandshakeInput {
-    fn model(self) -> Option<Handshake> {
-        let kind = match self.kind {
-            HandshakeChoice::None => return None,
+    fn model(self) -> Result<Option<Handshake>, Problem> {
+        let kind = match self.kind.ok_or_else(|| missing("/handshake/kind", "which request the endpoint is asked"))? {
+            HandshakeChoice::None => return Ok(None),
             HandshakeChoice::EmptyPost => HandshakeKind::EmptyPost,
             HandshakeChoice::TestEvent => HandshakeKind::TestEvent,
             HandshakeChoice::Head => HandshakeKind::Head,
             HandshakeChoice::CloudEvents => HandshakeKind::CloudEvents,
         };
         let success_codes = self.success_codes.unwrap_or(SuccessCodes::Any2xx);
-        Some(Handshake { kind, success_codes, timeout_ms: self.timeout_ms.map_or(HANDSHAKE_MS_DEFAULT, |ms| ms.0) })
+        let timeout_ms = self.timeout_ms.map_or(HANDSHAKE_MS_DEFAULT, |ms| ms.0);
+        Ok(Some(Handshake { kind, success_codes, timeout_ms }))
     }
 }
 
@@ -265,12 +267,13 @@ impl SubscriptionInput {
         let require_https = self.require_https.unwrap_or(false);
         rules::check_https(&url, require_https)?;
         let signing = rules::signing(self.signing.unwrap_or_default())?;
-        let handshake = self.handshake.and_then(HandshakeInput::model);
+        let handshake = self.handshake.map(HandshakeInput::model).transpose()?.flatten();
         let new_state = match (self.state, &handshake) {
             (Some(NewState::Draft), _) => SubscriptionState::Draft,
             (Some(NewState::Active) | None, None) => SubscriptionState::Active,
             (Some(NewState::Active) | None, Some(_)) => SubscriptionState::Verifying,
         };
+        let state = old.map_or(new_state, |old| old.state);
         Ok(Subscription {
             id: old.map_or_else(|| SubscriptionId::new(now), |old| old.id),
             space: space.clone(),
@@ -280,7 +283,7 @@ impl SubscriptionInput {
             generation,
             url,
             method: self.method.unwrap_or(Method::Post),
-            event_types: event_types(self.event_types)?,
+            event_types: event_types(self.event_types, state == SubscriptionState::Draft)?,
             trigger: rules::trigger(self.trigger)?,
             condition: condition(self.condition)?,
             fields: fields(self.fields)?,
@@ -302,7 +305,7 @@ impl SubscriptionInput {
             pause_after_failures: self.pause_after_failures.map(|count| count.0).filter(|count| *count > 0),
             keep_days: self.keep_days.map(|days| days.0).filter(|days| *days > 0),
             notify_on_failure: self.notify_on_failure.unwrap_or(false),
-            state: old.map_or(new_state, |old| old.state),
+            state,
             pause_reason: old.and_then(|old| old.pause_reason),
             pause_detail: old.and_then(|old| old.pause_detail.clone()),
             handshake_report: old.and_then(|old| old.handshake_report.clone()),
@@ -316,9 +319,11 @@ fn missing(pointer: &str, right: &str) -> Problem {
     Problem::at(Code::FieldMissing, pointer, format!("missing: {right}"))
 }
 
-fn event_types(given: Option<Vec<Pattern>>) -> Result<Vec<Pattern>, Problem> {
+/// A draft's may be chosen later.
+fn event_types(given: Option<Vec<Pattern>>, draft: bool) -> Result<Vec<Pattern>, Problem> {
+    let given = given.or_else(|| draft.then(Vec::new));
     let given = given.ok_or_else(|| missing("/event_types", "1 to 100 event types; [\"*\"] is every one"))?;
-    if (1..=EVENT_TYPES_MAX).contains(&given.len()) {
+    if (usize::from(!draft)..=EVENT_TYPES_MAX).contains(&given.len()) {
         Ok(given)
     } else {
         Err(Problem::field("/event_types", "1 to 100 event types; [\"*\"] is every one"))
