@@ -10,13 +10,13 @@ use hookmill::config::SendConfig;
 use hookmill::model::{Request, SendFaultCode};
 use hookmill::send::{Client, Sent};
 use http::{HeaderMap, Method};
-use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::server::TlsStream;
+
+use crate::support::tls::server_config;
 
 /// A receiver that speaks TLS and answers with the version of HTTP and the length of the body that it got.
 struct TlsReceiver {
@@ -51,18 +51,6 @@ impl TlsReceiver {
     async fn send(&self, client: &Client) -> Sent {
         send(client, self.address.port()).await
     }
-}
-
-fn server_config(certificate: &rcgen::Certificate, key: &KeyPair, alpn: &[&[u8]]) -> ServerConfig {
-    let key = key.serialize_der().try_into().unwrap();
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .unwrap();
-    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-    config
 }
 
 struct TlsListener {

@@ -4,5 +4,7 @@ pub mod fixtures;
 pub mod host;
 pub mod process;
 pub mod receiver;
+pub mod signature;
 pub mod sink;
 pub mod smtp;
+pub mod tls;

@@ -6,15 +6,23 @@
 //! seconds.
 
 use std::collections::{HashMap, VecDeque};
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tempfile::NamedTempFile;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::tls::{pem, server_config};
 
 /// How long a test waits for what must come.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -97,6 +105,8 @@ struct State {
 /// The receiver. Dropping it closes everything.
 pub struct Receiver {
     address: SocketAddr,
+    /// Of one that speaks TLS: what a client has to trust, in PEM.
+    certificate: Option<NamedTempFile>,
     state: Arc<Mutex<State>>,
     count: watch::Receiver<usize>,
     accepting: AbortHandle,
@@ -105,6 +115,19 @@ pub struct Receiver {
 impl Receiver {
     /// Listens on a free port of 127.0.0.1.
     pub async fn start() -> Self {
+        Self::listen(None, None).await
+    }
+
+    /// The same, but speaking TLS, as `localhost`, with a certificate that it signed itself.
+    pub async fn start_tls() -> Self {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(pem(&cert).as_bytes()).unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(server_config(&cert, &signing_key, &[b"http/1.1"])));
+        Self::listen(Some(acceptor), Some(file)).await
+    }
+
+    async fn listen(acceptor: Option<TlsAcceptor>, certificate: Option<NamedTempFile>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback has free ports");
         let address = listener.local_addr().expect("it is bound");
         let state = State {
@@ -116,13 +139,21 @@ impl Receiver {
         };
         let state = Arc::new(Mutex::new(state));
         let (sender, count) = watch::channel(0);
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&state), sender)).abort_handle();
-        Self { address, state, count, accepting }
+        let accepting = tokio::spawn(accept(listener, acceptor, Arc::clone(&state), sender)).abort_handle();
+        Self { address, certificate, state, count, accepting }
     }
 
     /// The URL of a path here.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        match self.certificate {
+            Some(_) => format!("https://localhost:{}{path}", self.address.port()),
+            None => format!("http://{}{path}", self.address),
+        }
+    }
+
+    /// The file with the certificate of a receiver that speaks TLS.
+    pub fn certificate(&self) -> PathBuf {
+        self.certificate.as_ref().expect("it speaks TLS").path().to_owned()
     }
 
     /// Where it listens.
@@ -173,7 +204,12 @@ impl Drop for Receiver {
 }
 
 /// Connections live in this task's set, so that they end with it.
-async fn accept(listener: TcpListener, state: Arc<Mutex<State>>, count: watch::Sender<usize>) {
+async fn accept(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    state: Arc<Mutex<State>>,
+    count: watch::Sender<usize>,
+) {
     let count = Arc::new(count);
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
@@ -182,14 +218,38 @@ async fn accept(listener: TcpListener, state: Arc<Mutex<State>>, count: watch::S
             state.connections += 1;
             state.connections - 1
         };
-        connections.spawn(serve(stream, number, Arc::clone(&state), Arc::clone(&count)));
+        let (acceptor, state, count) = (acceptor.clone(), Arc::clone(&state), Arc::clone(&count));
+        connections.spawn(async move {
+            match acceptor {
+                Some(acceptor) => serve(acceptor.accept(stream).await?, number, state, count).await,
+                None => serve(stream, number, state, count).await,
+            }
+        });
         while connections.try_join_next().is_some() {}
+    }
+}
+
+/// A connection, plain or behind TLS.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {
+    /// What carries it.
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Stream for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Stream for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
     }
 }
 
 /// One connection. An io::Error means that the client has gone, which is its right.
 async fn serve(
-    mut stream: TcpStream,
+    mut stream: impl Stream,
     connection: usize,
     state: Arc<Mutex<State>>,
     count: Arc<watch::Sender<usize>>,
@@ -214,7 +274,7 @@ async fn serve(
 
 /// Reads one request; none if the client closes before one begins.
 async fn read_request(
-    stream: &mut TcpStream,
+    stream: &mut impl Stream,
     buffer: &mut Vec<u8>,
     connection: usize,
 ) -> std::io::Result<Option<Received>> {
@@ -252,7 +312,7 @@ async fn read_request(
 }
 
 /// Replies; false if the connection ends with it.
-async fn answer(stream: &mut TcpStream, reply: Reply) -> std::io::Result<bool> {
+async fn answer(stream: &mut impl Stream, reply: Reply) -> std::io::Result<bool> {
     const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     match reply {
         Reply::Answer { status, headers, body } => {
@@ -267,6 +327,7 @@ async fn answer(stream: &mut TcpStream, reply: Reply) -> std::io::Result<bool> {
             bytes.extend(b"\r\n");
             bytes.extend(body);
             stream.write_all(&bytes).await?;
+            stream.flush().await?;
             return Ok(true);
         }
         Reply::Raw(bytes) => stream.write_all(&bytes).await?,
@@ -275,7 +336,7 @@ async fn answer(stream: &mut TcpStream, reply: Reply) -> std::io::Result<bool> {
             until_gone(stream).await;
         }
         Reply::Close => stream.shutdown().await?,
-        Reply::Reset => stream.set_zero_linger()?,
+        Reply::Reset => stream.tcp().set_zero_linger()?,
         Reply::Hang => until_gone(stream).await,
         Reply::EndlessBody => {
             stream.write_all(CHUNKED).await?;
@@ -289,7 +350,7 @@ async fn answer(stream: &mut TcpStream, reply: Reply) -> std::io::Result<bool> {
             stream.write_all(format!("HTTP/1.1 200 OK\r\nx-huge: {header}\r\n\r\n").as_bytes()).await?;
         }
         Reply::Drip => {
-            stream.set_nodelay(true)?;
+            stream.tcp().set_nodelay(true)?;
             stream.write_all(b"HTTP/1.1 200 OK\r\nx-drip: ").await?;
             let mut pulse = tokio::time::interval(Duration::from_millis(20));
             loop {
@@ -302,7 +363,7 @@ async fn answer(stream: &mut TcpStream, reply: Reply) -> std::io::Result<bool> {
 }
 
 /// Returns once the client closes or breaks the connection.
-async fn until_gone(stream: &mut TcpStream) {
+async fn until_gone(stream: &mut impl Stream) {
     let mut byte = [0];
     while stream.read(&mut byte).await.is_ok_and(|read| read > 0) {}
 }
