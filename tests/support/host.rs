@@ -1,7 +1,7 @@
 //! A whole host in the test's process: the real API on a real socket, real SQLite, a clock that the test moves, and a
 //! deliver loop that the test steps.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -169,11 +169,6 @@ impl TestHost {
     /// Forgets what is too old by now; returns how many deliveries that were.
     pub async fn forget(&self) -> usize {
         hookmill::retention::run_once(&self.host).await.unwrap()
-    }
-
-    /// The file with the rows.
-    pub fn database(&self) -> PathBuf {
-        self.dir.path().join("hookmill.db")
     }
 
     /// The one delivery there is, with its attempts.

@@ -208,17 +208,17 @@ async fn cancel_delivery(
 /// What is sent again.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct RetryInput {
+struct ResendInput {
     /// `fresh` transforms the events anew, with the subscription as it is now; `exact` sends what was sent last, byte
     /// for byte, signed anew.
     #[serde(default)]
-    mode: RetryMode,
+    mode: ResendMode,
 }
 
 /// How a delivery is sent again.
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum RetryMode {
+enum ResendMode {
     /// Transformed anew.
     #[default]
     Fresh,
@@ -230,7 +230,7 @@ enum RetryMode {
 ///
 /// It keeps its id, so a receiver that has seen it can tell.
 #[utoipa::path(post, path = "/v1/spaces/{space}/deliveries/{delivery}/retry", tag = "deliveries",
-    request_body = Option<RetryInput>,
+    request_body = Option<ResendInput>,
     responses(
         (status = 202, body = DeliverySummary),
         (status = 409, body = Problem, content_type = "application/problem+json",
@@ -239,9 +239,9 @@ async fn retry_delivery(
     Manages(space): Manages,
     State(api): State<Api>,
     params: PathParams,
-    OptionalJsonBody(input): OptionalJsonBody<RetryInput>,
+    OptionalJsonBody(input): OptionalJsonBody<ResendInput>,
 ) -> Result<(StatusCode, Json<DeliverySummary>), Problem> {
-    let exact = matches!(input.mode, RetryMode::Exact);
+    let exact = matches!(input.mode, ResendMode::Exact);
     let id = params.get("delivery")?;
     let subscription = read(&api, &space, id).await?.subscription_id;
     if api.host.registry.get(subscription).is_none() {

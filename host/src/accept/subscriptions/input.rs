@@ -6,39 +6,25 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::super::Api;
 use super::super::number::Whole;
-use super::super::plugins;
 use super::super::problem::{Code, Problem};
-use super::super::schema;
-use super::super::{check_description, check_name};
-use super::{document, rules};
+use super::super::{Api, check_description, check_name};
+use super::parts::{FieldsInput, HandshakeInput, HeaderInput, PluginInput, RetryInput};
+use super::{document, parts, rules};
 use crate::matching::Condition;
 use crate::model::{
-    AnswerRule, Batch, ContentType, CustomHeader, FieldSelection, Handshake, HandshakeKind, Method, Pattern,
-    PluginName, PluginRef, PluginVersion, QueryParameter, RetryPolicy, Secret, Signing, SpaceId, Subscription,
+    AnswerRule, Batch, ContentType, Method, Pattern, QueryParameter, Secret, Signing, SpaceId, Subscription,
     SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
 };
-use crate::transform::request::{check_header_name, check_header_value, check_url};
-use crate::transform::seal::MASK;
-use crate::transform::select::Selector;
+use crate::transform::request::check_url;
 
 /// 30 days: the longest delay.
 const DELAY_S_MAX: u32 = 30 * 24 * 60 * 60;
-/// 7 days: the longest wait between two attempts.
-const RETRY_S_MAX: u32 = 7 * 24 * 60 * 60;
-const RETRIES_MAX: usize = 20;
 /// The default of Standard Webhooks' libraries, within what receivers' own platforms allow them.
 const TIMEOUT_MS_DEFAULT: u32 = 15_000;
-/// Long enough for an endpoint that wakes up first.
-const HANDSHAKE_MS_DEFAULT: u32 = 10_000;
 const EVENT_TYPES_MAX: usize = 100;
-const HEADERS_MAX: usize = 50;
-/// What the contract with plugins says of a configuration.
-const CONFIG_BYTES_MAX: usize = 256 << 10;
 
 /// A subscription to be created. A member that is left out or null has its default.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -124,56 +110,6 @@ pub(super) struct SubscriptionInput {
     notify_on_failure: Option<bool>,
 }
 
-/// Which of an event's fields the plugin sees, by JSONPath (RFC 9535) over its data.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct FieldsInput {
-    /// Paths to keep; none keeps all.
-    include: Option<Vec<String>>,
-    /// Paths to remove.
-    exclude: Option<Vec<String>>,
-}
-
-/// A header that every request carries. It wins over a plugin's header of the same name.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct HeaderInput {
-    /// Its name.
-    name: String,
-    /// Its value. In a change, `***` keeps the secret value of the header of this name.
-    value: String,
-    /// Whether the value is shown to nobody.
-    #[serde(default)]
-    #[schema(required = false)]
-    secret: bool,
-}
-
-/// The plugin to use.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct PluginInput {
-    /// Its name: of one of the space's own, or else of a bundled one.
-    #[schema(value_type = String, required, nullable = false)]
-    name: Option<PluginName>,
-    /// Its version; the newest if it is left out. The subscription stays with it until it is changed.
-    #[schema(value_type = Option<String>)]
-    version: Option<PluginVersion>,
-    /// Its configuration, which its schema describes: at most 256 KiB; `{}` by default.
-    config: Option<Value>,
-}
-
-/// When to try again after a failed attempt.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct RetryInput {
-    /// Seconds between one attempt's end and the next, at most 20 of them, each at most 7 days. Empty: one attempt.
-    #[schema(value_type = Option<Vec<u32>>)]
-    schedule_s: Option<Vec<Whole<0, RETRY_S_MAX>>>,
-    /// How far a wait may be stretched at random, in percent; 10 by default.
-    #[schema(value_type = Option<u32>, maximum = 100)]
-    jitter_percent: Option<Whole<0, 100>>,
-}
-
 /// Whether a new subscription is activated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -182,53 +118,6 @@ enum NewState {
     Draft,
     /// At once.
     Active,
-}
-
-/// What the endpoint is asked on every activation.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct HandshakeInput {
-    /// Which request: `none`, `empty_post`, `test_event`, `head` or `cloudevents`.
-    #[schema(required, nullable = false)]
-    kind: Option<HandshakeChoice>,
-    /// Which statuses let it pass: `2xx` by default.
-    #[schema(value_type = Option<String>)]
-    success_codes: Option<SuccessCodes>,
-    /// Milliseconds until the whole answer must have come; 10,000 by default.
-    #[schema(value_type = Option<u32>, minimum = 1_000, maximum = 60_000)]
-    timeout_ms: Option<Whole<1_000, 60_000>>,
-}
-
-/// Which request a handshake is.
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum HandshakeChoice {
-    /// None: it is active at once.
-    None,
-    /// A POST with an empty body, signed.
-    EmptyPost,
-    /// A test event, through the plugin, signed.
-    TestEvent,
-    /// A HEAD.
-    Head,
-    /// OPTIONS, by which the endpoint allows this host (CloudEvents).
-    #[serde(rename = "cloudevents")]
-    CloudEvents,
-}
-
-impl HandshakeInput {
-    fn model(self) -> Result<Option<Handshake>, Problem> {
-        let kind = match self.kind.ok_or_else(|| missing("/handshake/kind", "which request the endpoint is asked"))? {
-            HandshakeChoice::None => return Ok(None),
-            HandshakeChoice::EmptyPost => HandshakeKind::EmptyPost,
-            HandshakeChoice::TestEvent => HandshakeKind::TestEvent,
-            HandshakeChoice::Head => HandshakeKind::Head,
-            HandshakeChoice::CloudEvents => HandshakeKind::CloudEvents,
-        };
-        let success_codes = self.success_codes.unwrap_or(SuccessCodes::Any2xx);
-        let timeout_ms = self.timeout_ms.map_or(HANDSHAKE_MS_DEFAULT, |ms| ms.0);
-        Ok(Some(Handshake { kind, success_codes, timeout_ms }))
-    }
 }
 
 impl SubscriptionInput {
@@ -286,13 +175,13 @@ impl SubscriptionInput {
             event_types: event_types(self.event_types, state == SubscriptionState::Draft)?,
             trigger: rules::trigger(self.trigger)?,
             condition: condition(self.condition)?,
-            fields: fields(self.fields)?,
+            fields: parts::fields(self.fields)?,
             content_type: self.content_type.unwrap_or(ContentType::Json),
-            headers: headers(self.headers.unwrap_or_default(), old)?,
+            headers: parts::headers(self.headers.unwrap_or_default(), old)?,
             query: rules::query(self.query.unwrap_or_default())?,
             delay_s: self.delay_s.map_or(0, |delay| delay.0),
             batch: rules::batch(self.batch)?,
-            plugin: plugin(api, space, self.plugin, old).await?,
+            plugin: parts::plugin(api, space, self.plugin, old).await?,
             secrets: rules::secrets(&signing, self.secret, old)?,
             signing,
             sealed_secrets: rules::sealed_secrets(self.sealed_secrets.unwrap_or_default(), old)?,
@@ -301,7 +190,7 @@ impl SubscriptionInput {
             timeout_ms: self.timeout_ms.map_or(TIMEOUT_MS_DEFAULT, |timeout| timeout.0),
             success_codes: self.success_codes.unwrap_or(SuccessCodes::Any2xx),
             answer_rule: rules::answer_rule(self.answer_rule)?,
-            retry: retry(self.retry)?,
+            retry: parts::retry(self.retry)?,
             pause_after_failures: self.pause_after_failures.map(|count| count.0).filter(|count| *count > 0),
             keep_days: self.keep_days.map(|days| days.0).filter(|days| *days > 0),
             notify_on_failure: self.notify_on_failure.unwrap_or(false),
@@ -315,7 +204,7 @@ impl SubscriptionInput {
     }
 }
 
-fn missing(pointer: &str, right: &str) -> Problem {
+pub(super) fn missing(pointer: &str, right: &str) -> Problem {
     Problem::at(Code::FieldMissing, pointer, format!("missing: {right}"))
 }
 
@@ -335,89 +224,4 @@ fn condition(given: Option<String>) -> Result<Option<String>, Problem> {
         Condition::parse(source).map_err(|right| Problem::field("/condition", right))?;
     }
     Ok(given)
-}
-
-fn fields(given: Option<FieldsInput>) -> Result<FieldSelection, Problem> {
-    let Some(FieldsInput { include, exclude }) = given else { return Ok(FieldSelection::default()) };
-    let selection = FieldSelection { include: include.unwrap_or_default(), exclude: exclude.unwrap_or_default() };
-    // One by one first, to tell which is wrong; all together after, since together they may be too many.
-    for (list, paths) in [("include", &selection.include), ("exclude", &selection.exclude)] {
-        for (index, path) in paths.iter().enumerate() {
-            let alone = FieldSelection { include: vec![path.clone()], exclude: Vec::new() };
-            Selector::compile(&alone).map_err(|right| Problem::field(format!("/fields/{list}/{index}"), right))?;
-        }
-    }
-    Selector::compile(&selection).map_err(|right| Problem::field("/fields", right))?;
-    Ok(selection)
-}
-
-fn headers(given: Vec<HeaderInput>, old: Option<&Subscription>) -> Result<Vec<CustomHeader>, Problem> {
-    if given.len() > HEADERS_MAX {
-        return Err(Problem::field("/headers", format!("at most {HEADERS_MAX} headers")));
-    }
-    let mut headers: Vec<CustomHeader> = Vec::with_capacity(given.len());
-    for (index, header) in given.into_iter().enumerate() {
-        let at = |member: &str| format!("/headers/{index}/{member}");
-        check_header_name(&header.name).map_err(|right| Problem::field(at("name"), right))?;
-        if headers.iter().any(|earlier| earlier.name.eq_ignore_ascii_case(&header.name)) {
-            return Err(Problem::field(at("name"), format!("the header `{}` stands here twice", header.name)));
-        }
-        check_header_value(&header.value).map_err(|right| Problem::field(at("value"), right))?;
-        headers.push(unmasked(header, old).map_err(|right| Problem::field(at("value"), right))?);
-    }
-    Ok(headers)
-}
-
-/// The header, with the value that it had if `***` is given.
-fn unmasked(header: HeaderInput, old: Option<&Subscription>) -> Result<CustomHeader, &'static str> {
-    let HeaderInput { name, value, secret } = header;
-    if value != MASK {
-        return Ok(CustomHeader { name, value, secret });
-    }
-    let mut had = old.into_iter().flat_map(|old| &old.headers);
-    match had.find(|had| had.secret && had.name.eq_ignore_ascii_case(&name)) {
-        Some(_) if !secret => Err("a secret value cannot be made public: give the value anew"),
-        Some(had) => Ok(CustomHeader { name, value: had.value.clone(), secret }),
-        None => Err("*** stands for the secret value that a header of this name has, and there is none"),
-    }
-}
-
-async fn plugin(
-    api: &Api,
-    space: &SpaceId,
-    given: Option<PluginInput>,
-    old: Option<&Subscription>,
-) -> Result<Option<PluginRef>, Problem> {
-    let Some(PluginInput { name, version, config }) = given else { return Ok(None) };
-    let name = name.ok_or_else(|| missing("/plugin/name", "the plugin's name"))?;
-    let config = config.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-    // What is not touched stays as it was saved, even if it could not be had today.
-    if let Some(had) = old.and_then(|old| old.plugin.as_ref())
-        && had.name == name
-        && Some(&had.version) == version.as_ref()
-        && had.config == config
-    {
-        return Ok(Some(had.clone()));
-    }
-    if config.to_string().len() > CONFIG_BYTES_MAX {
-        let right = format!("a configuration has at most {CONFIG_BYTES_MAX} bytes");
-        return Err(Problem::field("/plugin/config", right));
-    }
-    let plugin = plugins::choose(api, space, &name, version.as_ref()).await?;
-    schema::check(&plugin.config_schema, &config, "/plugin/config").await?;
-    Ok(Some(PluginRef { name, version: plugin.version, digest: plugin.digest, config }))
-}
-
-fn retry(given: Option<RetryInput>) -> Result<RetryPolicy, Problem> {
-    let default = RetryPolicy::default();
-    let Some(RetryInput { schedule_s, jitter_percent }) = given else { return Ok(default) };
-    let schedule_s = match schedule_s {
-        Some(waits) if waits.len() > RETRIES_MAX => {
-            return Err(Problem::field("/retry/schedule_s", format!("at most {RETRIES_MAX} retries")));
-        }
-        Some(waits) => waits.into_iter().map(|wait| wait.0).collect(),
-        None => default.schedule_s,
-    };
-    let jitter = jitter_percent.and_then(|percent| u8::try_from(percent.0).ok());
-    Ok(RetryPolicy { schedule_s, jitter_percent: jitter.unwrap_or(default.jitter_percent) })
 }

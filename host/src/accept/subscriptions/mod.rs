@@ -8,6 +8,7 @@ mod conflict;
 mod document;
 mod input;
 mod merge;
+mod parts;
 mod rules;
 mod secrets;
 mod test;
