@@ -7,6 +7,7 @@ mod crash;
 mod delay;
 mod engine;
 mod golden;
+mod handshakes;
 mod import;
 mod matching;
 mod notify;
