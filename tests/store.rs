@@ -3,6 +3,7 @@
 mod accepting;
 mod claiming;
 mod listing;
+mod migrating;
 mod opening;
 mod recording;
 mod resources;

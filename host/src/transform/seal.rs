@@ -4,6 +4,8 @@
 //! event that looks like one passes through. A value is escaped for the place that it goes to: a JSON string, a form
 //! field, or as it is. What a plugin made of a placeholder (its base64, its hash) is no placeholder and stays.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
@@ -27,7 +29,10 @@ enum Place {
 
 /// The request as it goes out: `request` with its subscription's secrets in it. A secret that is gone by now is an empty
 /// text.
-pub fn unseal(request: &Request, subscription: &Subscription) -> Request {
+pub fn unseal<'a>(request: &'a Request, subscription: &Subscription) -> Cow<'a, Request> {
+    if request.sealed.is_empty() {
+        return Cow::Borrowed(request);
+    }
     let mut unsealed = request.clone();
     let place = match request.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) {
         Some(b"application/json") => Place::Json,
@@ -42,7 +47,7 @@ pub fn unseal(request: &Request, subscription: &Subscription) -> Request {
         }
         unseal_headers(&mut unsealed.headers, placeholder, value);
     }
-    unsealed
+    Cow::Owned(unsealed)
 }
 
 /// `bytes` as the history shows them, without placeholders.

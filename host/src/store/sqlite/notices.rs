@@ -21,6 +21,8 @@ const COUNT_FAILURE: &str = "
         count = count + 1, last_failed_at = max(last_failed_at, ?2), last_reason = ?3, last_delivery = ?4,
         untold_since = coalesce(untold_since, ?2), ended = 0";
 
+const HAS_GROUP: &str = "SELECT 1 FROM failure_groups WHERE subscription = ?1";
+
 /// A group of which nobody was told yet stays until it is: those deliveries are lost, whatever came after.
 const END_UNTOLD: &str = "UPDATE failure_groups SET ended = 1 WHERE subscription = ?1 AND quiet_until = 0";
 
@@ -90,6 +92,10 @@ fn is_operational(db: &Connection, id: DeliveryId) -> Result<bool, StoreError> {
 /// The subscription is doing well again.
 fn end_group(db: &Connection, id: SubscriptionId) -> Result<(), StoreError> {
     let id = id.to_string();
+    // On every delivery's way: most subscriptions have no group.
+    if !db.prepare_cached(HAS_GROUP)?.exists([&id])? {
+        return Ok(());
+    }
     db.prepare_cached(END_UNTOLD)?.execute([&id])?;
     db.prepare_cached(END_TOLD)?.execute([&id])?;
     Ok(())
