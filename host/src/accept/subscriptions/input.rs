@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::super::number::Whole;
@@ -15,8 +16,8 @@ use super::parts::{FieldsInput, HandshakeInput, HeaderInput, PluginInput, RetryI
 use super::{document, parts, rules};
 use crate::matching::Condition;
 use crate::model::{
-    AnswerRule, Batch, ContentType, Method, Pattern, QueryParameter, Secret, Signing, SpaceId, Subscription,
-    SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
+    AnswerRule, Batch, ContentType, Method, Pattern, QueryParameter, Secret, SpaceId, Subscription, SubscriptionId,
+    SubscriptionState, SuccessCodes, Trigger,
 };
 use crate::transform::request::check_url;
 
@@ -76,7 +77,7 @@ pub(super) struct SubscriptionInput {
     plugin: Option<PluginInput>,
     /// How requests are signed; as Standard Webhooks has it by default.
     #[schema(value_type = Option<document::Signing>)]
-    signing: Option<Signing>,
+    signing: Option<Value>,
     /// The signing secret, `whsec_…` for Standard Webhooks; made by the host if it is left out. Changed by
     /// `rotate-secret`, or together with `signing`.
     #[schema(value_type = Option<String>)]
@@ -155,7 +156,7 @@ impl SubscriptionInput {
         let url = check_url(&url).map_err(|right| Problem::field("/url", right))?;
         let require_https = self.require_https.unwrap_or(false);
         rules::check_https(&url, require_https)?;
-        let signing = rules::signing(self.signing.unwrap_or_default())?;
+        let signing = rules::signing(self.signing)?;
         let handshake = self.handshake.map(HandshakeInput::model).transpose()?.flatten();
         let new_state = match (self.state, &handshake) {
             (Some(NewState::Draft), _) => SubscriptionState::Draft,

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
+use super::super::json;
 use super::super::problem::Problem;
 use crate::matching::check_trigger;
 use crate::model::{AnswerRule, Batch, HmacScheme, Invalid, QueryParameter, Secret, Signing, Subscription, Trigger};
@@ -32,8 +35,27 @@ pub(super) fn check_https(url: &Url, required: bool) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Checks a signing scheme.
-pub(super) fn signing(signing: Signing) -> Result<Signing, Problem> {
+/// A part of a subscription at its place, so that what is wrong in it is told by its whole path.
+#[derive(Deserialize)]
+struct AtSigning<T> {
+    signing: T,
+}
+
+/// Reads a signing scheme. Of a tagged enum serde does not tell which member is wrong; of the one that has many it does,
+/// once it is taken by its tag.
+fn read_signing(mut given: Value) -> Result<Signing, Problem> {
+    if given.get("scheme").is_some_and(|scheme| scheme == "hmac") {
+        given.as_object_mut().map(|members| members.shift_remove("scheme"));
+        let AtSigning { signing } = json::from_value(serde_json::json!({ "signing": given }))?;
+        return Ok(Signing::Hmac(signing));
+    }
+    let AtSigning { signing } = json::from_value(serde_json::json!({ "signing": given }))?;
+    Ok(signing)
+}
+
+/// Reads a signing scheme and checks it.
+pub(super) fn signing(given: Option<Value>) -> Result<Signing, Problem> {
+    let signing = given.map(read_signing).transpose()?.unwrap_or_default();
     if let Signing::Hmac(HmacScheme { header, prefix, signed, timestamp_header, .. }) = &signing {
         let at = |member: &str| format!("/signing/{member}");
         let check =
