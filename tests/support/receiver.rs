@@ -22,7 +22,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::tls::{pem, server_config};
+use super::tls::server_config;
 
 /// How long a test waits for what must come.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -122,7 +122,7 @@ impl Receiver {
     pub async fn start_tls() -> Self {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let mut file = NamedTempFile::new().unwrap();
-        file.write_all(pem(&cert).as_bytes()).unwrap();
+        file.write_all(cert.pem().as_bytes()).unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(server_config(&cert, &signing_key, &[b"http/1.1"])));
         Self::listen(Some(acceptor), Some(file)).await
     }

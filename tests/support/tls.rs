@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rcgen::{Certificate, KeyPair};
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -19,9 +17,4 @@ pub fn server_config(certificate: &Certificate, key: &KeyPair, alpn: &[&[u8]]) -
         .unwrap();
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     config
-}
-
-/// The certificate as a file of trusted ones holds it.
-pub fn pem(certificate: &Certificate) -> String {
-    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(certificate.der()))
 }
