@@ -108,6 +108,7 @@ async fn only_the_events_that_were_chosen_are_sent() {
 async fn the_list_shows_activity_name_url_events_and_when_it_last_fired() {
     let (mut host, receiver) = start().await;
     subscribed(&host, &receiver, "/in", json!({})).await;
+    host.clock.advance(SECOND);
     subscribe(&host, &receiver.url("/later"), json!({"name": "Later", "state": "draft"})).await;
     let before = host.clock.now();
     sent(&mut host, &receiver, &deal()).await;
@@ -129,8 +130,7 @@ async fn the_url_must_be_https() {
     let mut draft = plain("https://127.0.0.1:1/");
     draft["state"] = json!("draft");
     let draft = host.ok(Method::POST, SUBSCRIPTIONS, draft).await;
-    let (status, problem) =
-        host.call(Method::PATCH, &path(&draft), r#"{"url":"http://127.0.0.1:1/"}"#).await;
+    let (status, problem) = host.call(Method::PATCH, &path(&draft), r#"{"url":"http://127.0.0.1:1/"}"#).await;
     assert_eq!((status.as_u16(), &problem["field"]), (422, &json!("/url")), "{problem}");
 }
 
@@ -157,13 +157,16 @@ async fn the_subscription_chooses_what_of_a_deal_is_included() {
     subscribed(&host, &receiver, "/some", json!({"fields": fields})).await;
     let request = sent(&mut host, &receiver, &deal()).await;
     let id = "5b8f2a4e-9c1d-4f6e-8a27-3d0c9b7e1f55";
-    let data = format!(r#""data":{{"id":"{id}","value":12.50,"custom_fields":{{"invoice_email":"invoices@example.com"}}}}}}"#);
+    let data =
+        format!(r#""data":{{"id":"{id}","value":12.50,"custom_fields":{{"invoice_email":"invoices@example.com"}}}}}}"#);
     assert!(request.text().ends_with(&data), "{}", request.text());
 }
 
 #[tokio::test]
 async fn a_delivery_succeeds_with_200_and_with_204_and_with_nothing_else() {
-    for (status, state) in [(200, "delivered"), (204, "delivered"), (201, "pending"), (302, "pending"), (500, "pending")] {
+    for (status, state) in
+        [(200, "delivered"), (204, "delivered"), (201, "pending"), (302, "pending"), (500, "pending")]
+    {
         let (mut host, receiver) = start().await;
         subscribed(&host, &receiver, "/in", json!({})).await;
         receiver.script("/in", [Reply::status(status)]);

@@ -9,6 +9,7 @@ mod engine;
 mod golden;
 mod handshakes;
 mod import;
+mod livespace;
 mod matching;
 mod notify;
 mod pipeline;

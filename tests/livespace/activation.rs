@@ -43,7 +43,9 @@ async fn activation_asks_with_an_empty_post() {
 #[tokio::test]
 async fn activation_passes_on_200_and_on_204_and_on_nothing_else() {
     let (host, receiver) = start().await;
-    for (status, state) in [(200, "active"), (204, "active"), (201, "verifying"), (302, "verifying"), (500, "verifying")] {
+    for (status, state) in
+        [(200, "active"), (204, "active"), (201, "verifying"), (302, "verifying"), (500, "verifying")]
+    {
         let at = format!("/{status}");
         receiver.script(&at, [Reply::status(status), Reply::body(status, "no")]);
         let subscription = subscribe(&host, &receiver.url(&at), json!({})).await;
@@ -52,7 +54,10 @@ async fn activation_passes_on_200_and_on_204_and_on_nothing_else() {
             let (refused, problem) = activate(&host, &subscription).await;
             assert_eq!((refused.as_u16(), &problem["code"]), (409, &json!("handshake_refused")));
             let detail = problem["detail"].as_str().unwrap();
-            assert!(detail.starts_with(&format!("the endpoint answered {status}, and must answer 200,204")), "{detail}");
+            assert!(
+                detail.starts_with(&format!("the endpoint answered {status}, and must answer 200,204")),
+                "{detail}"
+            );
             assert!(detail.ends_with(": no"), "{detail}");
         }
     }

@@ -74,9 +74,7 @@ async fn a_workflow_may_be_for_one_sales_process() {
     let mut workflow = on_status(None, Some("won"));
     workflow["condition"] = json!(r#"event.data.process.name == "Sales""#);
     subscribed(&host, &receiver, "/in", workflow).await;
-    let won = |process: &str| {
-        json!({"data": {"status": "won", "process": {"name": process}}, "previous": {"status": "open"}})
-    };
+    let won = |process: &str| json!({"data": {"status": "won", "process": {"name": process}}, "previous": {"status": "open"}});
     assert_eq!(change(&host, won("Service")).await, 0);
     assert_eq!(change(&host, won("Sales")).await, 1);
     assert_eq!(body(&came(&mut host, &receiver).await)["data"]["process"]["name"], "Sales");
@@ -135,7 +133,8 @@ async fn a_workflow_is_created_and_edited() {
     let (host, receiver) = start().await;
     let workflow = subscribed(&host, &receiver, "/in", on_field("stage")).await;
     assert_eq!(read(&host, &workflow).await["trigger"], json!({"fields": ["stage"], "status": null}));
-    let edited = host.ok(Method::PATCH, &path(&workflow), json!({"name": "Value", "trigger": {"fields": ["value"]}})).await;
+    let edited =
+        host.ok(Method::PATCH, &path(&workflow), json!({"name": "Value", "trigger": {"fields": ["value"]}})).await;
     assert_eq!((&edited["name"], &edited["state"]), (&json!("Value"), &json!("active")));
     let data = json!({"stage": "Offer", "value": 2});
     assert_eq!(change(&host, json!({"data": data, "changed_fields": ["stage"]})).await, 0);
