@@ -17,6 +17,7 @@ mod pipeline;
 mod profiles;
 mod record;
 mod rogues;
+mod schemes;
 mod select;
 mod send;
 mod shape;
