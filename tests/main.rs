@@ -18,6 +18,7 @@ mod profiles;
 mod record;
 mod rogues;
 mod schemes;
+mod sealed;
 mod select;
 mod send;
 mod shape;

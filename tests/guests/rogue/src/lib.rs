@@ -73,6 +73,7 @@ fn request(word: &str, rest: &str, delivery: &Delivery) -> Request {
         "fields" => request.body = Body::Form(vec![(String::new(), String::new()); number(rest)]),
         "utf8" => request.body = Body::Text(no_utf8()),
         "log-utf8" => log::write(Level::Info, &no_utf8()),
+        "tell" => tell(rest, &delivery.events[0].data, &mut request),
         "secret" => request.headers.push(("x-secret".to_owned(), told_secret(rest))),
         "secrets" => rest.split(',').for_each(|name| {
             told_secret(name);
@@ -158,6 +159,22 @@ fn told_secret(name: &str) -> String {
     log::write(Level::Info, &answer);
     println!("{answer}");
     answer
+}
+
+/// `json:NAME`, `form:NAME`, `text:NAME` or `binary:NAME`: the secret beside the event's data in such a body and in a
+/// header, with what can be computed of it in another.
+fn tell(rest: &str, data: &str, request: &mut Request) {
+    let (kind, name) = rest.split_once(':').expect("a kind of body and a secret's name");
+    let secret = told_secret(name);
+    let computed = format!("{} {}", secret.len(), secret.chars().rev().collect::<String>());
+    log::write(Level::Info, &computed);
+    request.headers = vec![("x-secret".to_owned(), format!("Key {secret}")), ("x-computed".to_owned(), computed)];
+    request.body = match kind {
+        "json" => Body::Json(format!(r#"{{"key":"{secret}","data":{data}}}"#)),
+        "form" => Body::Form(vec![("key".to_owned(), secret), ("data".to_owned(), data.to_owned())]),
+        "text" => Body::Text(format!("{secret} {data}")),
+        _ => Body::Binary(Binary { content_type: "application/octet-stream".to_owned(), bytes: secret.into_bytes() }),
+    };
 }
 
 /// Everything that a plugin is given, and everything that WASI could tell.

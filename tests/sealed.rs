@@ -1,0 +1,208 @@
+//! Sealed secrets, from the API to the receiver: whoever looks sees a placeholder or a mask, and the receiver the value.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use hookmill_guests::ROGUE;
+use reqwest::Method;
+use rusqlite::types::Value as Column;
+use serde_json::{Value, json};
+
+use crate::support::host::TestHost;
+use crate::support::receiver::{Received, Receiver};
+
+/// With what JSON and forms must escape.
+const KEY: &str = r#"k"3y&\=+%"#;
+const DATA: &str = r#"{"value":12.50}"#;
+
+/// A host whose one subscription tells the rogue what to do with its secrets.
+async fn start(word: &str) -> (TestHost, Receiver, Value) {
+    let (host, receiver) = (TestHost::start().await, Receiver::start().await);
+    host.upload(ROGUE).await;
+    let more = json!({"plugin": {"name": "rogue", "config": word}, "sealed_secrets": {"key": KEY},
+        "signing": {"scheme": "none"}, "secret": "signing-secret"});
+    let subscription = host.subscribe(&receiver.url("/"), more).await;
+    (host, receiver, subscription)
+}
+
+async fn sent(host: &mut TestHost, receiver: &Receiver, data: &str) -> Received {
+    host.post("deal.created", data).await;
+    host.settle().await;
+    receiver.take(1).await.remove(0)
+}
+
+/// What the rogue logged of the one delivery's last attempt, after the line that says what it does.
+async fn logged(host: &TestHost) -> Vec<String> {
+    let delivery = host.delivery().await;
+    let logs = delivery["attempts"].as_array().unwrap().last().unwrap()["logs"].as_array().unwrap().clone();
+    logs.iter().skip(1).map(|line| line["message"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Every column of every attempt, as bytes.
+fn rows(host: &TestHost) -> Vec<Vec<u8>> {
+    let db = host.database();
+    let mut select = db.prepare("SELECT * FROM attempts").unwrap();
+    let columns = select.column_count();
+    let mut found = select.query([]).unwrap();
+    let mut all = Vec::new();
+    while let Some(row) = found.next().unwrap() {
+        all.extend((0..columns).map(|column| match row.get(column).unwrap() {
+            Column::Text(text) => text.into_bytes(),
+            Column::Blob(bytes) => bytes,
+            Column::Null | Column::Integer(_) | Column::Real(_) => Vec::new(),
+        }));
+    }
+    all
+}
+
+fn holds(bytes: &[u8], part: &str) -> bool {
+    bytes.windows(part.len()).any(|window| window == part.as_bytes())
+}
+
+#[tokio::test]
+async fn a_plugin_that_logs_its_secret_or_computes_with_it_has_the_placeholder_alone() {
+    let (mut host, receiver, _) = start("tell:json:key").await;
+    let request = sent(&mut host, &receiver, DATA).await;
+    let logged = logged(&host).await;
+    let [written, printed, computed] = &logged[..] else { panic!("{logged:?}") };
+    assert!(written.starts_with("hmsec_") && written.len() == 38 && printed == written, "{logged:?}");
+    let backwards: String = written.chars().rev().collect();
+    assert_eq!(*computed, format!("38 {backwards}"));
+    assert_eq!(request.header("x-computed"), Some(computed.as_str()));
+}
+
+#[tokio::test]
+async fn the_value_arrives_in_a_header_as_it_is() {
+    let (mut host, receiver, _) = start("tell:json:key").await;
+    let request = sent(&mut host, &receiver, DATA).await;
+    assert_eq!(request.header("x-secret"), Some(format!("Key {KEY}").as_str()));
+}
+
+#[tokio::test]
+async fn the_value_arrives_in_each_body_escaped_for_its_place() {
+    for (kind, body) in [
+        ("json", r#"{"key":"k\"3y&\\=+%","data":{"value":12.50}}"#),
+        ("form", "key=k%223y%26%5C%3D%2B%25&data=%7B%22value%22%3A12.50%7D"),
+        ("text", r#"k"3y&\=+% {"value":12.50}"#),
+    ] {
+        let (mut host, receiver, _) = start(&format!("tell:{kind}:key")).await;
+        let request = sent(&mut host, &receiver, DATA).await;
+        assert_eq!(request.text(), body);
+        match kind {
+            "json" => assert_eq!(serde_json::from_str::<Value>(body).unwrap()["key"], KEY),
+            "form" => assert_eq!(url::form_urlencoded::parse(body.as_bytes()).next().unwrap().1, KEY),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_the_plugins_own_making_keeps_the_placeholder() {
+    let (mut host, receiver, _) = start("tell:binary:key").await;
+    let request = sent(&mut host, &receiver, DATA).await;
+    assert_eq!(request.text(), logged(&host).await[0]);
+    assert_eq!(request.header("x-secret"), Some(format!("Key {KEY}").as_str()));
+}
+
+#[tokio::test]
+async fn the_name_signing_is_the_newest_signing_secret() {
+    let (mut host, receiver, _) = start("tell:text:signing").await;
+    let request = sent(&mut host, &receiver, DATA).await;
+    assert_eq!(request.text(), format!("signing-secret {DATA}"));
+}
+
+#[tokio::test]
+async fn event_data_that_looks_like_a_placeholder_passes_through() {
+    let (mut host, receiver, _) = start("tell:json:key").await;
+    let guesses = r#"["hmsec_0123456789abcdef0123456789abcdef","{{secret:key}}","hmsec_","***"]"#;
+    let request = sent(&mut host, &receiver, guesses).await;
+    assert!(request.text().ends_with(&format!(r#","data":{guesses}}}"#)), "{}", request.text());
+    // A real one, which anybody who reads the log knows by now.
+    let copied = format!(r#"{{"copied":"{}"}}"#, logged(&host).await[0]);
+    let request = sent(&mut host, &receiver, &copied).await;
+    assert!(request.text().ends_with(&format!(r#","data":{copied}}}"#)), "{}", request.text());
+    assert_eq!(request.header("x-secret"), Some(format!("Key {KEY}").as_str()));
+}
+
+#[tokio::test]
+async fn neither_the_api_nor_the_history_nor_the_rows_hold_the_value() {
+    let value = "hunter2-hunter2";
+    for kind in ["json", "form", "text"] {
+        let (mut host, receiver, subscription) = start(&format!("tell:{kind}:key")).await;
+        let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
+        let changed = host.ok(Method::PATCH, &path, json!({"sealed_secrets": {"key": value}})).await;
+        assert_eq!(changed["sealed_secrets"], json!({"key": "***"}));
+        let request = sent(&mut host, &receiver, DATA).await;
+        assert!(request.text().contains(value), "{}", request.text());
+
+        let delivery = host.delivery().await;
+        let shown = &delivery["attempts"][0]["request"];
+        assert!(shown["body"].as_str().unwrap().contains("***"), "{shown}");
+        assert!(shown["headers"].to_string().contains("Key ***"), "{shown}");
+        for page in ["/v1/spaces/acme/subscriptions", "/v1/spaces/acme/deliveries", &path] {
+            let page = host.ok(Method::GET, page, Value::Null).await.to_string();
+            assert!(!page.contains(value), "{page}");
+        }
+        assert!(!delivery.to_string().contains(value), "{delivery}");
+        let rows = rows(&host);
+        assert!(rows.iter().any(|bytes| holds(bytes, "hmsec_")), "the row keeps the placeholder");
+        assert!(!rows.iter().any(|bytes| holds(bytes, value)), "and not the value");
+    }
+}
+
+/// What the host writes into its log while this lives, in this test's thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_hosts_log_does_not_hold_the_value_at_any_level() {
+    let (mut host, receiver, _) = start("tell:json:key").await;
+    let log = Log::default();
+    let writer = log.clone();
+    let writing = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
+    let guard = tracing::subscriber::set_default(writing.finish());
+    let request = sent(&mut host, &receiver, DATA).await;
+    drop(guard);
+    assert_eq!(request.header("x-secret"), Some(format!("Key {KEY}").as_str()));
+    let log = log.0.lock().unwrap();
+    assert!(holds(&log, "attempted"), "{}", String::from_utf8_lossy(&log));
+    let escaped = KEY.escape_debug().to_string();
+    assert!(!holds(&log, KEY) && !holds(&log, &escaped), "{}", String::from_utf8_lossy(&log));
+}
+
+#[tokio::test]
+async fn a_resend_swaps_in_the_present_value() {
+    let (mut host, receiver, subscription) = start("tell:json:key").await;
+    sent(&mut host, &receiver, DATA).await;
+    let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
+    host.ok(Method::PATCH, &path, json!({"sealed_secrets": {"key": "newer"}})).await;
+    let retry = format!("/v1/spaces/acme/deliveries/{}/retry", host.delivery().await["id"].as_str().unwrap());
+    for mode in ["exact", "fresh"] {
+        host.ok(Method::POST, &retry, json!({"mode": mode})).await;
+        host.settle().await;
+        let request = receiver.take(1).await.remove(0);
+        assert_eq!(request.text(), r#"{"key":"newer","data":{"value":12.50}}"#, "{mode}");
+        assert_eq!(request.header("x-secret"), Some("Key newer"), "{mode}");
+    }
+    assert!(!rows(&host).iter().any(|bytes| holds(bytes, "newer")));
+}
+
+#[tokio::test]
+async fn makes_api_key_is_sealed() {
+    let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
+    let more =
+        json!({"plugin": {"name": "make", "config": {"api_key_secret": "make"}}, "sealed_secrets": {"make": "s3cret"}});
+    host.subscribe(&receiver.url("/"), more).await;
+    assert_eq!(sent(&mut host, &receiver, DATA).await.header("x-make-apikey"), Some("s3cret"));
+    assert!(!host.delivery().await.to_string().contains("s3cret"));
+}
