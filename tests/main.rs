@@ -17,6 +17,7 @@ mod pipeline;
 mod profiles;
 mod record;
 mod rogues;
+mod rules;
 mod schemes;
 mod sealed;
 mod select;
