@@ -87,6 +87,17 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// Whether two subscriptions send the same events to the same place for the same reason.
+pub fn identical(one: &Subscription, other: &Subscription) -> bool {
+    let types = |subscription: &Subscription| -> BTreeSet<_> {
+        subscription.event_types.iter().map(ToString::to_string).collect()
+    };
+    one.url == other.url
+        && types(one) == types(other)
+        && one.trigger == other.trigger
+        && one.condition == other.condition
+}
+
 /// All subscriptions that are not deleted.
 pub struct Registry {
     spaces: RwLock<Contents>,

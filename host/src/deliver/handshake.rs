@@ -14,10 +14,19 @@ use crate::model::{
     Subscription,
 };
 use crate::registry::Live;
-use crate::transform::{Shaped, request};
+use crate::transform::{Shaped, Transformed, request};
 
 /// What is shown of an answer's body: enough to tell a wrong address from a failing program.
 const ANSWER_CHARS_MAX: usize = 500;
+
+/// What came of asking an endpoint.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// What is kept of it.
+    pub report: HandshakeReport,
+    /// The answer, or why there is none; none if the plugin made no request that could be sent.
+    pub result: Option<Result<Answer, SendFault>>,
+}
 
 /// Asks the endpoint. `event` is what a [`HandshakeKind::TestEvent`] shows.
 ///
@@ -29,12 +38,25 @@ pub async fn handshake(
     handshake: &Handshake,
     event: Option<Event>,
 ) -> anyhow::Result<HandshakeReport> {
+    Ok(ask(host, subscription, handshake, event).await?.report)
+}
+
+/// The same, for whoever wants to know the answer itself.
+///
+/// # Errors
+/// As [`handshake`].
+pub async fn ask(
+    host: &Host,
+    subscription: &Subscription,
+    handshake: &Handshake,
+    event: Option<Event>,
+) -> anyhow::Result<Asked> {
     let now = host.clock.now();
     let id = DeliveryId::new(now);
     let request = match (handshake.kind, event) {
         (HandshakeKind::TestEvent, Some(event)) => match test_request(host, subscription, id, event).await? {
             Ok(request) => request,
-            Err(reason) => return Ok(refused(now, reason)),
+            Err(reason) => return Ok(Asked { report: refused(now, reason), result: None }),
         },
         (HandshakeKind::Head, _) => request::bare(subscription, Method::HEAD, HeaderMap::new()),
         (HandshakeKind::CloudEvents, _) => {
@@ -50,14 +72,24 @@ pub async fn handshake(
     let (_, sent) = signed_and_sent(host, subscription, id, &request, timeout).await;
     let judged = judge(host, handshake, &sent.result);
     let answer = sent.result.as_ref().ok();
-    Ok(HandshakeReport {
+    let report = HandshakeReport {
         at: now,
         passed: judged.is_ok(),
         reason: told(handshake, sent.took_us / 1_000, answer, judged),
         status: answer.map(|answer| answer.status),
         took_ms: sent.took_us / 1_000,
         answer: answer.map_or_else(String::new, first_chars),
-    })
+    };
+    Ok(Asked { report, result: Some(sent.result) })
+}
+
+/// Transforms an event as for a first attempt, and sends nothing.
+///
+/// # Errors
+/// If the host itself fails. What the plugin does wrong is in the result.
+pub async fn rehearse(host: &Host, live: &Live, event: Event) -> anyhow::Result<Transformed> {
+    let delivery = test_delivery(&live.subscription, DeliveryId::new(host.clock.now()), event);
+    shape(host, live, &delivery, 1).await
 }
 
 /// The request of a test event, or why the plugin makes none of it.
@@ -67,7 +99,18 @@ async fn test_request(
     id: DeliveryId,
     event: Event,
 ) -> anyhow::Result<Result<Request, String>> {
-    let delivery = Delivery {
+    let delivery = test_delivery(subscription, id, event);
+    let live = Live::new(subscription.clone());
+    Ok(match shape(host, &live, &delivery, 1).await?.result {
+        Ok(Shaped::Deliver(request)) => Ok(request),
+        Ok(Shaped::Skip(reason)) => Err(format!("the plugin sends no test event: {reason}")),
+        Err(fault) => Err(format!("the plugin makes no request of a test event: {}", fault.message)),
+    })
+}
+
+/// A delivery that stands in no row.
+fn test_delivery(subscription: &Subscription, id: DeliveryId, event: Event) -> Delivery {
+    Delivery {
         id,
         subscription_id: subscription.id,
         due_at: event.accepted_at,
@@ -80,13 +123,7 @@ async fn test_request(
         claimed_until: None,
         completed_at: None,
         reason: None,
-    };
-    let live = Live::new(subscription.clone());
-    Ok(match shape(host, &live, &delivery, 1).await?.result {
-        Ok(Shaped::Deliver(request)) => Ok(request),
-        Ok(Shaped::Skip(reason)) => Err(format!("the plugin sends no test event: {reason}")),
-        Err(fault) => Err(format!("the plugin makes no request of a test event: {}", fault.message)),
-    })
+    }
 }
 
 fn refused(at: jiff::Timestamp, reason: String) -> HandshakeReport {

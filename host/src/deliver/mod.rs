@@ -23,7 +23,7 @@ use crate::Host;
 use crate::model::{Delivery, DeliveryId, SubscriptionId};
 use crate::store::StoreError;
 
-pub use handshake::handshake;
+pub use handshake::{Asked, ask, handshake, rehearse};
 pub use inbox::{Claimed, Inbox, Room};
 use lanes::Lanes;
 

@@ -2,11 +2,9 @@
 //!
 //! Who asks holds [`Registry::changing`], so that nobody saves another one meanwhile.
 
-use std::collections::BTreeSet;
-
 use super::super::problem::{Code, Problem};
 use crate::model::Subscription;
-use crate::registry::Registry;
+use crate::registry::{Registry, identical};
 
 /// Checks that `new` is not identical with another one, unless that is allowed, and that none of its fields triggers
 /// another one already.
@@ -32,15 +30,4 @@ pub(super) fn check(registry: &Registry, new: &Subscription, allow_identical: bo
         }
     }
     Ok(())
-}
-
-/// Whether two subscriptions send the same events to the same place for the same reason.
-pub(super) fn identical(one: &Subscription, other: &Subscription) -> bool {
-    let types = |subscription: &Subscription| -> BTreeSet<_> {
-        subscription.event_types.iter().map(ToString::to_string).collect()
-    };
-    one.url == other.url
-        && types(one) == types(other)
-        && one.trigger == other.trigger
-        && one.condition == other.condition
 }
