@@ -6,6 +6,7 @@ mod api;
 mod breakcold;
 mod crash;
 mod delay;
+mod diagnose;
 mod engine;
 mod golden;
 mod handshakes;

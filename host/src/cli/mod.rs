@@ -2,6 +2,7 @@
 
 pub(crate) mod compile;
 mod demo;
+mod diagnose;
 mod import;
 mod serve;
 
@@ -36,6 +37,8 @@ enum Command {
     Demo(demo::Args),
     /// Make subscriptions of another system's webhooks: LeadSquared's, Livespace's, Breakcold's
     Import(import::Args),
+    /// Find out why a subscription's webhooks do not come
+    Diagnose(diagnose::Args),
     /// Compile one component (the host runs this in a process of its own, with limits)
     #[command(hide = true)]
     Compile(compile::Args),
@@ -49,6 +52,7 @@ pub fn main() -> ExitCode {
         Some(Command::Compile(args)) => compile::run(&args),
         Some(Command::Demo(args)) => with_runtime("warn", demo::run(args)),
         Some(Command::Import(args)) => with_runtime("warn", import::run(args)),
+        Some(Command::Diagnose(args)) => with_runtime("warn", diagnose::run(args)),
         Some(Command::Serve(args)) => with_runtime("info", serve::run(args)),
         None => with_runtime("info", serve::run(cli.serve)),
     };

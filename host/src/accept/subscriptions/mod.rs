@@ -5,6 +5,7 @@
 
 mod activation;
 mod conflict;
+mod diagnose;
 mod document;
 mod input;
 mod merge;
@@ -28,8 +29,8 @@ use super::page::{self, Page, PageQuery};
 use super::problem::{Code, Problem};
 use super::{Api, json, unbroken};
 use crate::model::{PauseReason, SpaceId, Subscription, SubscriptionId, SubscriptionState};
-use crate::profile;
 use crate::store::Activity;
+use crate::{profile, registry};
 use input::SubscriptionInput;
 use view::SubscriptionView;
 
@@ -40,6 +41,7 @@ pub(super) fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(get_subscription, change_subscription, delete_subscription))
         .routes(routes!(pause_subscription))
         .merge(activation::paths())
+        .merge(diagnose::paths())
         .merge(secrets::paths())
         .merge(test::paths())
 }
@@ -185,7 +187,7 @@ async fn changed(
     let written = SubscriptionView::of(old.clone(), activity).written().map_err(|err| Problem::internal(&err))?;
     let mut new = with_profile(written, patch)?.check(api, space, Some(&old)).await?;
     // One that was identical with another before may stay so.
-    let allow_identical = conflict::identical(&old, &new);
+    let allow_identical = registry::identical(&old, &new);
     conflict::check(&api.host.registry, &new, allow_identical)?;
     if new.state == SubscriptionState::Active && new.handshake.is_some() && new.url != old.url {
         new.state = SubscriptionState::Verifying;
