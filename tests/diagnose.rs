@@ -429,6 +429,29 @@ async fn why_the_last_events_did_not_match_is_told_with_examples() {
 }
 
 #[tokio::test]
+async fn a_draft_that_chose_no_events_is_told_to_choose_some() {
+    let (host, receiver) = (TestHost::start().await, Receiver::start().await);
+    let draft = host.subscribe(&receiver.url("/"), json!({"state": "draft", "event_types": []})).await;
+    assert_found(&diagnosed(&host, &draft).await, "events", "problem", &["chooses no events", &path(&draft, "")]);
+}
+
+#[tokio::test]
+async fn the_hosts_own_events_match_whoever_names_them_and_not_who_wants_all() {
+    let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
+    receiver.otherwise(Reply::status(500));
+    let all = host.subscribe(&receiver.url("/all"), json!({"retry": {"schedule_s": []}})).await;
+    host.post("deal.created", "{}").await;
+    for _ in 0..2 {
+        host.advance(Duration::from_secs(3_600)).await;
+    }
+    let words = ["of the last 2 events of this space, 1 match", "(delivery.failed): it is the host's own"];
+    assert_found(&diagnosed(&host, &all).await, "events", "ok", &words);
+    let failures = json!({"event_types": ["delivery.failed"], "state": "draft"});
+    let failures = host.subscribe(&receiver.url("/failures"), failures).await;
+    assert_found(&diagnosed(&host, &failures).await, "events", "ok", &["2 events of this space, 1 match"]);
+}
+
+#[tokio::test]
 async fn of_many_events_twenty_are_judged_and_five_shown_those_first_that_came_closest() {
     let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
     host.post("deal.created", r#"{"value": 11}"#).await;
@@ -454,7 +477,7 @@ async fn of_many_events_twenty_are_judged_and_five_shown_those_first_that_came_c
 async fn a_type_that_the_catalog_does_not_know_is_told_with_the_nearest_one() {
     let (host, receiver) = (TestHost::start().await, Receiver::start().await);
     host.post("lead.created", "{}").await;
-    let types = json!(["deal.craeted", "daels.*", "lead.*", "lead.created", "something.else", "*"]);
+    let types = json!(["deal.craeted", "daels.*", "lead.*", "lead.created", "something.else", "delivery.failed", "*"]);
     let subscription = host.subscribe(&receiver.url("/"), json!({"event_types": types})).await;
     assert_eq!(of(&diagnosed(&host, &subscription).await, "events").len(), 1, "there is no catalog");
     for kind in ["deal.created", "deal.updated", "deal.status.changed"] {

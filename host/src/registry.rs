@@ -11,7 +11,7 @@ use cel::Env;
 use url::Url;
 
 use crate::matching::{self, Changes, Condition, Facts, Index, Verdict};
-use crate::model::{Event, SpaceId, Subscription, SubscriptionId, SubscriptionState};
+use crate::model::{Event, Pattern, SpaceId, Subscription, SubscriptionId, SubscriptionState};
 use crate::store::{Store, StoreError};
 use crate::transform::select::Selector;
 
@@ -207,7 +207,8 @@ impl Registry {
 
     /// Whether `live` would want this event if it were active, and why not.
     pub fn verdict(&self, live: &Live, event: &Event) -> Verdict {
-        if !live.subscription.event_types.iter().any(|pattern| pattern.matches(&event.kind)) {
+        let asked = |pattern: &&Pattern| **pattern != Pattern::All || !event.kind.is_operational();
+        if !live.subscription.event_types.iter().filter(asked).any(|pattern| pattern.matches(&event.kind)) {
             return Verdict::OtherType;
         }
         live.verdict(&mut Reading::new(event, &self.env))

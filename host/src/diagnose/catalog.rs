@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::distance::distance;
 use super::finding::{Check, Finding};
-use crate::model::{Event, EventType, Pattern, SpaceId};
+use crate::model::{Event, EventType, NoticeKind, Pattern, SpaceId};
 use crate::store::{Store, StoreError};
 
 /// Event types read from the store at a time.
@@ -39,13 +39,14 @@ impl Catalog {
         }
     }
 
-    /// Types that the subscription wants, and that neither the catalog nor an event of the last ones has. Without a
-    /// catalog nothing is known to be wrong.
+    /// Types that the subscription wants, and that neither the catalog nor an event of the last ones nor the host
+    /// itself has. Without a catalog nothing is known to be wrong.
     pub(super) fn unknown(&self, wanted: &[Pattern], events: &[Event]) -> Vec<Finding> {
         if self.types.is_empty() {
             return Vec::new();
         }
-        let known: Vec<_> = self.types.iter().chain(events.iter().map(|event| &event.kind)).collect();
+        let own = NoticeKind::ALL.map(NoticeKind::event_type);
+        let known: Vec<_> = self.types.iter().chain(&own).chain(events.iter().map(|event| &event.kind)).collect();
         let unknown = wanted.iter().filter(|pattern| !known.iter().any(|kind| pattern.matches(kind)));
         unknown.map(|pattern| self.unknown_type(pattern)).collect()
     }

@@ -12,6 +12,10 @@ const EXAMPLES: usize = 5;
 
 /// Looks at the last events of the space, newest first, each with its verdict.
 pub(super) fn events(subscription: &Subscription, judged: &[(&Event, Verdict)]) -> Finding {
+    if subscription.event_types.is_empty() {
+        let what_to_do = format!("choose some: `event_types`, by PATCH {}", path(subscription, ""));
+        return Finding::problem(Check::Events, "the subscription chooses no events", what_to_do);
+    }
     if judged.is_empty() {
         let what_to_do = format!("post one: POST /v1/spaces/{}/events", subscription.space);
         return Finding::warning(Check::Events, "there is no event in this space", what_to_do);
@@ -62,8 +66,11 @@ fn missed<'a>(judged: &'a [(&'a Event, Verdict)]) -> Vec<&'a (&'a Event, Verdict
 }
 
 fn examples(subscription: &Subscription, judged: &[(&Event, Verdict)]) -> String {
-    let why = |verdict: &Verdict| match verdict {
+    let why = |event: &Event, verdict: &Verdict| match verdict {
         Verdict::Wanted => "it matches".to_owned(),
+        Verdict::OtherType if event.kind.is_operational() => {
+            "it is the host's own, which goes to those that name its type".to_owned()
+        }
         Verdict::OtherType => format!("the subscription wants {}", wanted(subscription)),
         Verdict::NotTriggered => "nothing changed that triggers the subscription".to_owned(),
         Verdict::ConditionFalse => "the condition is false".to_owned(),
@@ -71,7 +78,7 @@ fn examples(subscription: &Subscription, judged: &[(&Event, Verdict)]) -> String
     };
     let shown = missed(judged).into_iter().take(EXAMPLES);
     let shown: Vec<_> =
-        shown.map(|(event, verdict)| format!("{} ({}): {}", event.id, event.kind, why(verdict))).collect();
+        shown.map(|(event, verdict)| format!("{} ({}): {}", event.id, event.kind, why(event, verdict))).collect();
     if shown.is_empty() { String::new() } else { format!(". For example {}", shown.join("; ")) }
 }
 
