@@ -271,6 +271,10 @@ impl Config {
             anyhow::ensure!(value > 0, "{name} must be at least 1");
         }
         anyhow::ensure!(
+            http::HeaderValue::from_str(&self.send.origin).is_ok(),
+            "send.origin is a DNS name: hooks.example.com"
+        );
+        anyhow::ensure!(
             deliver.claim_s >= 70,
             "deliver.claim_s must be at least 70: a subscription's timeout may be 60 s, and a claim must outlast it"
         );

@@ -34,7 +34,7 @@ pub fn decide(subscription: &Subscription, number: u32, outcome: &Outcome, now: 
         Outcome::Succeeded(_) => end(DeliveryState::Delivered, None),
         Outcome::Skipped(reason) => end(DeliveryState::Skipped, Some(reason.clone())),
         // 410: the receiver is gone for good (Standard Webhooks 1.0.0, "Response status codes").
-        Outcome::Refused(answer) if answer.status == 410 => Transition {
+        Outcome::Refused(answer) if answer.status == 410 && subscription.pause_on_gone => Transition {
             pause: Some(PauseReason::Gone),
             ..end(DeliveryState::Failed, Some("the receiver answered 410 Gone".to_owned()))
         },
@@ -47,14 +47,20 @@ pub fn decide(subscription: &Subscription, number: u32, outcome: &Outcome, now: 
 
 /// Whether an answer is a success by the subscription's codes and its rule for reading answers.
 pub fn accepts(subscription: &Subscription, answer: &Answer) -> bool {
-    let told = subscription.answer_rule.as_ref().and_then(|rule| rule.failure(&answer.body));
-    subscription.success_codes.contains(answer.status) && told.is_none()
+    subscription.success_codes.contains(answer.status) && told_failure(subscription, answer).is_none()
+}
+
+/// What an answer's body tells of a failure, by the subscription's rule. One that is too long to be read whole tells of
+/// nothing that could be called success.
+fn told_failure(subscription: &Subscription, answer: &Answer) -> Option<String> {
+    let rule = subscription.answer_rule.as_ref()?;
+    if answer.truncated { Some("its answer is too long to be read".to_owned()) } else { rule.failure(&answer.body) }
 }
 
 /// Why an answer is none, in words.
 fn refusal(subscription: &Subscription, answer: &Answer) -> String {
     let status = answer.status;
-    match subscription.answer_rule.as_ref().and_then(|rule| rule.failure(&answer.body)) {
+    match told_failure(subscription, answer) {
         Some(reason) if reason.is_empty() => format!("the receiver answered {status} and tells of a failure"),
         Some(reason) => format!("the receiver answered {status} and tells of a failure: {reason}"),
         None => format!("the receiver answered {status}"),

@@ -37,6 +37,7 @@ pub fn delivery(subscription: &Subscription, event: Event) -> Delivery {
         id: DeliveryId::new(start()),
         subscription_id: subscription.id,
         event: event.into(),
+        batched: 0,
         more: Vec::new(),
         test: false,
         exact: false,

@@ -111,11 +111,9 @@ impl From<Outcome> for OutcomeView {
         let none = |name| Self { name, reason: None, fault: None, answer: None };
         match outcome {
             Outcome::Succeeded(answer) => Self { answer: Some(answer.into()), ..none(OutcomeName::Succeeded) },
-            Outcome::Refused(answer) => Self {
-                reason: Some(format!("the receiver answered {}", answer.status)),
-                answer: Some(answer.into()),
-                ..none(OutcomeName::Refused)
-            },
+            Outcome::Refused(answer) => {
+                Self { reason: Some(refusal(answer.status)), answer: Some(answer.into()), ..none(OutcomeName::Refused) }
+            }
             Outcome::Unreachable(fault) => Self {
                 fault: Some(FaultCode::Send(fault.code)),
                 reason: Some(fault.message),
@@ -128,6 +126,14 @@ impl From<Outcome> for OutcomeView {
                 ..none(OutcomeName::PluginFailed)
             },
         }
+    }
+}
+
+/// Why an answer is no success. The codes and the rule that say so are the subscription's, as it was then.
+fn refusal(status: u16) -> String {
+    match status {
+        200..300 => format!("the receiver answered {status}, which was no success for the subscription"),
+        _ => format!("the receiver answered {status}"),
     }
 }
 

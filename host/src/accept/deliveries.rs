@@ -93,7 +93,7 @@ struct DeliverySummary {
     #[schema(value_type = String)]
     event_type: EventType,
     /// How many events it carries: several if they were gathered, of which `event_id` is the first.
-    event_count: usize,
+    event_count: u32,
     /// Whether somebody asked for it as a test.
     test: bool,
     /// Where it stands.
@@ -118,14 +118,15 @@ struct DeliverySummary {
 
 impl From<Delivery> for DeliverySummary {
     fn from(delivery: Delivery) -> Self {
-        let Delivery { id, subscription_id, event, more, test, state, attempts, due_at, completed_at, reason, .. } =
-            delivery;
+        let Delivery {
+            id, subscription_id, event, batched, test, state, attempts, due_at, completed_at, reason, ..
+        } = delivery;
         Self {
             id,
             subscription_id,
             event_id: event.id.clone(),
             event_type: event.kind.clone(),
-            event_count: 1 + more.len(),
+            event_count: 1 + batched,
             test,
             state,
             status: status(state),

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Host;
 use crate::deliver::{Claimed, Room};
-use crate::model::{Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, SpaceId};
+use crate::model::{ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, SpaceId};
 use crate::registry::Live;
 use crate::store::{Accepted, NewBatch, NewDelivery, NewEvent, StoreError};
 use crate::{clock, delay};
@@ -130,12 +130,22 @@ fn prepare(
         let room = if due_at <= now { host.inbox.reserve(event.data.get().len()) } else { None };
         let claimed_until = room.as_ref().map(|_| host.claim_until(now));
         let due_if_full = delay::first(now, subscription.delay_s);
-        let batch = batch.map(|batch| NewBatch { closes_at, max: batch.max, due_if_full });
+        let bytes_max = batch_bytes_max(subscription.content_type, host.config.plugin.output_bytes_max);
+        let batch = batch.map(|batch| NewBatch { closes_at, max: batch.max, bytes_max, due_if_full });
         let (id, subscription_id) = (DeliveryId::new(now), subscription.id);
         (NewDelivery { id, subscription_id, due_at, claimed_until, batch, test }, room)
     });
     let (deliveries, rooms) = deliveries.unzip();
     (NewEvent { event, content_sha256, deliveries }, rooms)
+}
+
+/// Data of one batch, so that its body keeps within its limit where each event alone would: a form can be six times as
+/// large as its data, and a plugin adds a little of its own to JSON.
+fn batch_bytes_max(content_type: ContentType, output_bytes_max: usize) -> usize {
+    match content_type {
+        ContentType::Form => output_bytes_max / 6,
+        ContentType::Json | ContentType::Text => output_bytes_max / 3 * 2,
+    }
 }
 
 /// What makes two posts of one id the same: type, data and, if the producer gave it, the time.
@@ -186,6 +196,7 @@ fn hand_over(host: &Host, new: NewEvent, rooms: Vec<Option<Room>>, claimed: &mut
             subscription_id: delivery.subscription_id,
             event: new.event.clone(),
             // A batch is never due at once.
+            batched: 0,
             more: Vec::new(),
             test: delivery.test,
             exact: false,

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
+use url::Url;
 
 use crate::model::{
-    Answer, Attempt, Delivery, DeliveryId, DeliveryState, Outcome, PluginRef, Request, SendFault, SentRequest,
-    Subscription, SubscriptionState,
+    Answer, Attempt, Delivery, DeliveryId, DeliveryState, Outcome, PluginRef, Request, SendFault, SendFaultCode,
+    SentRequest, Subscription, SubscriptionState,
 };
 use crate::registry::Live;
 use crate::store::{Record, Recorded};
@@ -114,9 +115,17 @@ async fn repeat(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result
     let last = attempts.into_iter().rev().find_map(|attempt| Some((attempt.request?, attempt.plugin_digest)));
     let (sent, plugin_digest) = last.context("nothing was sent that could be sent again")?;
     let number = delivery.attempts + 1;
-    let request = transform::request::again(&sent, &subscription.headers, number)?;
+    let mut request = transform::request::again(&sent, &subscription.headers, number)?;
+    sign::unsign(&subscription.signing, &mut request.headers);
     let started_at = host.clock.now();
-    let (sent, answer) = signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await;
+    let (sent, answer) = if same_endpoint(&request.url, &subscription.url) {
+        signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await
+    } else {
+        // The secrets of today are not for who was told yesterday's.
+        let message = "the subscription has moved to another URL since this was sent: send it fresh".to_owned();
+        let result = Err(SendFault { code: SendFaultCode::AddressRefused, message });
+        (sent, send::Sent { result, took_us: 0 })
+    };
     Ok(Attempt {
         delivery_id: delivery.id,
         number,
@@ -130,6 +139,11 @@ async fn repeat(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result
         fuel_used: 0,
         logs: Vec::new(),
     })
+}
+
+/// Whether two URLs are of one endpoint: all but the query, which a plugin and a subscription append to.
+pub(crate) fn same_endpoint(one: &Url, other: &Url) -> bool {
+    one.origin() == other.origin() && one.path() == other.path()
 }
 
 /// What a subscription allows its receiver.
@@ -149,7 +163,10 @@ pub(super) async fn signed_and_sent(
     let timestamp_s = host.clock.now().as_second();
     let signed = sign::Signed { id, timestamp_s, url: unsealed.url.as_str(), body: &unsealed.body };
     let signature = sign::sign(&subscription.signing, &subscription.secrets, &signed);
-    let sent = host.client.send(&unsealed, &signature, timeout).await;
+    let mut sent = host.client.send(&unsealed, &signature, timeout).await;
+    if let Ok(answer) = &mut sent.result {
+        transform::seal::hide_in(answer, request, subscription);
+    }
     (transform::request::as_sent(request, &signature, &subscription.headers), sent)
 }
 
@@ -209,8 +226,13 @@ async fn finish(
         test: delivery.test,
         attempt: Some(attempt),
     };
-    if write(host, record).await? {
-        take_over(host, &live.subscription).await?;
+    let may_pause = record.pause.is_some() || (record.pause_after.is_some() && next.state == DeliveryState::Failed);
+    let paused = if may_pause {
+        write_and_take_over(host, record, &live.subscription).await?
+    } else {
+        write(host, record).await?
+    };
+    if paused {
         host.notices.arose(now);
     } else if next.state == DeliveryState::Failed {
         host.notices.failed(now);
@@ -219,9 +241,13 @@ async fn finish(
     Ok(())
 }
 
-/// Takes a subscription over into memory as its row is now: what came of the attempt paused it there.
-async fn take_over(host: &Host, subscription: &Subscription) -> anyhow::Result<()> {
+/// Writes a record that may pause its subscription, which nobody else changes meanwhile, and takes the subscription over
+/// into memory as its row is then. True if it was paused.
+async fn write_and_take_over(host: &Host, record: Record, subscription: &Subscription) -> anyhow::Result<bool> {
     let _changing = host.registry.changing().await;
+    if !write(host, record).await? {
+        return Ok(false);
+    }
     if let Some((now, _)) = host.store.subscription(&subscription.space, subscription.id).await? {
         tracing::warn!(
             subscription.id = %now.id,
@@ -231,7 +257,7 @@ async fn take_over(host: &Host, subscription: &Subscription) -> anyhow::Result<(
         );
         host.registry.put(now);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Ends a claim without an attempt.

@@ -53,20 +53,19 @@ pub async fn ask(
 ) -> anyhow::Result<Asked> {
     let now = host.clock.now();
     let id = DeliveryId::new(now);
+    let bare = |method, headers| request::bare(subscription, method, headers).map_err(|fault| fault.message);
     let request = match (handshake.kind, event) {
-        (HandshakeKind::TestEvent, Some(event)) => match test_request(host, subscription, id, event).await? {
-            Ok(request) => request,
-            Err(reason) => return Ok(Asked { report: refused(now, reason), result: None }),
-        },
-        (HandshakeKind::Head, _) => request::bare(subscription, Method::HEAD, HeaderMap::new()),
+        (HandshakeKind::TestEvent, Some(event)) => test_request(host, subscription, id, event).await?,
+        (HandshakeKind::Head, _) => bare(Method::HEAD, HeaderMap::new()),
         (HandshakeKind::CloudEvents, _) => {
             let origin = HeaderValue::from_str(&host.config.send.origin)?;
-            let headers = [(request::ORIGIN, origin)].into_iter().collect();
-            request::bare(subscription, Method::OPTIONS, headers)
+            bare(Method::OPTIONS, [(request::ORIGIN, origin)].into_iter().collect())
         }
-        (HandshakeKind::EmptyPost | HandshakeKind::TestEvent, _) => {
-            request::bare(subscription, Method::POST, HeaderMap::new())
-        }
+        (HandshakeKind::EmptyPost | HandshakeKind::TestEvent, _) => bare(Method::POST, HeaderMap::new()),
+    };
+    let request = match request {
+        Ok(request) => request,
+        Err(reason) => return Ok(Asked { report: refused(now, reason), result: None }),
     };
     let timeout = Duration::from_millis(handshake.timeout_ms.into());
     let (_, sent) = signed_and_sent(host, subscription, id, &request, timeout).await;
@@ -115,6 +114,7 @@ fn test_delivery(subscription: &Subscription, id: DeliveryId, event: Event) -> D
         subscription_id: subscription.id,
         due_at: event.accepted_at,
         event: event.into(),
+        batched: 0,
         more: Vec::new(),
         test: true,
         exact: false,

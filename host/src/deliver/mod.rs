@@ -108,7 +108,7 @@ impl Deliver {
         let claimed = store.claim_due(now, self.host.claim_until(now), limit, &except).await?;
         let more = claimed.len() == limit;
         for delivery in claimed {
-            let room = inbox.take(delivery.event.data.get().len());
+            let room = inbox.take(delivery.bytes());
             overflow.extend(self.lanes.push(Claimed { delivery, room }));
         }
         let next = if more { Some(now) } else { store.next_due(&self.lanes.full()).await? };

@@ -1,5 +1,6 @@
 //! LeadSquared: webhooks as its API creates, updates and lists them.
 
+use crate::delay::DELAY_S_MAX;
 use serde_json::{Map, Value, json};
 
 use super::common::{host_of, is_mask, is_one_of};
@@ -7,8 +8,6 @@ use super::definition::{Definition, same_name};
 use crate::profile::{self, CatalogEntry, Profile};
 use crate::transform::request::{check_header_name, check_header_value};
 
-/// Seconds that a delivery can be delayed: 30 days.
-const DELAY_S_MAX: u32 = 30 * 24 * 60 * 60;
 /// Headers that a subscription can have.
 const HEADERS_MAX: usize = 50;
 /// The number of the one event that landing pages belong to.

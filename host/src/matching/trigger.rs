@@ -39,8 +39,12 @@ impl Changes {
     }
 
     fn changed(&self, field: &str) -> bool {
-        self.named.iter().flatten().any(|named| named == field)
-            || self.previous.as_ref().is_some_and(|previous| at(previous, field) != at(&self.data, field))
+        match (&self.named, &self.previous) {
+            // Who names what changed names all of it; what comes with it as it was before need not be whole.
+            (Some(named), _) => named.iter().any(|named| named == field),
+            (None, Some(previous)) => at(previous, field) != at(&self.data, field),
+            (None, None) => false,
+        }
     }
 
     fn status(&self, status: &StatusChange) -> bool {

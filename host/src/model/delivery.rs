@@ -63,6 +63,14 @@ impl Delivery {
     pub fn events(&self) -> impl Iterator<Item = &Arc<Event>> {
         std::iter::once(&self.event).chain(&self.more)
     }
+
+    /// What its events take of memory: what they tell, and what was before.
+    pub fn bytes(&self) -> usize {
+        let bytes = |event: &Arc<Event>| {
+            event.data.get().len() + event.previous.as_ref().map_or(0, |previous| previous.get().len())
+        };
+        self.events().map(bytes).sum()
+    }
 }
 
 /// A delivery with its event.
@@ -74,7 +82,9 @@ pub struct Delivery {
     pub subscription_id: SubscriptionId,
     /// What happened; of several events that were gathered, the first.
     pub event: Arc<Event>,
-    /// The others that were gathered with it, in order of acceptance.
+    /// How many others were gathered with it.
+    pub batched: u32,
+    /// Those others, in order of acceptance; none where deliveries are listed, since together they can be large.
     pub more: Vec<Arc<Event>>,
     /// A test that somebody asked for: it goes out whatever the subscription's state, and what comes of it is no sign
     /// of how the subscription is doing.

@@ -42,6 +42,7 @@ fn status() -> String {
 #[serde(deny_unknown_fields)]
 pub struct Batch {
     /// Seconds from the first event to the end of the batch: 1 to 3,600.
+    #[serde(default = "a_minute")]
     pub window_s: u32,
     /// How many events end it before: 2 to 1,000.
     #[serde(default = "a_thousand")]
@@ -49,6 +50,10 @@ pub struct Batch {
     /// Which types are gathered; the others go alone.
     #[serde(default = "all")]
     pub event_types: Vec<Pattern>,
+}
+
+fn a_minute() -> u32 {
+    60
 }
 
 fn a_thousand() -> u32 {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Invalid, Secret, Template};
 
-/// A signing scheme.
+/// A signing scheme. Variants without members have braces all the same: then serde refuses members that they lack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "scheme", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Signing {
@@ -17,14 +17,14 @@ pub enum Signing {
         algorithm: StandardAlgorithm,
     },
     /// Livespace's: `X-Livespace-Signature`, hexadecimal HMAC-SHA256 over the URL and the body.
-    Livespace,
+    Livespace {},
     /// Breakcold's: `X-Webhook-Signature`, `sha256=` and hexadecimal HMAC-SHA256 over `timestamp.body`, with
     /// `X-Webhook-Timestamp`.
-    Breakcold,
+    Breakcold {},
     /// Any other HMAC.
     Hmac(HmacScheme),
     /// Not at all.
-    None,
+    None {},
 }
 
 /// The two kinds of signature of Standard Webhooks.
@@ -128,10 +128,10 @@ impl Signing {
     /// The HMAC that the scheme is, if it is one in a single header.
     pub fn hmac(&self) -> Option<&HmacScheme> {
         match self {
-            Self::Livespace => Some(&LIVESPACE),
-            Self::Breakcold => Some(&BREAKCOLD),
+            Self::Livespace {} => Some(&LIVESPACE),
+            Self::Breakcold {} => Some(&BREAKCOLD),
             Self::Hmac(scheme) => Some(scheme),
-            Self::Standard { .. } | Self::None => None,
+            Self::Standard { .. } | Self::None {} => None,
         }
     }
 
@@ -140,7 +140,7 @@ impl Signing {
         match self {
             Self::Standard { algorithm: StandardAlgorithm::HmacSha256 } => Secret::generate(),
             Self::Standard { algorithm: StandardAlgorithm::Ed25519 } => Secret::generate_ed25519(),
-            Self::Livespace | Self::Breakcold | Self::Hmac(_) | Self::None => Secret::generate_text(),
+            Self::Livespace {} | Self::Breakcold {} | Self::Hmac(_) | Self::None {} => Secret::generate_text(),
         }
     }
 

@@ -85,6 +85,9 @@ pub struct Subscription {
     /// After how many failed deliveries in a row it is paused; never, if there is no number.
     #[serde(default)]
     pub pause_after_failures: Option<u32>,
+    /// Whether an answer 410 ends its delivery and pauses it, as Standard Webhooks has it; else it is a failure like any.
+    #[serde(default = "yes")]
+    pub pause_on_gone: bool,
     /// Days that what came of its deliveries is kept; for ever, if there is no number.
     #[serde(default)]
     pub keep_days: Option<u32>,
@@ -109,6 +112,10 @@ pub struct Subscription {
 
 fn standard() -> String {
     "standard".to_owned()
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn first() -> u32 {
@@ -163,6 +170,7 @@ impl Subscription {
             answer_rule: None,
             retry: RetryPolicy::default(),
             pause_after_failures: None,
+            pause_on_gone: true,
             keep_days: None,
             notify_on_failure: false,
             state: SubscriptionState::Active,

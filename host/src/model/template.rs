@@ -8,7 +8,7 @@ use super::Invalid;
 const TEMPLATE_BYTES_MAX: usize = 1 << 10;
 
 /// A text in which names in braces stand for values. There is no escape: a text with a brace of its own cannot be
-/// written, and nobody has asked for one.
+/// written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     source: String,

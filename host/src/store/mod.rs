@@ -74,6 +74,8 @@ pub struct NewBatch {
     pub closes_at: Timestamp,
     /// How many events fill a batch.
     pub max: u32,
+    /// How many bytes of data a batch has at most, but for an event that is larger alone.
+    pub bytes_max: usize,
     /// When a batch that it fills is due.
     pub due_if_full: Timestamp,
 }
@@ -367,8 +369,8 @@ pub trait Store: Send + Sync + 'static {
         command: Command,
         now: Timestamp,
     ) -> Result<Commanded, StoreError>;
-    /// Forgets up to `limit` of a subscription's final deliveries, with their attempts, whose events were accepted
-    /// before `before`, oldest first; returns how many.
+    /// Forgets up to `limit` of a subscription's final deliveries, with their attempts, that ended before `before`,
+    /// oldest first; returns how many.
     async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
     /// How many deliveries are in each state that is not final.
     async fn backlog(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError>;

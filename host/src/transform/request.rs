@@ -64,32 +64,52 @@ pub fn assemble(
     let query = encode_fields(&query);
     at_most("body", body.len(), limits.output_bytes_max)?;
     at_most("query", query.len(), limits.query_bytes_max)?;
+    check_sealed(&sealed, &query, &body)?;
     let headers = merge_headers(own_headers(about, content_type.as_deref())?, &headers, &subscription.headers)?;
     Ok(Request { method: method.into(), url: with_query(&subscription.url, &query), headers, body, sealed })
 }
 
+/// Placeholders of one body: a value may be fifty times as long as its placeholder once it is encoded.
+const PLACEHOLDERS_MAX: usize = 100;
+
+/// Checks that placeholders stand where secrets can, and not too often.
+fn check_sealed(sealed: &[Sealed], query: &str, body: &[u8]) -> Result<(), PluginFault> {
+    if sealed.iter().any(|sealed| query.contains(&sealed.placeholder)) {
+        return Err(invalid("a secret cannot stand in the URL, where a GET has its fields too: URLs are written down"));
+    }
+    let found: usize = sealed.iter().map(|sealed| super::seal::count(body, &sealed.placeholder)).sum();
+    if found > PLACEHOLDERS_MAX {
+        let message = format!("secrets stand in the body {found} times, at most {PLACEHOLDERS_MAX} are written");
+        return Err(PluginFault { code: PluginFaultCode::OutputTooLarge, message, retry: false });
+    }
+    Ok(())
+}
+
 /// A request of the host's own, without a body: of a handshake.
-pub fn bare(subscription: &Subscription, method: http::Method, delivery_headers: HeaderMap) -> Request {
+///
+/// # Errors
+/// If a custom header cannot be sent, which was checked when the subscription was saved.
+pub fn bare(subscription: &Subscription, method: http::Method, more: HeaderMap) -> Result<Request, PluginFault> {
     let mut headers = host_headers();
-    headers.extend(delivery_headers);
-    let custom = subscription.headers.iter().filter_map(|header| {
-        Some((HeaderName::from_bytes(header.name.as_bytes()).ok()?, header_value(&header.value)?))
-    });
-    headers.extend(custom);
-    Request { method, url: subscription.url.clone(), headers, body: Bytes::new(), sealed: Vec::new() }
+    headers.extend(more);
+    let headers = merge_headers(headers, &[], &subscription.headers)?;
+    Ok(Request { method, url: subscription.url.clone(), headers, body: Bytes::new(), sealed: Vec::new() })
 }
 
 /// The request of an attempt that repeats `sent`: the same but for its number and, later, its signature. Custom headers
-/// whose values the history does not show have their present ones.
+/// whose values the history does not show have their present ones, or go if they are no more.
 ///
 /// # Errors
 /// If what was kept is no request, which takes another program's hand.
 pub fn again(sent: &SentRequest, custom: &[CustomHeader], attempt: u32) -> anyhow::Result<Request> {
     let mut headers = HeaderMap::new();
     for (name, value) in &sent.headers {
-        let hidden = custom.iter().find(|header| header.secret && header.name.eq_ignore_ascii_case(name));
-        let value = hidden.filter(|_| value == MASK).map_or(value, |header| &header.value);
-        headers.append(HeaderName::from_bytes(name.as_bytes())?, HeaderValue::from_str(value)?);
+        let name = HeaderName::from_bytes(name.as_bytes())?;
+        let now = || custom.iter().find(|header| name == *header.name.as_str());
+        match value.as_str() {
+            MASK => headers.extend(now().and_then(|header| header_value(header.value.trim())).map(|now| (name, now))),
+            value => _ = headers.append(name, HeaderValue::from_str(value)?),
+        }
     }
     headers.insert(ATTEMPT, HeaderValue::from(attempt));
     Ok(Request {
@@ -117,6 +137,8 @@ fn own_query(subscription: &Subscription, delivery: &Delivery) -> Vec<(String, S
 /// The request as the history shows it: with the signature's headers, without the values of secret ones.
 pub fn as_sent(request: &Request, signature: &HeaderMap, custom: &[CustomHeader]) -> SentRequest {
     let secret = |name: &HeaderName| custom.iter().any(|header| header.secret && *name == *header.name.as_str());
+    let mut headers = request.headers.clone();
+    headers.extend(signature.clone());
     let shown = |(name, value): (&HeaderName, &HeaderValue)| {
         let value = if secret(name) { MASK.into() } else { String::from_utf8_lossy(value.as_bytes()).into_owned() };
         (name.to_string(), value)
@@ -124,7 +146,7 @@ pub fn as_sent(request: &Request, signature: &HeaderMap, custom: &[CustomHeader]
     SentRequest {
         method: request.method.as_str().to_owned(),
         url: request.url.to_string(),
-        headers: request.headers.iter().chain(signature).map(shown).collect(),
+        headers: headers.iter().map(shown).collect(),
         body: request.body.clone(),
         sealed: request.sealed.clone(),
     }

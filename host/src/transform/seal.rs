@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue};
 use memchr::memmem;
 
 use super::request::{as_form_text, header_value};
-use crate::model::{Request, Sealed, Subscription};
+use crate::model::{Answer, Request, Sealed, Secret, Subscription};
 
 /// What is shown instead of a secret.
 pub const MASK: &str = "***";
@@ -53,6 +53,26 @@ pub fn unseal<'a>(request: &'a Request, subscription: &Subscription) -> Cow<'a, 
 /// `bytes` as the history shows them, without placeholders.
 pub fn masked(bytes: &Bytes, sealed: &[Sealed]) -> Bytes {
     sealed.iter().fold(bytes.clone(), |bytes, sealed| replaced(&bytes, &sealed.placeholder, MASK))
+}
+
+/// How often a placeholder stands in `bytes`.
+pub(super) fn count(bytes: &[u8], placeholder: &str) -> usize {
+    memmem::find_iter(bytes, placeholder.as_bytes()).count()
+}
+
+/// An answer without the secrets that its request held: some receivers repeat what they got, and what is kept is shown.
+pub fn hide_in(answer: &mut Answer, request: &Request, subscription: &Subscription) {
+    let sealed = request.sealed.iter().filter_map(|sealed| subscription.sealed_secret(&sealed.name));
+    let headers = subscription.headers.iter().filter(|header| header.secret);
+    let values = sealed.map(Secret::reveal).chain(headers.map(|header| header.value.as_str()));
+    for value in values.filter(|value| !value.is_empty()) {
+        answer.body = replaced(&answer.body, value, MASK);
+        for (_, header) in &mut answer.headers {
+            if header.contains(value) {
+                *header = header.replace(value, MASK);
+            }
+        }
+    }
 }
 
 fn written(value: &str, place: Place) -> Option<String> {

@@ -16,7 +16,7 @@ use super::super::{Api, unbroken};
 use super::view::SubscriptionView;
 use super::{change, find, save, test};
 use crate::deliver;
-use crate::model::{HandshakeKind, Subscription, SubscriptionId, SubscriptionState};
+use crate::model::{Handshake, HandshakeKind, HandshakeReport, Subscription, SubscriptionId, SubscriptionState};
 
 /// The paths of this resource.
 pub(super) fn paths() -> OpenApiRouter<Api> {
@@ -75,23 +75,43 @@ pub(super) async fn verify(api: &Api, asked: Subscription) -> Result<Subscriptio
     let Some(handshake) = asked.handshake.clone().filter(|_| asked.state == SubscriptionState::Verifying) else {
         return Ok(asked);
     };
-    let event = match handshake.kind {
-        HandshakeKind::TestEvent => Some(test::event(api, &asked).await?),
-        HandshakeKind::EmptyPost | HandshakeKind::Head | HandshakeKind::CloudEvents => None,
-    };
-    let report = deliver::handshake(&api.host, &asked, &handshake, event).await;
-    let report = report.map_err(|err| Problem::internal(&*err.into_boxed_dyn_error()))?;
+    let Report(report) = ask(api, &asked, &handshake).await?;
     let _changing = api.host.registry.changing().await;
-    let (mut now, _) = find(api, &asked.space, asked.id).await?;
-    let unchanged = (now.state, now.updated_at) == (SubscriptionState::Verifying, asked.updated_at);
-    if !unchanged {
-        let detail = "the subscription was changed while its endpoint was asked: activate it again";
-        return Err(Problem::new(Code::SubscriptionState, detail));
-    }
+    let mut now = check_unchanged(api, &asked).await?;
     if report.passed {
         activate(&mut now);
     }
     now.handshake_report = Some(report);
     save(api, &now).await?;
     Ok(now)
+}
+
+/// What an endpoint was found to be.
+pub(super) struct Report(HandshakeReport);
+
+impl Report {
+    /// The report of an endpoint that passed; a problem if it did not.
+    pub(super) fn passed(self) -> Result<HandshakeReport, Problem> {
+        if self.0.passed { Ok(self.0) } else { Err(Problem::new(Code::HandshakeRefused, self.0.reason)) }
+    }
+}
+
+/// Asks the endpoint of a subscription, whatever its state.
+pub(super) async fn ask(api: &Api, subscription: &Subscription, handshake: &Handshake) -> Result<Report, Problem> {
+    let event = match handshake.kind {
+        HandshakeKind::TestEvent => Some(test::event(api, subscription).await?),
+        HandshakeKind::EmptyPost | HandshakeKind::Head | HandshakeKind::CloudEvents => None,
+    };
+    let report = deliver::handshake(&api.host, subscription, handshake, event).await;
+    report.map(Report).map_err(|err| Problem::internal(&*err.into_boxed_dyn_error()))
+}
+
+/// The subscription as it is now, if it is as it was when its endpoint was asked. The caller holds `changing`.
+pub(super) async fn check_unchanged(api: &Api, asked: &Subscription) -> Result<Subscription, Problem> {
+    let (now, _) = find(api, &asked.space, asked.id).await?;
+    if (now.state, now.updated_at) == (asked.state, asked.updated_at) {
+        return Ok(now);
+    }
+    let detail = "the subscription was changed while its endpoint was asked: ask for this again";
+    Err(Problem::new(Code::SubscriptionState, detail))
 }

@@ -40,8 +40,8 @@ pub(super) struct QueryParameter {
 /// How events of one type are gathered into one delivery.
 #[derive(ToSchema)]
 pub(super) struct Batch {
-    /// Seconds from the first event to the end of the batch.
-    #[schema(minimum = 1, maximum = 3_600)]
+    /// Seconds from the first event to the end of the batch; 60 by default.
+    #[schema(minimum = 1, maximum = 3_600, required = false)]
     window_s: u32,
     /// How many events end it before; 1,000 by default.
     #[schema(minimum = 2, maximum = 1_000, required = false)]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::super::number::Whole;
@@ -14,6 +14,7 @@ use super::super::problem::{Code, Problem};
 use super::super::{Api, check_description, check_name};
 use super::parts::{FieldsInput, HandshakeInput, HeaderInput, PluginInput, RetryInput};
 use super::{document, parts, rules};
+use crate::delay::DELAY_S_MAX;
 use crate::matching::Condition;
 use crate::model::{
     AnswerRule, Batch, ContentType, Method, Pattern, QueryParameter, Secret, SpaceId, Subscription, SubscriptionId,
@@ -21,8 +22,6 @@ use crate::model::{
 };
 use crate::transform::request::check_url;
 
-/// 30 days: the longest delay.
-const DELAY_S_MAX: u32 = 30 * 24 * 60 * 60;
 /// The default of Standard Webhooks' libraries, within what receivers' own platforms allow them.
 const TIMEOUT_MS_DEFAULT: u32 = 15_000;
 const EVENT_TYPES_MAX: usize = 100;
@@ -82,7 +81,7 @@ pub(super) struct SubscriptionInput {
     /// `rotate-secret`, or together with `signing`.
     #[schema(value_type = Option<String>)]
     secret: Option<Secret>,
-    /// Secrets that the plugin may put into headers and body without knowing them, by name: at most 20. In a change,
+    /// Secrets that the plugin may put into headers and body without knowing them, by name: at most 19. In a change,
     /// `***` keeps the value.
     #[schema(value_type = Option<std::collections::BTreeMap<String, String>>)]
     sealed_secrets: Option<BTreeMap<String, Secret>>,
@@ -104,6 +103,9 @@ pub(super) struct SubscriptionInput {
     /// After how many failed deliveries in a row it is paused; 0, the default, is never.
     #[schema(value_type = Option<u32>, maximum = 1_000)]
     pause_after_failures: Option<Whole<0, 1_000>>,
+    /// Whether an answer 410 Gone ends its delivery and pauses the subscription, as Standard Webhooks has it; true by
+    /// default.
+    pause_on_gone: Option<bool>,
     /// Days that what came of deliveries is kept; 0, the default, is for ever.
     #[schema(value_type = Option<u32>, maximum = 3_650)]
     keep_days: Option<Whole<0, 3_650>>,
@@ -128,11 +130,11 @@ impl SubscriptionInput {
     }
 
     /// Whether members are given that a change cannot have; names the first.
-    pub(super) fn only_on_creation(&self) -> Option<&'static str> {
+    pub(super) fn only_on_creation(&self, patch: &Map<String, Value>) -> Option<&'static str> {
         let given = [
-            ("/profile", self.profile.is_some()),
-            ("/generation", self.generation.is_some()),
-            ("/state", self.state.is_some()),
+            ("/profile", patch.contains_key("profile")),
+            ("/generation", patch.contains_key("generation")),
+            ("/state", patch.contains_key("state")),
             ("/secret", self.secret.is_some() && self.signing.is_none()),
         ];
         given.into_iter().find_map(|(pointer, given)| given.then_some(pointer))
@@ -193,6 +195,7 @@ impl SubscriptionInput {
             answer_rule: rules::answer_rule(self.answer_rule)?,
             retry: parts::retry(self.retry)?,
             pause_after_failures: self.pause_after_failures.map(|count| count.0).filter(|count| *count > 0),
+            pause_on_gone: self.pause_on_gone.unwrap_or(true),
             keep_days: self.keep_days.map(|days| days.0).filter(|days| *days > 0),
             notify_on_failure: self.notify_on_failure.unwrap_or(false),
             state,

@@ -21,12 +21,15 @@ fn merge(target: &mut Value, patch: Value) {
     }
 }
 
+/// Members whose other members belong to the kind that one of them names.
+const KINDS: [(&str, &str); 2] = [("plugin", "name"), ("signing", "scheme")];
+
 /// A subscription as it is written, with a change merged in.
 ///
 /// Another plugin's name replaces the plugin as a whole, and another scheme the signing: what the one is told means
 /// nothing to the other.
 pub(super) fn changed(mut written: Value, patch: Map<String, Value>) -> Value {
-    for (member, kind) in [("plugin", "name"), ("signing", "scheme")] {
+    for (member, kind) in KINDS {
         if let Some(new) = patch.get(member).and_then(|value| value.get(kind))
             && written.get(member).and_then(|value| value.get(kind)) != Some(new)
         {
@@ -37,8 +40,36 @@ pub(super) fn changed(mut written: Value, patch: Map<String, Value>) -> Value {
     written
 }
 
-/// What is null is as good as not there.
-pub(super) fn without_nulls(mut members: Map<String, Value>) -> Map<String, Value> {
-    members.retain(|_, value| !value.is_null());
-    members
+/// Members as a caller gave them, with `defaults` for those that are not there or null. Nothing of what is given goes: a
+/// null deeper in, such as one in a plugin's configuration, is the caller's.
+pub(super) fn with_defaults(mut given: Map<String, Value>, defaults: &Map<String, Value>) -> Value {
+    given.retain(|_, value| !value.is_null());
+    for (member, default) in defaults {
+        let other = |kind: &str| given.get(member).is_some_and(|given| given.get(kind) != default.get(kind));
+        match KINDS.iter().find(|(kinds, _)| kinds == member) {
+            // Another plugin or scheme is whole as it is.
+            Some((_, kind)) if other(kind) => {}
+            _ => fill(given.entry(member.clone()).or_insert(Value::Null), default),
+        }
+    }
+    Value::Object(given)
+}
+
+/// Fills in what is not there.
+fn fill(given: &mut Value, default: &Value) {
+    match (given, default) {
+        (given @ Value::Null, default) => *given = default.clone(),
+        (Value::Object(given), Value::Object(default)) => {
+            for (member, default) in default {
+                if let Some(given) = given.get_mut(member) {
+                    if given.is_object() {
+                        fill(given, default);
+                    }
+                } else {
+                    given.insert(member.clone(), default.clone());
+                }
+            }
+        }
+        _ => {}
+    }
 }

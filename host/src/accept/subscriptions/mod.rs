@@ -83,23 +83,27 @@ async fn create_subscription(
     JsonMembers(_, given): JsonMembers<SubscriptionInput>,
 ) -> Result<(StatusCode, Json<SubscriptionView>), Problem> {
     let allow_identical = query.allow_identical()?;
-    let new = with_profile(Value::Object(Map::new()), given)?.check(&api, &space, None).await?;
+    let new = with_profile(given)?.check(&api, &space, None).await?;
     unbroken(async move {
         {
             let _changing = api.host.registry.changing().await;
             conflict::check(&api.host.registry, &new, allow_identical)?;
             save(&api, &new).await?;
         }
-        let new = activation::verify(&api, new).await?;
-        Ok((StatusCode::CREATED, Json(SubscriptionView::of(new, Activity::default()))))
+        let (space, id) = (new.space.clone(), new.id);
+        if let Err(problem) = activation::verify(&api, new).await {
+            // It stands all the same: what it is now tells the caller more than why it is not active.
+            tracing::warn!(subscription.id = %id, problem = ?problem, "a new subscription was not activated");
+        }
+        let (new, activity) = find(&api, &space, id).await?;
+        Ok((StatusCode::CREATED, Json(SubscriptionView::of(new, activity))))
     })
     .await
 }
 
-/// What a caller gave, laid over `written`, which is laid over the defaults of the profile.
-fn with_profile(written: Value, given: Map<String, Value>) -> Result<SubscriptionInput, Problem> {
-    let merged = merge::changed(written, given);
-    let input: SubscriptionInput = json::from_value(merged.clone())?;
+/// A subscription as it is written, with the defaults of its profile for what it does not say.
+fn with_profile(written: Map<String, Value>) -> Result<SubscriptionInput, Problem> {
+    let input: SubscriptionInput = json::from_value(written.clone().into())?;
     let (name, generation) = input.profile();
     let profile = profile::find(name).ok_or_else(|| {
         let known: Vec<_> = profile::all().iter().map(|profile| profile.name.as_str()).collect();
@@ -109,8 +113,7 @@ fn with_profile(written: Value, given: Map<String, Value>) -> Result<Subscriptio
         let right = format!("the profile `{name}` has the generations 1 to {}", profile.generations.len());
         Problem::field("/generation", right)
     })?;
-    let Value::Object(merged) = merged else { return Ok(input) };
-    json::from_value(merge::changed(Value::Object(defaults.clone()), merge::without_nulls(merged)))
+    json::from_value(merge::with_defaults(written, defaults))
 }
 
 /// Lists subscriptions, oldest first.
@@ -156,7 +159,7 @@ async fn change_subscription(
     let id = params.get("subscription")?;
     // The patch alone first: merged, a name that is unknown would be gone if its value is null.
     let given: SubscriptionInput = json::from_value(patch.clone().into())?;
-    if let Some(pointer) = given.only_on_creation() {
+    if let Some(pointer) = given.only_on_creation(&patch) {
         return Err(Problem::field(
             pointer,
             match pointer {
@@ -168,32 +171,51 @@ async fn change_subscription(
     }
     unbroken(async move {
         let (new, activity) = changed(&api, &space, id, patch).await?;
-        let new = activation::verify(&api, new).await?;
         Ok(Json(SubscriptionView::of(new, activity)))
     })
     .await
 }
 
-/// Merges a change and saves it. An endpoint that has not passed the handshake gets nothing, so an active subscription
-/// that moves to another URL is `verifying` again.
+/// Merges a change and saves it. An active subscription that asks for a handshake moves to another URL only if the
+/// endpoint there passes; else nothing is changed.
 async fn changed(
     api: &Api,
     space: &SpaceId,
     id: SubscriptionId,
     patch: Map<String, Value>,
 ) -> Result<(Subscription, Activity), Problem> {
-    let _changing = api.host.registry.changing().await;
+    let changing = api.host.registry.changing().await;
     let (old, activity) = find(api, space, id).await?;
-    let written = SubscriptionView::of(old.clone(), activity).written().map_err(|err| Problem::internal(&err))?;
-    let mut new = with_profile(written, patch)?.check(api, space, Some(&old)).await?;
+    let mut new = merged(api, &old, activity, patch).await?;
     // One that was identical with another before may stay so.
     let allow_identical = registry::identical(&old, &new);
     conflict::check(&api.host.registry, &new, allow_identical)?;
-    if new.state == SubscriptionState::Active && new.handshake.is_some() && new.url != old.url {
-        new.state = SubscriptionState::Verifying;
+    let moves = new.state == SubscriptionState::Active && new.url != old.url;
+    if let Some(handshake) = new.handshake.clone().filter(|_| moves) {
+        // Nobody else has to wait for the endpoint.
+        drop(changing);
+        new.handshake_report = Some(activation::ask(api, &new, &handshake).await?.passed()?);
+        let _changing = api.host.registry.changing().await;
+        activation::check_unchanged(api, &old).await?;
+        save(api, &new).await?;
+    } else {
+        save(api, &new).await?;
+        drop(changing);
     }
-    save(api, &new).await?;
     Ok((new, activity))
+}
+
+async fn merged(
+    api: &Api,
+    old: &Subscription,
+    activity: Activity,
+    patch: Map<String, Value>,
+) -> Result<Subscription, Problem> {
+    let written = SubscriptionView::of(old.clone(), activity).written().map_err(|err| Problem::internal(&err))?;
+    let Value::Object(merged) = merge::changed(written, patch) else {
+        return Err(Problem::field("", "the body is a JSON object"));
+    };
+    with_profile(merged)?.check(api, &old.space, Some(old)).await
 }
 
 /// Deletes a subscription. Its deliveries that are not final are cancelled; all of them can still be read.

@@ -17,8 +17,8 @@ use crate::transform::seal::MASK;
 /// More than any receiver reads.
 const QUERY_MAX: usize = 20;
 const QUERY_NAME_BYTES_MAX: usize = 128;
-/// As many placeholders as one transform may ask for.
-const SEALED_MAX: usize = 20;
+/// With the signing secret as many as one transform may ask for.
+const SEALED_MAX: usize = 19;
 /// Up to an hour: who wants to wait longer wants a report and no webhook.
 const WINDOW_S_MAX: u32 = 60 * 60;
 /// A plugin has them all in memory.
@@ -69,6 +69,9 @@ pub(super) fn signing(given: Option<Value>) -> Result<Signing, Problem> {
         }
         if let Some(name) = timestamp_header {
             check("timestamp_header", check_header_name(name))?;
+            if name.eq_ignore_ascii_case(header) {
+                return Err(Problem::field(at("timestamp_header"), "another header than the signature's"));
+            }
         }
     }
     Ok(signing)
@@ -81,6 +84,9 @@ pub(super) fn secrets(
     old: Option<&Subscription>,
 ) -> Result<Vec<Secret>, Problem> {
     let secrets = match (given, old) {
+        (Some(given), _) if given.reveal() == MASK => {
+            return Err(Problem::field("/secret", "*** stands for secrets that are not shown: give the secret itself"));
+        }
         (Some(given), _) => {
             signing.check_secret(&given).map_err(|right| Problem::field("/secret", right))?;
             vec![given]
@@ -104,8 +110,8 @@ pub(super) fn sealed_secrets(
     given: BTreeMap<String, Secret>,
     old: Option<&Subscription>,
 ) -> Result<BTreeMap<String, Secret>, Problem> {
-    if given.len() >= SEALED_MAX {
-        return Err(Problem::field("/sealed_secrets", format!("at most {} secrets", SEALED_MAX - 1)));
+    if given.len() > SEALED_MAX {
+        return Err(Problem::field("/sealed_secrets", format!("at most {SEALED_MAX} secrets")));
     }
     let keep = |name: String, secret: Secret| {
         let at = format!("/sealed_secrets/{name}");

@@ -17,7 +17,7 @@ use crate::store::Activity;
 use crate::transform::seal::MASK;
 
 /// The members that a caller writes; the others are the host's.
-const WRITTEN: [&str; 27] = [
+const WRITTEN: [&str; 28] = [
     "name",
     "description",
     "profile",
@@ -43,6 +43,7 @@ const WRITTEN: [&str; 27] = [
     "answer_rule",
     "retry",
     "pause_after_failures",
+    "pause_on_gone",
     "keep_days",
     "notify_on_failure",
 ];
@@ -122,6 +123,8 @@ pub(super) struct SubscriptionView {
     retry: RetryView,
     /// After how many failed deliveries in a row it is paused; 0 is never.
     pause_after_failures: u32,
+    /// Whether an answer 410 ends its delivery and pauses the subscription.
+    pause_on_gone: bool,
     /// Days that what came of deliveries is kept; 0 is for ever.
     keep_days: u32,
     /// Whether the space's administrators are told when deliveries fail.
@@ -130,7 +133,7 @@ pub(super) struct SubscriptionView {
     #[schema(value_type = SubscriptionStateName)]
     state: SubscriptionState,
     /// Why it is paused: `requested`, `gone` if its receiver answered 410, or `failures` if too many deliveries in a
-    /// row failed; null if it is not.
+    /// row failed; null if it was not since it was last active.
     #[schema(value_type = Option<String>, required)]
     pause_reason: Option<PauseReason>,
     /// What led to the pause, in words; null if there is nothing to say.
@@ -308,6 +311,7 @@ impl SubscriptionView {
                 jitter_percent: subscription.retry.jitter_percent,
             },
             pause_after_failures: subscription.pause_after_failures.unwrap_or(0),
+            pause_on_gone: subscription.pause_on_gone,
             keep_days: subscription.keep_days.unwrap_or(0),
             notify_on_failure: subscription.notify_on_failure,
             state: subscription.state,

@@ -10,9 +10,6 @@ use super::super::{NewDelivery, StoreError};
 use super::row::{count, micros};
 use crate::model::Event;
 
-/// Data of one batch: its transform and its body stand in memory, and a body is at most 6 MiB.
-const BYTES_MAX: usize = 4 << 20;
-
 const OPEN: &str = "
     INSERT INTO open_batches (subscription, kind, delivery, closes_at, events, bytes) VALUES (?1, ?2, ?3, ?4, 1, ?5)
     ON CONFLICT (subscription, kind) DO UPDATE SET delivery = ?3, closes_at = ?4, events = 1, bytes = ?5";
@@ -53,7 +50,7 @@ pub(super) fn join(db: &Connection, key: i64, event: &Event, delivery: &NewDeliv
     let (kind, bytes) = (event.kind.as_str(), count(event.data.get().len()));
     let at = micros(event.accepted_at);
     let mut find = db.prepare_cached(FIND)?;
-    let found = find.query_row(params![subscription, kind, at, batch.max, bytes, count(BYTES_MAX)], |row| {
+    let found = find.query_row(params![subscription, kind, at, batch.max, bytes, count(batch.bytes_max)], |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?))
     });
     let Some((id, events)) = found.optional()? else { return Ok(Joined::No) };

@@ -1,7 +1,5 @@
 //! Deliveries: listed, read, and cancelled or sent again by a caller.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
@@ -11,7 +9,7 @@ use super::super::{Command, Commanded, DeliveryFilter, StoreError};
 use super::attempts;
 use super::events::Events;
 use super::row::{Columns as _, corrupt, count, micros};
-use crate::model::{Attempt, Delivery, DeliveryId, DeliveryState, Event, Pattern, SpaceId};
+use crate::model::{Attempt, Delivery, DeliveryId, DeliveryState, Pattern, SpaceId};
 
 /// What [`Delivered::row`] reads.
 pub(super) const COLUMNS: &str =
@@ -39,7 +37,8 @@ impl<'db> Delivered<'db> {
             id: row.text("id")?,
             subscription_id: row.text("subscription")?,
             event: self.events.get(self.db, row.value("event")?)?,
-            more: if row.value::<u32>("batched")? == 0 { Vec::new() } else { self.more(&row.value::<String>("id")?)? },
+            batched: row.value("batched")?,
+            more: Vec::new(),
             test: row.value("test")?,
             exact: row.value("exact")?,
             state: state(row)?,
@@ -50,12 +49,19 @@ impl<'db> Delivered<'db> {
             reason: row.value("reason")?,
         })
     }
+}
 
-    fn more(&mut self, id: &str) -> rusqlite::Result<Vec<Arc<Event>>> {
-        let mut select = self.db.prepare_cached(BATCHED)?;
-        let keys: Vec<i64> = select.query_map([id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        keys.into_iter().map(|key| self.events.get(self.db, key)).collect()
+/// Reads the further events of deliveries that were gathered.
+pub(super) fn read_batches(db: &Connection, deliveries: &mut [Delivery]) -> Result<(), StoreError> {
+    let mut events = Events::default();
+    let mut select = db.prepare_cached(BATCHED)?;
+    for delivery in deliveries.iter_mut().filter(|delivery| delivery.batched > 0) {
+        let keys = select.query_map([delivery.id.to_string()], |row| row.get(0))?;
+        for key in keys.collect::<rusqlite::Result<Vec<i64>>>()? {
+            delivery.more.push(events.get(db, key)?);
+        }
     }
+    Ok(())
 }
 
 fn state(row: &Row<'_>) -> rusqlite::Result<DeliveryState> {
@@ -160,7 +166,9 @@ pub(super) fn one(
     space: &SpaceId,
     id: DeliveryId,
 ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
-    find(db, space, id)?.map(|delivery| Ok((delivery, attempts::of_delivery(db, id)?))).transpose()
+    let Some(mut delivery) = find(db, space, id)? else { return Ok(None) };
+    read_batches(db, std::slice::from_mut(&mut delivery))?;
+    Ok(Some((delivery, attempts::of_delivery(db, id)?)))
 }
 
 fn find(db: &Connection, space: &SpaceId, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {

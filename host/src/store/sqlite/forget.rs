@@ -5,13 +5,13 @@ use rusqlite::{Connection, params};
 
 use super::super::StoreError;
 use super::deliveries::first_id;
-use super::row::count;
+use super::row::{count, micros};
 use crate::model::SubscriptionId;
 
-/// Ids begin with the millisecond in which the event was accepted.
+/// Ids begin with the millisecond in which the event was accepted, which is no later than the end: they narrow the walk.
 const OLD: &str = "
     SELECT id FROM deliveries INDEXED BY deliveries_of_subscription
-    WHERE subscription = ?1 AND id < ?2 AND completed_at IS NOT NULL ORDER BY id LIMIT ?3";
+    WHERE subscription = ?1 AND id < ?2 AND completed_at < ?3 ORDER BY id LIMIT ?4";
 
 /// In this order: each refers to the deliveries.
 const FORGET: [&str; 3] = [
@@ -27,7 +27,8 @@ pub(super) fn forget(
     before: Timestamp,
     limit: usize,
 ) -> Result<usize, StoreError> {
-    let parameters = params![subscription.to_string(), first_id(before.as_millisecond()), count(limit)];
+    let first = first_id(before.as_millisecond());
+    let parameters = params![subscription.to_string(), first, micros(before), count(limit)];
     let mut select = db.prepare_cached(OLD)?;
     let old: Vec<String> = select.query_map(parameters, |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     for sql in FORGET {

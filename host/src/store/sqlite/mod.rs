@@ -84,7 +84,17 @@ impl Store for Sqlite {
         if ready.is_empty() {
             return Ok(Vec::new());
         }
-        self.writer.write(move |db| claim::claim(db, &ready, now, claimed_until)).await
+        let mut claimed = self.writer.write(move |db| claim::claim(db, &ready, now, claimed_until)).await?;
+        if claimed.iter().all(|delivery| delivery.batched == 0) {
+            return Ok(claimed);
+        }
+        // A batch that is claimed takes no more events. Reading it holds up nobody's commit.
+        self.readers
+            .read(move |db| {
+                deliveries::read_batches(db, &mut claimed)?;
+                Ok(claimed)
+            })
+            .await
     }
 
     async fn next_due(&self, except: &[SubscriptionId]) -> Result<Option<Timestamp>, StoreError> {

@@ -14,7 +14,8 @@ use crate::model::{Attempt, DeliveryState, Outcome, PauseReason, SubscriptionId,
 pub(super) const FINISH: &str = "
     UPDATE deliveries
     SET state = ?3, attempts = coalesce(?4, attempts), due_at = ?5, claimed_until = NULL, ready_at = ?5,
-        completed_at = ?6, reason = ?7, exact = 0
+        completed_at = ?6, reason = ?7,
+        exact = iif(?6 IS NULL, exact, 0)
     WHERE id = ?1 AND state = 'pending' AND claimed_until = ?2";
 
 const ACTIVITY: &str = "
@@ -37,8 +38,10 @@ pub(super) fn record(db: &Connection, records: &[Record]) -> Result<Vec<Recorded
             let failures = progress.pause_after.unwrap_or_default();
             let reason = records[last].reason.as_deref().unwrap_or_default();
             let detail = format!("{failures} deliveries in a row failed, the last because {reason}");
-            let paused = pause(db, &records[last], PauseReason::Failures, detail)?;
-            recorded[last] = Recorded::Written { paused };
+            // It may be paused already, by this very record.
+            if pause(db, &records[last], PauseReason::Failures, detail)? {
+                recorded[last] = Recorded::Written { paused: true };
+            }
         }
     }
     Ok(recorded)
