@@ -63,13 +63,15 @@ async fn host(dir: &std::path::Path, subscriptions: usize) -> Arc<Host> {
 
 fn posted() -> Posted {
     let data = Arc::from(RawValue::from_string(DATA.to_owned()).unwrap());
-    Posted { id: None, kind: EventType::parse("deal.won").unwrap(), occurred_at: None, data }
+    let kind = EventType::parse("deal.won").unwrap();
+    Posted { id: None, kind, occurred_at: None, data, changed_fields: None, previous: None }
 }
 
 fn event(host: &Host) -> Event {
     let now = host.clock.now();
-    let Posted { kind, data, .. } = posted();
-    Event { space: space(), id: EventId::new(now), kind, occurred_at: now, accepted_at: now, data }
+    let Posted { kind, data, changed_fields, previous, .. } = posted();
+    let (space, id) = (space(), EventId::new(now));
+    Event { space, id, kind, occurred_at: now, accepted_at: now, data, changed_fields, previous }
 }
 
 fn bench(criterion: &mut Criterion) {

@@ -101,7 +101,7 @@ async fn test_request(
     let delivery = test_delivery(subscription, id, event);
     let live = Live::new(subscription.clone());
     Ok(match shape(host, &live, &delivery, 1).await?.result {
-        Ok(Shaped::Deliver(request)) => Ok(request),
+        Ok(Shaped::Deliver(request)) => Ok(*request),
         Ok(Shaped::Skip(reason)) => Err(format!("the plugin sends no test event: {reason}")),
         Err(fault) => Err(format!("the plugin makes no request of a test event: {}", fault.message)),
     })

@@ -65,7 +65,7 @@ pub struct Transformed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shaped {
     /// Send this.
-    Deliver(Request),
+    Deliver(Box<Request>),
     /// Send nothing, for this reason.
     Skip(String),
 }
@@ -96,7 +96,8 @@ pub async fn transform(
     let result = drafted.and_then(|drafted| match drafted {
         engine::Shaped::Deliver(draft) => {
             let about = About { delivery: input.delivery, attempt: input.attempt };
-            request::assemble(input.subscription, draft, sealed, &about, limits).map(Shaped::Deliver)
+            request::assemble(input.subscription, draft, sealed, &about, limits)
+                .map(|request| Shaped::Deliver(Box::new(request)))
         }
         engine::Shaped::Skip(reason) => Ok(Shaped::Skip(reason)),
     });

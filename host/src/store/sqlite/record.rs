@@ -39,7 +39,7 @@ pub(super) fn record(db: &Connection, records: &[Record]) -> Result<Vec<Recorded
             let reason = records[last].reason.as_deref().unwrap_or_default();
             let detail = format!("{failures} deliveries in a row failed, the last because {reason}");
             // It may be paused already, by this very record.
-            if pause(db, &records[last], PauseReason::Failures, detail)? {
+            if pause(db, &records[last], PauseReason::Failures, &detail)? {
                 recorded[last] = Recorded::Written { paused: true };
             }
         }
@@ -48,10 +48,10 @@ pub(super) fn record(db: &Connection, records: &[Record]) -> Result<Vec<Recorded
 }
 
 /// Pauses the record's subscription and has that told, if it is active; true if it was.
-fn pause(db: &Connection, record: &Record, reason: PauseReason, detail: String) -> Result<bool, StoreError> {
-    let paused = subscriptions::pause(db, record.subscription_id, reason, &detail)?;
+fn pause(db: &Connection, record: &Record, reason: PauseReason, detail: &str) -> Result<bool, StoreError> {
+    let paused = subscriptions::pause(db, record.subscription_id, reason, detail)?;
     if paused {
-        notices::paused(db, record, reason, &detail)?;
+        notices::paused(db, record, reason, detail)?;
     }
     Ok(paused)
 }
@@ -91,7 +91,7 @@ fn write(db: &Connection, finish: &mut CachedStatement<'_>, record: &Record) -> 
     }
     notices::follow(db, record, state)?;
     let paused = match record.pause {
-        Some(reason) => pause(db, record, reason, record.reason.clone().unwrap_or_default())?,
+        Some(reason) => pause(db, record, reason, record.reason.as_deref().unwrap_or_default())?,
         None => false,
     };
     Ok(Recorded::Written { paused })
