@@ -11,6 +11,7 @@ mod engine;
 mod golden;
 mod handshakes;
 mod import;
+mod leadsquared;
 mod livespace;
 mod matching;
 mod notify;
