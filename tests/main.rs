@@ -3,6 +3,7 @@
 
 mod address;
 mod api;
+mod batching;
 mod breakcold;
 mod crash;
 mod delay;

@@ -62,7 +62,7 @@ impl TestHost {
     }
 
     /// A host on this directory; `key` is the admin's, if it was used before.
-    async fn open(dir: TempDir, config: Config, clock: Clock, key: Option<String>) -> Self {
+    pub async fn open(dir: TempDir, config: Config, clock: Clock, key: Option<String>) -> Self {
         let store = Arc::new(Sqlite::open(dir.path()).unwrap());
         let engine = engine(&config);
         let host = Host::new(config, clock.clone(), store, engine).await.unwrap();
