@@ -30,3 +30,4 @@ mod sign;
 mod store;
 mod support;
 mod tls;
+mod triggers;
