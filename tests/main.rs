@@ -18,6 +18,7 @@ mod matching;
 mod notify;
 mod pipeline;
 mod profiles;
+mod recipes;
 mod record;
 mod rogues;
 mod rules;
