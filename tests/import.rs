@@ -394,7 +394,7 @@ fn an_export_is_json_of_bounded_size() {
 }
 
 /// Runs `hookmill import` on this export.
-fn run(system: &str, export: &Value, args: &[&str]) -> (Output, String) {
+pub fn run(system: &str, export: &Value, args: &[&str]) -> (Output, String) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("export.json");
     fs::write(&file, export.to_string()).unwrap();

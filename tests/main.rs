@@ -12,6 +12,7 @@ mod engine;
 mod golden;
 mod handshakes;
 mod import;
+mod import_e2e;
 mod leadsquared;
 mod livespace;
 mod matching;
