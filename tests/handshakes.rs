@@ -102,22 +102,24 @@ async fn a_refusal_tells_the_status_the_time_and_the_first_bytes_of_the_answer()
 }
 
 #[tokio::test]
-async fn an_active_subscription_that_moves_is_asked_at_its_new_url_before_it_gets_events_there() {
+async fn an_active_subscription_moves_only_to_an_endpoint_that_passes() {
     let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
     let made = host.subscribe(&receiver.url("/old"), json!({"handshake": {"kind": "head"}})).await;
     assert_eq!(made["state"], "active");
 
     receiver.script("/new", [Reply::status(500)]);
-    let moved = host.ok(Method::PATCH, &path(&made, ""), json!({"url": receiver.url("/new")})).await;
-    assert_eq!(moved["state"], "verifying");
-    assert_eq!(host.post("deal.won", "1").await["deliveries"], 0);
+    let to_new = json!({"url": receiver.url("/new"), "name": "Moved"});
+    let (status, problem) = host.call(Method::PATCH, &path(&made, ""), &to_new).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("handshake_refused")));
+    assert_eq!(read(&host, &made).await, made);
+    host.post("deal.won", "1").await;
     host.settle().await;
-    let asked: Vec<_> = receiver.requests().iter().map(|r| format!("{} {}", r.method, r.target)).collect();
-    assert_eq!(asked, ["HEAD /old", "HEAD /new"]);
 
-    host.ok(Method::POST, &path(&made, "/activate"), Value::Null).await;
+    let moved = host.ok(Method::PATCH, &path(&made, ""), to_new).await;
+    assert_eq!((&moved["state"], &moved["handshake_report"]["passed"]), (&json!("active"), &json!(true)));
+    host.advance(std::time::Duration::from_secs(1)).await;
     host.post("deal.won", "1").await;
     host.settle().await;
     let asked: Vec<_> = receiver.requests().iter().map(|r| format!("{} {}", r.method, r.target)).collect();
-    assert_eq!(asked[2..], ["HEAD /new", "POST /new"]);
+    assert_eq!(asked, ["HEAD /old", "HEAD /new", "POST /old", "HEAD /new", "POST /new"]);
 }

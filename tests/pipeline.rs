@@ -296,3 +296,54 @@ async fn a_test_send_goes_to_its_subscription_alone() {
     assert_eq!(requests.len(), 1);
     assert_eq!(requests[0].target, "/tested");
 }
+
+#[tokio::test]
+async fn a_pause_with_two_reasons_at_once_is_one_in_memory_too() {
+    let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
+    receiver.otherwise(Reply::status(410));
+    host.subscribe(&receiver.url("/"), json!({"pause_after_failures": 1})).await;
+    host.post("lead.create", "1").await;
+    host.settle().await;
+    let list = host.ok(Method::GET, "/v1/spaces/acme/subscriptions", Value::Null).await;
+    assert_eq!((&list["data"][0]["state"], &list["data"][0]["pause_reason"]), (&json!("paused"), &json!("gone")));
+    assert_eq!(host.post("lead.create", "2").await["deliveries"], 0);
+}
+
+#[tokio::test]
+async fn a_410_is_a_failure_like_any_where_that_is_asked_for() {
+    let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
+    receiver.otherwise(Reply::status(410));
+    let retry = json!({"schedule_s": [1], "jitter_percent": 0});
+    host.subscribe(&receiver.url("/"), json!({"pause_on_gone": false, "retry": retry})).await;
+    host.post("lead.create", "1").await;
+    host.settle().await;
+    host.advance(SECOND).await;
+    let delivery = host.delivery().await;
+    assert_eq!((&delivery["state"], &delivery["attempt_count"]), (&json!("failed"), &json!(2)));
+    let list = host.ok(Method::GET, "/v1/spaces/acme/subscriptions", Value::Null).await;
+    assert_eq!(list["data"][0]["state"], "active");
+}
+
+#[tokio::test]
+async fn an_exact_resend_that_fails_is_tried_again_exactly_and_shows_one_signature() {
+    let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
+    let made = host.subscribe(&receiver.url("/"), json!({"retry": {"schedule_s": [0, 1], "jitter_percent": 0}})).await;
+    host.post("lead.create", "1").await;
+    host.settle().await;
+    let path = format!("/v1/spaces/acme/subscriptions/{}", made["id"].as_str().unwrap());
+    host.ok(Method::PATCH, &path, json!({"content_type": "text/plain"})).await;
+    receiver.script("/", [Reply::status(500)]);
+    let retry = format!("/v1/spaces/acme/deliveries/{}/retry", host.delivery().await["id"].as_str().unwrap());
+    host.ok(Method::POST, &retry, json!({"mode": "exact"})).await;
+    host.settle().await;
+    host.advance(SECOND).await;
+    let requests = receiver.requests();
+    assert_eq!(requests.len(), 3);
+    for request in &requests {
+        assert_eq!(request.header("content-type"), Some("application/json"));
+    }
+    let delivery = host.delivery().await;
+    let headers = delivery["attempts"][2]["request"]["headers"].as_array().unwrap().clone();
+    let signatures = headers.iter().filter(|header| header["name"] == "webhook-signature").count();
+    assert_eq!((&delivery["state"], signatures), (&json!("delivered"), 1));
+}

@@ -9,7 +9,7 @@ use rusqlite::types::Value as Column;
 use serde_json::{Value, json};
 
 use crate::support::host::TestHost;
-use crate::support::receiver::{Received, Receiver};
+use crate::support::receiver::{Received, Receiver, Reply};
 
 /// With what JSON and forms must escape.
 const KEY: &str = r#"k"3y&\=+%"#;
@@ -205,4 +205,52 @@ async fn makes_api_key_is_sealed() {
     host.subscribe(&receiver.url("/"), more).await;
     assert_eq!(sent(&mut host, &receiver, DATA).await.header("x-make-apikey"), Some("s3cret"));
     assert!(!host.delivery().await.to_string().contains("s3cret"));
+}
+
+#[tokio::test]
+async fn a_receiver_that_repeats_secrets_puts_none_into_the_history() {
+    let (mut host, receiver, subscription) = start("tell:json:key").await;
+    let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
+    let header = json!([{"name": "x-token", "value": "t0ken-of-theirs", "secret": true}]);
+    host.ok(Method::PATCH, &path, json!({"headers": header, "retry": {"schedule_s": []}})).await;
+    let said = format!(r#"{{"refused": "t0ken-of-theirs", "key": "{}", "raw": "{KEY}"}}"#, KEY.escape_default());
+    let headers = vec![("x-echo".to_owned(), format!("Key {KEY}"))];
+    receiver.script("/", [Reply::Answer { status: 401, headers, body: said.into_bytes() }]);
+    host.post("deal.created", DATA).await;
+    host.settle().await;
+    let answer = host.delivery().await["attempts"][0]["answer"].clone();
+    assert_eq!(answer["body"], r#"{"refused": "***", "key": "***", "raw": "***"}"#);
+    assert!(answer["headers"].as_array().unwrap().contains(&json!({"name": "x-echo", "value": "Key ***"})));
+    assert!(rows(&host).iter().all(|column| !holds(column, "t0ken") && !holds(column, KEY)));
+}
+
+#[tokio::test]
+async fn a_secret_does_not_go_to_an_endpoint_that_was_left() {
+    let (mut host, receiver, subscription) = start("tell:json:key").await;
+    sent(&mut host, &receiver, DATA).await;
+    let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
+    host.ok(Method::PATCH, &path, json!({"url": receiver.url("/elsewhere"), "retry": {"schedule_s": []}})).await;
+    let retry = format!("/v1/spaces/acme/deliveries/{}/retry", host.delivery().await["id"].as_str().unwrap());
+    host.ok(Method::POST, &retry, json!({"mode": "exact"})).await;
+    host.settle().await;
+    assert_eq!(receiver.requests().len(), 1);
+    let delivery = host.delivery().await;
+    assert_eq!(delivery["attempts"][1]["fault"], "address_refused");
+    assert!(delivery["reason"].as_str().unwrap().contains("moved to another URL"), "{}", delivery["reason"]);
+
+    host.ok(Method::POST, &retry, json!({"mode": "fresh"})).await;
+    host.settle().await;
+    assert_eq!(receiver.requests()[1].target, "/elsewhere");
+}
+
+#[tokio::test]
+async fn a_secret_does_not_stand_in_a_url() {
+    let (mut host, receiver, subscription) = start("tell:form:key").await;
+    let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
+    host.ok(Method::PATCH, &path, json!({"method": "GET"})).await;
+    host.post("deal.created", DATA).await;
+    host.settle().await;
+    let attempt = host.delivery().await["attempts"][0].clone();
+    assert_eq!((&attempt["fault"], receiver.requests().len()), (&json!("invalid_output"), 0));
+    assert!(attempt["reason"].as_str().unwrap().contains("cannot stand in the URL"), "{attempt}");
 }

@@ -16,6 +16,7 @@ use crate::model::{
 };
 use crate::registry::Live;
 use crate::store::{Record, Recorded};
+use crate::transform::seal::MASK;
 use crate::transform::{self, Plugin, Prepared, Shaped, Transformed};
 use crate::{Host, record, send, sign};
 
@@ -118,11 +119,12 @@ async fn repeat(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result
     let mut request = transform::request::again(&sent, &subscription.headers, number)?;
     sign::unsign(&subscription.signing, &mut request.headers);
     let started_at = host.clock.now();
-    let (sent, answer) = if same_endpoint(&request.url, &subscription.url) {
+    let secret = !sent.sealed.is_empty() || sent.headers.iter().any(|(_, value)| value == MASK);
+    let (sent, answer) = if !secret || same_endpoint(&request.url, &subscription.url) {
         signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await
     } else {
         // The secrets of today are not for who was told yesterday's.
-        let message = "the subscription has moved to another URL since this was sent: send it fresh".to_owned();
+        let message = "it holds secrets, and the subscription has moved to another URL since: send it fresh".to_owned();
         let result = Err(SendFault { code: SendFaultCode::AddressRefused, message });
         (sent, send::Sent { result, took_us: 0 })
     };
@@ -142,7 +144,7 @@ async fn repeat(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result
 }
 
 /// Whether two URLs are of one endpoint: all but the query, which a plugin and a subscription append to.
-pub(crate) fn same_endpoint(one: &Url, other: &Url) -> bool {
+fn same_endpoint(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin() && one.path() == other.path()
 }
 

@@ -66,10 +66,12 @@ pub fn hide_in(answer: &mut Answer, request: &Request, subscription: &Subscripti
     let headers = subscription.headers.iter().filter(|header| header.secret);
     let values = sealed.map(Secret::reveal).chain(headers.map(|header| header.value.as_str()));
     for value in values.filter(|value| !value.is_empty()) {
-        answer.body = replaced(&answer.body, value, MASK);
-        for (_, header) in &mut answer.headers {
-            if header.contains(value) {
-                *header = header.replace(value, MASK);
+        for written in [Place::AsItIs, Place::Json, Place::Form].into_iter().filter_map(|place| written(value, place)) {
+            answer.body = replaced(&answer.body, &written, MASK);
+            for (_, header) in &mut answer.headers {
+                if header.contains(&written) {
+                    *header = header.replace(&written, MASK);
+                }
             }
         }
     }
