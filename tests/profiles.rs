@@ -225,3 +225,45 @@ async fn loading_again_changes_only_what_differs_from_the_catalog() {
     assert_eq!(after["data"][0]["example"], before["data"][0]["example"]);
     assert_eq!(after["data"][1], before["data"][1], "what was not changed is not written anew");
 }
+
+#[tokio::test]
+async fn what_a_subscription_says_wins_over_its_profile_and_null_brings_the_profiles_value_back() {
+    let host = TestHost::start().await;
+    let made = host
+        .subscribe(
+            "http://127.0.0.1:9/",
+            json!({"profile": "breakcold", "generation": 2, "timeout_ms": 2000, "retry": {"schedule_s": [7]},
+                "plugin": {"name": "breakcold", "config": {"id_space": "s1"}}}),
+        )
+        .await;
+    assert_eq!((&made["timeout_ms"], &made["pause_after_failures"]), (&json!(2000), &json!(50)));
+    assert_eq!(made["retry"], json!({"schedule_s": [7], "jitter_percent": 0}));
+    assert_eq!(made["plugin"]["config"], json!({"id_space": "s1", "generation": 2}));
+
+    let path = format!("/v1/spaces/acme/subscriptions/{}", made["id"].as_str().unwrap());
+    let patch = json!({"timeout_ms": null, "retry": {"schedule_s": null}, "signing": {"scheme": "none"}});
+    let changed = host.ok(Method::PATCH, &path, patch).await;
+    assert_eq!((&changed["timeout_ms"], &changed["signing"]), (&json!(10_000), &json!({"scheme": "none"})));
+    assert_eq!(changed["retry"]["schedule_s"], json!([5, 30]));
+
+    // Another plugin has nothing of the profile's.
+    let changed = host.ok(Method::PATCH, &path, json!({"plugin": {"name": "zapier"}})).await;
+    assert_eq!((&changed["plugin"]["name"], &changed["plugin"]["config"]), (&json!("zapier"), &json!({})));
+    for patch in [json!({"profile": null}), json!({"generation": null}), json!({"generation": 1})] {
+        let (status, problem) = host.call(Method::PATCH, &path, &patch).await;
+        assert_eq!(status, 422, "{patch}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_null_in_a_plugins_configuration_is_its_own() {
+    let host = TestHost::start().await;
+    let name = host.upload(hookmill_guests::ECHO).await["name"].clone();
+    let config = json!({"a": null, "b": {"c": null}});
+    let plugin = json!({"name": name, "config": config});
+    let made = host.subscribe("http://127.0.0.1:9/", json!({"plugin": plugin})).await;
+    assert_eq!(made["plugin"]["config"], config);
+    let path = format!("/v1/spaces/acme/subscriptions/{}", made["id"].as_str().unwrap());
+    let changed = host.ok(Method::PATCH, &path, json!({"name": "other"})).await;
+    assert_eq!(changed["plugin"]["config"], config);
+}

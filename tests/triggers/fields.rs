@@ -29,6 +29,14 @@ async fn a_field_that_differs_from_the_previous_data_triggers() {
 }
 
 #[tokio::test]
+async fn where_the_changed_fields_are_named_the_previous_data_need_not_be_whole() {
+    let host = on(&["email"]).await;
+    let event = r#""data":{"name":"New","email":"a@b.example"},"previous":{"name":"Old"}"#;
+    assert_eq!(deliveries(&host, &format!(r#"{event},"changed_fields":["name"]"#)).await, 0);
+    assert_eq!(deliveries(&host, event).await, 1);
+}
+
+#[tokio::test]
 async fn an_event_that_tells_of_no_change_triggers_no_field() {
     let host = on(&["stage"]).await;
     assert_eq!(deliveries(&host, r#""data":{"stage":"b"}"#).await, 0);
