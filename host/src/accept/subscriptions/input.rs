@@ -49,7 +49,7 @@ pub(super) struct SubscriptionInput {
     #[schema(value_type = Option<String>)]
     method: Option<Method>,
     /// Which types of events, 1 to 100 of them: `lead.created`, `lead.*` or `*`. A draft may have none yet.
-    #[schema(value_type = Vec<String>, required, nullable = false)]
+    #[schema(value_type = Option<Vec<String>>, nullable = false)]
     event_types: Option<Vec<Pattern>>,
     /// What must have changed: any of some fields, or the status.
     #[schema(value_type = Option<document::Trigger>)]

@@ -80,7 +80,7 @@ pub(super) struct RetryInput {
 #[serde(deny_unknown_fields)]
 pub(super) struct HandshakeInput {
     /// Which request: `none`, `empty_post`, `test_event`, `head` or `cloudevents`.
-    #[schema(required, nullable = false)]
+    #[schema(nullable = false)]
     kind: Option<HandshakeChoice>,
     /// Which statuses let it pass: `2xx` by default.
     #[schema(value_type = Option<String>)]
