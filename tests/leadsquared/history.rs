@@ -10,7 +10,7 @@ use crate::support::receiver::{Received, Receiver, Reply};
 #[tokio::test]
 async fn success_is_200_alone() {
     let (mut host, receiver) = start().await;
-    let failures = [201, 202, 204, 206, 302, 400, 404, 500];
+    let failures = [201, 202, 204, 206, 302, 400, 404, 410, 500];
     for code in failures.into_iter().chain([200]) {
         let path = format!("/{code}");
         receiver.script(&path, [Reply::status(code)]);
