@@ -231,16 +231,25 @@ async fn a_secret_does_not_go_to_an_endpoint_that_was_left() {
     let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
     host.ok(Method::PATCH, &path, json!({"url": receiver.url("/elsewhere"), "retry": {"schedule_s": []}})).await;
     let retry = format!("/v1/spaces/acme/deliveries/{}/retry", host.delivery().await["id"].as_str().unwrap());
-    host.ok(Method::POST, &retry, json!({"mode": "exact"})).await;
-    host.settle().await;
-    assert_eq!(receiver.requests().len(), 1);
-    let delivery = host.delivery().await;
-    assert_eq!(delivery["attempts"][1]["fault"], "address_refused");
-    assert!(delivery["reason"].as_str().unwrap().contains("moved to another URL"), "{}", delivery["reason"]);
+    let (status, problem) = host.call(Method::POST, &retry, json!({"mode": "exact"})).await;
+    assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("delivery_state")));
+    assert!(problem["detail"].as_str().unwrap().contains("moved to another URL"), "{problem}");
 
     host.ok(Method::POST, &retry, json!({"mode": "fresh"})).await;
     host.settle().await;
     assert_eq!(receiver.requests()[1].target, "/elsewhere");
+}
+
+#[tokio::test]
+async fn a_move_between_asking_for_a_resend_and_sending_it_keeps_the_secret_too() {
+    let (mut host, receiver, subscription) = start("tell:json:key").await;
+    sent(&mut host, &receiver, DATA).await;
+    let retry = format!("/v1/spaces/acme/deliveries/{}/retry", host.delivery().await["id"].as_str().unwrap());
+    host.ok(Method::POST, &retry, json!({"mode": "exact"})).await;
+    let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
+    host.ok(Method::PATCH, &path, json!({"url": receiver.url("/elsewhere")})).await;
+    host.settle().await;
+    assert_eq!((receiver.requests().len(), &host.delivery().await["state"]), (1, &json!("skipped")));
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use super::extract::{self, OptionalJsonBody, PathParams, Query};
 use super::page::{self, Limit, Page};
 use super::problem::{Code, Problem};
 use super::{Api, unbroken};
+use crate::deliver;
 use crate::model::{Delivery, DeliveryId, DeliveryState, EventId, EventType, Pattern, SpaceId, SubscriptionId};
 use crate::store::{Command, Commanded, DeliveryFilter};
 
@@ -244,9 +245,15 @@ async fn retry_delivery(
 ) -> Result<(StatusCode, Json<DeliverySummary>), Problem> {
     let exact = matches!(input.mode, ResendMode::Exact);
     let id = params.get("delivery")?;
-    let subscription = read(&api, &space, id).await?.subscription_id;
-    if api.host.registry.get(subscription).is_none() {
-        return Err(Problem::new(Code::SubscriptionState, format!("the subscription {subscription} was deleted")));
+    let found = api.host.store.delivery(&space, id).await?;
+    let (delivery, attempts) = found.ok_or_else(|| Problem::not_found("delivery", id))?;
+    let Some(live) = api.host.registry.get(delivery.subscription_id) else {
+        let detail = format!("the subscription {} was deleted", delivery.subscription_id);
+        return Err(Problem::new(Code::SubscriptionState, detail));
+    };
+    let last = attempts.iter().rev().find_map(|attempt| attempt.request.as_ref());
+    if exact && last.is_some_and(|sent| !deliver::may_repeat(sent, &live.subscription)) {
+        return Err(Problem::new(Code::DeliveryState, deliver::MOVED));
     }
     let delivery = command(&api, &space, id, Command::Retry { exact }).await?;
     Ok((StatusCode::ACCEPTED, Json(delivery)))

@@ -161,6 +161,11 @@ impl Problem {
         Self::new(Code::Internal, "the host failed; its log says how")
     }
 
+    /// Whether it is of this kind.
+    pub(super) fn is(&self, code: Code) -> bool {
+        self.code == code
+    }
+
     /// The status that it is answered with.
     pub(super) fn status(&self) -> u16 {
         self.status

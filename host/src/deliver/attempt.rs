@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use url::Url;
 
 use crate::model::{
-    Answer, Attempt, Delivery, DeliveryId, DeliveryState, Outcome, PluginRef, Request, SendFault, SendFaultCode,
-    SentRequest, Subscription, SubscriptionState,
+    Answer, Attempt, Delivery, DeliveryId, DeliveryState, Outcome, PluginRef, Request, SendFault, SentRequest,
+    Subscription, SubscriptionState,
 };
 use crate::registry::Live;
 use crate::store::{Record, Recorded};
@@ -119,14 +119,12 @@ async fn repeat(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result
     let mut request = transform::request::again(&sent, &subscription.headers, number)?;
     sign::unsign(&subscription.signing, &mut request.headers);
     let started_at = host.clock.now();
-    let secret = !sent.sealed.is_empty() || sent.headers.iter().any(|(_, value)| value == MASK);
-    let (sent, answer) = if !secret || same_endpoint(&request.url, &subscription.url) {
-        signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await
+    let (request, outcome, send_us) = if may_repeat(&sent, subscription) {
+        let (sent, answer) = signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await;
+        (Some(sent), judge(subscription, answer.result), answer.took_us)
     } else {
-        // The secrets of today are not for who was told yesterday's.
-        let message = "it holds secrets, and the subscription has moved to another URL since: send it fresh".to_owned();
-        let result = Err(SendFault { code: SendFaultCode::AddressRefused, message });
-        (sent, send::Sent { result, took_us: 0 })
+        // It moved after somebody asked for this; whoever did sees it in the history.
+        (None, Outcome::Skipped(MOVED.to_owned()), 0)
     };
     Ok(Attempt {
         delivery_id: delivery.id,
@@ -134,18 +132,25 @@ async fn repeat(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result
         due_at: delivery.due_at,
         started_at,
         transform_us: 0,
-        send_us: answer.took_us,
-        request: Some(sent),
-        outcome: judge(subscription, answer.result),
+        send_us,
+        request,
+        outcome,
         plugin_digest,
         fuel_used: 0,
         logs: Vec::new(),
     })
 }
 
-/// Whether two URLs are of one endpoint: all but the query, which a plugin and a subscription append to.
-fn same_endpoint(one: &Url, other: &Url) -> bool {
-    one.origin() == other.origin() && one.path() == other.path()
+/// Why a request is not repeated.
+pub const MOVED: &str = "it holds secrets, and the subscription has moved to another URL since: send it fresh";
+
+/// Whether a request may go out again as it was. Secrets of today are not for who was told yesterday's: with any in it,
+/// it goes to the subscription's present endpoint alone (whatever its query, which a plugin and a subscription append to).
+pub fn may_repeat(sent: &SentRequest, subscription: &Subscription) -> bool {
+    let secret = !sent.sealed.is_empty() || sent.headers.iter().any(|(_, value)| value == MASK);
+    let now = &subscription.url;
+    let same = |url: &Url| url.origin() == now.origin() && url.path() == now.path();
+    !secret || Url::parse(&sent.url).is_ok_and(|url| same(&url))
 }
 
 /// What a subscription allows its receiver.

@@ -23,6 +23,7 @@ use crate::Host;
 use crate::model::{Delivery, DeliveryId, SubscriptionId};
 use crate::store::StoreError;
 
+pub use attempt::{MOVED, may_repeat};
 pub use handshake::{Asked, ask, handshake, rehearse};
 pub use inbox::{Claimed, Inbox, Room};
 use lanes::Lanes;

@@ -65,8 +65,8 @@ pub async fn diagnose(
 /// The way to the endpoint, and what it answers.
 async fn reach(host: &Host, subscription: &Subscription, test_event: Event) -> anyhow::Result<Vec<Finding>> {
     let url = &subscription.url;
-    let (dns, addresses) = network::dns(url).await;
-    let policy = network::address_policy(&addresses, &host.config.send.allow_networks);
+    let (dns, addresses) = network::dns(url, &host.config.send.allow_networks).await;
+    let policy = network::address_policy(url, &addresses, &host.config.send.allow_networks);
     if policy.grade != Grade::Ok {
         let unasked = "the endpoint was not asked, since there is no way to it";
         return Ok(vec![dns, policy, network::tls(url, None), Finding::skipped(Check::Endpoint, unasked)]);

@@ -16,8 +16,9 @@ const LOOKUP_WITHIN: Duration = Duration::from_secs(5);
 /// Addresses that are told of; some names have dozens.
 const ADDRESSES_SHOWN: usize = 8;
 
-/// Resolves the URL's host; what it found, and the addresses.
-pub(super) async fn dns(url: &Url) -> (Finding, Vec<IpAddr>) {
+/// Resolves the URL's host; what it found, and the addresses. Of a name, only those are told that may be sent to: the
+/// others are the operator's own, and nobody else's to know.
+pub(super) async fn dns(url: &Url, allow_networks: &[IpNet]) -> (Finding, Vec<IpAddr>) {
     let name = match url.host() {
         Some(Host::Domain(name)) => name,
         Some(Host::Ipv4(ip)) => return (literal(), vec![ip.into()]),
@@ -36,7 +37,9 @@ pub(super) async fn dns(url: &Url) -> (Finding, Vec<IpAddr>) {
             let mut addresses: Vec<_> = found.map(|address| address.ip()).collect();
             addresses.sort_unstable();
             addresses.dedup();
-            (Finding::ok(Check::Dns, format!("`{name}` resolves to {}", listed(&addresses))), addresses)
+            let told: Vec<_> = addresses.iter().copied().filter(|address| allowed(*address, allow_networks)).collect();
+            let to = if told.is_empty() { String::new() } else { format!(" to {}", listed(&told)) };
+            (Finding::ok(Check::Dns, format!("`{name}` resolves{to}")), addresses)
         }
     }
 }
@@ -52,14 +55,18 @@ fn listed(addresses: &[IpAddr]) -> String {
 }
 
 /// Whether any of the addresses may be sent to.
-pub(super) fn address_policy(addresses: &[IpAddr], allow_networks: &[IpNet]) -> Finding {
+pub(super) fn address_policy(url: &Url, addresses: &[IpAddr], allow_networks: &[IpNet]) -> Finding {
     if addresses.is_empty() {
         return Finding::skipped(Check::AddressPolicy, "there is no address to look at");
     }
     let (fine, refused): (Vec<_>, Vec<_>) =
         addresses.iter().copied().partition(|address| allowed(*address, allow_networks));
+    let refused_told = match url.host() {
+        Some(Host::Domain(_)) => "addresses that are not public".to_owned(),
+        _ => listed(&refused),
+    };
     if fine.is_empty() {
-        let finding = format!("nothing is sent to {}: only public addresses are allowed", listed(&refused));
+        let finding = format!("nothing is sent to {refused_told}: only public addresses are allowed");
         let what_to_do = "use a public URL of the receiver; if it belongs to the operator's own network, the operator \
             allows it by `send.allow_networks` in the configuration (or `serve --allow-network`)";
         return Finding::problem(Check::AddressPolicy, finding, what_to_do);
@@ -67,7 +74,7 @@ pub(super) fn address_policy(addresses: &[IpAddr], allow_networks: &[IpNet]) -> 
     let but = if refused.is_empty() {
         String::new()
     } else {
-        format!("; not to {}, which `send.allow_networks` does not allow", listed(&refused))
+        format!("; not to {refused_told}, which `send.allow_networks` does not allow")
     };
     Finding::ok(Check::AddressPolicy, format!("{} may be sent to{but}", listed(&fine)))
 }

@@ -38,7 +38,8 @@ pub(super) fn state(subscription: &Subscription, activity: Activity) -> Finding 
 fn paused(subscription: &Subscription, activity: Activity) -> String {
     // Nothing but an attempt pauses for the receiver's sake, and no attempt comes after a pause.
     let (why, since) = match subscription.pause_reason {
-        Some(PauseReason::Requested) | None => ("a caller asked for it", Some(subscription.updated_at)),
+        // When that was, nobody kept: a change since then has moved `updated_at`.
+        Some(PauseReason::Requested) | None => ("a caller asked for it", None),
         Some(PauseReason::Gone) => ("its receiver answered 410 Gone", activity.last_triggered_at),
         Some(PauseReason::Failures) => ("too many deliveries in a row failed", activity.last_triggered_at),
     };

@@ -66,9 +66,10 @@ impl Definition<'_> {
     }
 }
 
-/// Whether this is what an API shows instead of a secret.
+/// Whether this is what an API shows instead of a secret: masked as a whole, or but for its ends.
 pub(super) fn is_mask(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|char| matches!(char, '*' | '•' | '·'))
+    let masks = |char| matches!(char, '*' | '•' | '·');
+    !text.is_empty() && (text.chars().all(masks) || text.split(|char| !masks(char)).any(|run| run.chars().count() >= 3))
 }
 
 /// Whether the pattern is of this CRM's events.

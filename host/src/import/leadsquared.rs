@@ -78,6 +78,14 @@ fn known_method(given: &str) -> Result<&'static str, String> {
 
 fn content_type(definition: &mut Definition<'_>, body: &mut Map<String, Value>) {
     const KNOWN: [&str; 3] = ["application/json", "application/x-www-form-urlencoded", "text/plain"];
+    // The data of a GET goes into the query: a form's fields do, lists and texts have none.
+    if body.get("method").is_some_and(|method| method == "GET") {
+        body.insert("content_type".to_owned(), KNOWN[1].into());
+        if definition.text(&["contenttype"]).is_none_or(|given| !given.eq_ignore_ascii_case(KNOWN[1])) {
+            definition.note("its data goes into the query, as a form's: a GET has no body");
+        }
+        return;
+    }
     let Some(given) = definition.text(&["contenttype"]) else { return };
     let essence = given.split(';').next().unwrap_or_default().trim();
     match KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(essence)) {

@@ -59,6 +59,11 @@ fn effect(effect: &mut Definition<'_>) -> Result<String, String> {
 fn trigger(trigger: &mut Definition<'_>) -> Option<Map<String, Value>> {
     let kind = trigger.text(&["type"]).unwrap_or_default();
     let fields = trigger.texts(&["fields", "field"]);
+    const FIELD_TRIGGERS: [&str; 6] =
+        ["", "field", "field_changed", "field_filled", "field_updated", "field_completed"];
+    if !fields.is_empty() && !FIELD_TRIGGERS.contains(&kind.to_ascii_lowercase().as_str()) {
+        return None;
+    }
     if !fields.is_empty() {
         return Some(members(ANY_DEAL_EVENT, Some(json!({"fields": fields}))));
     }
@@ -98,8 +103,10 @@ fn condition(definition: &mut Definition<'_>, body: &mut Map<String, Value>) {
 }
 
 fn process(condition: &mut Definition<'_>) -> Option<String> {
-    // It says again what the other members show.
-    condition.take(&["type"]);
+    const KINDS: [&str; 5] = ["process", "process_is", "sales_process", "sales process", "in_process"];
+    if condition.text(&["type"]).is_some_and(|kind| !KINDS.contains(&kind.to_ascii_lowercase().as_str())) {
+        return None;
+    }
     let (ids, names) =
         condition.inner(&PROCESS, |process| (process.list(&["id"]), process.list(&["name"]))).unwrap_or_else(|| {
             (condition.list(&["processid", "processids"]), condition.list(&["processname", "processnames"]))

@@ -102,6 +102,10 @@ impl Mailer {
                     tracing::warn!(%address, error = &err as &dyn std::error::Error, "the mail server refuses an address");
                     result = result.map_err(|_| Some(err));
                 }
+                // Whoever got it should not get it again because of this one.
+                Err(err) if result.is_ok() => {
+                    tracing::error!(%address, error = &err as &dyn std::error::Error, "a mail to an address was given up");
+                }
                 Err(err) => return Err(err.into()),
             }
         }

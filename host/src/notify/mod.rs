@@ -2,7 +2,7 @@
 //!
 //! What there is to tell lies in rows. Recording a failed delivery counts it in its subscription's group, in the same
 //! transaction; a group is told once it has been waiting for a while ([`NotifyConfig::window_s`]), and is quiet then
-//! for longer ([`NotifyConfig::quiet_s`]) or until a delivery succeeds. A pause is told at once, with all that failed
+//! for longer ([`NotifyConfig::quiet_s`]), or for an hour if a delivery succeeds in between. A pause is told at once, with all that failed
 //! until then. So a dead receiver makes one message or two, however many events it misses.
 //!
 //! A notice is told in two steps, each by a loop of its own, since a mail server that hangs must not hold up events:

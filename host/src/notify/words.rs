@@ -79,7 +79,7 @@ fn what_to_do(notice: &Notice, subscription: &Subscription) -> String {
 fn closing(notice: &Notice, quiet_s: u32) -> String {
     match notice.kind {
         NoticeKind::DeliveryFailed => format!(
-            "\nMore failures are told after {}, or sooner if a delivery succeeds in between.\n",
+            "\nMore failures are told after {}, or after an hour if a delivery succeeds in between.\n",
             duration(quiet_s)
         ),
         NoticeKind::SubscriptionPaused => {

@@ -55,6 +55,9 @@ pub fn masked(bytes: &Bytes, sealed: &[Sealed]) -> Bytes {
     sealed.iter().fold(bytes.clone(), |bytes, sealed| replaced(&bytes, &sealed.placeholder, MASK))
 }
 
+/// The shortest value that is hidden in answers. A shorter one guards nothing, and would take half of every answer away.
+const HIDDEN_BYTES_MIN: usize = 6;
+
 /// How often a placeholder stands in `bytes`.
 pub(super) fn count(bytes: &[u8], placeholder: &str) -> usize {
     memmem::find_iter(bytes, placeholder.as_bytes()).count()
@@ -65,7 +68,8 @@ pub fn hide_in(answer: &mut Answer, request: &Request, subscription: &Subscripti
     let sealed = request.sealed.iter().filter_map(|sealed| subscription.sealed_secret(&sealed.name));
     let headers = subscription.headers.iter().filter(|header| header.secret);
     let values = sealed.map(Secret::reveal).chain(headers.map(|header| header.value.as_str()));
-    for value in values.filter(|value| !value.is_empty()) {
+    // As they went out: blanks around a header's value do not.
+    for value in values.map(|value| value.trim_matches([' ', '\t'])).filter(|value| value.len() >= HIDDEN_BYTES_MIN) {
         for written in [Place::AsItIs, Place::Json, Place::Form].into_iter().filter_map(|place| written(value, place)) {
             answer.body = replaced(&answer.body, &written, MASK);
             for (_, header) in &mut answer.headers {

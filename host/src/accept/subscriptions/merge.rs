@@ -40,8 +40,8 @@ pub(super) fn changed(mut written: Value, patch: Map<String, Value>) -> Value {
     written
 }
 
-/// Members as a caller gave them, with `defaults` for those that are not there or null. Nothing of what is given goes: a
-/// null deeper in, such as one in a plugin's configuration, is the caller's.
+/// Members as a caller gave them, with `defaults` for those that are not there or null. A null in a plugin's
+/// configuration is the caller's.
 pub(super) fn with_defaults(mut given: Map<String, Value>, defaults: &Map<String, Value>) -> Value {
     given.retain(|_, value| !value.is_null());
     for (member, default) in defaults {
@@ -49,27 +49,25 @@ pub(super) fn with_defaults(mut given: Map<String, Value>, defaults: &Map<String
         match KINDS.iter().find(|(kinds, _)| kinds == member) {
             // Another plugin or scheme is whole as it is.
             Some((_, kind)) if other(kind) => {}
-            _ => fill(given.entry(member.clone()).or_insert(Value::Null), default),
+            _ => fill(given.entry(member.clone()).or_insert(Value::Null), default, member != "plugin"),
         }
     }
     Value::Object(given)
 }
 
-/// Fills in what is not there.
-fn fill(given: &mut Value, default: &Value) {
-    match (given, default) {
-        (given @ Value::Null, default) => *given = default.clone(),
-        (Value::Object(given), Value::Object(default)) => {
-            for (member, default) in default {
-                if let Some(given) = given.get_mut(member) {
-                    if given.is_object() {
-                        fill(given, default);
-                    }
-                } else {
-                    given.insert(member.clone(), default.clone());
-                }
-            }
+/// Fills in what is not there, or is null where that `is_absence`.
+fn fill(given: &mut Value, default: &Value, is_absence: bool) {
+    let (Value::Object(given), Value::Object(default)) = (&mut *given, default) else {
+        if given.is_null() {
+            *given = default.clone();
         }
-        _ => {}
+        return;
+    };
+    for (member, default) in default {
+        match given.get_mut(member) {
+            Some(Value::Null) if !is_absence => {}
+            Some(given) => fill(given, default, is_absence),
+            None => _ = given.insert(member.clone(), default.clone()),
+        }
     }
 }

@@ -34,6 +34,9 @@ use crate::{profile, registry};
 use input::SubscriptionInput;
 use view::SubscriptionView;
 
+/// How often a change is merged anew because somebody else was faster.
+const CHANGE_TRIES: u32 = 3;
+
 /// The paths of this resource.
 pub(super) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
@@ -146,10 +149,14 @@ async fn get_subscription(
 ///
 /// What is left out stays as it is, null brings back the default, arrays are replaced as a whole. Another plugin's
 /// name replaces the plugin with its version and configuration. A secret header's value stays if `***` is given. With a
-/// handshake, another URL of an active subscription is asked first: until it passes, the state is `verifying`.
+/// handshake, an active subscription moves to another URL only if the endpoint there passes; else nothing is changed.
 #[utoipa::path(patch, path = "/v1/spaces/{space}/subscriptions/{subscription}", tag = "subscriptions",
     request_body(content((SubscriptionInput = "application/merge-patch+json"), (SubscriptionInput = "application/json"))),
-    responses((status = 200, body = SubscriptionView)))]
+    responses(
+        (status = 200, body = SubscriptionView),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "subscription_identical, trigger_taken, handshake_refused, or subscription_state: it was \
+                changed by others meanwhile")))]
 async fn change_subscription(
     Manages(space): Manages,
     State(api): State<Api>,
@@ -176,32 +183,43 @@ async fn change_subscription(
     .await
 }
 
-/// Merges a change and saves it. An active subscription that asks for a handshake moves to another URL only if the
-/// endpoint there passes; else nothing is changed.
+/// Merges a change and saves it, anew if somebody else changes the subscription meanwhile.
 async fn changed(
     api: &Api,
     space: &SpaceId,
     id: SubscriptionId,
     patch: Map<String, Value>,
 ) -> Result<(Subscription, Activity), Problem> {
-    let changing = api.host.registry.changing().await;
+    let mut tries = 1;
+    loop {
+        match try_change(api, space, id, patch.clone()).await {
+            Err(problem) if problem.is(Code::SubscriptionState) && tries < CHANGE_TRIES => tries += 1,
+            result => return result,
+        }
+    }
+}
+
+/// Merges a change, checks it and asks the endpoint if need be, all without holding up others, and saves it if the
+/// subscription is still as it was. An active one that asks for a handshake moves to another URL only if the endpoint
+/// there passes; else nothing is changed.
+async fn try_change(
+    api: &Api,
+    space: &SpaceId,
+    id: SubscriptionId,
+    patch: Map<String, Value>,
+) -> Result<(Subscription, Activity), Problem> {
     let (old, activity) = find(api, space, id).await?;
     let mut new = merged(api, &old, activity, patch).await?;
+    let moves = new.state == SubscriptionState::Active && new.url != old.url;
+    if let Some(handshake) = new.handshake.clone().filter(|_| moves) {
+        new.handshake_report = Some(activation::ask(api, &new, &handshake).await?.passed()?);
+    }
+    let _changing = api.host.registry.changing().await;
+    activation::check_unchanged(api, &old).await?;
     // One that was identical with another before may stay so.
     let allow_identical = registry::identical(&old, &new);
     conflict::check(&api.host.registry, &new, allow_identical)?;
-    let moves = new.state == SubscriptionState::Active && new.url != old.url;
-    if let Some(handshake) = new.handshake.clone().filter(|_| moves) {
-        // Nobody else has to wait for the endpoint.
-        drop(changing);
-        new.handshake_report = Some(activation::ask(api, &new, &handshake).await?.passed()?);
-        let _changing = api.host.registry.changing().await;
-        activation::check_unchanged(api, &old).await?;
-        save(api, &new).await?;
-    } else {
-        save(api, &new).await?;
-        drop(changing);
-    }
+    save(api, &new).await?;
     Ok((new, activity))
 }
 

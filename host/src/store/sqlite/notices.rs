@@ -18,15 +18,25 @@ const COUNT_FAILURE: &str = "
         subscription, count, first_failed_at, last_failed_at, last_reason, last_delivery, untold_since, quiet_until, ended
     ) VALUES (?1, 1, ?2, ?2, ?3, ?4, ?2, 0, 0)
     ON CONFLICT (subscription) DO UPDATE SET
-        count = count + 1, last_failed_at = max(last_failed_at, ?2), last_reason = ?3, last_delivery = ?4,
+        count = iif(ended AND untold_since IS NULL, 1, count + 1),
+        first_failed_at = iif(ended AND untold_since IS NULL, ?2, first_failed_at), last_failed_at = max(last_failed_at, ?2), last_reason = ?3, last_delivery = ?4,
         untold_since = coalesce(untold_since, ?2), ended = 0";
 
 const HAS_GROUP: &str = "SELECT 1 FROM failure_groups WHERE subscription = ?1";
 
-/// A group of which nobody was told yet stays until it is: those deliveries are lost, whatever came after.
-const END_UNTOLD: &str = "UPDATE failure_groups SET ended = 1 WHERE subscription = ?1 AND quiet_until = 0";
+/// A success ends a group. It stays for what was not told yet, and for its quiet: a receiver that fails now and then would
+/// make a message each time.
+const END: &str = "
+    UPDATE failure_groups SET ended = 1, quiet_until = min(quiet_until, last_failed_at + ?2)
+    WHERE subscription = ?1 AND quiet_until IS NOT NULL";
 
-const END_TOLD: &str = "DELETE FROM failure_groups WHERE subscription = ?1 AND quiet_until IS NOT 0";
+/// The quiet of a group that a pause told ends with the first success.
+const END_PAUSED: &str = "DELETE FROM failure_groups WHERE subscription = ?1 AND quiet_until IS NULL";
+
+const FORGET: &str = "DELETE FROM failure_groups WHERE subscription = ?1";
+
+/// Microseconds, an hour: the shortest time between two messages about one subscription, unless it is activated anew.
+const QUIET_MIN_US: i64 = 60 * 60 * 1_000_000;
 
 /// NULL, which is never due, if the group is quiet for as long as it lasts.
 const DUE: &str = "max(untold_since + ?1, quiet_until)";
@@ -40,9 +50,10 @@ const TELL_GROUP: &str = "
         last_delivery
     FROM failure_groups WHERE subscription = ?1";
 
-const END_TOLD_GROUP: &str = "DELETE FROM failure_groups WHERE subscription = ?1 AND ended";
-
 const QUIET: &str = "UPDATE failure_groups SET untold_since = NULL, quiet_until = ?2 WHERE subscription = ?1";
+
+const QUIET_AFTER: &str = "
+    UPDATE failure_groups SET untold_since = NULL, quiet_until = iif(ended, min(?2, ?3), ?2) WHERE subscription = ?1";
 
 const TELL_PAUSE: &str = "
     INSERT INTO notices (
@@ -93,11 +104,10 @@ fn is_operational(db: &Connection, id: DeliveryId) -> Result<bool, StoreError> {
 fn end_group(db: &Connection, id: SubscriptionId) -> Result<(), StoreError> {
     let id = id.to_string();
     // On every delivery's way: most subscriptions have no group.
-    if !db.prepare_cached(HAS_GROUP)?.exists([&id])? {
-        return Ok(());
+    if db.prepare_cached(HAS_GROUP)?.exists([&id])? {
+        db.prepare_cached(END_PAUSED)?.execute([&id])?;
+        db.prepare_cached(END)?.execute(params![id, QUIET_MIN_US])?;
     }
-    db.prepare_cached(END_UNTOLD)?.execute([&id])?;
-    db.prepare_cached(END_TOLD)?.execute([&id])?;
     Ok(())
 }
 
@@ -120,7 +130,7 @@ pub(super) fn paused(db: &Connection, record: &Record, reason: PauseReason, deta
 
 /// A subscription that was not active is.
 pub(super) fn activated(db: &Connection, id: SubscriptionId, now: Timestamp) -> Result<(), StoreError> {
-    end_group(db, id)?;
+    db.prepare_cached(FORGET)?.execute([id.to_string()])?;
     db.prepare_cached(TELL_ACTIVATION)?.execute(params![id.to_string(), EventId::new(now).as_str(), micros(now)])?;
     Ok(())
 }
@@ -136,8 +146,8 @@ pub(super) fn raise(
     let due = select.query_map(params![span(window), micros(now)], |row| row.get(0))?;
     for subscription in due.collect::<rusqlite::Result<Vec<String>>>()? {
         db.prepare_cached(TELL_GROUP)?.execute(params![subscription, EventId::new(now).as_str(), micros(now)])?;
-        db.prepare_cached(END_TOLD_GROUP)?.execute([&subscription])?;
-        db.prepare_cached(QUIET)?.execute(params![subscription, micros(quiet_until)])?;
+        let quiet = params![subscription, micros(quiet_until), micros(now) + QUIET_MIN_US];
+        db.prepare_cached(QUIET_AFTER)?.execute(quiet)?;
     }
     Ok(())
 }
