@@ -52,7 +52,7 @@ async fn load(host: Arc<Process>, key: String, next_id: Arc<AtomicU64>) -> Vec<S
         tokio::spawn(async move {
             loop {
                 let id = format!("e{}", next_id.fetch_add(1, Ordering::Relaxed));
-                let event = format!(r#"{{"id":"{id}","type":"lead.create","data":{{"n":12.50}}}}"#);
+                let event = format!(r#"{{"id":"{id}","type":"lead.create","data":{{"id":"{id}","n":12.50}}}}"#);
                 match host.call(&key, Method::POST, EVENTS, event).await {
                     Ok((status, _)) if status == 202 => accepted.lock().unwrap().push(id),
                     Ok((status, answer)) => panic!("{status} {answer}"),
@@ -98,6 +98,57 @@ async fn every_accepted_event_survives_kill_nine() {
     println!("{rounds} rounds: accepted {}, delivered {delivered}, repeated {repeated}, lost {lost}", accepted.len());
     assert!(accepted.len() as u64 > rounds * 10, "too little load to tell: {}", accepted.len());
     assert_eq!(lost, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_survive_kill_nine_and_no_event_is_in_two_of_them() {
+    let rounds = from_env("HOOKMILL_KILL_ROUNDS", 4);
+    let dir = tempfile::tempdir().unwrap();
+    let sink = Sink::start().await;
+    let (mut host, key) = first_start(dir.path()).await;
+    let batch = json!({"name": "batches", "url": sink.url("/batches"), "event_types": ["*"],
+        "batch": {"window_s": 1, "max": 50}});
+    let made = host.call(&key, Method::POST, "/v1/spaces/acme/subscriptions", batch.to_string()).await.unwrap();
+    assert!(made.0.is_success(), "{}", made.1);
+    let next_id = Arc::new(AtomicU64::new(0));
+    let mut accepted = HashSet::new();
+    for _ in 0..rounds {
+        let running = Arc::new(host);
+        let load = tokio::spawn(load(running.clone(), key.clone(), next_id.clone()));
+        // Some batches are full by then, and one is not.
+        tokio::time::sleep(Duration::from_millis(rand::rng().random_range(100..400))).await;
+        running.kill_now();
+        accepted.extend(load.await.unwrap());
+        drop(running);
+        host = Process::start(dir.path()).await;
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut batches: HashMap<String, Vec<String>> = HashMap::new();
+    let (mut seen, mut count) = (HashSet::new(), 0);
+    while !accepted.is_subset(&seen) && Instant::now() < deadline {
+        let arrivals = sink.wait_for_count(count + 1, deadline).await;
+        for arrival in &arrivals[count..] {
+            // A batch of one is no list.
+            let events =
+                if arrival.gathered.is_empty() { vec![arrival.event_id.clone()] } else { arrival.gathered.clone() };
+            let first = batches.entry(arrival.delivery_id.clone()).or_insert_with(|| events.clone());
+            assert_eq!(*first, events, "a batch that came twice is another one");
+            seen.extend(events);
+        }
+        count = arrivals.len();
+    }
+    host.terminate().await;
+
+    let gathered: usize = batches.values().map(Vec::len).sum();
+    let lost = accepted.difference(&seen).count();
+    println!(
+        "{rounds} rounds: accepted {}, in {} batches, repeated requests {}, lost {lost}",
+        accepted.len(),
+        batches.len(),
+        count - batches.len()
+    );
+    assert!(accepted.len() as u64 > rounds * 10 && batches.values().any(|batch| batch.len() > 1));
+    assert_eq!((lost, gathered - seen.len()), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

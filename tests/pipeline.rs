@@ -347,3 +347,23 @@ async fn an_exact_resend_that_fails_is_tried_again_exactly_and_shows_one_signatu
     let signatures = headers.iter().filter(|header| header["name"] == "webhook-signature").count();
     assert_eq!((&delivery["state"], signatures), (&json!("delivered"), 1));
 }
+
+#[tokio::test]
+async fn an_exact_resend_carries_no_signature_of_an_earlier_scheme() {
+    let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
+    let scheme =
+        |header: &str| json!({"scheme": "hmac", "header": header, "timestamp_header": format!("{header}-Time")});
+    let made = host.subscribe(&receiver.url("/"), json!({"signing": scheme("X-Old")})).await;
+    host.post("lead.create", "1").await;
+    host.settle().await;
+    let path = format!("/v1/spaces/acme/subscriptions/{}", made["id"].as_str().unwrap());
+    host.ok(Method::PATCH, &path, json!({"signing": scheme("X-New")})).await;
+    let retry = format!("/v1/spaces/acme/deliveries/{}/retry", host.delivery().await["id"].as_str().unwrap());
+    host.ok(Method::POST, &retry, json!({"mode": "exact"})).await;
+    host.settle().await;
+    let requests = receiver.requests();
+    for (name, times) in [("x-old", [1, 0]), ("x-old-time", [1, 0]), ("x-new", [0, 1]), ("x-new-time", [0, 1])] {
+        let there = requests.iter().map(|request| usize::from(request.header(name).is_some()));
+        assert_eq!(there.collect::<Vec<_>>(), times, "{name}");
+    }
+}

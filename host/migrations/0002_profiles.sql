@@ -36,6 +36,8 @@ CREATE TABLE open_batches (
 
 -- Which placeholder stands for which secret in the request: a JSON array; NULL for none.
 ALTER TABLE attempts ADD COLUMN request_sealed TEXT;
+-- How many of the request's headers, the last of them, are the signature's. Three in the first version, all of one scheme.
+ALTER TABLE attempts ADD COLUMN request_signature_headers INTEGER NOT NULL DEFAULT 3;
 
 -- Failed deliveries in a row.
 ALTER TABLE subscription_activity ADD COLUMN failed_deliveries INTEGER NOT NULL DEFAULT 0

@@ -52,18 +52,6 @@ pub fn sign(signing: &Signing, secrets: &[Secret], signed: &Signed<'_>) -> Heade
     }
 }
 
-/// Takes away what [`sign`] added to an earlier request: by the present scheme, or by one of those with names of their
-/// own.
-pub fn unsign(signing: &Signing, headers: &mut HeaderMap) {
-    for name in [WEBHOOK_ID, WEBHOOK_TIMESTAMP, WEBHOOK_SIGNATURE] {
-        headers.remove(name);
-    }
-    for scheme in [signing, &Signing::Livespace {}, &Signing::Breakcold {}].into_iter().filter_map(Signing::hmac) {
-        headers.remove(scheme.header.as_str());
-        scheme.timestamp_header.iter().for_each(|name| _ = headers.remove(name.as_str()));
-    }
-}
-
 fn standard(secrets: &[Secret], signed: &Signed<'_>) -> HeaderMap {
     let id = signed.id.to_string();
     let signatures = signatures(&id, signed.timestamp_s, signed.body, secrets);

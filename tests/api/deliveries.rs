@@ -55,6 +55,7 @@ fn sent(body: &'static [u8]) -> SentRequest {
         url: "https://hooks.example.com/1".to_owned(),
         headers: vec![("x-token".to_owned(), "***".to_owned())],
         body: Bytes::from_static(body),
+        signature_headers: 1,
         sealed: vec![],
     }
 }

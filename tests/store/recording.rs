@@ -63,6 +63,7 @@ async fn an_attempt_comes_back_as_it_was_made() {
         url: "https://example.com/hook?a=%C3%A9".to_owned(),
         headers: vec![("x-a".to_owned(), "é\"".to_owned()), ("x-a".to_owned(), String::new())],
         body: Bytes::from_static(b"{\"p\":12.50,\"n\":1e400,\"p\":12345678901234567890}\x00\xff\xfe"),
+        signature_headers: 1,
         sealed: vec![],
     };
     let answer = Answer {

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -17,6 +19,10 @@ use tokio::time::Instant;
 pub struct Arrival {
     pub path: String,
     pub event_id: String,
+    /// The delivery, by its `webhook-id`.
+    pub delivery_id: String,
+    /// The ids of all its events as their data has them (`id`), if the body is a list of default shapes.
+    pub gathered: Vec<String>,
     pub at: Timestamp,
 }
 
@@ -77,9 +83,16 @@ impl Sink {
     }
 }
 
-async fn arrive(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap) -> StatusCode {
-    let event_id = headers["hookmill-event-id"].to_str().unwrap().to_owned();
-    let arrival = Arrival { path: uri.path().to_owned(), event_id, at: Timestamp::now() };
+async fn arrive(State(shared): State<Arc<Shared>>, uri: Uri, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let text = |name: &str| headers[name].to_str().unwrap().to_owned();
+    let events: Vec<Value> = if body.starts_with(b"[") { serde_json::from_slice(&body).unwrap() } else { Vec::new() };
+    let arrival = Arrival {
+        path: uri.path().to_owned(),
+        event_id: text("hookmill-event-id"),
+        delivery_id: text("webhook-id"),
+        gathered: events.iter().filter_map(|event| Some(event["data"]["id"].as_str()?.to_owned())).collect(),
+        at: Timestamp::now(),
+    };
     shared.arrivals.lock().unwrap().push(arrival);
     // One permit is kept, so a request that comes while nobody waits is not missed.
     shared.came.notify_one();

@@ -184,7 +184,7 @@ struct RequestView {
 
 impl From<SentRequest> for RequestView {
     fn from(request: SentRequest) -> Self {
-        let SentRequest { method, url, headers: mut sent, body: bytes, sealed } = request;
+        let SentRequest { method, url, headers: mut sent, body: bytes, sealed, signature_headers: _ } = request;
         let (body, body_encoding) = body(&masked(&bytes, &sealed));
         for Sealed { placeholder, .. } in &sealed {
             sent.iter_mut().for_each(|(_, value)| *value = value.replace(placeholder, MASK));

@@ -116,8 +116,7 @@ async fn repeat(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result
     let last = attempts.into_iter().rev().find_map(|attempt| Some((attempt.request?, attempt.plugin_digest)));
     let (sent, plugin_digest) = last.context("nothing was sent that could be sent again")?;
     let number = delivery.attempts + 1;
-    let mut request = transform::request::again(&sent, &subscription.headers, number)?;
-    sign::unsign(&subscription.signing, &mut request.headers);
+    let request = transform::request::again(&sent, &subscription.headers, number)?;
     let started_at = host.clock.now();
     let (request, outcome, send_us) = if may_repeat(&sent, subscription) {
         let (sent, answer) = signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await;

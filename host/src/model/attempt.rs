@@ -170,6 +170,8 @@ pub struct SentRequest {
     pub url: String,
     /// The headers, values of secret ones replaced by `***`.
     pub headers: Vec<(String, String)>,
+    /// How many of the headers, the last of them, are the signature's.
+    pub signature_headers: u32,
     /// The exact bytes, placeholders in the place of sealed secrets.
     pub body: Bytes,
     /// What stood in the place of which secret, in the headers and the body.

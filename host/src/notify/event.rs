@@ -86,7 +86,8 @@ fn data(notice: &Notice, subscription: &Subscription) -> Arc<RawValue> {
     data.expect("plain data is JSON").into()
 }
 
-/// The subscription's URL as it may be shown to anybody.
+/// The subscription's URL without its query, where keys stand most often. Some receivers take the path for one: whoever
+/// subscribes to operational events sees it.
 pub(super) fn without_query(subscription: &Subscription) -> String {
     let mut url = subscription.url.clone();
     url.set_query(None);

@@ -96,14 +96,15 @@ pub fn bare(subscription: &Subscription, method: http::Method, more: HeaderMap) 
     Ok(Request { method, url: subscription.url.clone(), headers, body: Bytes::new(), sealed: Vec::new() })
 }
 
-/// The request of an attempt that repeats `sent`: the same but for its number and, later, its signature. Custom headers
+/// The request of an attempt that repeats `sent`: the same but for its number, and without its signature. Custom headers
 /// whose values the history does not show have their present ones, or go if they are no more.
 ///
 /// # Errors
 /// If what was kept is no request, which takes another program's hand.
 pub fn again(sent: &SentRequest, custom: &[CustomHeader], attempt: u32) -> anyhow::Result<Request> {
     let mut headers = HeaderMap::new();
-    for (name, value) in &sent.headers {
+    let own = sent.headers.len().saturating_sub(sent.signature_headers as usize);
+    for (name, value) in &sent.headers[..own] {
         let name = HeaderName::from_bytes(name.as_bytes())?;
         let now = || custom.iter().find(|header| name == *header.name.as_str());
         match value.as_str() {
@@ -137,8 +138,8 @@ fn own_query(subscription: &Subscription, delivery: &Delivery) -> Vec<(String, S
 /// The request as the history shows it: with the signature's headers, without the values of secret ones.
 pub fn as_sent(request: &Request, signature: &HeaderMap, custom: &[CustomHeader]) -> SentRequest {
     let secret = |name: &HeaderName| custom.iter().any(|header| header.secret && *name == *header.name.as_str());
-    let mut headers = request.headers.clone();
-    headers.extend(signature.clone());
+    let mut own = request.headers.clone();
+    signature.keys().for_each(|name| _ = own.remove(name));
     let shown = |(name, value): (&HeaderName, &HeaderValue)| {
         let value = if secret(name) { MASK.into() } else { String::from_utf8_lossy(value.as_bytes()).into_owned() };
         (name.to_string(), value)
@@ -146,7 +147,8 @@ pub fn as_sent(request: &Request, signature: &HeaderMap, custom: &[CustomHeader]
     SentRequest {
         method: request.method.as_str().to_owned(),
         url: request.url.to_string(),
-        headers: headers.iter().map(shown).collect(),
+        headers: own.iter().chain(signature).map(shown).collect(),
+        signature_headers: u32::try_from(signature.len()).unwrap_or(u32::MAX),
         body: request.body.clone(),
         sealed: request.sealed.clone(),
     }

@@ -11,8 +11,10 @@ const INSERT: &str = "
     INSERT INTO attempts (
         delivery, number, due_at, started_at, transform_us, send_us, plugin_digest, fuel_used, logs,
         request_method, request_url, request_headers, request_body,
-        outcome, code, message, retry, answer_status, answer_headers, answer_body, answer_truncated, request_sealed
-    ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
+        outcome, code, message, retry, answer_status, answer_headers, answer_body, answer_truncated, request_sealed,
+        request_signature_headers
+    ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+        ?23)";
 
 pub(super) const OF_DELIVERY: &str = "SELECT * FROM attempts WHERE delivery = ?1 ORDER BY number";
 
@@ -43,6 +45,7 @@ pub(super) fn insert(db: &Connection, attempt: &Attempt) -> Result<(), StoreErro
         answer.map(|answer| &answer.body[..]),
         answer.map(|answer| answer.truncated),
         request.filter(|request| !request.sealed.is_empty()).map(|request| json(&request.sealed)),
+        request.map_or(0, |request| request.signature_headers),
     ])?;
     Ok(())
 }
@@ -103,6 +106,7 @@ fn request(row: &Row<'_>) -> rusqlite::Result<Option<SentRequest>> {
         url: row.value("request_url")?,
         headers: row.json("request_headers")?,
         body: Bytes::from(row.value::<Vec<u8>>("request_body")?),
+        signature_headers: row.value("request_signature_headers")?,
         sealed: row.json_if_any("request_sealed")?.unwrap_or_default(),
     }))
 }
