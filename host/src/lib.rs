@@ -26,7 +26,8 @@
 //! [`notify`] (tells a space of its failures), [`diagnose`] (why a webhook does not come), [`config`] (every knob),
 //! [`clock`] (the only reader of time), [`cli`].
 //!
-//! Dependencies point one way: `model ← stages ← deliver, accept, notify ← lib ← cli ← main`. A stage knows no other stage.
+//! Dependencies point one way: `model ← stages ← deliver, accept, notify ← lib ← cli ← main`. A stage knows no other
+//! stage.
 //!
 //! # What always holds
 //!

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use ipnet::IpNet;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -51,23 +51,20 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         format!("listening on {listen}; is another host running there? choose another address with --listen")
     })?;
     let (host, first_key) = crate::open(config, Clock::system()).await?;
+    // Before it is said that the host runs: whoever reads that may ask it to end at once.
+    let signals = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     println!("Hookmill listens on http://{}", listener.local_addr()?);
     println!("Data directory: {}", std::path::absolute(&data_dir)?.display());
     if let Some(key) = first_key {
         println!("Admin key (shown this once, keep it): {key}");
     }
     let shutdown = CancellationToken::new();
-    tokio::spawn(cancel_on_signal(shutdown.clone()));
+    tokio::spawn(cancel_on_signal(signals, shutdown.clone()));
     crate::run(host, listener, shutdown).await
 }
 
 /// The first signal asks for an orderly end, the second for one at once.
-async fn cancel_on_signal(shutdown: CancellationToken) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        tracing::error!("signals cannot be listened to; the host will not drain");
-        return;
-    };
+async fn cancel_on_signal((mut interrupt, mut terminate): (Signal, Signal), shutdown: CancellationToken) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

@@ -1,4 +1,5 @@
-//! One attempt at one delivery: transform → sign → send → record.
+//! One attempt at one delivery: transform → sign → send → record. One that repeats an earlier one begins in
+//! [`repeat`](super::repeat) instead.
 //!
 //! Whatever the plugin or the receiver does wrong becomes an outcome and is recorded. Whatever *we* do wrong is an error
 //! here: it is logged, nothing is recorded and no retry is used up; the claim lapses and the delivery is taken up again.
@@ -8,15 +9,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
-use url::Url;
 
+use super::repeat;
 use crate::model::{
     Answer, Attempt, Delivery, DeliveryId, DeliveryState, Outcome, PluginRef, Request, SendFault, SentRequest,
     Subscription, SubscriptionState,
 };
 use crate::registry::Live;
 use crate::store::{Record, Recorded};
-use crate::transform::seal::MASK;
 use crate::transform::{self, Plugin, Prepared, Shaped, Transformed};
 use crate::{Host, record, send, sign};
 
@@ -55,8 +55,11 @@ async fn try_attempt(host: &Host, delivery: Delivery, claimed_until: Timestamp) 
         host.inbox.due(claimed_until);
         return Ok(());
     }
-    let attempt =
-        if delivery.exact { repeat(host, &live, &delivery).await? } else { make(host, &live, &delivery).await? };
+    let attempt = if delivery.exact {
+        repeat::repeat(host, &live, &delivery).await?
+    } else {
+        make(host, &live, &delivery).await?
+    };
     finish(host, &live, &delivery, claimed_until, attempt).await
 }
 
@@ -108,52 +111,8 @@ pub(super) async fn shape(host: &Host, live: &Live, delivery: &Delivery, number:
     Ok(transform::transform(&host.engine, &host.config.plugin, plugin, input).await?)
 }
 
-/// Sends what the last attempt that came so far sent.
-async fn repeat(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result<Attempt> {
-    let subscription = &live.subscription;
-    let found = host.store.delivery(&subscription.space, delivery.id).await?;
-    let attempts = found.map(|(_, attempts)| attempts).unwrap_or_default();
-    let last = attempts.into_iter().rev().find_map(|attempt| Some((attempt.request?, attempt.plugin_digest)));
-    let (sent, plugin_digest) = last.context("nothing was sent that could be sent again")?;
-    let number = delivery.attempts + 1;
-    let request = transform::request::again(&sent, &subscription.headers, number)?;
-    let started_at = host.clock.now();
-    let (request, outcome, send_us) = if may_repeat(&sent, subscription) {
-        let (sent, answer) = signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await;
-        (Some(sent), judge(subscription, answer.result), answer.took_us)
-    } else {
-        // It moved after somebody asked for this; whoever did sees it in the history.
-        (None, Outcome::Skipped(MOVED.to_owned()), 0)
-    };
-    Ok(Attempt {
-        delivery_id: delivery.id,
-        number,
-        due_at: delivery.due_at,
-        started_at,
-        transform_us: 0,
-        send_us,
-        request,
-        outcome,
-        plugin_digest,
-        fuel_used: 0,
-        logs: Vec::new(),
-    })
-}
-
-/// Why a request is not repeated.
-pub const MOVED: &str = "it holds secrets, and the subscription has moved to another URL since: send it fresh";
-
-/// Whether a request may go out again as it was. Secrets of today are not for who was told yesterday's: with any in it,
-/// it goes to the subscription's present endpoint alone (whatever its query, which a plugin and a subscription append to).
-pub fn may_repeat(sent: &SentRequest, subscription: &Subscription) -> bool {
-    let secret = !sent.sealed.is_empty() || sent.headers.iter().any(|(_, value)| value == MASK);
-    let now = &subscription.url;
-    let same = |url: &Url| url.origin() == now.origin() && url.path() == now.path();
-    !secret || Url::parse(&sent.url).is_ok_and(|url| same(&url))
-}
-
 /// What a subscription allows its receiver.
-fn timeout(subscription: &Subscription) -> Duration {
+pub(super) fn timeout(subscription: &Subscription) -> Duration {
     Duration::from_millis(subscription.timeout_ms.into())
 }
 
@@ -177,7 +136,7 @@ pub(super) async fn signed_and_sent(
 }
 
 /// An answer is a success or a refusal by the subscription's codes; no answer is a fault.
-fn judge(subscription: &Subscription, answered: Result<Answer, SendFault>) -> Outcome {
+pub(super) fn judge(subscription: &Subscription, answered: Result<Answer, SendFault>) -> Outcome {
     match answered {
         Ok(answer) if record::accepts(subscription, &answer) => Outcome::Succeeded(answer),
         Ok(answer) => Outcome::Refused(answer),

@@ -11,6 +11,7 @@ mod attempt;
 mod handshake;
 pub mod inbox;
 mod lanes;
+mod repeat;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,10 +24,10 @@ use crate::Host;
 use crate::model::{Delivery, DeliveryId, SubscriptionId};
 use crate::store::StoreError;
 
-pub use attempt::{MOVED, may_repeat};
 pub use handshake::{Asked, ask, handshake, rehearse};
 pub use inbox::{Claimed, Inbox, Room};
 use lanes::Lanes;
+pub use repeat::{MOVED, may_repeat};
 
 /// Rows fetched at a time: many enough that a backlog is not paid for row by row.
 const CLAIM_MAX: usize = 256;

@@ -17,6 +17,9 @@ use crate::model::{Answer, Request, Sealed, Secret, Subscription};
 /// What is shown instead of a secret.
 pub const MASK: &str = "***";
 
+/// The shortest value that is hidden in answers. A shorter one guards nothing, and would take half of every answer away.
+const HIDDEN_BYTES_MIN: usize = 6;
+
 /// How a value is written at its place.
 #[derive(Clone, Copy)]
 enum Place {
@@ -54,9 +57,6 @@ pub fn unseal<'a>(request: &'a Request, subscription: &Subscription) -> Cow<'a, 
 pub fn masked(bytes: &Bytes, sealed: &[Sealed]) -> Bytes {
     sealed.iter().fold(bytes.clone(), |bytes, sealed| replaced(&bytes, &sealed.placeholder, MASK))
 }
-
-/// The shortest value that is hidden in answers. A shorter one guards nothing, and would take half of every answer away.
-const HIDDEN_BYTES_MIN: usize = 6;
 
 /// How often a placeholder stands in `bytes`.
 pub(super) fn count(bytes: &[u8], placeholder: &str) -> usize {

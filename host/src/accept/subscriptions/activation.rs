@@ -29,8 +29,8 @@ pub(super) fn paths() -> OpenApiRouter<Api> {
     responses(
         (status = 200, body = SubscriptionView),
         (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "handshake_refused: the endpoint did not pass; or subscription_state: it was changed meanwhile, or has \
-                no event types yet")))]
+            description = "handshake_refused: the endpoint did not pass; or subscription_state: it was changed meanwhile, \
+                or has no event types yet")))]
 async fn activate_subscription(
     Manages(space): Manages,
     State(api): State<Api>,

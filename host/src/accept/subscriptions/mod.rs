@@ -1,7 +1,9 @@
 //! Subscriptions.
 //!
 //! Whoever changes one holds [`Registry::changing`](crate::registry::Registry::changing) from reading it to having
-//! written it, to the store first and to the registry after, in a task that a caller who hangs up does not end.
+//! written it, to the store first and to the registry after, in a task that a caller who hangs up does not end. What
+//! takes its time (a schema, an endpoint that is asked) is done before, and then the subscription is read again: it must
+//! still be as it was.
 
 mod activation;
 mod conflict;
