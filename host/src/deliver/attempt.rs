@@ -1,5 +1,5 @@
 //! One attempt at one delivery: transform → sign → send → record. One that repeats an earlier one begins in
-//! [`repeat`](super::repeat) instead.
+//! [`repeat`] instead.
 //!
 //! Whatever the plugin or the receiver does wrong becomes an outcome and is recorded. Whatever *we* do wrong is an error
 //! here: it is logged, nothing is recorded and no retry is used up; the claim lapses and the delivery is taken up again.
