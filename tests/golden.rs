@@ -9,45 +9,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookmill::config::PluginConfig;
-use hookmill::model::{Body, Event, EventId, EventType, Method, SpaceId, Subscription};
-use hookmill::transform::engine::{Engine, Input, Prepared, Shaped, Transformed};
+use hookmill::golden::{self, Case};
+use hookmill::transform::engine::{Engine, Prepared, Transformed};
 use hookmill_bundled::{Bundled, PLUGINS};
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Folders in `plugins/` that are no plugins.
-const NO_PLUGINS: [&str; 3] = ["build", "bundled", "sdk"];
-
-/// A delivery's file; what is not in it is the same for all.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Delivery {
-    attempt: u32,
-    subscription: Asked,
-    config: Box<RawValue>,
-    /// The names of the secrets that the subscription has.
-    #[serde(default)]
-    secrets: Vec<String>,
-    events: Vec<Posted>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Asked {
-    name: String,
-    content_type: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Posted {
-    id: EventId,
-    #[serde(rename = "type")]
-    kind: EventType,
-    occurred_at: jiff::Timestamp,
-    data: Box<RawValue>,
-}
+const NO_PLUGINS: [&str; 4] = ["build", "bundled", "sdk", "templates"];
 
 #[test]
 fn every_plugin_is_bundled_and_has_a_golden_pair() {
@@ -75,25 +43,24 @@ async fn every_golden_delivery_gives_its_request() {
     for plugin in PLUGINS {
         let (prepared, schema) = load(&engine, plugin).await;
         for case in cases(plugin.name) {
-            let delivery: Delivery = read(&case.with_extension("delivery.json"));
-            let transformed = transform(&engine, &prepared, &delivery).await;
-            let made = as_file(&transformed);
+            let delivery = case.delivery().expect("it is a delivery");
+            let transformed = golden::transform(&engine, &prepared, &delivery).await.expect("the host does not fail");
+            let made = golden::as_file(&transformed);
             let config: Value = serde_json::from_str(delivery.config.get()).expect("it is JSON");
             let refused = made.get("failed").is_some();
-            assert!(refused || schema.is_valid(&config), "{}: the schema refuses what works", case.display());
+            assert!(refused || schema.is_valid(&config), "{}: the schema refuses what works", case.name());
             compare(&case, &made, &transformed);
         }
     }
 }
 
-fn compare(case: &Path, made: &Value, transformed: &Transformed) {
-    let file = case.with_extension("request.json");
+fn compare(case: &Case, made: &Value, transformed: &Transformed) {
     if std::env::var_os("HOOKMILL_UPDATE_GOLDEN").is_some() {
-        let text = serde_json::to_string_pretty(made).expect("it is JSON") + "\n";
-        return fs::write(&file, text).expect("the request's file can be written");
+        return case.write_request(made).expect("the request's file can be written");
     }
-    let golden: Value = read(&file);
+    let golden = case.request().expect("it can be read").expect("every delivery has its request");
     let logs = &transformed.logs;
+    let file = case.request_file();
     assert!(*made == golden, "{}\ngolden: {golden:#}\nmade: {made:#}\nlogs: {logs:#?}", file.display());
 }
 
@@ -108,92 +75,6 @@ async fn load(engine: &Engine, plugin: &Bundled) -> (Arc<Prepared>, jsonschema::
     let inspected = engine.inspect(component.clone()).await.expect("the host takes it");
     let schema = jsonschema::validator_for(&inspected.config_schema).expect("it is a schema");
     (engine.load(inspected.digest, component).await.expect("it loads"), schema)
-}
-
-async fn transform(engine: &Engine, plugin: &Prepared, delivery: &Delivery) -> Transformed {
-    let subscription = subscription(&delivery.subscription);
-    let events: Vec<_> = delivery.events.iter().map(event).collect();
-    let events: Vec<_> = events.iter().map(|event| (event, event.data.get())).collect();
-    let secrets: Vec<_> = delivery.secrets.iter().map(String::as_str).collect();
-    let input = Input {
-        delivery_id: "dlv_01K9ZQ4S1N8M0V6T3X5B7C2D4E".parse().expect("it is an id"),
-        attempt: delivery.attempt,
-        subscription: &subscription,
-        events: &events,
-        config: delivery.config.get(),
-        secrets: &secrets,
-    };
-    engine.transform(plugin, input).await.expect("the host does not fail")
-}
-
-fn event(posted: &Posted) -> Event {
-    Event {
-        space: SpaceId::parse("acme").expect("it is an id"),
-        id: posted.id.clone(),
-        kind: posted.kind.clone(),
-        occurred_at: posted.occurred_at,
-        accepted_at: posted.occurred_at,
-        data: posted.data.clone().into(),
-        changed_fields: None,
-        previous: None,
-    }
-}
-
-fn subscription(asked: &Asked) -> Subscription {
-    let subscription = json!({
-        "id": "sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E",
-        "space": "acme",
-        "name": asked.name,
-        "description": "",
-        "url": "https://receiver.example/",
-        "method": "POST",
-        "event_types": ["*"],
-        "fields": {},
-        "content_type": asked.content_type,
-        "headers": [],
-        "delay_s": 0,
-        "secrets": [],
-        "timeout_ms": 15_000,
-        "success_codes": "2xx",
-        "retry": {"schedule_s": [], "jitter_percent": 0},
-        "state": "active",
-        "created_at": "2026-01-01T00:00:00Z",
-        "updated_at": "2026-01-01T00:00:00Z",
-    });
-    serde_json::from_value(subscription).expect("it is a subscription")
-}
-
-/// What a transform made, as a request's file has it.
-fn as_file(transformed: &Transformed) -> Value {
-    let mut text = result_as_file(transformed).to_string();
-    for sealed in &transformed.sealed {
-        text = text.replace(&sealed.placeholder, &format!("{{{{secret:{}}}}}", sealed.name));
-    }
-    serde_json::from_str(&text).expect("no placeholder is more than a part of a string")
-}
-
-fn result_as_file(transformed: &Transformed) -> Value {
-    match &transformed.result {
-        Ok(Shaped::Deliver(draft)) => {
-            let method = draft.method.map(Method::as_str);
-            let (query, headers, body) = (&draft.query, &draft.headers, body_as_file(&draft.body));
-            json!({"deliver": {"method": method, "query": query, "headers": headers, "body": body}})
-        }
-        Ok(Shaped::Skip(reason)) => json!({"skip": reason}),
-        Err(fault) => json!({"failed": {"reason": fault.message, "retry": fault.retry}}),
-    }
-}
-
-fn body_as_file(body: &Body) -> Value {
-    match body {
-        Body::Json(text) => json!({"json": text}),
-        Body::Form(fields) => json!({"form": fields}),
-        Body::Text(text) => json!({"text": text}),
-        Body::Binary { content_type, bytes } => {
-            let text = str::from_utf8(bytes).expect("no bundled plugin makes other bytes than text");
-            json!({"binary": {"content_type": content_type, "text": text}})
-        }
-    }
 }
 
 fn plugins_folder() -> PathBuf {
@@ -211,17 +92,6 @@ fn folders() -> Vec<String> {
     names
 }
 
-/// A plugin's cases: paths without `.delivery.json`, in order.
-fn cases(plugin: &str) -> Vec<PathBuf> {
-    let folder = plugins_folder().join(plugin).join("golden");
-    let entries = fs::read_dir(&folder).into_iter().flatten().map(|entry| entry.expect("it is readable").path());
-    let case = |file: PathBuf| Some(folder.join(file.file_name()?.to_str()?.strip_suffix(".delivery.json")?));
-    let mut cases: Vec<_> = entries.filter_map(case).collect();
-    cases.sort();
-    cases
-}
-
-fn read<T: serde::de::DeserializeOwned>(file: &Path) -> T {
-    let text = fs::read_to_string(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()))
+fn cases(plugin: &str) -> Vec<Case> {
+    Case::all(&plugins_folder().join(plugin).join("golden")).expect("the folder can be read")
 }

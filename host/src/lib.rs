@@ -23,8 +23,8 @@
 //! Around them: [`model`] (who is who), [`store`] (all SQL, behind one trait), [`registry`] (the subscriptions in
 //! memory), [`deliver`] (the loop that knows the order of the last four stages), [`retention`] (forgets what is old),
 //! [`profile`] (what each CRM's webhooks are like: data), [`import`] (other systems' definitions → subscriptions),
-//! [`notify`] (tells a space of its failures), [`diagnose`] (why a webhook does not come), [`config`] (every knob),
-//! [`clock`] (the only reader of time), [`cli`].
+//! [`notify`] (tells a space of its failures), [`diagnose`] (why a webhook does not come), [`golden`] (plugins' test
+//! cases), [`config`] (every knob), [`clock`] (the only reader of time), [`cli`].
 //!
 //! Dependencies point one way: `model ← stages ← deliver, accept, notify ← lib ← cli ← main`. A stage knows no other
 //! stage.
@@ -54,6 +54,7 @@ pub mod config;
 pub mod delay;
 pub mod deliver;
 pub mod diagnose;
+pub mod golden;
 pub mod import;
 pub mod matching;
 pub mod metrics;

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
-use reqwest::Client;
+use anyhow::ensure;
 use serde::Deserialize;
-use url::Url;
 
-use crate::model::{SpaceId, SubscriptionId};
+use super::remote::{self, Remote};
+use crate::model::SubscriptionId;
 
 /// How long the host may take: the endpoint has a minute for its answer, a plugin that is not at hand one to compile.
 const ANSWER_WITHIN: Duration = Duration::from_secs(150);
@@ -40,17 +39,8 @@ pub(super) struct Args {
     /// The subscription's id
     subscription: SubscriptionId,
 
-    /// Where the host's API is
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8470")]
-    url: Url,
-
-    /// An API key that may manage the space
-    #[arg(long, env = "HOOKMILL_KEY", hide_env_values = true)]
-    key: String,
-
-    /// The space that the subscription is in
-    #[arg(long)]
-    space: SpaceId,
+    #[command(flatten)]
+    remote: Remote,
 }
 
 /// What the host answers.
@@ -69,30 +59,13 @@ struct Finding {
 
 /// Asks the host, and tells what it found.
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let Args { subscription, url, key, space } = args;
-    let base = url.as_str().trim_end_matches('/');
-    let url = format!("{base}/v1/spaces/{space}/subscriptions/{subscription}/diagnose");
-    let text = ask(&url, &key).await?;
-    let Diagnosis { findings } = serde_json::from_str(&text).context("the host's answer is no diagnosis")?;
+    let Args { subscription, remote } = args;
+    let url = remote.at(&format!("subscriptions/{subscription}/diagnose"));
+    let Diagnosis { findings } = remote.ask(remote::client(ANSWER_WITHIN)?.post(url)).await?;
     findings.iter().for_each(tell);
     let problems = findings.iter().filter(|finding| finding.result == "problem").count();
     ensure!(problems == 0, "problems found: {problems}");
     Ok(())
-}
-
-async fn ask(url: &str, key: &str) -> anyhow::Result<String> {
-    // Without a default reqwest makes no client; there is one already if this process has made one before.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(ANSWER_WITHIN);
-    let client = client.build().context("making an HTTP client; are CA certificates installed?")?;
-    let response = client.post(url).bearer_auth(key).send().await.context("calling the host")?;
-    let status = response.status();
-    let text = response.text().await.context("reading the host's answer")?;
-    if !status.is_success() {
-        let problem: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        anyhow::bail!("the host answered {status}: {}", problem["detail"].as_str().unwrap_or_default());
-    }
-    Ok(text)
 }
 
 #[expect(clippy::print_stdout, reason = "it is what was asked for")]

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use http::StatusCode;
-use reqwest::Client;
 use serde_json::Value;
 use url::Url;
 
+use super::remote;
 use crate::import::{self, Converted, FILE_BYTES_MAX, ImportError, Imported, Note};
 use crate::model::SpaceId;
 
@@ -126,10 +126,7 @@ fn show(Converted { which, body }: &Converted) {
 /// Creates the subscriptions, and tells of each; how many were created.
 #[expect(clippy::print_stdout, reason = "it is what was asked for")]
 async fn create_all(url: &str, key: &str, subscriptions: &[Converted]) -> anyhow::Result<usize> {
-    // Without a default reqwest makes no client; there is one already if this process has made one before.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(ANSWER_WITHIN);
-    let client = client.build().context("making an HTTP client; are CA certificates installed?")?;
+    let client = remote::client(ANSWER_WITHIN)?;
     let mut created = 0;
     for Converted { which, body } in subscriptions {
         let request = client.post(url).bearer_auth(key).header("content-type", "application/json");

@@ -4,6 +4,8 @@ pub(crate) mod compile;
 mod demo;
 mod diagnose;
 mod import;
+mod plugin;
+mod remote;
 mod serve;
 
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ enum Command {
     Serve(serve::Args),
     /// Show the whole path on this machine: a host, a receiver, real events, checked signatures
     Demo(demo::Args),
+    /// Write plugins: start, build, test, inspect, run and push them
+    Plugin(plugin::Args),
     /// Make subscriptions of another system's webhooks: LeadSquared's, Livespace's, Breakcold's
     Import(import::Args),
     /// Find out why a subscription's webhooks do not come
@@ -51,6 +55,7 @@ pub fn main() -> ExitCode {
         // The compiler's process does one thing on one thread, and writes nothing but its result.
         Some(Command::Compile(args)) => compile::run(&args),
         Some(Command::Demo(args)) => with_runtime("warn", demo::run(args)),
+        Some(Command::Plugin(args)) => with_runtime("warn", plugin::run(args)),
         Some(Command::Import(args)) => with_runtime("warn", import::run(args)),
         Some(Command::Diagnose(args)) => with_runtime("warn", diagnose::run(args)),
         Some(Command::Serve(args)) => with_runtime("info", serve::run(args)),

@@ -11,6 +11,7 @@
 //! calls to the host are few (see `limits`), that files on disk are whole (see `disk`). What it does rely on: that
 //! wasmtime's sandbox holds.
 
+mod anatomy;
 mod bindings;
 mod call;
 mod compile;
@@ -43,6 +44,7 @@ use crate::model::{
     DeliveryId, Digest, Draft, Event, LogLine, PluginFault, PluginName, PluginVersion, Sealed, Subscription,
 };
 
+pub use self::anatomy::Anatomy;
 pub(crate) use self::compile::precompile;
 pub use self::plugins::Prepared;
 

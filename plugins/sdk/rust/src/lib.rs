@@ -2,17 +2,19 @@
 //!
 //! A plugin implements [`Plugin`] and names itself to [`export!`]. This crate reads its configuration, sends a panic's
 //! text and place to the delivery's log, and has the few things that most plugins want: [`json`] that stays as it was
-//! written, and [`form`] fields made of it.
+//! written, and [`form`] fields made of it. [`testing`] runs a plugin as native code, in its own unit tests.
 
 pub mod form;
 pub mod json;
 pub mod number;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
 
-/// The bindings of `wit/1.1.0/plugin.wit`, as wit-bindgen makes them.
+/// The bindings of the contract, as wit-bindgen makes them.
 #[allow(missing_docs, reason = "made from the WIT, which documents what is to be said")]
 pub mod bindings {
     wit_bindgen::generate!({
-        path: "../../../wit/1.1.0",
+        path: "wit",
         world: "plugin",
         export_macro_name: "export_bindings",
         pub_export_macro: true,
@@ -21,7 +23,7 @@ pub mod bindings {
 }
 
 pub use bindings::exports::hookmill::plugin::transformer::{Delivery, Description, Failure, Outcome};
-pub use bindings::hookmill::plugin::log::{Level, write as log};
+pub use bindings::hookmill::plugin::log::Level;
 pub use bindings::hookmill::plugin::types::{Binary, Body, Event, Request, Subscription};
 
 /// A plugin.
@@ -68,6 +70,14 @@ impl<P: Plugin> bindings::exports::hookmill::plugin::transformer::Guest for Expo
     }
 }
 
+/// Keeps a line with the attempt, where the subscription's owner reads it.
+pub fn log(level: Level, message: &str) {
+    #[cfg(target_family = "wasm")]
+    bindings::hookmill::plugin::log::write(level, message);
+    #[cfg(not(target_family = "wasm"))]
+    testing::log(level, message);
+}
+
 /// Reads a configuration.
 ///
 /// # Errors
@@ -84,7 +94,11 @@ pub fn config<C: serde::de::DeserializeOwned>(text: &str) -> Result<C, Failure> 
 /// # Errors
 /// If the subscription has no such secret; says what to do.
 pub fn secret(name: &str) -> Result<String, Failure> {
-    bindings::hookmill::plugin::secrets::placeholder(name).map_err(refuse)
+    #[cfg(target_family = "wasm")]
+    let placeholder = bindings::hookmill::plugin::secrets::placeholder(name);
+    #[cfg(not(target_family = "wasm"))]
+    let placeholder = Ok(format!("{{{{secret:{name}}}}}"));
+    placeholder.map_err(refuse)
 }
 
 /// A failure that no later attempt can mend.

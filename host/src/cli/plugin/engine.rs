@@ -1,0 +1,51 @@
+//! The engine of a host, without a host: what passes here passes there.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+
+use super::style;
+use crate::config::PluginConfig;
+use crate::transform::engine::{Engine, InspectError, Inspected, Prepared};
+
+/// An engine under a host's default limits, which keeps what it compiles in the user's cache.
+pub(super) fn engine() -> anyhow::Result<Engine> {
+    let program = std::env::current_exe().context("finding the program itself, which compiles plugins")?;
+    let limits = PluginConfig { transforms_max: 2, ..PluginConfig::default() };
+    Ok(Engine::new(&limits, &cache(), program)?)
+}
+
+/// `$XDG_CACHE_HOME/hookmill`, or what stands for it (XDG Base Directory Specification).
+fn cache() -> PathBuf {
+    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    base.unwrap_or_else(std::env::temp_dir).join("hookmill").join("compiled")
+}
+
+/// Reads a component's file, or as much of it as shows that it is too large.
+pub(super) fn read(file: &Path) -> anyhow::Result<Bytes> {
+    use std::io::Read as _;
+
+    let max = PluginConfig::default().component_bytes_max as u64;
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).with_context(|| format!("opening {}", file.display()))?;
+    opened.take(max + 1).read_to_end(&mut bytes).with_context(|| format!("reading {}", file.display()))?;
+    Ok(bytes.into())
+}
+
+/// Has a component inspected as a host does when it is uploaded.
+pub(super) async fn inspect(engine: &Engine, component: Bytes) -> Result<Inspected, InspectError> {
+    let _working = style::working("compiling");
+    engine.inspect(component).await
+}
+
+/// A component, ready to run.
+pub(super) async fn prepare(engine: &Engine, file: &Path) -> anyhow::Result<(Inspected, Arc<Prepared>)> {
+    let component = read(file)?;
+    let refused = || format!("{} is no plugin that a host takes", file.display());
+    let inspected = inspect(engine, component.clone()).await.with_context(refused)?;
+    let prepared = engine.load(inspected.digest, component).await.with_context(refused)?;
+    Ok((inspected, prepared))
+}

@@ -1,0 +1,71 @@
+//! `hookmill plugin`: all that an author needs, from an empty folder to a plugin on a host. One file for each command.
+
+mod build;
+mod engine;
+mod inspect;
+mod list;
+mod new;
+mod project;
+mod push;
+mod run;
+mod style;
+mod test;
+mod toolchain;
+mod watch;
+
+use clap::Subcommand;
+
+const AFTER_HELP: &str = "\
+From an idea to a running plugin:
+  hookmill plugin new deals --lang javascript
+  cd deals && npm install
+  hookmill plugin test --build
+  HOOKMILL_KEY=hmk_… hookmill plugin push --space acme
+
+Exit codes: 0 all went well; 1 it failed: a pair differs, the host would refuse the component, a tool is missing; 2 the
+arguments were wrong. With --json, standard output is one JSON document, whatever the exit code; words for people go to
+standard error.";
+
+/// What `plugin` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Print one JSON document, for scripts
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a project: a plugin that works, its tests, the SDK, the contract
+    New(new::Args),
+    /// Build a project's component, with the language's own toolchain
+    Build(build::Args),
+    /// Run a project's golden pairs through the real engine, under the real limits
+    Test(test::Args),
+    /// Tell what a component is, and whether a host would take it
+    Inspect(inspect::Args),
+    /// Run a component on one event and print the request that would be sent
+    Run(run::Args),
+    /// Send a component to a host
+    Push(push::Args),
+    /// List the plugins that a space can use
+    List(list::Args),
+}
+
+/// Runs the command.
+pub(super) async fn run(args: Args) -> anyhow::Result<()> {
+    let json = args.json;
+    match args.command {
+        Command::New(args) => new::run(&args, json),
+        Command::Build(args) => build::run(&args, json),
+        Command::Test(args) => test::run(args, json).await,
+        Command::Inspect(args) => inspect::run(&args, json).await,
+        Command::Run(args) => run::run(&args, json).await,
+        Command::Push(args) => push::run(&args, json).await,
+        Command::List(args) => list::run(&args, json).await,
+    }
+}
