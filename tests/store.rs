@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookmill::model::{
-    Answer, Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Outcome, Pattern, Space, SpaceId,
-    Subscription, SubscriptionId,
+    Answer, Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Figures, Outcome, Pattern, Space,
+    SpaceId, Subscription, SubscriptionId,
 };
 use hookmill::store::{NewDelivery, NewEvent, Record, Sqlite, Store, StoreError};
 use jiff::Timestamp;
@@ -154,12 +154,11 @@ pub fn attempt(delivery_id: DeliveryId, number: u32, outcome: Outcome) -> Attemp
         number,
         due_at: now(),
         started_at: after(1),
-        transform_us: 20,
         send_us: 1_500,
         request: None,
         outcome,
         plugin_digest: None,
-        fuel_used: 0,
+        figures: Figures { transform_us: 20, ..Figures::default() },
         logs: vec![],
     }
 }

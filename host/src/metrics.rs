@@ -69,7 +69,7 @@ impl Metrics {
     /// Counts an attempt.
     pub fn attempted(&self, attempt: &Attempt) {
         self.attempts.get_or_create(&Label { result: attempt.outcome.as_str() }).inc();
-        self.transform_seconds.observe(attempt.transform_us as f64 / 1e6);
+        self.transform_seconds.observe(attempt.figures.transform_us as f64 / 1e6);
         if attempt.request.is_some() {
             self.send_seconds.observe(attempt.send_us as f64 / 1e6);
         }

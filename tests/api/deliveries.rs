@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hookmill::model::{
-    Answer, Attempt, DeliveryState, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SentRequest,
+    Answer, Attempt, DeliveryState, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SentRequest,
 };
 use hookmill::store::{Record, Recorded};
 use serde_json::{Value, json};
@@ -25,12 +25,11 @@ async fn record(api: &TestApi, request: Option<SentRequest>, outcome: Outcome, s
         number: delivery.attempts + 1,
         due_at: delivery.due_at,
         started_at: delivery.due_at + std::time::Duration::from_micros(1_500),
-        transform_us: 7,
         send_us: 9,
         request,
         outcome,
         plugin_digest: None,
-        fuel_used: 42,
+        figures: Figures { fuel_used: 42, fuel_max: 43, memory_bytes: 44, memory_bytes_max: 45, transform_us: 7 },
         logs: vec![LogLine { level: LogLevel::Warn, message: "odd".to_owned() }],
     };
     let record = Record {
@@ -77,7 +76,10 @@ async fn a_delivery_is_read_with_what_was_sent_and_answered() {
     let attempt = &read["attempts"][0];
     assert_eq!(attempt["outcome"], "refused");
     assert_eq!(attempt["late_us"], 1_500);
-    assert_eq!(attempt["fuel_used"], 42);
+    let figures =
+        json!({"fuel_used": 42, "fuel_max": 43, "memory_bytes": 44, "memory_bytes_max": 45, "transform_us": 7});
+    assert_eq!(attempt["figures"], figures);
+    assert_eq!((&attempt["fuel_used"], &attempt["transform_us"]), (&json!(42), &json!(7)));
     assert_eq!(attempt["request"]["body"], "{\"n\":12.50}");
     assert_eq!(attempt["request"]["body_encoding"], "text");
     assert_eq!(attempt["request"]["headers"], json!([{"name": "x-token", "value": "***"}]));

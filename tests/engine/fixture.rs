@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use hookmill::config::PluginConfig;
-use hookmill::model::{DeliveryId, Digest, Event, EventId, LogLine, Pattern, PluginFault, SpaceId, Subscription};
+use hookmill::model::{
+    DeliveryId, Digest, Event, EventId, Figures, LogLine, Pattern, PluginFault, SpaceId, Subscription,
+};
 use hookmill::transform::engine::{Engine, Input, Prepared, Shaped, Transformed};
 use serde_json::value::RawValue;
 
@@ -53,11 +55,15 @@ pub(crate) async fn tell_on(engine: &Engine, plugin: &Prepared, word: &str) -> T
 
 /// What the rogue was told and how that failed.
 pub(crate) async fn fault(word: &str) -> (PluginFault, Vec<LogLine>) {
-    let Transformed { result, logs, took_us, fuel_used, .. } = tell(word).await;
+    let Transformed { result, logs, figures, .. } = tell(word).await;
     let fault = result.expect_err("it was told to fail");
     let limits = PluginConfig::default();
-    assert!(took_us < limits.wall_clock_ms_max * 1_000, "{word} took {took_us} µs");
-    assert!(fuel_used > 0 && fuel_used <= limits.fuel_base + limits.fuel_per_byte * 1_000, "{word} used {fuel_used}");
+    let Figures { fuel_used, fuel_max, memory_bytes, memory_bytes_max, transform_us } = figures;
+    assert!(transform_us < limits.wall_clock_ms_max * 1_000, "{word} took {transform_us} µs");
+    assert!(fuel_max <= limits.fuel_base + limits.fuel_per_byte * 1_000, "{word} had {fuel_max}");
+    assert!(fuel_used > 0 && fuel_used <= fuel_max, "{word} used {fuel_used} of {fuel_max}");
+    assert_eq!(memory_bytes_max, limits.memory_bytes_max as u64);
+    assert!(memory_bytes > 0 && memory_bytes <= memory_bytes_max, "{word} took {memory_bytes} bytes");
     (fault, logs)
 }
 

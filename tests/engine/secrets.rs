@@ -75,7 +75,7 @@ async fn a_transform_gets_twenty_placeholders_at_most() {
 
 #[tokio::test]
 async fn asking_costs_fuel_by_the_call_and_the_byte() {
-    let fuel = async |word| tell_with_secrets(word, &["signing"]).await.fuel_used;
+    let fuel = async |word| tell_with_secrets(word, &["signing"]).await.figures.fuel_used;
     let hundred = fuel("ask:101").await - fuel("ask:1").await;
     let charged = 100 * (1_000 + 4 * ("signing".len() + "hmsec_".len() + 32) as u64);
     assert!((charged..charged * 2).contains(&hundred), "{hundred} for a hundred calls, of which {charged} charged");

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hookmill::config::PluginConfig;
 use hookmill::model::{Body, LogLevel, PluginFaultCode};
 use hookmill::transform::engine::{Shaped, Transformed};
 
-use crate::engine::fixture::{DELIVERY, engine, is_echo, load, rogue, tell, tell_on, transform};
+use crate::engine::fixture::{DATA, DELIVERY, engine, is_echo, load, rogue, tell, tell_on, transform};
 
 fn body(transformed: Transformed) -> Body {
     match transformed.result.expect("it works") {
@@ -76,8 +77,8 @@ async fn the_same_input_gives_the_same_result_for_the_same_fuel() {
         async move {
             let mut all = Vec::new();
             for _ in 0..count {
-                let Transformed { result, logs, fuel_used, .. } = tell_on(&engine, &plugin, "text").await;
-                all.push((result, logs, fuel_used));
+                let Transformed { result, logs, figures, .. } = tell_on(&engine, &plugin, "text").await;
+                all.push((result, logs, figures.fuel_used, figures.memory_bytes));
             }
             all
         }
@@ -93,11 +94,27 @@ async fn the_same_input_gives_the_same_result_for_the_same_fuel() {
 }
 
 #[tokio::test]
+async fn figures_tell_the_most_memory_that_an_instance_had() {
+    let limits = PluginConfig::default();
+    let idle = tell("echo").await.figures;
+    let input_bytes = (DATA.len() + r#""echo""#.len()) as u64;
+    assert_eq!(idle.fuel_max, limits.fuel_base + limits.fuel_per_byte * input_bytes);
+    assert_eq!(idle.memory_bytes % (64 << 10), 0, "memories are whole pages");
+    // 32 MiB that it fills until its fuel ends.
+    let filled = tell("fill").await.figures;
+    assert!((32 << 20..40 << 20).contains(&(filled.memory_bytes - idle.memory_bytes)), "{filled:?}, {idle:?}");
+    // All that there is, a MiB at a time: what it was refused does not count.
+    let hogged = tell("hog").await.figures;
+    assert!(hogged.memory_bytes > limits.memory_bytes_max as u64 * 9 / 10, "{hogged:?}");
+    assert!(hogged.memory_bytes <= hogged.memory_bytes_max, "{hogged:?}");
+}
+
+#[tokio::test]
 async fn a_component_without_wasi_works() {
     let engine = engine();
     let plugin = load(&engine, hookmill_guests::ECHO).await;
     let given = transform(&engine, &plugin, "{}", "[1.0]").await;
-    assert!(given.fuel_used < 1_000, "{}", given.fuel_used);
+    assert!(given.figures.fuel_used < 1_000, "{}", given.figures.fuel_used);
     assert_eq!(body(given), Body::Json("[1.0]".to_owned()));
 }
 

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use hookmill::model::{
-    Answer, Attempt, Delivery, DeliveryState, Digest, LogLevel, LogLine, Outcome, PauseReason, PluginFault,
+    Answer, Attempt, Delivery, DeliveryState, Digest, Figures, LogLevel, LogLine, Outcome, PauseReason, PluginFault,
     PluginFaultCode, SendFault, SendFaultCode, SentRequest, SubscriptionState,
 };
 use hookmill::store::{Activity, Command, Commanded, Recorded, Store};
@@ -86,7 +86,13 @@ async fn an_attempt_comes_back_as_it_was_made() {
         let whole = Attempt {
             request: Some(request.clone()),
             plugin_digest: Some(Digest::of(b"component")),
-            fuel_used: 17_000,
+            figures: Figures {
+                fuel_used: 17_000,
+                fuel_max: 50_000_000,
+                memory_bytes: 1 << 20,
+                memory_bytes_max: 1 << 26,
+                transform_us: 31,
+            },
             logs: vec![LogLine { level: LogLevel::Warn, message: "odd\n\u{1F4E6}".to_owned() }],
             ..attempt(claimed.id, 1, outcome)
         };

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::model::{
-    Answer, Attempt, Digest, LogLevel, LogLine, Outcome, PluginFaultCode, Sealed, SendFaultCode, SentRequest,
+    Answer, Attempt, Digest, Figures, LogLevel, LogLine, Outcome, PluginFaultCode, Sealed, SendFaultCode, SentRequest,
 };
 use crate::transform::seal::{MASK, masked};
 
@@ -23,7 +23,7 @@ pub(super) struct AttemptView {
     started_at: Timestamp,
     /// Microseconds from when it was due until it began.
     late_us: u64,
-    /// Microseconds that the transform took.
+    /// Microseconds that the transform took: `figures.transform_us`.
     transform_us: u64,
     /// Microseconds until the answer was read.
     send_us: u64,
@@ -44,8 +44,10 @@ pub(super) struct AttemptView {
     /// The digest of the plugin that shaped it; null for the default shapes.
     #[schema(value_type = Option<String>, required)]
     plugin_digest: Option<Digest>,
-    /// The fuel that the plugin used.
+    /// The fuel that the plugin used: `figures.fuel_used`.
     fuel_used: u64,
+    /// What the transform used, against what it might.
+    figures: FiguresView,
     /// What the plugin logged.
     logs: Vec<LogView>,
 }
@@ -76,7 +78,7 @@ impl From<Attempt> for AttemptView {
             due_at: attempt.due_at,
             started_at: attempt.started_at,
             late_us: u64::try_from(late).unwrap_or(0),
-            transform_us: attempt.transform_us,
+            transform_us: attempt.figures.transform_us,
             send_us: attempt.send_us,
             outcome: outcome.name,
             reason: outcome.reason,
@@ -84,9 +86,33 @@ impl From<Attempt> for AttemptView {
             request: attempt.request.map(RequestView::from),
             answer: outcome.answer,
             plugin_digest: attempt.plugin_digest,
-            fuel_used: attempt.fuel_used,
+            fuel_used: attempt.figures.fuel_used,
+            figures: attempt.figures.into(),
             logs: attempt.logs.into_iter().map(LogView::from).collect(),
         }
+    }
+}
+
+/// What a transform used, against what it might. All 0 but for the time where no plugin ran.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Figures)]
+pub(super) struct FiguresView {
+    /// The fuel that the plugin used: the same on every machine and at every attempt.
+    fuel_used: u64,
+    /// The fuel that it had, which follows from the size of its events and configuration.
+    fuel_max: u64,
+    /// The most that its memories took together.
+    memory_bytes: u64,
+    /// What they might take.
+    memory_bytes_max: u64,
+    /// Microseconds that the whole transform took.
+    transform_us: u64,
+}
+
+impl From<Figures> for FiguresView {
+    fn from(figures: Figures) -> Self {
+        let Figures { fuel_used, fuel_max, memory_bytes, memory_bytes_max, transform_us } = figures;
+        Self { fuel_used, fuel_max, memory_bytes, memory_bytes_max, transform_us }
     }
 }
 

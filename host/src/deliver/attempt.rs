@@ -74,7 +74,7 @@ async fn make(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result<A
     let subscription = &live.subscription;
     let started_at = host.clock.now();
     let number = delivery.attempts + 1;
-    let Transformed { result, logs, fuel_used, took_us } = shape(host, live, delivery, number).await?;
+    let Transformed { result, logs, figures } = shape(host, live, delivery, number).await?;
     let (request, outcome, send_us) = match result {
         Ok(Shaped::Deliver(request)) => {
             let (sent, answer) =
@@ -89,12 +89,11 @@ async fn make(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result<A
         number,
         due_at: delivery.due_at,
         started_at,
-        transform_us: took_us,
         send_us,
         request,
         outcome,
         plugin_digest: subscription.plugin.as_ref().map(|plugin| plugin.digest),
-        fuel_used,
+        figures,
         logs,
     })
 }

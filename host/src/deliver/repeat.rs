@@ -5,7 +5,7 @@ use url::Url;
 
 use super::attempt::{judge, signed_and_sent, timeout};
 use crate::Host;
-use crate::model::{Attempt, Delivery, Outcome, SentRequest, Subscription};
+use crate::model::{Attempt, Delivery, Figures, Outcome, SentRequest, Subscription};
 use crate::registry::Live;
 use crate::transform::request;
 use crate::transform::seal::MASK;
@@ -44,12 +44,11 @@ pub(super) async fn repeat(host: &Host, live: &Live, delivery: &Delivery) -> any
         number,
         due_at: delivery.due_at,
         started_at,
-        transform_us: 0,
         send_us,
         request,
         outcome,
         plugin_digest,
-        fuel_used: 0,
+        figures: Figures::default(),
         logs: Vec::new(),
     })
 }

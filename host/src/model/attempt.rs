@@ -64,6 +64,21 @@ pub struct PluginFault {
     pub retry: bool,
 }
 
+/// What a transform used, against what it might. All zero but for the time where no plugin ran.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// The fuel that the plugin used: the same on every machine.
+    pub fuel_used: u64,
+    /// The fuel that it had, which follows from its input's size.
+    pub fuel_max: u64,
+    /// The most that the instance's memories took together, in bytes.
+    pub memory_bytes: u64,
+    /// What they might take.
+    pub memory_bytes_max: u64,
+    /// How long the whole transform took, in microseconds.
+    pub transform_us: u64,
+}
+
 /// How sending failed. The receiver's fault or the network's, never the host's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -145,8 +160,6 @@ pub struct Attempt {
     pub due_at: Timestamp,
     /// When it began.
     pub started_at: Timestamp,
-    /// How long the transform took.
-    pub transform_us: u64,
     /// How long sending took, until the answer was read.
     pub send_us: u64,
     /// The request as sent, if it came that far.
@@ -155,8 +168,8 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// The plugin that shaped it; none for the default shapes.
     pub plugin_digest: Option<Digest>,
-    /// The fuel that the plugin used; 0 without one.
-    pub fuel_used: u64,
+    /// What the transform used.
+    pub figures: Figures,
     /// What the plugin logged.
     pub logs: Vec<LogLine>,
 }

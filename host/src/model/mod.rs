@@ -22,7 +22,8 @@ mod success;
 mod template;
 
 pub use attempt::{
-    Answer, Attempt, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SendFault, SendFaultCode, SentRequest,
+    Answer, Attempt, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SendFault, SendFaultCode,
+    SentRequest,
 };
 pub use delivery::{Delivery, DeliveryState};
 pub use event::{Event, EventId, EventType};

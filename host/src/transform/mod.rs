@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use crate::config::PluginConfig;
-use crate::model::{Delivery, Event, LogLine, PluginFault, Request, Subscription};
+use crate::model::{Delivery, Event, Figures, LogLine, PluginFault, Request, Subscription};
 
 pub use engine::{Engine, EngineError, Prepared};
 use request::About;
@@ -55,10 +55,8 @@ pub struct Transformed {
     pub result: Result<Shaped, PluginFault>,
     /// What the plugin logged, whatever came of it.
     pub logs: Vec<LogLine>,
-    /// The fuel it used.
-    pub fuel_used: u64,
-    /// How long all of it took.
-    pub took_us: u64,
+    /// What it used; the time is that of all of it, the plugin's part and the host's.
+    pub figures: Figures,
 }
 
 /// What a transform decides.
@@ -84,13 +82,13 @@ pub async fn transform(
     let selected: Result<Vec<_>, _> =
         input.delivery.events().map(|event| Ok((&**event, input.selector.apply(&event.data)?))).collect();
     let mut sealed = Vec::new();
-    let (drafted, logs, fuel_used) = match (selected, plugin) {
-        (Err(fault), _) => (Err(fault), Vec::new(), 0),
-        (Ok(events), None) => (shape_of(&events, limits, input.subscription), Vec::new(), 0),
+    let (drafted, logs, mut figures) = match (selected, plugin) {
+        (Err(fault), _) => (Err(fault), Vec::new(), Figures::default()),
+        (Ok(events), None) => (shape_of(&events, limits, input.subscription), Vec::new(), Figures::default()),
         (Ok(events), Some(plugin)) => {
             let run = run(engine, plugin, input, &events).await?;
             sealed = run.sealed;
-            (run.result, run.logs, run.fuel_used)
+            (run.result, run.logs, run.figures)
         }
     };
     let result = drafted.and_then(|drafted| match drafted {
@@ -101,8 +99,8 @@ pub async fn transform(
         }
         engine::Shaped::Skip(reason) => Ok(Shaped::Skip(reason)),
     });
-    let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Ok(Transformed { result, logs, fuel_used, took_us })
+    figures.transform_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Ok(Transformed { result, logs, figures })
 }
 
 type Selected<'a> = (&'a Event, Cow<'a, RawValue>);

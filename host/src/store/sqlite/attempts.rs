@@ -5,32 +5,33 @@ use rusqlite::{Connection, Row, params};
 
 use super::super::StoreError;
 use super::row::{Columns as _, corrupt, count, json, micros, name};
-use crate::model::{Answer, Attempt, DeliveryId, Digest, Outcome, PluginFault, SendFault, SentRequest};
+use crate::model::{Answer, Attempt, DeliveryId, Digest, Figures, Outcome, PluginFault, SendFault, SentRequest};
 
 const INSERT: &str = "
     INSERT INTO attempts (
         delivery, number, due_at, started_at, transform_us, send_us, plugin_digest, fuel_used, logs,
         request_method, request_url, request_headers, request_body,
         outcome, code, message, retry, answer_status, answer_headers, answer_body, answer_truncated, request_sealed,
-        request_signature_headers
+        request_signature_headers, fuel_max, memory_bytes, memory_bytes_max
     ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-        ?23)";
+        ?23, ?24, ?25, ?26)";
 
 pub(super) const OF_DELIVERY: &str = "SELECT * FROM attempts WHERE delivery = ?1 ORDER BY number";
 
 /// Writes an attempt.
 pub(super) fn insert(db: &Connection, attempt: &Attempt) -> Result<(), StoreError> {
     let request = attempt.request.as_ref();
+    let figures = &attempt.figures;
     let OutcomeColumns { code, message, retry, answer } = columns(&attempt.outcome);
     db.prepare_cached(INSERT)?.execute(params![
         attempt.delivery_id.to_string(),
         attempt.number,
         micros(attempt.due_at),
         micros(attempt.started_at),
-        count(attempt.transform_us),
+        count(figures.transform_us),
         count(attempt.send_us),
         attempt.plugin_digest.as_ref().map(Digest::as_bytes),
-        count(attempt.fuel_used),
+        count(figures.fuel_used),
         (!attempt.logs.is_empty()).then(|| json(&attempt.logs)),
         request.map(|request| &request.method),
         request.map(|request| &request.url),
@@ -46,6 +47,9 @@ pub(super) fn insert(db: &Connection, attempt: &Attempt) -> Result<(), StoreErro
         answer.map(|answer| answer.truncated),
         request.filter(|request| !request.sealed.is_empty()).map(|request| json(&request.sealed)),
         request.map_or(0, |request| request.signature_headers),
+        count(figures.fuel_max),
+        count(figures.memory_bytes),
+        count(figures.memory_bytes_max),
     ])?;
     Ok(())
 }
@@ -89,13 +93,22 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         number: row.value("number")?,
         due_at: row.time("due_at")?,
         started_at: row.time("started_at")?,
-        transform_us: row.count("transform_us")?,
         send_us: row.count("send_us")?,
         request: request(row)?,
         outcome: outcome(row)?,
         plugin_digest: row.value::<Option<[u8; 32]>>("plugin_digest")?.map(Digest::from),
-        fuel_used: row.count("fuel_used")?,
+        figures: figures(row)?,
         logs: row.json_if_any("logs")?.unwrap_or_default(),
+    })
+}
+
+fn figures(row: &Row<'_>) -> rusqlite::Result<Figures> {
+    Ok(Figures {
+        fuel_used: row.count("fuel_used")?,
+        fuel_max: row.count("fuel_max")?,
+        memory_bytes: row.count("memory_bytes")?,
+        memory_bytes_max: row.count("memory_bytes_max")?,
+        transform_us: row.count("transform_us")?,
     })
 }
 

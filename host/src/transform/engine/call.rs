@@ -8,7 +8,7 @@ use wasmtime::component::Instance;
 
 use super::state::State;
 use super::{Engine, EngineError, Input, Prepared, Transformed, fault, limits};
-use crate::model::{LogLine, PluginFault, PluginFaultCode, Sealed};
+use crate::model::{Figures, LogLine, PluginFault, PluginFaultCode, Sealed};
 
 /// Resources that one instance holds at once; WASI's streams are the only ones that there are.
 const HANDLES_MAX: usize = 1_000;
@@ -29,8 +29,8 @@ pub(super) struct Call {
 pub(super) struct Ended {
     pub(super) logs: Vec<LogLine>,
     pub(super) sealed: Vec<Sealed>,
-    pub(super) fuel_used: u64,
-    pub(super) took: Duration,
+    /// The time is the call's alone.
+    pub(super) figures: Figures,
 }
 
 impl Engine {
@@ -48,10 +48,9 @@ impl Engine {
         let (result, ended) = called.await?;
         let started = Instant::now();
         let result = result.and_then(|given| given.check(&self.0.limits));
-        let took = ended.took + started.elapsed();
-        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let Ended { logs, sealed, fuel_used, .. } = ended;
-        Ok(Transformed { result, logs, sealed, fuel_used, took_us })
+        let Ended { logs, sealed, mut figures } = ended;
+        figures.transform_us = figures.transform_us.saturating_add(micros(started.elapsed()));
+        Ok(Transformed { result, logs, sealed, figures })
     }
 
     /// Makes an instance, calls one of its functions and takes the instance away, within all limits.
@@ -80,9 +79,16 @@ impl Engine {
             Err(_) => Err(self.timed_out()),
         };
         let fuel_used = fuel - store.get_fuel().unwrap_or(0).min(fuel);
-        let State { logs, secrets, .. } = store.into_data();
+        let State { logs, secrets, limiter, .. } = store.into_data();
         let (logs, sealed) = (logs.finish(), secrets.finish());
-        Ok((result, Ended { logs, sealed, fuel_used, took: started.elapsed() }))
+        let figures = Figures {
+            fuel_used,
+            fuel_max: fuel,
+            memory_bytes: limiter.memory_bytes() as u64,
+            memory_bytes_max: limits.memory_bytes_max as u64,
+            transform_us: micros(started.elapsed()),
+        };
+        Ok((result, Ended { logs, sealed, figures }))
     }
 
     fn store(&self, call: Call, fuel: u64) -> Result<Store<State>, EngineError> {
@@ -102,4 +108,8 @@ impl Engine {
         let message = format!("took longer than {} ms", self.0.limits.wall_clock_ms_max);
         PluginFault { code: PluginFaultCode::TimedOut, message, retry: true }
     }
+}
+
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
 }

@@ -72,6 +72,11 @@ impl Limiter {
             instances: limits.instances_max,
         }
     }
+
+    /// The most that all memories took together: memories do not shrink.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.memory_max - self.memory_left
+    }
 }
 
 impl ResourceLimiter for Limiter {

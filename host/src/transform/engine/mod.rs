@@ -41,7 +41,7 @@ use self::bindings::v1;
 use self::state::State;
 use crate::config::PluginConfig;
 use crate::model::{
-    DeliveryId, Digest, Draft, Event, LogLine, PluginFault, PluginName, PluginVersion, Sealed, Subscription,
+    DeliveryId, Digest, Draft, Event, Figures, LogLine, PluginFault, PluginName, PluginVersion, Sealed, Subscription,
 };
 
 pub use self::anatomy::Anatomy;
@@ -144,10 +144,8 @@ pub struct Transformed {
     pub logs: Vec<LogLine>,
     /// What the placeholders stand for that it got, each name once, whatever became of it.
     pub sealed: Vec<Sealed>,
-    /// The fuel that it used.
-    pub fuel_used: u64,
-    /// How long it took, without waiting for its turn.
-    pub took_us: u64,
+    /// What it used; the time is without waiting for its turn.
+    pub figures: Figures,
 }
 
 /// What a plugin decides.
