@@ -3,6 +3,7 @@
 
 mod address;
 mod api;
+mod authors;
 mod batching;
 mod breakcold;
 mod crash;

@@ -83,6 +83,16 @@ impl Case {
         Ok(cases)
     }
 
+    /// The one that a delivery's file is of.
+    ///
+    /// # Errors
+    /// If the file's name does not end in `.delivery.json`.
+    pub fn of(delivery_file: &Path) -> anyhow::Result<Self> {
+        let name = delivery_file.to_str().and_then(|name| name.strip_suffix(".delivery.json"));
+        let name = name.with_context(|| format!("{} is no CASE.delivery.json", delivery_file.display()))?;
+        Ok(Self(name.into()))
+    }
+
     /// Its name.
     pub fn name(&self) -> String {
         self.0.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
@@ -182,13 +192,8 @@ fn event(posted: &Posted) -> anyhow::Result<Event> {
 
 fn subscription(asked: &Asked) -> anyhow::Result<Subscription> {
     let url = Url::parse("https://receiver.example/")?;
-    let mut subscription = Subscription::new(
-        SpaceId::parse("acme")?,
-        &asked.name,
-        url,
-        vec![Pattern::All],
-        jiff::Timestamp::UNIX_EPOCH,
-    );
+    let mut subscription =
+        Subscription::new(SpaceId::parse("acme")?, &asked.name, url, vec![Pattern::All], jiff::Timestamp::UNIX_EPOCH);
     subscription.id = SUBSCRIPTION_ID.parse()?;
     subscription.content_type = asked.content_type;
     Ok(subscription)

@@ -38,7 +38,7 @@ pub struct TestHost {
 /// One engine for all tests: its cache of compiled plugins outlives them.
 fn engine(config: &Config) -> Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hookmill").join("compiled");
     let new = || Engine::new(&config.plugin, &cache, BINARY.into()).unwrap();
     ENGINE.get_or_init(new).clone()
 }

@@ -65,7 +65,7 @@ pub struct PluginFault {
 }
 
 /// What a transform used, against what it might. All zero but for the time where no plugin ran.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
     /// The fuel that the plugin used: the same on every machine.
     pub fuel_used: u64,

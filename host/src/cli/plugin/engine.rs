@@ -12,9 +12,14 @@ use crate::transform::engine::{Engine, InspectError, Inspected, Prepared};
 
 /// An engine under a host's default limits, which keeps what it compiles in the user's cache.
 pub(super) fn engine() -> anyhow::Result<Engine> {
+    engine_in(&cache())
+}
+
+/// The same, with another cache.
+pub(super) fn engine_in(cache: &Path) -> anyhow::Result<Engine> {
     let program = std::env::current_exe().context("finding the program itself, which compiles plugins")?;
     let limits = PluginConfig { transforms_max: 2, ..PluginConfig::default() };
-    Ok(Engine::new(&limits, &cache(), program)?)
+    Ok(Engine::new(&limits, cache, program)?)
 }
 
 /// `$XDG_CACHE_HOME/hookmill`, or what stands for it (XDG Base Directory Specification).

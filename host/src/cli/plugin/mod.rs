@@ -1,5 +1,6 @@
 //! `hookmill plugin`: all that an author needs, from an empty folder to a plugin on a host. One file for each command.
 
+mod bench;
 mod build;
 mod engine;
 mod inspect;
@@ -50,6 +51,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Run a component on one event and print the request that would be sent
     Run(run::Args),
+    /// Measure what components cost
+    Bench(bench::Args),
     /// Send a component to a host
     Push(push::Args),
     /// List the plugins that a space can use
@@ -65,6 +68,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Test(args) => test::run(args, json).await,
         Command::Inspect(args) => inspect::run(&args, json).await,
         Command::Run(args) => run::run(&args, json).await,
+        Command::Bench(args) => bench::run(&args, json).await,
         Command::Push(args) => push::run(&args, json).await,
         Command::List(args) => list::run(&args, json).await,
     }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use include_dir::{Dir, DirEntry, include_dir};
 use serde_json::json;
 
-use super::project::Language;
+use super::project::{Language, MANIFEST};
 use super::style::{BOLD, DIM};
 use crate::model::PluginName;
 
@@ -62,6 +62,7 @@ pub(super) fn write(root: &Path, name: &PluginName, language: Language) -> anyho
     copy(template, template.path(), root, name)?;
     copy(golden, golden.path(), &root.join("golden"), name)?;
     copy(sdk(language), Path::new(""), &root.join("sdk"), name)?;
+    put(&root.join(MANIFEST), format!("language = \"{}\"\n", language.as_str()).as_bytes())?;
     put(&root.join("wit").join("plugin.wit"), WIT.as_bytes())
 }
 

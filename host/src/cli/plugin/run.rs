@@ -97,8 +97,7 @@ fn read<T: serde::de::DeserializeOwned>(file: &Path) -> anyhow::Result<T> {
 fn stand_in(args: &Args, posted: Posted) -> anyhow::Result<(Subscription, Delivery)> {
     let now = Timestamp::now();
     let space = SpaceId::parse("local")?;
-    let mut subscription =
-        Subscription::new(space.clone(), "plugin run", args.url.clone(), vec![Pattern::All], now);
+    let mut subscription = Subscription::new(space.clone(), "plugin run", args.url.clone(), vec![Pattern::All], now);
     subscription.content_type = args.content_type;
     let event = Event {
         space,
@@ -137,7 +136,7 @@ fn signed(made: &crate::model::Request, subscription: &Subscription, delivery: &
 }
 
 fn as_json(transformed: &Transformed, request: Option<&SentRequest>) -> Value {
-    let Transformed { result, logs, fuel_used, took_us } = transformed;
+    let Transformed { result, logs, figures } = transformed;
     let (skipped, fault) = match result {
         Ok(Shaped::Skip(reason)) => (Some(reason), None),
         Ok(Shaped::Deliver(_)) => (None, None),
@@ -146,8 +145,8 @@ fn as_json(transformed: &Transformed, request: Option<&SentRequest>) -> Value {
     let request = request.map(|SentRequest { method, url, headers, body, .. }| {
         json!({"method": method, "url": url, "headers": headers, "body": String::from_utf8_lossy(body)})
     });
-    json!({"request": request, "skipped": skipped, "plugin_fault": fault, "logs": logs, "fuel_used": fuel_used,
-        "transform_us": took_us})
+    json!({"request": request, "skipped": skipped, "plugin_fault": fault, "logs": logs,
+        "figures": figures})
 }
 
 /// The request to standard output as HTTP has it, all else beside it.
@@ -165,5 +164,5 @@ fn show(transformed: &Transformed, request: Option<&SentRequest>) {
     if let Ok(Shaped::Skip(reason)) = &transformed.result {
         anstream::println!("nothing would be sent: {reason}");
     }
-    anstream::eprintln!("{DIM}fuel {}, {} µs{DIM:#}", style::grouped(transformed.fuel_used), transformed.took_us);
+    anstream::eprintln!("{DIM}{}{DIM:#}", style::figures(&transformed.figures));
 }

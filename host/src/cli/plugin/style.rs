@@ -5,6 +5,8 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::model::Figures;
+
 /// All is well.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// Something is wrong.
@@ -55,4 +57,17 @@ pub(super) fn bytes(bytes: u64) -> String {
         1024..0x10_0000 => unit(1024, "KiB"),
         _ => unit(0x10_0000, "MiB"),
     }
+}
+
+/// What a transform cost, against what it may.
+pub(super) fn figures(figures: &Figures) -> String {
+    let Figures { fuel_used, fuel_max, memory_bytes, memory_bytes_max, transform_us } = *figures;
+    format!(
+        "fuel {} of {}, memory {} of {}, {} µs",
+        grouped(fuel_used),
+        grouped(fuel_max),
+        bytes(memory_bytes),
+        bytes(memory_bytes_max),
+        grouped(transform_us)
+    )
 }

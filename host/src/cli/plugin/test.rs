@@ -114,7 +114,7 @@ impl Report {
             Verdict::Different => (BAD, "differs"),
             Verdict::Written => (GOOD, "written"),
         };
-        let figures = figures(&self.transformed);
+        let figures = style::figures(&self.transformed.figures);
         anstream::println!("{style}{word:<8}{style:#}{:<32} {DIM}{figures}{DIM:#}", self.case.name());
         if self.verdict == Verdict::Different {
             self.show_difference();
@@ -148,15 +148,10 @@ impl Report {
             Verdict::Different => "different",
             Verdict::Written => "written",
         };
-        let Transformed { logs, fuel_used, took_us, .. } = &self.transformed;
+        let Transformed { logs, figures, .. } = &self.transformed;
         json!({
             "case": self.case.name(), "verdict": verdict, "golden": self.golden, "made": self.made, "logs": logs,
-            "fuel_used": fuel_used, "transform_us": took_us,
+            "figures": figures,
         })
     }
-}
-
-/// What a transform cost, against what it may.
-fn figures(transformed: &Transformed) -> String {
-    format!("fuel {}, {} µs", style::grouped(transformed.fuel_used), transformed.took_us)
 }

@@ -16,7 +16,7 @@ const WORLD: &str = "plugin";
 pub(super) fn build(project: &Project, file: &Path) -> anyhow::Result<()> {
     match project.language {
         Language::Rust => rust(project, file),
-        Language::Javascript => javascript(project, &project.root.join("src/plugin.js"), file),
+        Language::Javascript => javascript(project, "src/component.js", file),
         Language::Typescript => typescript(project, file),
         Language::Python => python(project, file),
         Language::C => c(project, file),
@@ -34,7 +34,8 @@ fn rust(project: &Project, file: &Path) -> anyhow::Result<()> {
         "cargo failed, see above; if it misses `core` or `std`: rustup target add wasm32-wasip2"
     );
     let built = String::from_utf8_lossy(&output.stdout).lines().filter_map(wasm_of).last();
-    let built = built.context("cargo made no component: Cargo.toml must have `crate-type = [\"cdylib\"]` under [lib]")?;
+    let built =
+        built.context("cargo made no component: Cargo.toml must have `crate-type = [\"cdylib\"]` under [lib]")?;
     std::fs::copy(&built, file).with_context(|| format!("copying {} to {}", built.display(), file.display()))?;
     Ok(())
 }
@@ -46,17 +47,17 @@ fn wasm_of(line: &str) -> Option<PathBuf> {
     files.iter().filter_map(Value::as_str).find(|file| file.ends_with(".wasm")).map(PathBuf::from)
 }
 
-fn javascript(project: &Project, source: &Path, file: &Path) -> anyhow::Result<()> {
+fn javascript(project: &Project, source: &str, file: &Path) -> anyhow::Result<()> {
     let mut qjs = Command::new(tool(project, &["componentize-qjs"], "run `npm install` in the project")?);
-    qjs.args(["--stub-wasi", "--sync", "--world", WORLD, "--wit"]).arg(project.root.join("wit"));
-    qjs.arg("--module-root").arg(&project.root).arg("--js").arg(source).arg("--output").arg(file);
+    qjs.args(["--wit", "wit", "--world", WORLD, "--js", source, "--module-root", "."]);
+    qjs.args(["--sync", "--stub-wasi", "--opt-size", "--output"]).arg(file);
     succeed(&mut qjs, project)
 }
 
 fn typescript(project: &Project, file: &Path) -> anyhow::Result<()> {
     let mut tsc = Command::new(tool(project, &["tsc"], "run `npm install` in the project")?);
     succeed(&mut tsc, project)?;
-    javascript(project, &project.root.join("build/src/plugin.js"), file)
+    javascript(project, "dist/component.js", file)
 }
 
 fn python(project: &Project, file: &Path) -> anyhow::Result<()> {
@@ -67,7 +68,8 @@ fn python(project: &Project, file: &Path) -> anyhow::Result<()> {
 }
 
 fn c(project: &Project, file: &Path) -> anyhow::Result<()> {
-    let hint = "run `apt-get install clang-16 lld-16 wasi-libc libclang-rt-16-dev-wasm32`, or what your system has of it";
+    let hint =
+        "run `apt-get install clang-16 lld-16 wasi-libc libclang-rt-16-dev-wasm32`, or what your system has of it";
     let module = file.with_extension("core.wasm");
     let mut clang = Command::new(tool(project, &["clang-16", "clang"], hint)?);
     clang.args(["--target=wasm32-wasi", "-mexec-model=reactor", "-O2", "-flto", "-Wall", "-Wextra"]);

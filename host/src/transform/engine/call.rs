@@ -53,6 +53,15 @@ impl Engine {
         Ok(Transformed { result, logs, sealed, figures })
     }
 
+    /// Makes an instance and takes it away, to measure what that costs.
+    ///
+    /// # Errors
+    /// If the host could not; what the plugin does wrong while it starts is no error.
+    pub async fn instantiate(&self, plugin: &Prepared) -> Result<(), EngineError> {
+        let call = Call { bytes: 0, now: Timestamp::UNIX_EPOCH, seed: String::new(), secrets: Vec::new() };
+        self.call(plugin, call, async |_, _| Ok(())).await.map(|_| ())
+    }
+
     /// Makes an instance, calls one of its functions and takes the instance away, within all limits.
     pub(super) async fn call<T>(
         &self,

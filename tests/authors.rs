@@ -1,0 +1,136 @@
+//! What an author does, scripted: from an empty folder to a delivery, in each language, with the real binary and the
+//! language's own toolchain.
+//!
+//! A language whose toolchain is not installed is left out, and said to be; under `CI=true` that is a failure.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::host::{BINARY, TestHost};
+use crate::support::receiver::{Receiver, Reply};
+
+/// What is posted, and what each language's example must make of it, byte for byte.
+const DATA: &str = r#"{"deal": {"name": "Za\u017c\u00f3\u0142\u0107", "value": 12.50, "id": 12345678901234567890},
+    "tags": ["new", {"a": []}], "10": true, "2": 1e400}"#;
+const FLAT: &str = r#""deal__name":"Zażółć","deal__value":12.50,"deal__id":12345678901234567890,"tags__0":"new","tags__1__a":null,"10":true,"2":1e400}"#;
+
+/// A language, and the tools without which it cannot be built.
+struct Language {
+    name: &'static str,
+    tools: &'static [&'static str],
+    files: &'static [&'static str],
+}
+
+const RUST: Language = Language { name: "rust", tools: &["cargo"], files: &[] };
+const JAVASCRIPT: Language = Language { name: "javascript", tools: &["componentize-qjs"], files: &[] };
+const TYPESCRIPT: Language = Language { name: "typescript", tools: &["componentize-qjs", "tsc"], files: &[] };
+const PYTHON: Language = Language { name: "python", tools: &["componentize-py"], files: &[] };
+const C: Language = Language { name: "c", tools: &["clang-16"], files: &["/usr/include/wasm32-wasi/stdlib.h"] };
+
+impl Language {
+    /// Whether it can be built here.
+    fn is_here(&self) -> bool {
+        let path = std::env::var_os("PATH").unwrap();
+        let on_path = |tool: &&str| std::env::split_paths(&path).any(|folder| folder.join(tool).is_file());
+        let missing: Vec<_> = self.tools.iter().filter(|tool| !on_path(tool)).collect();
+        let missing_files: Vec<_> = self.files.iter().filter(|file| !Path::new(file).is_file()).collect();
+        let here = missing.is_empty() && missing_files.is_empty();
+        if !here {
+            assert!(std::env::var_os("CI").is_none(), "{}: {missing:?} {missing_files:?} missing", self.name);
+            eprintln!("LEFT OUT: {} is not tested, since {missing:?} {missing_files:?} are not here", self.name);
+        }
+        here
+    }
+}
+
+/// Runs `hookmill plugin …` in a folder.
+fn plugin(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(BINARY);
+    command.arg("plugin").args(arguments).current_dir(folder);
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    // What is compiled outlives the tests, and nothing is downloaded.
+    command.env("XDG_CACHE_HOME", kept).env("CARGO_TARGET_DIR", kept.join("authors")).env("CARGO_NET_OFFLINE", "true");
+    command.output().unwrap()
+}
+
+/// The same, which must succeed; what it printed as JSON.
+fn plugin_json(folder: &Path, arguments: &[&str]) -> Value {
+    let output = plugin(folder, &[arguments, &["--json"]].concat());
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}\n{stdout}\n{stderr}");
+    serde_json::from_str(&stdout).unwrap()
+}
+
+/// A new project, built and tested.
+fn project(language: &Language) -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    plugin_json(dir.path(), &["new", "deals", "--lang", language.name]);
+    let project = dir.path().join("deals");
+    let built = plugin_json(&project, &["build"]);
+    assert!(built["size_bytes"].as_u64().unwrap() > 0);
+    let tested = plugin_json(&project, &["test"]);
+    let cases = tested["cases"].as_array().unwrap();
+    assert!(cases.len() >= 8, "{tested:#}");
+    for case in cases {
+        assert_eq!(case["verdict"], "same", "{case:#}");
+        assert!(case["figures"]["fuel_used"].as_u64().unwrap() > 0);
+    }
+    (dir, project)
+}
+
+async fn from_an_empty_folder_to_a_delivery(language: &Language) {
+    if !language.is_here() {
+        return;
+    }
+    let (_dir, project) = project(language);
+    let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
+    receiver.otherwise(Reply::status(200));
+    let remote = ["--space", "acme", "--url", &host.base, "--key", &host.key];
+    let pushed = plugin_json(&project, &[&["push"][..], &remote].concat());
+    assert_eq!((&pushed["name"], &pushed["version"]), (&json!("deals"), &json!("0.1.0")));
+    let listed = plugin_json(&project, &[&["list"][..], &remote].concat());
+    assert!(listed["plugins"].as_array().unwrap().iter().any(|plugin| plugin["digest"] == pushed["digest"]));
+    let config = json!({"name": "deals", "config": {"source": "our crm"}});
+    let subscription = host.subscribe(&receiver.url("/hook"), json!({"plugin": config})).await;
+    assert_eq!(subscription["plugin"]["digest"], pushed["digest"]);
+    let event = host.post("deal.won", DATA).await;
+    host.deliver().await;
+    let [request] = &receiver.take(1).await[..] else { panic!("one request") };
+    let (id, at) = (event["id"].as_str().unwrap(), event["occurred_at"].as_str().unwrap());
+    let expected = format!(r#"{{"id":"{id}","type":"deal.won","occurred_at":"{at}",{FLAT}"#);
+    assert_eq!(request.text(), expected);
+    assert_eq!(request.header("x-source"), Some("our crm"));
+    let deliveries = host.ok(Method::GET, "/v1/spaces/acme/deliveries", Value::Null).await;
+    let path = format!("/v1/spaces/acme/deliveries/{}", deliveries["data"][0]["id"].as_str().unwrap());
+    let delivery = host.ok(Method::GET, &path, Value::Null).await;
+    assert_eq!(delivery["attempts"][0]["logs"][0]["message"], format!("deal {id}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_in_rust_goes_from_an_empty_folder_to_a_delivery() {
+    from_an_empty_folder_to_a_delivery(&RUST).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_in_javascript_goes_from_an_empty_folder_to_a_delivery() {
+    from_an_empty_folder_to_a_delivery(&JAVASCRIPT).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_in_typescript_goes_from_an_empty_folder_to_a_delivery() {
+    from_an_empty_folder_to_a_delivery(&TYPESCRIPT).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_in_python_goes_from_an_empty_folder_to_a_delivery() {
+    from_an_empty_folder_to_a_delivery(&PYTHON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_in_c_goes_from_an_empty_folder_to_a_delivery() {
+    from_an_empty_folder_to_a_delivery(&C).await;
+}
