@@ -178,6 +178,7 @@ pub fn record(claimed: &Delivery, outcome: Option<Outcome>, state: DeliveryState
         due_at: after(300),
         at: after(2),
         reason: Some("because".to_owned()),
+        setup: None,
         pause: None,
         pause_after: None,
         test: false,

@@ -185,13 +185,14 @@ pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationT
     served
 }
 
-/// Enters the plugins that come with the host, unless they are there.
+/// Enters the plugins that come with the host, unless they are there, and lets subscriptions follow them.
 ///
 /// # Errors
 /// If the store fails; a bundled plugin that the engine refuses is an error too.
 pub async fn install_bundled(host: &Host) -> anyhow::Result<()> {
     // All at once: on the first start each is compiled, and the engine keeps the number of compilers in bounds.
     futures::future::try_join_all(hookmill_bundled::PLUGINS.iter().map(|bundled| install(host, bundled))).await?;
+    accept::follow_plugins(host).await;
     Ok(())
 }
 

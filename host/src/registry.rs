@@ -228,9 +228,14 @@ impl Registry {
         contents.live.get(id).cloned()
     }
 
+    /// All subscriptions of which `wanted` is true.
+    pub fn all(&self, wanted: impl Fn(&Subscription) -> bool) -> Vec<Arc<Live>> {
+        self.read().live.values().filter(|live| wanted(&live.subscription)).cloned().collect()
+    }
+
     /// All subscriptions that keep what came of their deliveries for a time only.
     pub fn forgetful(&self) -> Vec<Arc<Live>> {
-        self.read().live.values().filter(|live| live.subscription.keep_days.is_some()).cloned().collect()
+        self.all(|subscription| subscription.keep_days.is_some())
     }
 
     // A panic elsewhere leaves whole entries behind: each is replaced in one step.

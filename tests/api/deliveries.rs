@@ -41,6 +41,7 @@ async fn record(api: &TestApi, request: Option<SentRequest>, outcome: Outcome, s
         due_at: now,
         at: now,
         reason: Some("because".to_owned()),
+        setup: None,
         pause: None,
         pause_after: None,
         test: false,

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 use hookmill::model::{
-    Digest, EventType, Key, KeyId, Plugin, PluginName, PluginRef, PluginVersion, Role, SpaceId, SubscriptionId,
+    Digest, EventType, Key, KeyId, OnFailure, Plugin, PluginName, PluginRef, PluginVersion, Role, SpaceId,
+    SubscriptionId,
 };
 use hookmill::store::{EventTypeEntry, Store};
 use serde_json::{Value, from_str};
@@ -83,6 +84,10 @@ async fn a_subscription_comes_back_whole_and_is_listed_by_id() {
         name: PluginName::parse("zapier").unwrap(),
         version: PluginVersion::parse("1.0.0").unwrap(),
         digest: Digest::of(b"z"),
+        follows: None,
+        held_back: None,
+        on_failure: OnFailure::Fail,
+        pause_after: None,
         config: from_str(r#"{"z":1e400,"a":12.50}"#).unwrap(),
     });
     for subscription in &all {

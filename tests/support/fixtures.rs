@@ -41,6 +41,7 @@ pub fn delivery(subscription: &Subscription, event: Event) -> Delivery {
         more: Vec::new(),
         test: false,
         exact: false,
+        setup: None,
         state: DeliveryState::Pending,
         attempts: 0,
         due_at: start(),

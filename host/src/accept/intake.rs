@@ -200,6 +200,7 @@ fn hand_over(host: &Host, new: NewEvent, rooms: Vec<Option<Room>>, claimed: &mut
             more: Vec::new(),
             test: delivery.test,
             exact: false,
+            setup: None,
             state: DeliveryState::Pending,
             attempts: 0,
             due_at: delivery.due_at,

@@ -8,6 +8,7 @@
 
 mod access;
 mod attempts;
+mod defaults;
 mod deliveries;
 mod event_types;
 mod events;
@@ -74,6 +75,14 @@ pub async fn router(host: Arc<Host>) -> Result<Router, StoreError> {
         .fallback(problem::route_unknown)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(Api { host, access }))
+}
+
+/// Lets subscriptions use the newest versions that they follow, when a host starts: the bundled plugins may have new ones.
+/// Who cannot be moved now is moved by the next upload or start.
+pub async fn follow_plugins(host: &Host) {
+    if let Err(problem) = plugins::follow_everywhere(host).await {
+        tracing::error!(?problem, "subscriptions do not follow their plugins' versions");
+    }
 }
 
 /// Runs what must not break off in the middle to its end, whether or not the caller waits for it.

@@ -41,6 +41,14 @@ pub(super) enum Code {
     SpaceExists,
     /// There is a plugin of this name and version, with another component.
     PluginVersionExists,
+    /// Subscriptions use the plugin's version, or deliveries are yet to be tried again with it.
+    PluginInUse,
+    /// The plugin comes with the host.
+    PluginBundled,
+    /// The version that this would go back to was deleted.
+    PluginDeleted,
+    /// The subscription had no other plugin before.
+    NoEarlierPlugin,
     /// The delivery is being sent at this moment.
     DeliveryInFlight,
     /// The delivery's state does not allow this.
@@ -86,6 +94,10 @@ impl Code {
             Self::EventConflict
             | Self::SpaceExists
             | Self::PluginVersionExists
+            | Self::PluginInUse
+            | Self::PluginBundled
+            | Self::PluginDeleted
+            | Self::NoEarlierPlugin
             | Self::DeliveryInFlight
             | Self::DeliveryState
             | Self::SubscriptionState
@@ -164,6 +176,11 @@ impl Problem {
     /// Whether it is of this kind.
     pub(super) fn is(&self, code: Code) -> bool {
         self.code == code
+    }
+
+    /// What is wrong, in words.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// The status that it is answered with.

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::repeat;
 use crate::model::{
-    Answer, Attempt, Delivery, DeliveryId, DeliveryState, Outcome, PluginRef, Request, SendFault, SentRequest,
+    Answer, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Outcome, Request, SendFault, SentRequest, Setup,
     Subscription, SubscriptionState,
 };
 use crate::registry::Live;
@@ -92,22 +92,32 @@ async fn make(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result<A
         send_us,
         request,
         outcome,
-        plugin_digest: subscription.plugin.as_ref().map(|plugin| plugin.digest),
+        plugin_digest: digest(live, delivery),
         figures,
         logs,
     })
 }
 
-/// Transforms as the subscription asks, with its plugin or without.
+/// Transforms with the code and the configuration that the delivery started with, or, at its first attempt, as its
+/// subscription asks: with its plugin or without.
 pub(super) async fn shape(host: &Host, live: &Live, delivery: &Delivery, number: u32) -> anyhow::Result<Transformed> {
     let subscription = &live.subscription;
-    let plugin = match &subscription.plugin {
-        Some(plugin) => Some(prepared(host, plugin).await?),
+    let config = delivery.setup.as_ref().map_or_else(|| live.plugin_config(), |setup| Some(setup.config.as_str()));
+    let plugin = match digest(live, delivery) {
+        Some(digest) => Some(prepared(host, digest).await?),
         None => None,
     };
-    let plugin = plugin.as_deref().zip(live.plugin_config()).map(|(prepared, config)| Plugin { prepared, config });
+    let plugin = plugin.as_deref().zip(config).map(|(prepared, config)| Plugin { prepared, config });
     let input = transform::Input { delivery, attempt: number, subscription, selector: live.selector() };
     Ok(transform::transform(&host.engine, &host.config.plugin, plugin, input).await?)
+}
+
+/// The component of the plugin that shapes the delivery, if one does.
+fn digest(live: &Live, delivery: &Delivery) -> Option<Digest> {
+    match &delivery.setup {
+        Some(setup) => setup.digest,
+        None => live.subscription.plugin.as_ref().map(|plugin| plugin.digest),
+    }
 }
 
 /// What a subscription allows its receiver.
@@ -144,17 +154,26 @@ pub(super) fn judge(subscription: &Subscription, answered: Result<Answer, SendFa
 }
 
 /// The plugin, from memory, from the cache on disk, or compiled from the store.
-async fn prepared(host: &Host, plugin: &PluginRef) -> anyhow::Result<Arc<Prepared>> {
-    if let Some(prepared) = host.engine.prepared(&plugin.digest) {
+async fn prepared(host: &Host, digest: Digest) -> anyhow::Result<Arc<Prepared>> {
+    if let Some(prepared) = host.engine.prepared(&digest) {
         return Ok(prepared);
     }
-    if let Some(prepared) = host.engine.load_cached(plugin.digest).await {
+    if let Some(prepared) = host.engine.load_cached(digest).await {
         return Ok(prepared);
     }
-    let component = host.store.component(plugin.digest).await?;
-    let component = component.with_context(|| format!("the store has no component {}", plugin.digest))?;
-    let prepared = host.engine.load(plugin.digest, component).await;
-    prepared.with_context(|| format!("loading plugin {} {}", plugin.name, plugin.version))
+    let component = host.store.component(digest).await?;
+    let component = component.with_context(|| format!("the store has no component {digest}"))?;
+    host.engine.load(digest, component).await.with_context(|| format!("loading the plugin {digest}"))
+}
+
+/// What the delivery keeps for its next attempt: what shaped the first, if that is told already, or if another is due.
+/// A delivery that succeeds at once keeps nothing.
+fn setup(live: &Live, delivery: &Delivery, next: DeliveryState) -> Option<Arc<Setup>> {
+    if delivery.setup.is_some() || delivery.exact || next != DeliveryState::Pending {
+        return delivery.setup.clone();
+    }
+    let digest = live.subscription.plugin.as_ref().map(|plugin| plugin.digest);
+    Some(Arc::new(Setup { digest, config: live.plugin_config().unwrap_or_default().to_owned() }))
 }
 
 /// Records the attempt and what follows from it.
@@ -184,6 +203,7 @@ async fn finish(
         due_at: next.due_at.unwrap_or(delivery.due_at),
         at: now,
         reason: next.reason,
+        setup: setup(live, delivery, next.state),
         // A test tells its sender what came of it, and nobody else.
         pause: next.pause.filter(|_| !delivery.test),
         pause_after: live.subscription.pause_after_failures,
@@ -241,6 +261,7 @@ async fn end_unsent(
         due_at: delivery.due_at,
         at: host.clock.now(),
         reason: Some(reason.to_owned()),
+        setup: delivery.setup.clone(),
         pause: None,
         pause_after: None,
         test: delivery.test,

@@ -118,6 +118,7 @@ fn test_delivery(subscription: &Subscription, id: DeliveryId, event: Event) -> D
         more: Vec::new(),
         test: true,
         exact: false,
+        setup: None,
         state: DeliveryState::Pending,
         attempts: 0,
         claimed_until: None,

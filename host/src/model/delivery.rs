@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DeliveryId, Event, SubscriptionId};
+use super::{DeliveryId, Event, Setup, SubscriptionId};
 
 /// Where a delivery stands.
 ///
@@ -91,6 +91,8 @@ pub struct Delivery {
     pub test: bool,
     /// Whether the next attempt sends what the last one sent, and transforms nothing.
     pub exact: bool,
+    /// What shapes its next attempt; none if that is its subscription's to say.
+    pub setup: Option<Arc<Setup>>,
     /// Where it stands.
     pub state: DeliveryState,
     /// Attempts made so far.

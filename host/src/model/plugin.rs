@@ -106,6 +106,11 @@ impl PluginVersion {
         version.map(Self).ok_or_else(|| Invalid::new("a version is a semantic version such as 1.4.0"))
     }
 
+    /// As the library of semantic versions has it.
+    pub(super) fn semver(&self) -> &semver::Version {
+        &self.0
+    }
+
     /// Whether it comes before a release, such as `2.0.0-rc.1`.
     pub fn is_prerelease(&self) -> bool {
         !self.0.pre.is_empty()
@@ -159,17 +164,4 @@ pub struct Plugin {
     pub size_bytes: u64,
     /// When it was uploaded.
     pub created_at: Timestamp,
-}
-
-/// The plugin that a subscription uses, with its configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PluginRef {
-    /// The plugin's name.
-    pub name: PluginName,
-    /// The version that the subscription was saved with.
-    pub version: PluginVersion,
-    /// That version's digest, which is what runs.
-    pub digest: Digest,
-    /// The configuration, a JSON value that the plugin's schema describes.
-    pub config: Value,
 }

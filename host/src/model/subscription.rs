@@ -59,6 +59,9 @@ pub struct Subscription {
     pub batch: Option<Batch>,
     /// What shapes the request; the default shapes if none.
     pub plugin: Option<PluginRef>,
+    /// What shaped it before, newest last: each entry is what a change of plugin replaced.
+    #[serde(default)]
+    pub plugin_history: Vec<PluginRef>,
     /// How requests are signed.
     #[serde(default)]
     pub signing: Signing,
@@ -160,6 +163,7 @@ impl Subscription {
             delay_s: 0,
             batch: None,
             plugin: None,
+            plugin_history: Vec::new(),
             signing: Signing::default(),
             secrets: vec![Secret::generate()],
             sealed_secrets: BTreeMap::new(),

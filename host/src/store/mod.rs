@@ -14,13 +14,15 @@
 
 mod sqlite;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
     Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, MailAddress, Notice,
-    NoticeStage, Pattern, PauseReason, Plugin, PluginName, Space, SpaceId, Subscription, SubscriptionId,
+    NoticeStage, Pattern, PauseReason, Plugin, PluginName, Setup, Space, SpaceId, Subscription, SubscriptionId,
 };
 
 pub use sqlite::{OpenError, Sqlite};
@@ -43,7 +45,7 @@ pub enum StoreError {
 #[derive(Clone, Debug)]
 pub struct NewEvent {
     /// The event.
-    pub event: std::sync::Arc<Event>,
+    pub event: Arc<Event>,
     /// Tells whether an event of the same id is the same: SHA-256 over type, data and, if given, the time.
     pub content_sha256: [u8; 32],
     /// One for each subscription that wants it.
@@ -120,6 +122,8 @@ pub struct Record {
     pub at: Timestamp,
     /// Why, in words.
     pub reason: Option<String>,
+    /// What shaped it, for the next attempt: kept with the delivery until it is final. None if nothing is kept.
+    pub setup: Option<Arc<Setup>>,
     /// Pause the subscription too.
     pub pause: Option<PauseReason>,
     /// Pause it if so many deliveries in a row have failed with this one.
@@ -167,6 +171,24 @@ pub enum Commanded {
     NothingSent,
     /// Its state (given here) does not allow it: cancelling what is final, retrying what is held.
     NotIn(DeliveryState),
+}
+
+/// Whether a plugin's version was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeletedPlugin {
+    /// It was, or there was none.
+    Done,
+    /// Deliveries are yet to be tried again with it.
+    InUse(WaitingDeliveries),
+}
+
+/// Deliveries that wait for something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WaitingDeliveries {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them, each with its subscription.
+    pub first: Vec<(DeliveryId, SubscriptionId)>,
 }
 
 /// What becomes of a notice.
@@ -325,6 +347,14 @@ pub trait Store: Send + Sync + 'static {
     /// All versions of the plugins that a space may use, its own and the bundled ones, by name, newest first; of one
     /// name if it is given.
     async fn plugins(&self, space: &SpaceId, name: Option<&PluginName>) -> Result<Vec<Plugin>, StoreError>;
+    /// Deletes a version of a space's own plugin, unless deliveries of the space are yet to be tried again with it, of
+    /// which up to `limit` are named. Its component goes too, if `with_component` and nothing else needs it.
+    async fn delete_plugin(
+        &self,
+        plugin: &Plugin,
+        with_component: bool,
+        limit: usize,
+    ) -> Result<DeletedPlugin, StoreError>;
     /// A component's bytes.
     async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError>;
 

@@ -2,6 +2,10 @@
 //!
 //! A space's own plugin hides a bundled one of the same name, with all its versions.
 
+mod delete;
+mod follow;
+mod versions;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -17,16 +21,22 @@ use super::access::{Manages, Reads};
 use super::extract::{self, PathParams, Query};
 use super::page::{Page, PageQuery};
 use super::problem::{Code, Problem};
-use super::{Api, schema};
+use super::{Api, schema, unbroken};
+use crate::Host;
 use crate::model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 use crate::transform::engine::InspectError;
+use versions::{hide_bundled, newest, own, usable};
+
+use follow::follow;
+pub(super) use follow::{catch_up, follow_everywhere};
+pub(super) use versions::{check_there, choose, configured};
 
 /// The paths of this resource.
 pub(super) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(upload_plugin, list_plugins))
         .routes(routes!(list_plugin_versions))
-        .routes(routes!(get_plugin))
+        .routes(routes!(get_plugin, delete::delete_plugin))
 }
 
 /// One version of a plugin.
@@ -68,7 +78,8 @@ impl From<Plugin> for PluginView {
 /// Uploads a plugin: a WebAssembly component that exports `hookmill:plugin/transformer`.
 ///
 /// Name and version are the component's own. A version never changes: another component under the same name and
-/// version is refused, the same one again is answered with 200.
+/// version is refused, the same one again is answered with 200. Subscriptions that follow a range of versions in which
+/// it is the newest use it when this is answered, if their configurations fit its schema.
 #[utoipa::path(post, path = "/v1/spaces/{space}/plugins", tag = "plugins",
     request_body(content = Vec<u8>, content_type = "application/wasm"),
     responses(
@@ -84,16 +95,21 @@ async fn upload_plugin(
     extract::media_type(request.headers(), &["application/wasm"])?;
     let component = extract::read(request, api.host.config.plugin.component_bytes_max, "a component").await?;
     let plugin = inspect(&api, &space, component.clone()).await?;
-    let had = own(&api, &space, &plugin.name).await?.into_iter().find(|had| had.version == plugin.version);
-    if !api.host.store.put_plugin(&plugin, component).await? {
-        let Plugin { name, version, .. } = plugin;
+    let (is_new, plugin) = unbroken(async move { install(&api.host, plugin, component).await }).await?;
+    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(plugin.into())))
+}
+
+/// Keeps a version of a plugin, and lets those follow it who follow its name. Whether it is new, and how it is kept.
+async fn install(host: &Host, plugin: Plugin, component: Bytes) -> Result<(bool, Plugin), Problem> {
+    let Plugin { space: Some(space), name, version, .. } = &plugin else { unreachable!("a space uploaded it") };
+    let had = own(&*host.store, space, name).await?.into_iter().find(|had| had.version == *version);
+    if !host.store.put_plugin(&plugin, component).await? {
         let detail = format!("there is a plugin {name} {version} with another component: raise its version");
         return Err(Problem::new(Code::PluginVersionExists, detail));
     }
-    match had {
-        Some(had) => Ok((StatusCode::OK, Json(had.into()))),
-        None => Ok((StatusCode::CREATED, Json(plugin.into()))),
-    }
+    // Though it was there already: whoever uploaded it may not have come so far.
+    follow(host, space, name).await?;
+    Ok((had.is_none(), had.unwrap_or(plugin)))
 }
 
 /// Asks a component what it is.
@@ -122,53 +138,6 @@ fn refused(why: &dyn std::fmt::Display) -> Problem {
     Problem::new(Code::PluginRefused, format!("the component is refused: {why}"))
 }
 
-/// The versions of a plugin that the space has itself.
-async fn own(api: &Api, space: &SpaceId, name: &PluginName) -> Result<Vec<Plugin>, Problem> {
-    let mut found = api.host.store.plugins(space, Some(name)).await?;
-    found.retain(|plugin| plugin.space.is_some());
-    Ok(found)
-}
-
-/// The versions of one plugin that a space can use, newest first: its own, or else the bundled ones.
-async fn versions(api: &Api, space: &SpaceId, name: &PluginName) -> Result<Vec<Plugin>, Problem> {
-    let mut found = api.host.store.plugins(space, Some(name)).await?;
-    hide_bundled(&mut found);
-    Ok(found)
-}
-
-fn hide_bundled(plugins: &mut Vec<Plugin>) {
-    let own: Vec<_> =
-        plugins.iter().filter(|plugin| plugin.space.is_some()).map(|plugin| plugin.name.clone()).collect();
-    plugins.retain(|plugin| plugin.space.is_some() || !own.contains(&plugin.name));
-    plugins.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| b.version.cmp(&a.version)));
-}
-
-/// The newest of `versions` (newest first) that is no pre-release; the newest pre-release if there is no other.
-fn newest(versions: &[Plugin]) -> Option<&Plugin> {
-    versions.iter().find(|plugin| !plugin.version.is_prerelease()).or_else(|| versions.first())
-}
-
-/// The plugin that a subscription of this space asks for.
-pub(super) async fn choose(
-    api: &Api,
-    space: &SpaceId,
-    name: &PluginName,
-    version: Option<&PluginVersion>,
-) -> Result<Plugin, Problem> {
-    let versions = versions(api, space, name).await?;
-    let chosen = match version {
-        Some(version) => versions.iter().find(|plugin| plugin.version == *version),
-        None => newest(&versions),
-    };
-    chosen.cloned().ok_or_else(|| {
-        if versions.is_empty() {
-            return Problem::field("/plugin/name", format!("there is no plugin `{name}`"));
-        }
-        let have: Vec<_> = versions.iter().take(10).map(|plugin| plugin.version.to_string()).collect();
-        Problem::field("/plugin/version", format!("there is no such version of `{name}`: {}", have.join(", ")))
-    })
-}
-
 /// Lists the plugins that the space can use by name, each in its newest version.
 #[utoipa::path(get, path = "/v1/spaces/{space}/plugins", tag = "plugins", params(PageQuery),
     responses((status = 200, body = Page<PluginView>)))]
@@ -193,7 +162,7 @@ async fn list_plugin_versions(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<PluginView>>, Problem> {
     let name = params.get("plugin")?;
-    let versions = versions(&api, &space, &name).await?;
+    let versions = usable(&*api.host.store, &space, &name).await?;
     if versions.is_empty() {
         return Err(Problem::not_found("plugin", name));
     }
@@ -209,7 +178,7 @@ async fn get_plugin(
     params: PathParams,
 ) -> Result<Json<PluginView>, Problem> {
     let (name, version): (PluginName, PluginVersion) = (params.get("plugin")?, params.get("version")?);
-    let found = versions(&api, &space, &name).await?.into_iter().find(|plugin| plugin.version == version);
+    let found = usable(&*api.host.store, &space, &name).await?.into_iter().find(|plugin| plugin.version == version);
     let plugin = found.ok_or_else(|| Problem::not_found("plugin", format!("{name} {version}")))?;
     Ok(Json(plugin.into()))
 }

@@ -109,7 +109,7 @@ pub(super) async fn ask(api: &Api, subscription: &Subscription, handshake: &Hand
 /// The subscription as it is now, if it is as it was when its endpoint was asked. The caller holds `changing`.
 pub(super) async fn check_unchanged(api: &Api, asked: &Subscription) -> Result<Subscription, Problem> {
     let (now, _) = find(api, &asked.space, asked.id).await?;
-    if (now.state, now.updated_at) == (asked.state, asked.updated_at) {
+    if (now.state, now.updated_at, &now.plugin) == (asked.state, asked.updated_at, &asked.plugin) {
         return Ok(now);
     }
     let detail = "the subscription was changed while its endpoint was asked: ask for this again";

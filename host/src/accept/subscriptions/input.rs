@@ -12,8 +12,9 @@ use utoipa::ToSchema;
 use super::super::number::Whole;
 use super::super::problem::{Code, Problem};
 use super::super::{Api, check_description, check_name};
-use super::parts::{FieldsInput, HandshakeInput, HeaderInput, PluginInput, RetryInput};
-use super::{document, parts, rules};
+use super::parts::{FieldsInput, HandshakeInput, HeaderInput, RetryInput};
+use super::plugin::PluginInput;
+use super::{document, parts, plugin, rules};
 use crate::delay::DELAY_S_MAX;
 use crate::matching::Condition;
 use crate::model::{
@@ -166,7 +167,8 @@ impl SubscriptionInput {
             (Some(NewState::Active) | None, Some(_)) => SubscriptionState::Verifying,
         };
         let state = old.map_or(new_state, |old| old.state);
-        Ok(Subscription {
+        let plugin = plugin::chosen(api, space, self.plugin, old).await?;
+        let mut checked = Subscription {
             id: old.map_or_else(|| SubscriptionId::new(now), |old| old.id),
             space: space.clone(),
             name,
@@ -184,7 +186,8 @@ impl SubscriptionInput {
             query: rules::query(self.query.unwrap_or_default())?,
             delay_s: self.delay_s.map_or(0, |delay| delay.0),
             batch: rules::batch(self.batch)?,
-            plugin: parts::plugin(api, space, self.plugin, old).await?,
+            plugin: old.and_then(|old| old.plugin.clone()),
+            plugin_history: old.map(|old| old.plugin_history.clone()).unwrap_or_default(),
             secrets: rules::secrets(&signing, self.secret, old)?,
             signing,
             sealed_secrets: rules::sealed_secrets(self.sealed_secrets.unwrap_or_default(), old)?,
@@ -204,7 +207,9 @@ impl SubscriptionInput {
             handshake_report: old.and_then(|old| old.handshake_report.clone()),
             created_at: old.map_or(now, |old| old.created_at),
             updated_at: now,
-        })
+        };
+        checked.set_plugin(plugin);
+        Ok(checked)
     }
 }
 

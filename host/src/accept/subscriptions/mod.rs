@@ -12,6 +12,8 @@ mod document;
 mod input;
 mod merge;
 mod parts;
+mod plugin;
+mod rollback;
 mod rules;
 mod secrets;
 mod test;
@@ -29,7 +31,7 @@ use super::access::{Manages, Reads};
 use super::extract::{JsonMembers, Patch, PathParams, Query};
 use super::page::{self, Page, PageQuery};
 use super::problem::{Code, Problem};
-use super::{Api, json, unbroken};
+use super::{Api, json, plugins, unbroken};
 use crate::model::{PauseReason, SpaceId, Subscription, SubscriptionId, SubscriptionState};
 use crate::store::Activity;
 use crate::{profile, registry};
@@ -47,6 +49,7 @@ pub(super) fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(pause_subscription))
         .merge(activation::paths())
         .merge(diagnose::paths())
+        .merge(rollback::paths())
         .merge(secrets::paths())
         .merge(test::paths())
 }
@@ -93,9 +96,13 @@ async fn create_subscription(
         {
             let _changing = api.host.registry.changing().await;
             conflict::check(&api.host.registry, &new, allow_identical)?;
+            plugins::check_there(&api, &new, None).await?;
             save(&api, &new).await?;
         }
         let (space, id) = (new.space.clone(), new.id);
+        // A version may have come after the plugin was chosen, whose uploader did not see this subscription.
+        plugins::catch_up(&api.host, id).await?;
+        let (new, _) = find(&api, &space, id).await?;
         if let Err(problem) = activation::verify(&api, new).await {
             // It stands all the same: what it is now tells the caller more than why it is not active.
             tracing::warn!(subscription.id = %id, problem = ?problem, "a new subscription was not activated");
@@ -179,19 +186,17 @@ async fn change_subscription(
         ));
     }
     unbroken(async move {
-        let (new, activity) = changed(&api, &space, id, patch).await?;
+        changed(&api, &space, id, patch).await?;
+        // As on creation.
+        plugins::catch_up(&api.host, id).await?;
+        let (new, activity) = find(&api, &space, id).await?;
         Ok(Json(SubscriptionView::of(new, activity)))
     })
     .await
 }
 
 /// Merges a change and saves it, anew if somebody else changes the subscription meanwhile.
-async fn changed(
-    api: &Api,
-    space: &SpaceId,
-    id: SubscriptionId,
-    patch: Map<String, Value>,
-) -> Result<(Subscription, Activity), Problem> {
+async fn changed(api: &Api, space: &SpaceId, id: SubscriptionId, patch: Map<String, Value>) -> Result<(), Problem> {
     let mut tries = 1;
     loop {
         match try_change(api, space, id, patch.clone()).await {
@@ -204,12 +209,7 @@ async fn changed(
 /// Merges a change, checks it and asks the endpoint if need be, all without holding up others, and saves it if the
 /// subscription is still as it was. An active one that asks for a handshake moves to another URL only if the endpoint
 /// there passes; else nothing is changed.
-async fn try_change(
-    api: &Api,
-    space: &SpaceId,
-    id: SubscriptionId,
-    patch: Map<String, Value>,
-) -> Result<(Subscription, Activity), Problem> {
+async fn try_change(api: &Api, space: &SpaceId, id: SubscriptionId, patch: Map<String, Value>) -> Result<(), Problem> {
     let (old, activity) = find(api, space, id).await?;
     let mut new = merged(api, &old, activity, patch).await?;
     let moves = new.state == SubscriptionState::Active && new.url != old.url;
@@ -221,8 +221,8 @@ async fn try_change(
     // One that was identical with another before may stay so.
     let allow_identical = registry::identical(&old, &new);
     conflict::check(&api.host.registry, &new, allow_identical)?;
-    save(api, &new).await?;
-    Ok((new, activity))
+    plugins::check_there(api, &new, Some(&old)).await?;
+    save(api, &new).await
 }
 
 async fn merged(

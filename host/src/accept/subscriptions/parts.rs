@@ -1,17 +1,12 @@
 //! The parts of a subscription that callers write otherwise than they are kept, and what is right in them.
 
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::super::number::Whole;
 use super::super::problem::Problem;
-use super::super::{Api, plugins, schema};
 use super::input::missing;
-use crate::model::{
-    CustomHeader, FieldSelection, Handshake, HandshakeKind, PluginName, PluginRef, PluginVersion, RetryPolicy, SpaceId,
-    Subscription, SuccessCodes,
-};
+use crate::model::{CustomHeader, FieldSelection, Handshake, HandshakeKind, RetryPolicy, Subscription, SuccessCodes};
 use crate::transform::request::{check_header_name, check_header_value};
 use crate::transform::seal::MASK;
 use crate::transform::select::Selector;
@@ -20,8 +15,6 @@ use crate::transform::select::Selector;
 const RETRY_S_MAX: u32 = 7 * 24 * 60 * 60;
 const RETRIES_MAX: usize = 20;
 const HEADERS_MAX: usize = 50;
-/// What the contract with plugins says of a configuration.
-const CONFIG_BYTES_MAX: usize = 256 << 10;
 /// Long enough for an endpoint that wakes up first.
 const HANDSHAKE_MS_DEFAULT: u32 = 10_000;
 
@@ -47,20 +40,6 @@ pub(super) struct HeaderInput {
     #[serde(default)]
     #[schema(required = false)]
     secret: bool,
-}
-
-/// The plugin to use.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PluginInput {
-    /// Its name: of one of the space's own, or else of a bundled one.
-    #[schema(value_type = String, required, nullable = false)]
-    name: Option<PluginName>,
-    /// Its version; the newest if it is left out. The subscription stays with it until it is changed.
-    #[schema(value_type = Option<String>)]
-    version: Option<PluginVersion>,
-    /// Its configuration, which its schema describes: at most 256 KiB; `{}` by default.
-    config: Option<Value>,
 }
 
 /// When to try again after a failed attempt.
@@ -165,32 +144,6 @@ fn unmasked(header: HeaderInput, old: Option<&Subscription>) -> Result<CustomHea
         Some(had) => Ok(CustomHeader { name, value: had.value.clone(), secret }),
         None => Err("*** stands for the secret value that a header of this name has, and there is none"),
     }
-}
-
-pub(super) async fn plugin(
-    api: &Api,
-    space: &SpaceId,
-    given: Option<PluginInput>,
-    old: Option<&Subscription>,
-) -> Result<Option<PluginRef>, Problem> {
-    let Some(PluginInput { name, version, config }) = given else { return Ok(None) };
-    let name = name.ok_or_else(|| missing("/plugin/name", "the plugin's name"))?;
-    let config = config.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-    // What is not touched stays as it was saved, even if it could not be had today.
-    if let Some(had) = old.and_then(|old| old.plugin.as_ref())
-        && had.name == name
-        && Some(&had.version) == version.as_ref()
-        && had.config == config
-    {
-        return Ok(Some(had.clone()));
-    }
-    if config.to_string().len() > CONFIG_BYTES_MAX {
-        let right = format!("a configuration has at most {CONFIG_BYTES_MAX} bytes");
-        return Err(Problem::field("/plugin/config", right));
-    }
-    let plugin = plugins::choose(api, space, &name, version.as_ref()).await?;
-    schema::check(&plugin.config_schema, &config, "/plugin/config").await?;
-    Ok(Some(PluginRef { name, version: plugin.version, digest: plugin.digest, config }))
 }
 
 pub(super) fn retry(given: Option<RetryInput>) -> Result<RetryPolicy, Problem> {

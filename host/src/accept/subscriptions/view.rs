@@ -7,11 +7,11 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::document;
+use super::plugin::{EarlierPluginView, PluginRefView};
+use super::{document, plugin};
 use crate::model::{
-    AnswerRule, Batch, ContentType, Digest, Handshake, HandshakeKind, HandshakeReport, Method, PauseReason, PluginName,
-    PluginVersion, QueryParameter, Signing, SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes,
-    Trigger,
+    AnswerRule, Batch, ContentType, Handshake, HandshakeKind, HandshakeReport, Method, PauseReason, QueryParameter,
+    Signing, SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
 };
 use crate::store::Activity;
 use crate::transform::seal::MASK;
@@ -97,6 +97,8 @@ pub(super) struct SubscriptionView {
     /// What shapes the request; null for the default shapes.
     #[schema(required)]
     plugin: Option<PluginRefView>,
+    /// What shaped it before, newest last: what `rollback` goes back to is the last.
+    plugin_history: Vec<EarlierPluginView>,
     /// How requests are signed.
     #[schema(value_type = document::Signing)]
     signing: Signing,
@@ -240,22 +242,6 @@ struct CustomHeaderView {
     secret: bool,
 }
 
-/// The plugin that a subscription uses.
-#[derive(Serialize, ToSchema)]
-struct PluginRefView {
-    /// Its name.
-    #[schema(value_type = String)]
-    name: PluginName,
-    /// Its version.
-    #[schema(value_type = String)]
-    version: PluginVersion,
-    /// The digest of its component, which is what runs.
-    #[schema(value_type = String)]
-    digest: Digest,
-    /// Its configuration.
-    config: Value,
-}
-
 /// When to try again after a failed attempt.
 #[derive(Serialize, ToSchema)]
 struct RetryView {
@@ -291,12 +277,8 @@ impl SubscriptionView {
             query: subscription.query,
             delay_s: subscription.delay_s,
             batch: subscription.batch,
-            plugin: subscription.plugin.map(|plugin| PluginRefView {
-                name: plugin.name,
-                version: plugin.version,
-                digest: plugin.digest,
-                config: plugin.config,
-            }),
+            plugin: subscription.plugin.map(PluginRefView::from),
+            plugin_history: subscription.plugin_history.into_iter().map(EarlierPluginView::from).collect(),
             signing: subscription.signing,
             secrets: vec![MASK; subscription.secrets.len()],
             sealed_secrets: subscription.sealed_secrets.into_keys().map(|name| (name, MASK)).collect(),
@@ -332,7 +314,7 @@ impl SubscriptionView {
             members.retain(|name, _| WRITTEN.contains(&name.as_str()));
         }
         if let Some(plugin) = value.pointer_mut("/plugin").and_then(Value::as_object_mut) {
-            plugin.remove("digest");
+            plugin::as_written(plugin);
         }
         Ok(value)
     }

@@ -9,11 +9,12 @@ use super::super::{Command, Commanded, DeliveryFilter, StoreError};
 use super::attempts;
 use super::events::Events;
 use super::row::{Columns as _, corrupt, count, micros};
+use super::setups::{self, Setups};
 use crate::model::{Attempt, Delivery, DeliveryId, DeliveryState, Pattern, SpaceId};
 
 /// What [`Delivered::row`] reads.
-pub(super) const COLUMNS: &str =
-    "id, subscription, event, batched, state, attempts, due_at, claimed_until, completed_at, reason, test, exact";
+pub(super) const COLUMNS: &str = "id, subscription, event, batched, state, attempts, due_at, claimed_until, completed_at, reason, test, exact, \
+    setup";
 
 const BATCHED: &str = "SELECT event FROM batched_events WHERE delivery = ?1 ORDER BY position";
 
@@ -25,14 +26,16 @@ pub(super) const BACKLOG: &str = "
 pub(super) struct Delivered<'db> {
     db: &'db Connection,
     events: Events,
+    setups: Setups,
 }
 
 impl<'db> Delivered<'db> {
     pub(super) fn new(db: &'db Connection) -> Self {
-        Self { db, events: Events::default() }
+        Self { db, events: Events::default(), setups: Setups::default() }
     }
 
     pub(super) fn row(&mut self, row: &Row<'_>) -> rusqlite::Result<Delivery> {
+        let setup: Option<[u8; 32]> = row.value("setup")?;
         Ok(Delivery {
             id: row.text("id")?,
             subscription_id: row.text("subscription")?,
@@ -41,6 +44,7 @@ impl<'db> Delivered<'db> {
             more: Vec::new(),
             test: row.value("test")?,
             exact: row.value("exact")?,
+            setup: setup.map(|id| self.setups.get(self.db, id)).transpose()?,
             state: state(row)?,
             attempts: row.value("attempts")?,
             due_at: row.time("due_at")?,
@@ -179,13 +183,15 @@ fn find(db: &Connection, space: &SpaceId, id: DeliveryId) -> Result<Option<Deliv
 
 const CANCEL: &str = "
     UPDATE deliveries
-    SET state = 'cancelled', claimed_until = NULL, ready_at = due_at, completed_at = ?2, reason = 'cancelled by a caller'
+    SET state = 'cancelled', claimed_until = NULL, ready_at = due_at, completed_at = ?2, setup = NULL,
+        reason = 'cancelled by a caller'
     WHERE id = ?1";
 
-/// What came of it before stands in its attempts. What waits goes at once, and no later than it would have.
+/// What came of it before stands in its attempts, and what shaped it is forgotten if it is to be shaped anew. What waits goes at once, and no later than it would have.
 const RETRY: &str = "
     UPDATE deliveries
     SET state = 'pending', claimed_until = NULL, completed_at = NULL, reason = NULL, exact = ?3,
+        setup = iif(?3, setup, NULL),
         due_at = iif(state = 'pending', min(due_at, ?2), ?2), ready_at = iif(state = 'pending', min(due_at, ?2), ?2)
     WHERE id = ?1";
 
@@ -201,6 +207,7 @@ pub(super) fn command(
     if delivery.claimed_until.is_some_and(|claim| claim > now) {
         return Ok(Commanded::InFlight);
     }
+    let had_setup = delivery.setup.is_some();
     let (id, now) = (id.to_string(), micros(now));
     match (command, delivery.state) {
         (Command::Cancel, DeliveryState::Pending | DeliveryState::Held) => {
@@ -212,6 +219,9 @@ pub(super) fn command(
         (Command::Retry { exact: true }, _) if !sent(db, &id)? => return Ok(Commanded::NothingSent),
         (Command::Retry { exact }, _) => db.prepare_cached(RETRY)?.execute(params![id, now, exact])?,
     };
+    if had_setup {
+        setups::drop_unused(db)?;
+    }
     Ok(Commanded::Done)
 }
 

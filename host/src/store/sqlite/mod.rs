@@ -21,6 +21,7 @@ mod plugins;
 mod readers;
 mod record;
 mod row;
+mod setups;
 mod spaces;
 mod subscriptions;
 mod writer;
@@ -33,8 +34,8 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Accepted, Activity, Command, Commanded, DeliveryFilter, EventTypeEntry, NewEvent, NoticeStep, Record, Recorded,
-    Store, StoreError,
+    Accepted, Activity, Command, Commanded, DeletedPlugin, DeliveryFilter, EventTypeEntry, NewEvent, NoticeStep,
+    Record, Recorded, Store, StoreError,
 };
 use crate::model::{
     Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, MailAddress, Notice,
@@ -201,6 +202,16 @@ impl Store for Sqlite {
     async fn plugins(&self, space: &SpaceId, name: Option<&PluginName>) -> Result<Vec<Plugin>, StoreError> {
         let (space, name) = (space.clone(), name.cloned());
         self.readers.read(move |db| plugins::usable(db, &space, name.as_ref())).await
+    }
+
+    async fn delete_plugin(
+        &self,
+        plugin: &Plugin,
+        with_component: bool,
+        limit: usize,
+    ) -> Result<DeletedPlugin, StoreError> {
+        let plugin = plugin.clone();
+        self.writer.write(move |db| plugins::delete(db, &plugin, with_component, limit)).await
     }
 
     async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {

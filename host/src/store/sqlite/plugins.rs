@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::StoreError;
+use super::super::{DeletedPlugin, StoreError, WaitingDeliveries};
 use super::row::{Columns as _, corrupt, count, json, micros};
 use crate::model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 
@@ -19,6 +19,17 @@ const PUT: &str = "
 
 const USABLE: &str = "
     SELECT * FROM plugins WHERE coalesce(space, '') IN ('', ?1) AND (?2 IS NULL OR name = ?2)";
+
+pub(super) const WAITING: &str = "
+    SELECT deliveries.id, subscription FROM plugin_setups CROSS JOIN deliveries INDEXED BY deliveries_by_setup
+    ON setup = plugin_setups.id WHERE digest = ?1 AND space = ?2 ORDER BY deliveries.id";
+
+const DELETE: &str = "DELETE FROM plugins WHERE space = ?1 AND name = ?2 AND version = ?3 AND digest = ?4";
+
+const DELETE_COMPONENT: &str = "
+    DELETE FROM components
+    WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM plugins WHERE digest = ?1)
+        AND NOT EXISTS (SELECT 1 FROM plugin_setups WHERE digest = ?1)";
 
 const COMPONENT: &str = "SELECT bytes FROM components WHERE digest = ?1";
 
@@ -65,6 +76,45 @@ pub(super) fn usable(db: &Connection, space: &SpaceId, name: Option<&PluginName>
         a.name.cmp(&b.name).then_with(|| b.version.cmp(&a.version)).then_with(|| b.space.cmp(&a.space))
     });
     Ok(plugins)
+}
+
+/// See [`Store::delete_plugin`](super::super::Store::delete_plugin).
+pub(super) fn delete(
+    db: &Connection,
+    plugin: &Plugin,
+    with_component: bool,
+    limit: usize,
+) -> Result<DeletedPlugin, StoreError> {
+    let space = plugin.space.as_ref().map(SpaceId::as_str);
+    let digest = plugin.digest.as_bytes();
+    let waiting = waiting(db, digest, space, limit)?;
+    if waiting.count > 0 {
+        return Ok(DeletedPlugin::InUse(waiting));
+    }
+    db.prepare_cached(DELETE)?.execute(params![space, plugin.name.as_str(), plugin.version.to_string(), digest])?;
+    if with_component {
+        db.prepare_cached(DELETE_COMPONENT)?.execute([digest])?;
+    }
+    Ok(DeletedPlugin::Done)
+}
+
+/// The deliveries of a space that are yet to be tried again with this component.
+fn waiting(
+    db: &Connection,
+    digest: &[u8; 32],
+    space: Option<&str>,
+    limit: usize,
+) -> Result<WaitingDeliveries, StoreError> {
+    let mut waiting = WaitingDeliveries::default();
+    let mut select = db.prepare_cached(WAITING)?;
+    let mut rows = select.query(params![digest, space])?;
+    while let Some(row) = rows.next()? {
+        waiting.count += 1;
+        if waiting.first.len() < limit {
+            waiting.first.push((row.text("id")?, row.text("subscription")?));
+        }
+    }
+    Ok(waiting)
 }
 
 /// See [`Store::component`](super::super::Store::component).

@@ -7,7 +7,7 @@ use rusqlite::{CachedStatement, Connection, params};
 
 use super::super::{Record, Recorded, StoreError};
 use super::row::micros;
-use super::{attempts, notices, subscriptions};
+use super::{attempts, notices, setups, subscriptions};
 use crate::model::{Attempt, DeliveryState, Outcome, PauseReason, SubscriptionId, SubscriptionState};
 
 /// The compare-and-set that all correctness rests on.
@@ -15,7 +15,7 @@ pub(super) const FINISH: &str = "
     UPDATE deliveries
     SET state = ?3, attempts = coalesce(?4, attempts), due_at = ?5, claimed_until = NULL, ready_at = ?5,
         completed_at = ?6, reason = ?7,
-        exact = iif(?6 IS NULL, exact, 0)
+        exact = iif(?6 IS NULL, exact, 0), setup = iif(?6 IS NULL, setup, NULL)
     WHERE id = ?1 AND state = 'pending' AND claimed_until = ?2";
 
 const ACTIVITY: &str = "
@@ -88,6 +88,13 @@ fn write(db: &Connection, finish: &mut CachedStatement<'_>, record: &Record) -> 
     }
     if let Some(attempt) = &record.attempt {
         attempts::insert(db, attempt)?;
+    }
+    if let Some(setup) = &record.setup {
+        if state.is_final() {
+            setups::drop_if_unused(db, setup)?;
+        } else {
+            setups::keep(db, record.delivery_id, setup)?;
+        }
     }
     notices::follow(db, record, state)?;
     let paused = match record.pause {

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{Activity, StoreError};
-use super::notices;
 use super::row::{Columns as _, count, json, micros};
+use super::{notices, setups};
 use crate::model::{PauseReason, SpaceId, Subscription, SubscriptionId, SubscriptionState};
 
 const PUT: &str = "
@@ -20,7 +20,7 @@ pub(super) const SET_FREE: &str = "
 /// A claim that has not lapsed means that somebody may be sending it.
 pub(super) const CANCEL_ALL: &str = "
     UPDATE deliveries
-    SET state = 'cancelled', claimed_until = NULL, ready_at = due_at, completed_at = ?3,
+    SET state = 'cancelled', claimed_until = NULL, ready_at = due_at, completed_at = ?3, setup = NULL,
         reason = 'the subscription was deleted'
     WHERE id IN (
         SELECT id FROM deliveries INDEXED BY deliveries_by_state
@@ -67,6 +67,7 @@ pub(super) fn put(db: &Connection, subscription: &Subscription, now: Timestamp) 
         SubscriptionState::Draft | SubscriptionState::Verifying | SubscriptionState::Paused => {}
         SubscriptionState::Deleted => {
             db.prepare_cached(CANCEL_ALL)?.execute(params![id, subscription.space.as_str(), at])?;
+            setups::drop_unused(db)?;
         }
     }
     Ok(())

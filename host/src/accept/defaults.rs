@@ -1,0 +1,74 @@
+//! The defaults of a JSON Schema, filled into a value.
+//!
+//! What a schema has a `default` for and an object lacks is put there, in objects within objects and arrays too. An
+//! object that is not there is not made for the sake of what it could hold: that it is absent may mean something.
+
+use serde_json::Value;
+
+/// References that are followed from one schema to the next; more are a circle.
+const REFERENCES_MAX: usize = 16;
+
+/// The value would be larger with its defaults than it may be.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooLarge;
+
+/// Fills the defaults of `schema` into `value`, which grows by `bytes_max` at most: a schema that refers to itself could
+/// go on for ever.
+pub(super) fn fill(schema: &Value, value: &mut Value, bytes_max: usize) -> Result<(), TooLarge> {
+    Filling { root: schema, bytes_left: bytes_max }.fill(schema, value)
+}
+
+struct Filling<'a> {
+    root: &'a Value,
+    bytes_left: usize,
+}
+
+impl<'a> Filling<'a> {
+    fn fill(&mut self, schema: &'a Value, value: &mut Value) -> Result<(), TooLarge> {
+        let schema = self.resolved(schema);
+        match value {
+            Value::Object(members) => {
+                for (name, schema) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+                    if let Some(value) = members.get_mut(name) {
+                        self.fill(schema, value)?;
+                    } else if let Some(default) = self.default(schema) {
+                        self.take(name.len() + default.to_string().len())?;
+                        self.fill(schema, members.entry(name).or_insert(default.clone()))?;
+                    }
+                }
+            }
+            Value::Array(elements) => {
+                if let Some(schema) = schema.get("items") {
+                    elements.iter_mut().try_for_each(|element| self.fill(schema, element))?;
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+        Ok(())
+    }
+
+    /// A default beside a reference is nearer than that of what is referred to.
+    fn default(&self, schema: &'a Value) -> Option<&'a Value> {
+        schema.get("default").or_else(|| self.resolved(schema).get("default"))
+    }
+
+    /// What a schema says that refers to another within the same document.
+    fn resolved(&self, schema: &'a Value) -> &'a Value {
+        let mut resolved = schema;
+        for _ in 0..REFERENCES_MAX {
+            let pointer =
+                resolved.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#'));
+            match pointer.and_then(|pointer| self.root.pointer(pointer)) {
+                Some(referred) => resolved = referred,
+                None => break,
+            }
+        }
+        resolved
+    }
+
+    fn take(&mut self, bytes: usize) -> Result<(), TooLarge> {
+        // A comma, a colon and two quotes.
+        self.bytes_left = self.bytes_left.checked_sub(bytes + 4).ok_or(TooLarge)?;
+        Ok(())
+    }
+}
