@@ -1,7 +1,9 @@
 //! The engine against healthy, rogue and impossible plugins.
 
 mod compiling;
+mod contract;
 mod fixture;
+mod fuzz;
 mod refusals;
 mod rogues;
 mod secrets;

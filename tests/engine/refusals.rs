@@ -20,7 +20,8 @@ async fn reason_of(text: &str) -> String {
 async fn what_is_no_component_is_refused() {
     assert!(reason(b"").await.starts_with("it is no WebAssembly component"));
     assert!(reason(b"#!/bin/sh\necho hello").await.starts_with("it is no WebAssembly component"));
-    assert!(reason(&hookmill_guests::ROGUE[..1_000]).await.starts_with("it is no WebAssembly component"));
+    let torn = reason(&hookmill_guests::ROGUE[..1_000]).await;
+    assert!(torn.starts_with("it is no WebAssembly component, or not a whole one: unexpected end-of-file"), "{torn}");
     assert!(
         reason_of("(module)").await.starts_with("it is a core module and no component: build it for wasm32-wasip2")
     );
@@ -41,13 +42,7 @@ async fn garbage_anywhere_in_a_component_does_no_harm() {
 
 #[tokio::test]
 async fn an_import_beyond_the_contract_is_refused_by_its_name() {
-    for name in [
-        "evil:net/socket",
-        "hookmill:plugin/keys@1.0.0",
-        "wasi:http/outgoing-handler@0.2.0",
-        "wasi:cli/environment@0.3.0",
-        "wasi:io/poll",
-    ] {
+    for name in ["evil:net/socket", "hookmill:plugin/keys@1.0.0", "wasi:cli/environment@0.3.0", "wasi:io/poll"] {
         let reason = reason_of(&format!(r#"(component (import "{name}" (instance)))"#)).await;
         assert!(reason.starts_with(&format!("it imports `{name}`; a plugin may import")), "{reason}");
     }
@@ -57,6 +52,39 @@ async fn an_import_beyond_the_contract_is_refused_by_its_name() {
     }
     let reason = reason_of(r#"(component (import "read-all" (func)))"#).await;
     assert!(reason.starts_with("it imports `read-all`"), "{reason}");
+}
+
+/// A plugin's outside, with one import more.
+fn with_import(name: &str) -> String {
+    format!(
+        r#"(component (import "{name}" (instance))
+            (instance $i) (export "hookmill:plugin/transformer@1.0.0" (instance $i)))"#
+    )
+}
+
+#[tokio::test]
+async fn a_plugin_that_wants_a_network_is_told_that_there_is_none_and_how_to_build_it_without() {
+    for name in ["wasi:sockets/tcp@0.2.0", "wasi:sockets/ip-name-lookup@0.2.6", "wasi:sockets/network@0.3.0"] {
+        let reason = reason_of(&with_import(name)).await;
+        let right = format!("it imports `{name}`: a plugin has no network; leave out what opens connections; ");
+        assert!(reason.starts_with(&right) && reason.ends_with("--stub-wasi"), "{reason}");
+    }
+    let reason = reason_of(&with_import("wasi:http/outgoing-handler@0.2.0")).await;
+    assert_eq!(
+        reason,
+        "it imports `wasi:http/outgoing-handler@0.2.0`: a plugin has no network; return the request, the host sends \
+         it; componentize-js takes --disable http"
+    );
+}
+
+#[tokio::test]
+async fn a_component_of_another_world_is_told_so_whatever_it_imports() {
+    let text = r#"(component (import "wasi:http/types@0.2.0" (instance))
+        (instance $i) (export "wasi:http/incoming-handler@0.2.0" (instance $i)) (export "init" (instance $i)))"#;
+    assert_eq!(
+        reason_of(text).await,
+        "it does not export `hookmill:plugin/transformer@1.1.0`; it exports `wasi:http/incoming-handler@0.2.0`, `init`"
+    );
 }
 
 #[tokio::test]

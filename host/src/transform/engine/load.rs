@@ -90,7 +90,7 @@ impl Engine {
     async fn scan(&self, component: Bytes) -> Result<(Bytes, Digest), Refusal> {
         let engine = self.clone();
         blocking(move || {
-            scan::scan(&component, &engine.0.limits)?;
+            scan::outline(&component, &engine.0.limits)?;
             let digest = Digest::of(&component);
             Ok((component, digest))
         })

@@ -15,6 +15,7 @@ mod anatomy;
 mod bindings;
 mod call;
 mod compile;
+mod contract;
 mod describe;
 mod disk;
 mod fault;
@@ -46,7 +47,9 @@ use crate::model::{
 
 pub use self::anatomy::Anatomy;
 pub(crate) use self::compile::precompile;
+pub use self::contract::Outline;
 pub use self::plugins::Prepared;
+pub use self::scan::outline;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 

@@ -6,22 +6,22 @@
 
 use wasmparser::{Encoding, FunctionBody, Parser, Payload};
 
+use super::contract::{self, Outline};
 use super::settings::TABLE_ELEMENTS_MAX;
 use super::{Refusal, cut};
 use crate::config::PluginConfig;
 
-/// The interface that makes a component a plugin, without its version.
-const TRANSFORMER: &str = "hookmill:plugin/transformer";
+/// Components within one another: toolchains make 2, what composes them some more. The reader keeps a place in each.
+const DEPTH_MAX: usize = 16;
 
-/// What a component may import beside WASI: functions of the log and the secrets, and the contract's types.
-const IMPORTS: [&str; 3] = ["hookmill:plugin/log", "hookmill:plugin/secrets", "hookmill:plugin/types"];
+/// Imports and exports together: a toolchain's adapter has some 60.
+const NAMES_MAX: usize = 1_000;
 
-/// The WASI packages that a language's runtime may ask for; they are answered, and grant nothing. HTTP is none of
-/// them: no runtime needs it to start, and a plugin that imports it means to use it.
-const WASI: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
+/// A name among them.
+const NAME_BYTES_MAX: usize = 1_000;
 
-/// The latest version of the contract that this host speaks, as a reader sees it; it speaks those before it, too.
-const LATEST: &str = "1.1";
+/// What is told of the reader's own words.
+const WORDS_BYTES_MAX: usize = 500;
 
 /// Core modules: Python has about a hundred.
 const MODULES_MAX: usize = 256;
@@ -36,8 +36,11 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// One function's locals: each costs the compiler in every block.
 const LOCALS_MAX: u64 = 10_000;
 
-/// Checks a component's shape.
-pub(super) fn scan(component: &[u8], limits: &PluginConfig) -> Result<(), Refusal> {
+/// Reads what a component imports and exports, and refuses what is no plugin, without compiling anything.
+///
+/// # Errors
+/// In words for the component's author.
+pub fn outline(component: &[u8], limits: &PluginConfig) -> Result<Outline, Refusal> {
     if component.len() > limits.component_bytes_max {
         return refuse(format!(
             "it has {} bytes; a component may have {}",
@@ -45,11 +48,15 @@ pub(super) fn scan(component: &[u8], limits: &PluginConfig) -> Result<(), Refusa
             limits.component_bytes_max
         ));
     }
-    let mut scan = Scan { limits, depth: 0, modules: 0, functions: 0, exports: Vec::new() };
+    if !component.starts_with(b"\0asm") {
+        return refuse("it is no WebAssembly component: it does not begin like one".to_owned());
+    }
+    let mut scan = Scan { limits, depth: 0, modules: 0, functions: 0, outline: Outline::default() };
     for payload in Parser::new(0).parse_all(component) {
         scan.payload(payload.map_err(malformed)?)?;
     }
-    if scan.exports.iter().any(|export| is_ours(export, TRANSFORMER)) { Ok(()) } else { refuse(scan.no_transformer()) }
+    contract::check(&scan.outline)?;
+    Ok(scan.outline)
 }
 
 fn refuse<T>(reason: String) -> Result<T, Refusal> {
@@ -58,12 +65,10 @@ fn refuse<T>(reason: String) -> Result<T, Refusal> {
 
 #[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn malformed(error: wasmparser::BinaryReaderError) -> Refusal {
-    Refusal(format!("it is no WebAssembly component: {error}"))
-}
-
-/// A name out of a component, which may be anything.
-fn shown(name: &str) -> String {
-    cut(name.escape_debug().to_string(), 200)
+    // On one line, whatever the reader says of bytes that may be anything.
+    let words = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = cut(words.escape_debug().to_string(), WORDS_BYTES_MAX);
+    Refusal(format!("it is no WebAssembly component, or not a whole one: {words} (at byte {})", error.offset()))
 }
 
 struct Scan<'a> {
@@ -72,7 +77,7 @@ struct Scan<'a> {
     depth: usize,
     modules: usize,
     functions: u32,
-    exports: Vec<String>,
+    outline: Outline,
 }
 
 impl Scan<'_> {
@@ -82,10 +87,7 @@ impl Scan<'_> {
                 "it is a core module and no component: build it for wasm32-wasip2, or wrap it with `wasm-tools component new`"
                     .to_owned(),
             ),
-            Payload::Version { .. } => {
-                self.depth += 1;
-                Ok(())
-            }
+            Payload::Version { .. } => self.enter(),
             Payload::End(_) => {
                 self.depth -= 1;
                 Ok(())
@@ -100,16 +102,38 @@ impl Scan<'_> {
                 tables.into_iter().try_for_each(|table| check_table(&table.map_err(malformed)?))
             }
             Payload::ComponentImportSection(imports) if self.depth == 1 => {
-                imports.into_iter().try_for_each(|import| check_import(import.map_err(malformed)?.name.name))
+                imports.into_iter().try_for_each(|import| {
+                    let name = self.name(import.map_err(malformed)?.name.name)?;
+                    self.outline.imports.push(name);
+                    Ok(())
+                })
             }
-            Payload::ComponentExportSection(exports) if self.depth == 1 => {
-                for export in exports {
-                    self.exports.push(export.map_err(malformed)?.name.name.to_owned());
-                }
+            Payload::ComponentExportSection(exports) if self.depth == 1 => exports.into_iter().try_for_each(|export| {
+                let name = self.name(export.map_err(malformed)?.name.name)?;
+                self.outline.exports.push(name);
                 Ok(())
-            }
+            }),
             _ => Ok(()),
         }
+    }
+
+    fn enter(&mut self) -> Result<(), Refusal> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return refuse(format!("it has components within one another, more than {DEPTH_MAX} deep"));
+        }
+        Ok(())
+    }
+
+    /// One more name of the component's outside.
+    fn name(&self, name: &str) -> Result<String, Refusal> {
+        if self.outline.imports.len() + self.outline.exports.len() >= NAMES_MAX {
+            return refuse(format!("it has more than {NAMES_MAX} imports and exports"));
+        }
+        if name.len() > NAME_BYTES_MAX {
+            return refuse(format!("one of its imports or exports has a name of {} bytes", name.len()));
+        }
+        Ok(name.to_owned())
     }
 
     fn module(&mut self) -> Result<(), Refusal> {
@@ -139,20 +163,6 @@ impl Scan<'_> {
         }
         Ok(())
     }
-
-    fn no_transformer(&self) -> String {
-        let mine: Vec<_> = self.exports.iter().filter(|export| is_some_version(export, TRANSFORMER)).collect();
-        match (mine.first(), self.exports.is_empty()) {
-            (Some(export), _) => {
-                format!("it exports `{}`; this host knows the contract from version 1.0 to {LATEST}", shown(export))
-            }
-            (None, true) => format!("it does not export `{TRANSFORMER}@{LATEST}.0`; it exports nothing"),
-            (None, false) => {
-                let names: Vec<_> = self.exports.iter().take(8).map(|name| format!("`{}`", shown(name))).collect();
-                format!("it does not export `{TRANSFORMER}@{LATEST}.0`; it exports {}", names.join(", "))
-            }
-        }
-    }
 }
 
 fn check_body(body: &FunctionBody<'_>) -> Result<(), Refusal> {
@@ -176,42 +186,4 @@ fn check_table(table: &wasmparser::Table<'_>) -> Result<(), Refusal> {
         return refuse(format!("one of its tables has {elements} elements; {TABLE_ELEMENTS_MAX} are allowed"));
     }
     Ok(())
-}
-
-fn check_import(name: &str) -> Result<(), Refusal> {
-    if IMPORTS.iter().any(|ours| is_ours(name, ours)) || is_wasi(name) {
-        return Ok(());
-    }
-    if IMPORTS.iter().any(|ours| is_some_version(name, ours)) {
-        return refuse(format!(
-            "it imports `{}`; this host knows the contract from version 1.0 to {LATEST}",
-            shown(name)
-        ));
-    }
-    refuse(format!(
-        "it imports `{}`; a plugin may import `hookmill:plugin/log`, `hookmill:plugin/secrets` and nothing else but WASI 0.2",
-        shown(name)
-    ))
-}
-
-/// Whether this is the interface in a version that this host speaks: 1.0 or 1.1 with any patch.
-fn is_ours(name: &str, interface: &str) -> bool {
-    version_of(name, interface).is_some_and(|version| version.major == 1 && version.minor <= 1)
-}
-
-fn is_some_version(name: &str, interface: &str) -> bool {
-    name.strip_prefix(interface).is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
-}
-
-fn version_of(name: &str, interface: &str) -> Option<semver::Version> {
-    let version = name.strip_prefix(interface)?.strip_prefix('@')?;
-    semver::Version::parse(version).ok().filter(|version| version.pre.is_empty())
-}
-
-fn is_wasi(name: &str) -> bool {
-    WASI.iter().any(|package| {
-        let rest = name.strip_prefix("wasi:").and_then(|rest| rest.strip_prefix(package));
-        rest.and_then(|rest| rest.strip_prefix('/')?.split_once("@0.2."))
-            .is_some_and(|(_, patch)| patch.parse::<u32>().is_ok())
-    })
 }

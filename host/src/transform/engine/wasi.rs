@@ -2,8 +2,8 @@
 //!
 //! Standard output and error go to the plugin's log. The time stands still at the event's, randomness follows from the
 //! delivery's id, so that a retry makes the same request. There are no arguments, no environment, no folders; waiting
-//! ends at once. Whatever else is called traps and says its name: files cannot be reached without a folder, and sockets
-//! not at all.
+//! ends at once. Whatever else is called traps and says its name: files cannot be reached without a folder. Sockets and
+//! HTTP are refused before (see `contract`).
 //!
 //! Not `wasmtime-wasi`: it is made to grant things. Its sleeps are real, its calls cost a guest no fuel, and setting
 //! one up for a transform costs more than the transform. What a runtime calls when it starts and panics fits here.
