@@ -117,6 +117,7 @@ fn stand_in(args: &Args, posted: Posted) -> anyhow::Result<(Subscription, Delive
         more: Vec::new(),
         test: true,
         exact: false,
+        setup: None,
         state: DeliveryState::Pending,
         attempts: 0,
         due_at: now,
