@@ -135,7 +135,13 @@ pub fn event_at(space: &SpaceId, id: &str, data: &str, accepted_at: Timestamp) -
 }
 
 pub fn space_called(id: &SpaceId) -> Space {
-    Space { id: id.clone(), name: "Acme".to_owned(), administrators: Vec::new(), created_at: now() }
+    Space {
+        id: id.clone(),
+        name: "Acme".to_owned(),
+        administrators: Vec::new(),
+        plugin_keys: Vec::new(),
+        created_at: now(),
+    }
 }
 
 pub fn subscription(space: &SpaceId) -> Subscription {

@@ -41,6 +41,7 @@ async fn host(dir: &std::path::Path, subscriptions: usize) -> Arc<Host> {
             id: space(),
             name: "Acme".to_owned(),
             administrators: Vec::new(),
+            plugin_keys: Vec::new(),
             created_at: clock.now(),
         })
         .await

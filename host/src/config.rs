@@ -11,6 +11,8 @@ use anyhow::Context as _;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::model::PluginKey;
+
 /// All of it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -110,6 +112,11 @@ pub struct PluginConfig {
     pub query_bytes_max: usize,
     /// What one transform may log.
     pub log_bytes_max: usize,
+    /// A folder whose `*.wasm` files are plugins of all spaces, read at each start; at most 1,000.
+    pub folder: Option<PathBuf>,
+    /// Ed25519 public keys (`whpk_…`): if there is one, each file of the folder needs a signature by one of them beside
+    /// it, in base64, in a file of the same name with `.sig` behind it.
+    pub folder_keys: Vec<PluginKey>,
     /// Transforms that stand in memory at once. Each may take `memory_bytes_max`.
     pub transforms_max: u32,
 }
@@ -134,6 +141,8 @@ impl Default for PluginConfig {
             headers_bytes_max: 32 << 10,
             query_bytes_max: 8 << 10,
             log_bytes_max: 16 << 10,
+            folder: None,
+            folder_keys: Vec::new(),
             transforms_max: 64,
         }
     }

@@ -54,6 +54,7 @@ pub mod config;
 pub mod delay;
 pub mod deliver;
 pub mod diagnose;
+pub mod folder;
 pub mod golden;
 pub mod import;
 pub mod matching;
@@ -66,6 +67,7 @@ pub mod registry;
 pub mod retention;
 pub mod send;
 pub mod sign;
+pub mod signature;
 pub mod store;
 pub mod transform;
 
@@ -78,13 +80,14 @@ use config::Config;
 use deliver::{Deliver, Inbox};
 use jiff::{SignedDuration, Timestamp};
 use metrics::Metrics;
-use model::{Digest, Plugin};
+use model::Plugin;
 use notify::Notices;
 use registry::Registry;
 use store::{Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use transform::Engine;
+use transform::engine::Inspected;
 
 /// What the stages share: everything of a running host.
 pub struct Host {
@@ -150,6 +153,7 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<(Arc<Host>, Op
     let engine = Engine::new(&config.plugin, &config.data_dir.join("compiled"), program)?;
     let host = Host::new(config, clock, store, engine).await?;
     install_bundled(&host).await?;
+    folder::install(&host).await?;
     let first_key = accept::keys::first_admin_key(&*host.store, host.clock.now()).await?;
     Ok((host, first_key))
 }
@@ -197,24 +201,18 @@ pub async fn install_bundled(host: &Host) -> anyhow::Result<()> {
 }
 
 async fn install(host: &Host, bundled: &hookmill_bundled::Bundled) -> anyhow::Result<()> {
-    let digest = Digest::of(bundled.component);
-    if host.store.component(digest).await?.is_some() {
-        return Ok(());
-    }
+    // Even if its component is there: something else may stand in its place, such as a file that is gone by now.
     let component = bytes::Bytes::from_static(bundled.component);
     let inspected = host.engine.inspect(component.clone()).await.context(bundled.name)?;
-    let plugin = Plugin {
-        space: None,
-        name: inspected.name,
-        version: inspected.version,
-        digest,
-        summary: inspected.summary,
-        content_types: inspected.content_types,
-        config_schema: inspected.config_schema,
-        size_bytes: component.len() as u64,
-        created_at: host.clock.now(),
-    };
+    let plugin = shared(inspected, component.len(), None, host.clock.now());
     host.store.put_plugin(&plugin, component).await?;
-    tracing::info!(plugin = bundled.name, "prepared");
+    tracing::debug!(plugin = bundled.name, "prepared");
     Ok(())
+}
+
+/// A plugin for all spaces.
+fn shared(inspected: Inspected, size: usize, source: Option<String>, now: Timestamp) -> Plugin {
+    let Inspected { digest, name, version, summary, content_types, config_schema } = inspected;
+    let (space, size_bytes, created_at) = (None, size as u64, now);
+    Plugin { space, name, version, digest, summary, content_types, config_schema, size_bytes, source, created_at }
 }

@@ -51,7 +51,7 @@ fn structure() -> Value {
                 "required": ["name", "in", "schema"],
                 "properties": {
                     "name": {"type": "string"},
-                    "in": {"enum": ["path", "query"]},
+                    "in": {"enum": ["path", "query", "header"]},
                     "schema": {"$ref": "https://json-schema.org/draft/2020-12/schema"}
                 },
                 "if": {"properties": {"in": {"const": "path"}}},

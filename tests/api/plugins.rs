@@ -24,6 +24,7 @@ pub async fn keep(api: &TestApi, space: Option<&str>, name: &str, version: &str,
         content_types: vec!["application/json".to_owned()],
         config_schema,
         size_bytes: component.len() as u64,
+        source: None,
         created_at: api.host.clock.now(),
     };
     assert!(api.host.store.put_plugin(&plugin, component).await.unwrap());

@@ -121,6 +121,7 @@ fn plugin(space: Option<&SpaceId>, version: &str, component: &Bytes) -> Plugin {
         content_types: vec!["application/json".to_owned()],
         config_schema: from_str(r#"{"type":"object"}"#).unwrap(),
         size_bytes: component.len() as u64,
+        source: None,
         created_at: now(),
     }
 }

@@ -108,7 +108,10 @@ fn problems(path: &str, operation: &Value) -> Vec<(&'static str, &'static str)> 
     if body {
         problems.push(("413", "too_large"));
         problems.push(("415", "content_type_unsupported"));
-        problems.push(("422", "field_invalid, field_missing, field_unknown or plugin_refused"));
+        problems.push((
+            "422",
+            "field_invalid, field_missing, field_unknown, plugin_refused, plugin_unsigned or plugin_pull_failed",
+        ));
     }
     problems
 }

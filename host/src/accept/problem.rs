@@ -77,6 +77,10 @@ pub(super) enum Code {
     FieldUnknown,
     /// The component is no plugin that this host takes.
     PluginRefused,
+    /// The space takes only signed plugins, and the component is not signed by one of its keys.
+    PluginUnsigned,
+    /// The registry does not give the component.
+    PluginPullFailed,
     /// The host failed.
     Internal,
     /// The host cannot serve this now.
@@ -108,9 +112,12 @@ impl Code {
             | Self::LastAdminKey => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ContentTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::FieldInvalid | Self::FieldMissing | Self::FieldUnknown | Self::PluginRefused => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            Self::FieldInvalid
+            | Self::FieldMissing
+            | Self::FieldUnknown
+            | Self::PluginRefused
+            | Self::PluginUnsigned
+            | Self::PluginPullFailed => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }

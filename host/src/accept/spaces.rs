@@ -14,10 +14,14 @@ use super::extract::{JsonBody, Patch, Query};
 use super::page::{self, Page, PageQuery};
 use super::problem::{Code, Problem};
 use super::{Api, json, unbroken};
-use crate::model::{MailAddress, Space, SpaceId};
+use crate::model::{MailAddress, PluginKey, Space, SpaceId};
+use crate::store::SpaceChange;
 
 /// Everybody who may have to act, and no mailing list.
 const ADMINISTRATORS_MAX: usize = 50;
+
+/// Teams that write plugins, each with a key and the one that comes after it.
+const PLUGIN_KEYS_MAX: usize = 10;
 
 /// The paths of this resource.
 pub(super) fn paths() -> OpenApiRouter<Api> {
@@ -36,6 +40,10 @@ struct SpaceInput {
     /// Who is told by e-mail when deliveries fail: at most 50 addresses; nobody if it is left out.
     #[schema(value_type = Option<Vec<String>>)]
     administrators: Option<Vec<MailAddress>>,
+    /// Ed25519 public keys (`whpk_…`), at most 10: if there is one, each plugin that is uploaded to the space or pulled
+    /// into it must be signed by one of them.
+    #[schema(value_type = Option<Vec<String>>)]
+    plugin_keys: Option<Vec<PluginKey>>,
 }
 
 /// A change of a space.
@@ -47,6 +55,10 @@ struct SpacePatch {
     /// Who is told by e-mail when deliveries fail: at most 50 addresses; null for nobody.
     #[schema(value_type = Option<Vec<String>>)]
     administrators: Option<Vec<MailAddress>>,
+    /// Ed25519 public keys (`whpk_…`), at most 10: if there is one, each plugin that is uploaded to the space or pulled
+    /// into it from then on must be signed by one of them; null for none.
+    #[schema(value_type = Option<Vec<String>>)]
+    plugin_keys: Option<Vec<PluginKey>>,
 }
 
 /// One tenant.
@@ -60,13 +72,16 @@ struct SpaceView {
     /// Who is told by e-mail when deliveries fail.
     #[schema(value_type = Vec<String>)]
     administrators: Vec<MailAddress>,
+    /// Who may sign plugins; none need be signed if there is none.
+    #[schema(value_type = Vec<String>)]
+    plugin_keys: Vec<PluginKey>,
     /// When it was created.
     created_at: Timestamp,
 }
 
 impl From<Space> for SpaceView {
-    fn from(Space { id, name, administrators, created_at }: Space) -> Self {
-        Self { id, name, administrators, created_at }
+    fn from(Space { id, name, administrators, plugin_keys, created_at }: Space) -> Self {
+        Self { id, name, administrators, plugin_keys, created_at }
     }
 }
 
@@ -83,7 +98,9 @@ async fn create_space(
     super::check_name(&name)?;
     let administrators = input.administrators.unwrap_or_default();
     check_administrators(&administrators)?;
-    let space = Space { id: input.id, name, administrators, created_at: api.host.clock.now() };
+    let plugin_keys = input.plugin_keys.unwrap_or_default();
+    check_plugin_keys(&plugin_keys)?;
+    let space = Space { id: input.id, name, administrators, plugin_keys, created_at: api.host.clock.now() };
     unbroken(async move {
         if !api.host.store.create_space(space.clone()).await? {
             return Err(Problem::new(Code::SpaceExists, format!("there is a space `{}` already", space.id)));
@@ -125,13 +142,16 @@ async fn change_space(
     State(api): State<Api>,
     Patch(patch): Patch,
 ) -> Result<Json<SpaceView>, Problem> {
-    let (has_name, has_administrators) = (patch.contains_key("name"), patch.contains_key("administrators"));
+    let [has_name, has_administrators, has_keys] =
+        ["name", "administrators", "plugin_keys"].map(|member| patch.contains_key(member));
     let given: SpacePatch = json::from_value(patch.into())?;
     let name = has_name.then(|| given.name.unwrap_or_else(|| id.to_string()));
     name.as_deref().map_or(Ok(()), super::check_name)?;
     let administrators = has_administrators.then(|| given.administrators.unwrap_or_default());
     administrators.as_deref().map_or(Ok(()), check_administrators)?;
-    let changed = api.host.store.change_space(&id, name, administrators).await?;
+    let plugin_keys = has_keys.then(|| given.plugin_keys.unwrap_or_default());
+    plugin_keys.as_deref().map_or(Ok(()), check_plugin_keys)?;
+    let changed = api.host.store.change_space(&id, SpaceChange { name, administrators, plugin_keys }).await?;
     Ok(Json(changed.ok_or_else(|| Problem::not_found("space", id))?.into()))
 }
 
@@ -146,4 +166,14 @@ fn check_administrators(addresses: &[MailAddress]) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+fn check_plugin_keys(keys: &[PluginKey]) -> Result<(), Problem> {
+    if keys.len() > PLUGIN_KEYS_MAX {
+        return Err(Problem::field("/plugin_keys", format!("at most {PLUGIN_KEYS_MAX} keys")));
+    }
+    match (1..keys.len()).find(|&index| keys[..index].contains(&keys[index])) {
+        Some(index) => Err(Problem::field(format!("/plugin_keys/{index}"), "the same key stands here twice")),
+        None => Ok(()),
+    }
 }

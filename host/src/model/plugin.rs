@@ -162,6 +162,8 @@ pub struct Plugin {
     pub config_schema: Value,
     /// The component's size.
     pub size_bytes: u64,
+    /// Where it was pulled from, by digest, or which file it was; none if it was uploaded or comes with the host.
+    pub source: Option<String>,
     /// When it was uploaded.
     pub created_at: Timestamp,
 }

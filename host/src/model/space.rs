@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use lettre::Address;
 use serde::{Deserialize, Serialize};
 
-use super::Invalid;
+use super::{Invalid, PluginKey};
 
 /// A space's id, chosen by whoever creates it and used in every path: 1 to 63 of `a-z 0-9 -`, starting with a letter
 /// or digit (a DNS label, so that it can become a host name).
@@ -55,6 +55,8 @@ pub struct Space {
     pub name: String,
     /// Who is told by e-mail when deliveries fail: at most 50.
     pub administrators: Vec<MailAddress>,
+    /// Who may sign plugins: at most 10. If there is one, each plugin that enters the space is signed.
+    pub plugin_keys: Vec<PluginKey>,
     /// When it was created.
     pub created_at: Timestamp,
 }

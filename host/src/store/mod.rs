@@ -22,7 +22,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
     Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, MailAddress, Notice,
-    NoticeStage, Pattern, PauseReason, Plugin, PluginName, Setup, Space, SpaceId, Subscription, SubscriptionId,
+    NoticeStage, Pattern, PauseReason, Plugin, PluginKey, PluginName, PluginVersion, Setup, Space, SpaceId,
+    Subscription, SubscriptionId,
 };
 
 pub use sqlite::{OpenError, Sqlite};
@@ -247,6 +248,17 @@ pub struct EventTypeEntry {
     pub created_at: Timestamp,
 }
 
+/// What to change of a space; what is none stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct SpaceChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// Who is told when deliveries fail.
+    pub administrators: Option<Vec<MailAddress>>,
+    /// Who may sign plugins.
+    pub plugin_keys: Option<Vec<PluginKey>>,
+}
+
 /// Where everything is kept. See the module's header for what its users rely on.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -291,12 +303,7 @@ pub trait Store: Send + Sync + 'static {
     /// One space.
     async fn space(&self, id: &SpaceId) -> Result<Option<Space>, StoreError>;
     /// Changes what is given of a space; none if there is none of this id.
-    async fn change_space(
-        &self,
-        id: &SpaceId,
-        name: Option<String>,
-        administrators: Option<Vec<MailAddress>>,
-    ) -> Result<Option<Space>, StoreError>;
+    async fn change_space(&self, id: &SpaceId, change: SpaceChange) -> Result<Option<Space>, StoreError>;
     /// Creates a key.
     async fn create_key(&self, key: Key) -> Result<(), StoreError>;
     /// All keys, oldest first.
@@ -355,6 +362,11 @@ pub trait Store: Send + Sync + 'static {
         with_component: bool,
         limit: usize,
     ) -> Result<DeletedPlugin, StoreError>;
+    /// The plugin of this name and version that all spaces may use.
+    async fn shared_plugin(&self, name: &PluginName, version: &PluginVersion) -> Result<Option<Plugin>, StoreError>;
+    /// Removes the plugins that came of files for all spaces, but for those with these digests. Their components stay:
+    /// subscriptions may run them.
+    async fn remove_files_but(&self, digests: Vec<Digest>) -> Result<(), StoreError>;
     /// A component's bytes.
     async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError>;
 

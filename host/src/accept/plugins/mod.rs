@@ -6,6 +6,8 @@ mod delete;
 mod follow;
 mod versions;
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -24,12 +26,16 @@ use super::problem::{Code, Problem};
 use super::{Api, schema, unbroken};
 use crate::Host;
 use crate::model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
+use crate::signature;
 use crate::transform::engine::InspectError;
 use versions::{hide_bundled, newest, own, usable};
 
 use follow::follow;
 pub(super) use follow::{catch_up, follow_everywhere};
 pub(super) use versions::{check_there, choose, configured};
+
+/// The header of an upload that carries the component's signature.
+const SIGNATURE: &str = "hookmill-plugin-signature";
 
 /// The paths of this resource.
 pub(super) fn paths() -> OpenApiRouter<Api> {
@@ -42,7 +48,7 @@ pub(super) fn paths() -> OpenApiRouter<Api> {
 /// One version of a plugin.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Plugin)]
-struct PluginView {
+pub(super) struct PluginView {
     /// Its name.
     #[schema(value_type = String)]
     name: PluginName,
@@ -62,16 +68,28 @@ struct PluginView {
     config_schema: Value,
     /// The component's size.
     size_bytes: u64,
+    /// Where it was pulled from, by digest, or which file it was; null if it was uploaded or comes with the host.
+    source: Option<String>,
     /// When it was uploaded.
     created_at: Timestamp,
 }
 
 impl From<Plugin> for PluginView {
     fn from(plugin: Plugin) -> Self {
-        let Plugin { space, name, version, digest, summary, content_types, config_schema, size_bytes, created_at } =
-            plugin;
+        let Plugin {
+            space,
+            name,
+            version,
+            digest,
+            summary,
+            content_types,
+            config_schema,
+            size_bytes,
+            source,
+            created_at,
+        } = plugin;
         let bundled = space.is_none();
-        Self { name, version, digest, bundled, summary, content_types, config_schema, size_bytes, created_at }
+        Self { name, version, digest, bundled, summary, content_types, config_schema, size_bytes, source, created_at }
     }
 }
 
@@ -79,8 +97,11 @@ impl From<Plugin> for PluginView {
 ///
 /// Name and version are the component's own. A version never changes: another component under the same name and
 /// version is refused, the same one again is answered with 200. Subscriptions that follow a range of versions in which
-/// it is the newest use it when this is answered, if their configurations fit its schema.
+/// it is the newest use it when this is answered, if their configurations fit its schema. If the
+/// space has `plugin_keys`, the component's signature stands in the header `hookmill-plugin-signature`.
 #[utoipa::path(post, path = "/v1/spaces/{space}/plugins", tag = "plugins",
+    params(("hookmill-plugin-signature" = Option<String>, Header,
+        description = "Ed25519 over the text of the digest, in base64")),
     request_body(content = Vec<u8>, content_type = "application/wasm"),
     responses(
         (status = 201, body = PluginView, description = "It is new"),
@@ -93,9 +114,34 @@ async fn upload_plugin(
     request: Request,
 ) -> Result<(StatusCode, Json<PluginView>), Problem> {
     extract::media_type(request.headers(), &["application/wasm"])?;
+    let signature =
+        request.headers().get(SIGNATURE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let component = extract::read(request, api.host.config.plugin.component_bytes_max, "a component").await?;
-    let plugin = inspect(&api, &space, component.clone()).await?;
-    let (is_new, plugin) = unbroken(async move { install(&api.host, plugin, component).await }).await?;
+    enter(&api, &space, Entry { component, signature, source: None }).await
+}
+
+/// A component on its way into a space.
+pub(super) struct Entry {
+    /// Its bytes.
+    pub(super) component: Bytes,
+    /// Its signature, if it carries one.
+    pub(super) signature: Option<String>,
+    /// Where it was pulled from.
+    pub(super) source: Option<String>,
+}
+
+/// Takes a component in, however it came.
+pub(super) async fn enter(
+    api: &Api,
+    space: &SpaceId,
+    Entry { component, signature, source }: Entry,
+) -> Result<(StatusCode, Json<PluginView>), Problem> {
+    let keys = api.host.store.space(space).await?.map(|space| space.plugin_keys).unwrap_or_default();
+    signature::check(&keys, Digest::of(&component), signature.as_deref())
+        .map_err(|unsigned| Problem::new(Code::PluginUnsigned, format!("the component is refused: {unsigned}")))?;
+    let plugin = Plugin { source, ..inspect(api, space, component.clone()).await? };
+    let host = Arc::clone(&api.host);
+    let (is_new, plugin) = unbroken(async move { install(&host, plugin, component).await }).await?;
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(plugin.into())))
 }
 
@@ -130,6 +176,7 @@ async fn inspect(api: &Api, space: &SpaceId, component: Bytes) -> Result<Plugin,
         content_types: inspected.content_types,
         config_schema: inspected.config_schema,
         size_bytes,
+        source: None,
         created_at: api.host.clock.now(),
     })
 }

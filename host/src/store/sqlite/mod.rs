@@ -35,11 +35,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Accepted, Activity, Command, Commanded, DeletedPlugin, DeliveryFilter, EventTypeEntry, NewEvent, NoticeStep,
-    Record, Recorded, Store, StoreError,
+    Record, Recorded, SpaceChange, Store, StoreError,
 };
 use crate::model::{
-    Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, MailAddress, Notice,
-    NoticeStage, Plugin, PluginName, Space, SpaceId, Subscription, SubscriptionId,
+    Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, Notice, NoticeStage,
+    Plugin, PluginName, PluginVersion, Space, SpaceId, Subscription, SubscriptionId,
 };
 pub use open::OpenError;
 use readers::Readers;
@@ -128,14 +128,9 @@ impl Store for Sqlite {
         self.readers.read(move |db| spaces::one(db, &id)).await
     }
 
-    async fn change_space(
-        &self,
-        id: &SpaceId,
-        name: Option<String>,
-        administrators: Option<Vec<MailAddress>>,
-    ) -> Result<Option<Space>, StoreError> {
+    async fn change_space(&self, id: &SpaceId, change: SpaceChange) -> Result<Option<Space>, StoreError> {
         let id = id.clone();
-        self.writer.write(move |db| spaces::change(db, &id, name.as_deref(), administrators.as_deref())).await
+        self.writer.write(move |db| spaces::change(db, &id, &change)).await
     }
 
     async fn create_key(&self, key: Key) -> Result<(), StoreError> {
@@ -212,6 +207,15 @@ impl Store for Sqlite {
     ) -> Result<DeletedPlugin, StoreError> {
         let plugin = plugin.clone();
         self.writer.write(move |db| plugins::delete(db, &plugin, with_component, limit)).await
+    }
+
+    async fn shared_plugin(&self, name: &PluginName, version: &PluginVersion) -> Result<Option<Plugin>, StoreError> {
+        let (name, version) = (name.clone(), version.clone());
+        self.readers.read(move |db| plugins::shared(db, &name, &version)).await
+    }
+
+    async fn remove_files_but(&self, digests: Vec<Digest>) -> Result<(), StoreError> {
+        self.writer.write(move |db| plugins::remove_files_but(db, &digests)).await
     }
 
     async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {

@@ -41,6 +41,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0002_profiles.sql"),
     include_str!("../../../migrations/0003_notices.sql"),
     include_str!("../../../migrations/0004_plugins.sql"),
+    include_str!("../../../migrations/0006_sources.sql"),
 ];
 
 /// Takes the lock that keeps a second host away from `dir`, which is made if there is none. Holds while the file is

@@ -12,10 +12,12 @@ const FIND_DIGEST: &str = "SELECT digest FROM plugins WHERE coalesce(space, '') 
 const PUT_COMPONENT: &str = "INSERT INTO components (digest, bytes) VALUES (?1, ?2) ON CONFLICT (digest) DO NOTHING";
 
 const PUT: &str = "
-    INSERT INTO plugins (space, name, version, digest, summary, content_types, config_schema, size_bytes, created_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    INSERT INTO plugins (space, name, version, digest, summary, content_types, config_schema, size_bytes, created_at,
+        source)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
     ON CONFLICT (coalesce(space, ''), name, version) DO UPDATE SET
-        digest = ?4, summary = ?5, content_types = ?6, config_schema = ?7, size_bytes = ?8, created_at = ?9";
+        digest = ?4, summary = ?5, content_types = ?6, config_schema = ?7, size_bytes = ?8, created_at = ?9,
+        source = ?10";
 
 const USABLE: &str = "
     SELECT * FROM plugins WHERE coalesce(space, '') IN ('', ?1) AND (?2 IS NULL OR name = ?2)";
@@ -30,6 +32,12 @@ const DELETE_COMPONENT: &str = "
     DELETE FROM components
     WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM plugins WHERE digest = ?1)
         AND NOT EXISTS (SELECT 1 FROM plugin_setups WHERE digest = ?1)";
+
+const SHARED: &str = "SELECT * FROM plugins WHERE space IS NULL AND name = ?1 AND version = ?2";
+
+const REMOVE_FILES: &str = "
+    DELETE FROM plugins WHERE space IS NULL AND source LIKE 'file:%'
+        AND lower(hex(digest)) NOT IN (SELECT value FROM json_each(?1))";
 
 const COMPONENT: &str = "SELECT bytes FROM components WHERE digest = ?1";
 
@@ -52,6 +60,7 @@ pub(super) fn put(db: &Connection, plugin: &Plugin, component: &[u8]) -> Result<
         json(&plugin.config_schema),
         count(plugin.size_bytes),
         micros(plugin.created_at),
+        plugin.source,
     ])?;
     Ok(true)
 }
@@ -115,6 +124,22 @@ fn waiting(
         }
     }
     Ok(waiting)
+
+/// See [`Store::shared_plugin`](super::super::Store::shared_plugin).
+pub(super) fn shared(
+    db: &Connection,
+    name: &PluginName,
+    version: &PluginVersion,
+) -> Result<Option<Plugin>, StoreError> {
+    let mut select = db.prepare_cached(SHARED)?;
+    Ok(select.query_row(params![name.as_str(), version.to_string()], read).optional()?)
+}
+
+/// See [`Store::remove_files_but`](super::super::Store::remove_files_but).
+pub(super) fn remove_files_but(db: &Connection, digests: &[Digest]) -> Result<(), StoreError> {
+    let digests: Vec<_> = digests.iter().map(Digest::hex).collect();
+    db.prepare_cached(REMOVE_FILES)?.execute([json(&digests)])?;
+    Ok(())
 }
 
 /// See [`Store::component`](super::super::Store::component).
@@ -134,6 +159,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Plugin> {
         content_types: row.json("content_types")?,
         config_schema: row.json("config_schema")?,
         size_bytes: row.count("size_bytes")?,
+        source: row.value("source")?,
         created_at: row.time("created_at")?,
     })
 }

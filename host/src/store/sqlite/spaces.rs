@@ -2,37 +2,35 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{EventTypeEntry, StoreError};
+use super::super::{EventTypeEntry, SpaceChange, StoreError};
 use super::row::{Columns as _, count, json, micros, name};
-use crate::model::{EventType, Key, KeyId, MailAddress, Space, SpaceId};
+use crate::model::{EventType, Key, KeyId, Space, SpaceId};
 
 /// See [`Store::create_space`](super::super::Store::create_space).
 pub(super) fn create(db: &Connection, space: &Space) -> Result<bool, StoreError> {
     let insert = "
-        INSERT INTO spaces (id, name, created_at, administrators) VALUES (?1, ?2, ?3, ?4)
+        INSERT INTO spaces (id, name, created_at, administrators, plugin_keys) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (id) DO NOTHING";
     let created = db.prepare_cached(insert)?.execute(params![
         space.id.as_str(),
         space.name,
         micros(space.created_at),
         json(&space.administrators),
+        json(&space.plugin_keys),
     ])?;
     Ok(created > 0)
 }
 
 /// See [`Store::change_space`](super::super::Store::change_space).
-pub(super) fn change(
-    db: &Connection,
-    id: &SpaceId,
-    name: Option<&str>,
-    administrators: Option<&[MailAddress]>,
-) -> Result<Option<Space>, StoreError> {
+pub(super) fn change(db: &Connection, id: &SpaceId, change: &SpaceChange) -> Result<Option<Space>, StoreError> {
     let update = "
-        UPDATE spaces SET name = coalesce(?2, name), administrators = coalesce(?3, administrators)
+        UPDATE spaces SET name = coalesce(?2, name), administrators = coalesce(?3, administrators),
+            plugin_keys = coalesce(?4, plugin_keys)
         WHERE id = ?1 RETURNING *";
-    let administrators = administrators.map(|administrators| json(&administrators));
+    let SpaceChange { name, administrators, plugin_keys } = change;
+    let (administrators, plugin_keys) = (administrators.as_ref().map(json), plugin_keys.as_ref().map(json));
     let mut update = db.prepare_cached(update)?;
-    Ok(update.query_row(params![id.as_str(), name, administrators], read_space).optional()?)
+    Ok(update.query_row(params![id.as_str(), name, administrators, plugin_keys], read_space).optional()?)
 }
 
 /// See [`Store::spaces`](super::super::Store::spaces).
@@ -54,6 +52,7 @@ fn read_space(row: &Row<'_>) -> rusqlite::Result<Space> {
         id: row.text("id")?,
         name: row.value("name")?,
         administrators: row.json("administrators")?,
+        plugin_keys: row.json("plugin_keys")?,
         created_at: row.time("created_at")?,
     })
 }
