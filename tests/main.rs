@@ -19,6 +19,7 @@ mod leadsquared;
 mod livespace;
 mod matching;
 mod notify;
+mod oci;
 mod pipeline;
 mod profiles;
 mod recipes;

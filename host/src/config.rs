@@ -27,6 +27,8 @@ pub struct Config {
     pub plugin: PluginConfig,
     /// How requests are sent.
     pub send: SendConfig,
+    /// How plugins are pulled from registries.
+    pub oci: OciConfig,
     /// How deliveries are worked on.
     pub deliver: DeliverConfig,
     /// When failures are told.
@@ -43,6 +45,7 @@ impl Default for Config {
             accept: AcceptConfig::default(),
             plugin: PluginConfig::default(),
             send: SendConfig::default(),
+            oci: OciConfig::default(),
             deliver: DeliverConfig::default(),
             notify: NotifyConfig::default(),
             mail: None,
@@ -182,6 +185,17 @@ impl Default for SendConfig {
             idle_connection_s: 50,
         }
     }
+}
+
+/// How plugins are pulled from registries.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OciConfig {
+    /// Networks of registries that are not public, beside those that may be sent to: none by default, since which
+    /// registry is asked is a space's word.
+    pub allow_networks: Vec<IpNet>,
+    /// Whether registries are spoken to without TLS; one on this machine always is.
+    pub plain_http: bool,
 }
 
 /// How deliveries are worked on.

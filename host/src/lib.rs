@@ -61,6 +61,7 @@ pub mod matching;
 pub mod metrics;
 pub mod model;
 pub mod notify;
+pub mod oci;
 pub mod profile;
 pub mod record;
 pub mod registry;

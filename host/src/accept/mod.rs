@@ -22,6 +22,7 @@ mod page;
 mod plugins;
 mod problem;
 mod profiles;
+mod pull;
 mod schema;
 mod spaces;
 mod status;
@@ -64,6 +65,7 @@ pub async fn router(host: Arc<Host>) -> Result<Router, StoreError> {
         .merge(profiles::paths())
         .merge(subscriptions::paths())
         .merge(plugins::paths())
+        .merge(pull::paths())
         .merge(events::paths())
         .merge(deliveries::paths())
         .merge(status::paths())
