@@ -1,4 +1,5 @@
-//! The plugins that every Hookmill brings along, compiled by this crate's build script.
+//! The plugins that every Hookmill brings along, compiled by this crate's build script; but for `javascript`, whose
+//! component is committed, so that nobody needs npm.
 
 /// A bundled plugin.
 #[derive(Clone, Copy)]
@@ -18,6 +19,7 @@ pub const PLUGINS: &[Bundled] = &[
     Bundled { name: "slack", component: include_bytes!(env!("HOOKMILL_SLACK_WASM")) },
     Bundled { name: "template", component: include_bytes!(env!("HOOKMILL_TEMPLATE_WASM")) },
     Bundled { name: "jq", component: include_bytes!(env!("HOOKMILL_JQ_WASM")) },
+    Bundled { name: "javascript", component: include_bytes!("../../javascript/javascript.wasm") },
     Bundled { name: "livespace", component: include_bytes!(env!("HOOKMILL_LIVESPACE_WASM")) },
     Bundled { name: "breakcold", component: include_bytes!(env!("HOOKMILL_BREAKCOLD_WASM")) },
     Bundled { name: "leadsquared", component: include_bytes!(env!("HOOKMILL_LEADSQUARED_WASM")) },

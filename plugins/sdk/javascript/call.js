@@ -42,7 +42,7 @@ function printed(thrown) {
 /** ` (flatten, src/plugin.js:7)`: where the author's own code was. */
 function place(stack) {
   for (const frame of String(stack).split("\n")) {
-    const found = /at (?:(\S+) \()?(?:file:\/\/)?([^\s()]+?):(\d+)(?::\d+)?\)?$/.exec(frame.trim());
+    const found = /at (?:(?:Object\.)?(\S+)(?: \[as \S+\])? \()?(?:file:\/\/)?([^\s()]+?):(\d+)(?::\d+)?\)?$/.exec(frame.trim());
     if (!found || found[2].includes("/sdk/")) continue;
     const [, name, file, number] = found;
     const at = file === "<input>" ? `line ${number}` : `${file.replace(/^.*?((src|dist)\/)/, "$1")}:${number}`;
@@ -53,10 +53,10 @@ function place(stack) {
 
 function outcome(result) {
   if (typeof result?.then === "function") {
-    throw new Failure("transform gave a promise and a plugin cannot wait: make it a function that is not async");
+    throw new Failure("transform returned a promise and a plugin cannot wait: make it a function that is not async");
   }
   if (typeof result !== "object" || result === null) {
-    throw new Failure(`transform gave ${result === null ? "null" : typeof result}: return {body: …} or {skip: "why"}`);
+    throw new Failure(`transform returned ${kind(result)}: it returns {body: …} or {skip: "why"}`);
   }
   if (result.skip !== undefined) return { tag: "skip", val: text(result.skip, "skip") };
   const method = result.method == null ? null : text(result.method, "method");
@@ -78,7 +78,7 @@ function body(given) {
     case "binary":
       return { tag: "binary", val: binary(given.binary) };
     default:
-      throw new Failure("transform gave no body: return {body: {json: …}}, or one of form, text and binary");
+      throw new Failure("transform returned no body: it is {json: …}, {form: …}, {text: …} or {binary: …}");
   }
 }
 
@@ -98,5 +98,13 @@ function fields(given, what) {
 function text(value, what) {
   const isPrimitive = ["string", "number", "boolean", "bigint"].includes(typeof value);
   if (isPrimitive || value instanceof ExactNumber) return String(value).toWellFormed();
-  throw new Failure(`the ${what} must be a text and is ${value === null ? "null" : typeof value}`);
+  throw new Failure(`the ${what} must be a text and is ${kind(value)}`);
+}
+
+/** What a value is, in words. */
+function kind(value) {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  const words = { object: "an object", string: "a text", function: "a function" };
+  return words[typeof value] ?? typeof value;
 }

@@ -27,7 +27,7 @@ export const log = { debug: line("debug"), info: line("info"), warn: line("warn"
 export function secret(name) {
   try {
     return host.placeholder(String(name).toWellFormed());
-  } catch (reason) {
-    throw new Failure(String(reason));
+  } catch (error) {
+    throw new Failure(error.message);
   }
 }

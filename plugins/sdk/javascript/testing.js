@@ -15,7 +15,7 @@ export function tryOut(plugin, { events, config = {}, attempt = 1, contentType =
     write: (level, message) => lines.push({ level, message }),
     placeholder: (name) => {
       if (secrets.includes(name)) return `{{secret:${name}}}`;
-      throw `the subscription has no secret \`${name}\``;
+      throw new Error(`the subscription has no secret \`${name}\``);
     },
   });
   const delivery = {

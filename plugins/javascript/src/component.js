@@ -1,0 +1,6 @@
+// What is built: the plugin, wrapped for Hookmill.
+
+import { component } from "../../sdk/javascript/component.js";
+import * as plugin from "./plugin.js";
+
+export const transformer = component(plugin);

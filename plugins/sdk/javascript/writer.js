@@ -1,0 +1,35 @@
+// Writes JSON with keys in their order.
+
+import { ExactNumber, entries } from "./json.js";
+
+/** JSON without spaces. What JSON does not know is left out of objects, and null elsewhere. */
+export function write(value) {
+  return written(value) ?? "null";
+}
+
+function written(value) {
+  switch (typeof value) {
+    case "object":
+      return value === null ? "null" : composed(value);
+    case "number":
+      if (!Number.isFinite(value)) throw new RangeError(`${value} is no JSON number`);
+      return JSON.stringify(value);
+    case "bigint":
+      return String(value);
+    default:
+      return JSON.stringify(value);
+  }
+}
+
+function composed(value) {
+  if (value instanceof ExactNumber) return String(value);
+  if (Array.isArray(value)) return `[${value.map(write).join()}]`;
+  if (typeof value.toJSON === "function") return write(value.toJSON());
+  if (JSON.isRawJSON?.(value)) return value.rawJSON;
+  const members = [];
+  for (const [key, member] of value instanceof Map ? value : entries(value)) {
+    const text = written(member);
+    if (text !== undefined) members.push(`${JSON.stringify(String(key))}:${text}`);
+  }
+  return `{${members.join()}}`;
+}
