@@ -47,13 +47,16 @@ export function entries(object) {
 export function parse(text) {
   // The reader is right for all JSON, but takes four times as long as the engine.
   if (!JSON.rawJSON) return read(text, number);
-  let reordered = false;
+  let unsure = false;
   const value = JSON.parse(text, function (key, value, { source }) {
     // Such a key may stand elsewhere in its object now.
-    if (key >= "0" && key < ":" && !Array.isArray(this)) reordered = true;
-    return typeof value === "number" && String(value) !== source ? new ExactNumber(source) : value;
+    if (key >= "0" && key < ":" && !Array.isArray(this)) unsure = true;
+    if (typeof value !== "number" || String(value) === source) return value;
+    // QuickJS does not know the source of a member that its object has twice.
+    if (source === undefined) unsure = true;
+    return unsure ? value : new ExactNumber(source);
   });
-  return reordered ? read(text, number) : value;
+  return unsure ? read(text, number) : value;
 }
 
 function number(source) {
