@@ -92,6 +92,7 @@ test("a wrong result is a failure that says what to return", () => {
   assert.match(reason({ body: { json: 1, text: "a" } }), /not json and text/);
   assert.match(reason({ body: { text: null } }), /the text must be a text and is null/);
   assert.match(reason({ headers: { "x-a": {} }, body: { text: "" } }), /the header x-a must be a text and is an object/);
+  assert.match(reason({ body: { binary: { contentType: "a/b", bytes: [1, 999] } } }), /are a Uint8Array or a text and are a list/);
   assert.match(reason(Promise.resolve({ skip: "x" })), /a plugin cannot wait/);
 });
 

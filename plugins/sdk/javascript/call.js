@@ -82,10 +82,13 @@ function body(given) {
   }
 }
 
-function binary({ contentType, bytes }) {
+function binary(given) {
+  const { contentType, bytes } = given ?? {};
   // There is no TextEncoder in a plugin.
   const utf8 = (text) => Uint8Array.from(unescape(encodeURIComponent(text)), (char) => char.charCodeAt(0));
-  return { contentType: text(contentType, "content type"), bytes: typeof bytes === "string" ? utf8(bytes.toWellFormed()) : bytes };
+  const encoded = typeof bytes === "string" ? utf8(bytes.toWellFormed()) : bytes;
+  if (encoded instanceof Uint8Array) return { contentType: text(contentType, "content type"), bytes: encoded };
+  throw new Failure(`the bytes of a binary body are a Uint8Array or a text and are ${kind(bytes)}`);
 }
 
 /** Pairs of an object, a Map or a list of pairs. */
