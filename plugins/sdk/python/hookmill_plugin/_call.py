@@ -18,8 +18,9 @@ Transform = Callable[[Delivery, Any], Outcome]
 _ALONE = re.compile("[\ud800-\udfff]")
 _OWN = os.path.dirname(__file__)
 _STANDARD = os.path.dirname(os.__file__)
-# componentize-py numbers the folders that it takes modules from.
-_FOLDER = re.compile(r"^/\d+/")
+# componentize-py numbers the folders that it takes modules from: `/0/plugin.py`.
+_FOLDER = re.compile(r'(?:^|(?<=  File "))/\d+/', re.MULTILINE)
+_FRAMES_MAX = 20
 
 
 def export(describe: Describe, transform: Transform) -> Any:
@@ -52,16 +53,28 @@ def call(transform: Transform, delivery: Delivery) -> Outcome:
     except Failure as failure:
         raise Failure(utf8(failure.reason, "a failure's reason"), bool(failure.retry)) from None
     except BaseException as error:  # a `sys.exit` too would be a trap without a word
-        log.error(utf8("".join(traceback.format_exception(error)).rstrip(), "a traceback"))
-        raise Failure(utf8(f"{type(error).__name__}: {error} ({_place(error)})", "a reason")) from None
+        log.error(utf8(_traceback(error), "a traceback"))
+        raise Failure(utf8(f"{type(error).__name__}: {error} ({_place(error, transform)})", "a reason")) from None
 
 
-def _place(error: BaseException) -> str:
-    """The file and line in the plugin's own code, or the innermost one if there is none of it."""
+def _traceback(error: BaseException) -> str:
+    """The traceback from below this module, its innermost frames alone: fuel is short after endless recursion."""
+    frames, each = [], error.__traceback__
+    while each is not None:
+        frames.append(each)
+        each = each.tb_next
+    kept = frames[max(1, len(frames) - _FRAMES_MAX) :]
+    text = "".join(traceback.format_exception(error.with_traceback(kept[0] if kept else None)))
+    return _FOLDER.sub("", text).rstrip()
+
+
+def _place(error: BaseException, transform: Transform) -> str:
+    """The innermost file and line in the plugin's own code; if there is none, what it returned was wrong."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not frame.filename.startswith((_OWN, _STANDARD, "/python/", "<"))]
-    frame = (own or frames)[-1]
-    return f"{_FOLDER.sub('', frame.filename)}:{frame.lineno}"
+    others = (_OWN, _STANDARD, "/python/", "<")
+    places = [(frame.filename, frame.lineno) for frame in frames if not frame.filename.startswith(others)]
+    file, line = (places or [(transform.__code__.co_filename, transform.__code__.co_firstlineno)])[-1]
+    return f"{_FOLDER.sub('', file)}:{line}"
 
 
 def _outcome(outcome: Any) -> Outcome:

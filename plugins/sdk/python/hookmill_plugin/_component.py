@@ -12,9 +12,9 @@ from wit_world.imports import log as wit_log
 from wit_world.imports import secrets as wit_secrets
 from wit_world.imports import types as wit
 
-from . import _host, exact, log
-from ._call import Describe, Transform, call, pairs
-from .contract import Binary, Delivery, Event, Failure, Form, Json, Skip, Subscription, Text
+from . import _host, exact
+from ._call import Describe, Transform, call, pairs, utf8
+from .contract import Delivery, Description, Event, Failure, Form, Json, Skip, Subscription, Text
 
 
 class Component:
@@ -34,15 +34,18 @@ def transformer(describe: Describe, transform: Transform) -> type:
     """The class that stands for the contract's interface."""
     _host.current = Component()
     _keep_sources()
+    # Asked here, while the component is built: what is wrong with it ends the build, with a traceback.
+    description = _description(describe())
+    # Its state is that of the build, so that all deliveries would find the same numbers.
+    random = sys.modules.get("random")
 
     class Transformer:
         def describe(self) -> wit.Description:
-            it = describe()
-            schema = it.config_schema if isinstance(it.config_schema, str) else exact.dumps(dict(it.config_schema))
-            extra = pairs(it.extra, "extra")
-            return wit.Description(it.name, it.version, it.summary, list(it.content_types), schema, extra)
+            return description
 
         def transform(self, delivery: wit.Delivery) -> Any:
+            if random:
+                random.seed(delivery.id)
             try:
                 outcome = call(transform, _delivery(delivery))
             except Failure as failure:
@@ -53,6 +56,13 @@ def transformer(describe: Describe, transform: Transform) -> type:
             return wit.Outcome_Deliver(wit.Request(outcome.method, query, headers, _body(outcome.body), extra))
 
     return Transformer
+
+
+def _description(it: Description) -> wit.Description:
+    texts = {name: utf8(getattr(it, name), name) for name in ("name", "version", "summary")}
+    types = [utf8(content_type, "a content type") for content_type in it.content_types]
+    schema = it.config_schema if isinstance(it.config_schema, str) else exact.dumps(it.config_schema)
+    return wit.Description(**texts, content_types=types, config_schema=schema, extra=pairs(it.extra, "extra"))
 
 
 def _delivery(given: wit.Delivery) -> Delivery:

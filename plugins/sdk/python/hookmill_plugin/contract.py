@@ -123,6 +123,6 @@ class Description:
     version: str
     summary: str
     content_types: list[str]
-    config_schema: Mapping[str, Any] | str = "{}"
-    """A JSON Schema, as a dict or as text."""
+    config_schema: dict[str, Any] | str = "{}"
+    """A JSON Schema, as a dict or as text. `describe` is asked once, when the component is built."""
     extra: Fields = ()
