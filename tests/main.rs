@@ -27,6 +27,8 @@ mod record;
 mod rogues;
 mod rules;
 mod schemes;
+mod sdk_c;
+mod sdk_python;
 mod sealed;
 mod select;
 mod send;
