@@ -124,6 +124,7 @@ fn waiting(
         }
     }
     Ok(waiting)
+}
 
 /// See [`Store::shared_plugin`](super::super::Store::shared_plugin).
 pub(super) fn shared(
