@@ -2,11 +2,13 @@
 
 mod bench;
 mod build;
+mod eject;
 mod engine;
 mod inspect;
 mod list;
 mod new;
 mod project;
+mod pull;
 mod push;
 mod run;
 mod style;
@@ -53,10 +55,14 @@ enum Command {
     Run(run::Args),
     /// Measure what components cost
     Bench(bench::Args),
-    /// Send a component to a host
+    /// Send a component to a host, or to an OCI registry
     Push(push::Args),
+    /// Get a component from an OCI registry
+    Pull(pull::Args),
     /// List the plugins that a space can use
     List(list::Args),
+    /// Make a project of JavaScript that stands in a subscription's configuration
+    Eject(eject::Args),
 }
 
 /// Runs the command.
@@ -70,6 +76,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         Command::Run(args) => run::run(&args, json).await,
         Command::Bench(args) => bench::run(&args, json).await,
         Command::Push(args) => push::run(&args, json).await,
+        Command::Pull(args) => pull::run(&args, json).await,
+        Command::Eject(args) => eject::run(&args, json).await,
         Command::List(args) => list::run(&args, json).await,
     }
 }

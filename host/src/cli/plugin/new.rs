@@ -94,12 +94,13 @@ fn copy(from: &Dir<'_>, base: &Path, to: &Path, name: &PluginName) -> anyhow::Re
 }
 
 /// The text under the plugin's own name, with `_` where an identifier is meant.
-fn named(text: &str, name: &PluginName) -> String {
+pub(super) fn named(text: &str, name: &PluginName) -> String {
     let identifier = |name: &str| name.replace('-', "_");
     text.replace(PLACEHOLDER, name.as_str()).replace(&identifier(PLACEHOLDER), &identifier(name.as_str()))
 }
 
-fn put(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+/// Writes a file, with the folders that it lies in.
+pub(super) fn put(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let write = || {
         path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
         std::fs::write(path, bytes)
