@@ -18,14 +18,20 @@ export function still({ id, events }) {
   };
 }
 
-/** Numbers from 0 to 1: an FNV hash of the seed, then mulberry32. */
+/** Numbers from 0 to 1: mulberry32, which starts from the seed once it is asked for one. */
 function seeded(seed) {
-  let state = 0x811c9dc5;
-  for (const char of seed) state = Math.imul(state ^ char.charCodeAt(0), 0x01000193);
+  let state;
   return () => {
-    state = (state + 0x6d2b79f5) | 0;
+    state = ((state ?? hash(seed)) + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
+}
+
+/** FNV-1a of a text's characters. */
+function hash(text) {
+  let hash = 0x811c9dc5;
+  for (const char of text) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);
+  return hash;
 }
