@@ -21,6 +21,7 @@ mod matching;
 mod notify;
 mod oci;
 mod pipeline;
+mod preview;
 mod profiles;
 mod recipes;
 mod record;

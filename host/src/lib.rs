@@ -25,9 +25,12 @@
 //! [`profile`] (what each CRM's webhooks are like: data), [`import`] (other systems' definitions → subscriptions),
 //! [`notify`] (tells a space of its failures), [`diagnose`] (why a webhook does not come), [`golden`] (plugins' test
 //! cases), [`config`] (every knob), [`clock`] (the only reader of time), [`cli`].
+//! [`notify`] (tells a space of its failures), [`diagnose`] (why a webhook does not come), [`preview`] (what would be
+//! sent), [`compare`] (what another version would have made of past events), [`config`] (every knob), [`clock`] (the
+//! only reader of time), [`cli`].
 //!
 //! Dependencies point one way: `model ← stages ← deliver, accept, notify ← lib ← cli ← main`. A stage knows no other
-//! stage.
+//! stage. Preview and compare use the stages as deliver does, and send nothing.
 //!
 //! # What always holds
 //!
@@ -50,6 +53,7 @@
 pub mod accept;
 pub mod cli;
 pub mod clock;
+pub mod compare;
 pub mod config;
 pub mod delay;
 pub mod deliver;
@@ -62,6 +66,7 @@ pub mod metrics;
 pub mod model;
 pub mod notify;
 pub mod oci;
+pub mod preview;
 pub mod profile;
 pub mod record;
 pub mod registry;
@@ -77,12 +82,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clock::Clock;
+use compare::Comparing;
 use config::Config;
 use deliver::{Deliver, Inbox};
 use jiff::{SignedDuration, Timestamp};
 use metrics::Metrics;
 use model::Plugin;
 use notify::Notices;
+use preview::Trials;
 use registry::Registry;
 use store::{Sqlite, Store};
 use tokio::net::TcpListener;
@@ -108,6 +115,10 @@ pub struct Host {
     pub inbox: Inbox,
     /// What there is to tell the spaces themselves.
     pub notices: Notices,
+    /// The turns of what callers try out.
+    pub trials: Trials,
+    /// What is being compared.
+    pub comparing: Comparing,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -127,6 +138,8 @@ impl Host {
             client: send::Client::new(&config.send)?,
             inbox: Inbox::new(&config.deliver),
             notices: Notices::new(&config)?,
+            trials: Trials::new(config.plugin.transforms_max),
+            comparing: Comparing::default(),
             metrics: Metrics::default(),
             config,
             clock,

@@ -195,7 +195,7 @@ fn body(bytes: &Bytes) -> (String, BodyEncoding) {
 
 /// A request as it went out.
 #[derive(Serialize, ToSchema)]
-struct RequestView {
+pub(super) struct RequestView {
     /// The method.
     method: String,
     /// The whole URL.
@@ -244,7 +244,7 @@ impl From<Answer> for AnswerView {
 
 /// A line that a plugin wrote.
 #[derive(Serialize, ToSchema)]
-struct LogView {
+pub(super) struct LogView {
     /// How much it matters.
     #[schema(value_type = LogLevelName)]
     level: LogLevel,

@@ -17,8 +17,11 @@ use super::extract::{JsonBody, PathParams, Query};
 use super::page::{self, Page, PageQuery};
 use super::problem::Problem;
 use super::{Api, check_description, schema};
-use crate::model::EventType;
+use crate::model::{EventType, SpaceId};
 use crate::store::EventTypeEntry;
+
+/// Event types read from the store at a time, where one is looked for.
+const PAGE: usize = 200;
 
 /// The paths of this resource.
 pub(super) fn paths() -> OpenApiRouter<Api> {
@@ -112,5 +115,19 @@ async fn delete_event_type(
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::not_found("event type", name))
+    }
+}
+
+/// What a space says of an event type.
+pub(super) async fn find(api: &Api, space: &SpaceId, kind: &EventType) -> Result<Option<EventTypeEntry>, Problem> {
+    let mut after = None;
+    loop {
+        let page = api.host.store.event_types(space, after, PAGE).await?;
+        after = page.last().map(|entry| entry.name.clone());
+        let last = page.len() < PAGE;
+        let found = page.into_iter().find(|entry| entry.name == *kind);
+        if last || found.is_some() {
+            return Ok(found);
+        }
     }
 }

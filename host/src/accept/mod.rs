@@ -20,6 +20,7 @@ mod number;
 mod openapi;
 mod page;
 mod plugins;
+mod preview;
 mod problem;
 mod profiles;
 mod pull;

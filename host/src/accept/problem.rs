@@ -180,6 +180,17 @@ impl Problem {
         Self::new(Code::Internal, "the host failed; its log says how")
     }
 
+    /// The same of a body in which the member stands at `to` and not at `from`.
+    pub(super) fn moved(mut self, from: &str, to: &str) -> Self {
+        if let Some(field) = self.field.take() {
+            let moved = field.strip_prefix(from).map(|rest| format!("{to}{rest}"));
+            let moved = moved.unwrap_or_else(|| field.clone());
+            self.detail = self.detail.replacen(&field, &moved, 1);
+            self.field = Some(moved);
+        }
+        self
+    }
+
     /// Whether it is of this kind.
     pub(super) fn is(&self, code: Code) -> bool {
         self.code == code

@@ -4,10 +4,12 @@
 //! Whatever the plugin or the receiver does wrong becomes an outcome and is recorded. Whatever *we* do wrong is an error
 //! here: it is logged, nothing is recorded and no retry is used up; the claim lapses and the delivery is taken up again.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::repeat;
@@ -100,7 +102,10 @@ async fn make(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result<A
 
 /// Transforms with the code and the configuration that the delivery started with, or, at its first attempt, as its
 /// subscription asks: with its plugin or without.
-pub(super) async fn shape(host: &Host, live: &Live, delivery: &Delivery, number: u32) -> anyhow::Result<Transformed> {
+///
+/// # Errors
+/// If the host itself fails. What the plugin does wrong is in the result.
+pub async fn shape(host: &Host, live: &Live, delivery: &Delivery, number: u32) -> anyhow::Result<Transformed> {
     let subscription = &live.subscription;
     let config = delivery.setup.as_ref().map_or_else(|| live.plugin_config(), |setup| Some(setup.config.as_str()));
     let plugin = match digest(live, delivery) {
@@ -125,6 +130,20 @@ pub(super) fn timeout(subscription: &Subscription) -> Duration {
     Duration::from_millis(subscription.timeout_ms.into())
 }
 
+/// The request as it goes out, with its secrets in it, and the headers that sign it at the present time.
+pub fn signed<'a>(
+    host: &Host,
+    subscription: &Subscription,
+    id: DeliveryId,
+    request: &'a Request,
+) -> (Cow<'a, Request>, HeaderMap) {
+    let unsealed = transform::seal::unseal(request, subscription);
+    let timestamp_s = host.clock.now().as_second();
+    let signed = sign::Signed { id, timestamp_s, url: unsealed.url.as_str(), body: &unsealed.body };
+    let signature = sign::sign(&subscription.signing, &subscription.secrets, &signed);
+    (unsealed, signature)
+}
+
 /// Puts the secrets into the request, signs it with the present time, sends it, and keeps it as it was before.
 pub(super) async fn signed_and_sent(
     host: &Host,
@@ -133,10 +152,7 @@ pub(super) async fn signed_and_sent(
     request: &Request,
     timeout: Duration,
 ) -> (SentRequest, send::Sent) {
-    let unsealed = transform::seal::unseal(request, subscription);
-    let timestamp_s = host.clock.now().as_second();
-    let signed = sign::Signed { id, timestamp_s, url: unsealed.url.as_str(), body: &unsealed.body };
-    let signature = sign::sign(&subscription.signing, &subscription.secrets, &signed);
+    let (unsealed, signature) = signed(host, subscription, id, request);
     let mut sent = host.client.send(&unsealed, &signature, timeout).await;
     if let Ok(answer) = &mut sent.result {
         transform::seal::hide_in(answer, request, subscription);

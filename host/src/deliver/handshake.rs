@@ -108,7 +108,7 @@ async fn test_request(
 }
 
 /// A delivery that stands in no row.
-fn test_delivery(subscription: &Subscription, id: DeliveryId, event: Event) -> Delivery {
+pub fn test_delivery(subscription: &Subscription, id: DeliveryId, event: Event) -> Delivery {
     Delivery {
         id,
         subscription_id: subscription.id,

@@ -24,7 +24,8 @@ use crate::Host;
 use crate::model::{Delivery, DeliveryId, SubscriptionId};
 use crate::store::StoreError;
 
-pub use handshake::{Asked, ask, handshake, rehearse};
+pub use attempt::{shape, signed};
+pub use handshake::{Asked, ask, handshake, rehearse, test_delivery};
 pub use inbox::{Claimed, Inbox, Room};
 use lanes::Lanes;
 pub use repeat::{MOVED, may_repeat};

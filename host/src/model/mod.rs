@@ -5,6 +5,7 @@
 
 mod attempt;
 mod delivery;
+mod difference;
 mod event;
 mod handshake;
 mod id;
@@ -29,6 +30,7 @@ pub use attempt::{
     SentRequest,
 };
 pub use delivery::{Delivery, DeliveryState};
+pub use difference::{Change, Difference, Part};
 pub use event::{Event, EventId, EventType};
 pub use handshake::{Handshake, HandshakeKind, HandshakeReport};
 pub use id::{DeliveryId, IdError, KeyId, SubscriptionId};

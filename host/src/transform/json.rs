@@ -13,10 +13,10 @@ use serde_json::value::RawValue;
 use crate::model::{PluginFault, PluginFaultCode};
 
 /// How deep arrays and objects may stand in each other where they are taken apart; serde_json's own limit.
-pub(super) const DEPTH_MAX: usize = 127;
+pub(crate) const DEPTH_MAX: usize = 127;
 
 /// A value's outermost level. Strings, numbers and literals have none below.
-pub(super) enum Level<'a> {
+pub(crate) enum Level<'a> {
     Object(Members<'a>),
     Array(Vec<&'a RawValue>),
     String(String),
@@ -25,11 +25,11 @@ pub(super) enum Level<'a> {
 }
 
 /// An object's members in order; a repeated name stands as often as it was written.
-pub(super) struct Members<'a>(pub(super) Vec<(String, &'a RawValue)>);
+pub(crate) struct Members<'a>(pub(crate) Vec<(String, &'a RawValue)>);
 
 impl<'a> Level<'a> {
     /// Opens one level. Fails only on strings that are no Unicode (half a surrogate pair), which JSON's grammar allows.
-    pub(super) fn of(raw: &'a RawValue) -> Result<Self, PluginFault> {
+    pub(crate) fn of(raw: &'a RawValue) -> Result<Self, PluginFault> {
         let text = raw.get();
         match text.as_bytes().first() {
             Some(b'{') => serde_json::from_str(text).map(Self::Object),

@@ -8,7 +8,7 @@
 //! Nothing is kept from one attempt to the next: each is transformed anew, from the same event and by the same code.
 
 pub mod engine;
-mod json;
+pub(crate) mod json;
 pub mod request;
 pub mod seal;
 pub mod select;

@@ -58,6 +58,12 @@ pub fn masked(bytes: &Bytes, sealed: &[Sealed]) -> Bytes {
     sealed.iter().fold(bytes.clone(), |bytes, sealed| replaced(&bytes, &sealed.placeholder, MASK))
 }
 
+/// `bytes` with a secret's name in the place of its placeholder, which is another in every transform.
+pub fn named(bytes: &Bytes, sealed: &[Sealed]) -> Bytes {
+    let name = |sealed: &Sealed| format!("{{{{secret:{}}}}}", sealed.name);
+    sealed.iter().fold(bytes.clone(), |bytes, sealed| replaced(&bytes, &sealed.placeholder, &name(sealed)))
+}
+
 /// How often a placeholder stands in `bytes`.
 pub(super) fn count(bytes: &[u8], placeholder: &str) -> usize {
     memmem::find_iter(bytes, placeholder.as_bytes()).count()

@@ -4,6 +4,7 @@
 
 mod delete;
 mod follow;
+mod preview;
 mod versions;
 
 use std::sync::Arc;
@@ -43,6 +44,7 @@ pub(super) fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(upload_plugin, list_plugins))
         .routes(routes!(list_plugin_versions))
         .routes(routes!(get_plugin, delete::delete_plugin))
+        .merge(preview::paths())
 }
 
 /// One version of a plugin.

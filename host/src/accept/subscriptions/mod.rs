@@ -6,13 +6,17 @@
 //! still be as it was.
 
 mod activation;
+mod compare;
 mod conflict;
 mod diagnose;
+mod differences;
 mod document;
 mod input;
 mod merge;
+mod other;
 mod parts;
 mod plugin;
+mod preview;
 mod rollback;
 mod rules;
 mod secrets;
@@ -36,6 +40,7 @@ use crate::model::{PauseReason, SpaceId, Subscription, SubscriptionId, Subscript
 use crate::store::Activity;
 use crate::{profile, registry};
 use input::SubscriptionInput;
+pub(super) use rules::sealed_secrets as check_sealed_secrets;
 use view::SubscriptionView;
 
 /// How often a change is merged anew because somebody else was faster.
@@ -48,8 +53,10 @@ pub(super) fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(get_subscription, change_subscription, delete_subscription))
         .routes(routes!(pause_subscription))
         .merge(activation::paths())
+        .merge(compare::paths())
         .merge(diagnose::paths())
         .merge(rollback::paths())
+        .merge(preview::paths())
         .merge(secrets::paths())
         .merge(test::paths())
 }

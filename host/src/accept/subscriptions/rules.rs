@@ -106,7 +106,7 @@ pub(super) fn secrets(
 }
 
 /// Checks sealed secrets; `***` keeps the value that one had.
-pub(super) fn sealed_secrets(
+pub(in super::super) fn sealed_secrets(
     given: BTreeMap<String, Secret>,
     old: Option<&Subscription>,
 ) -> Result<BTreeMap<String, Secret>, Problem> {

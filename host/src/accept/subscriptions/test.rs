@@ -9,17 +9,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::super::Api;
 use super::super::access::Manages;
 use super::super::events::check_data;
 use super::super::extract::{OptionalJsonBody, PathParams};
 use super::super::intake::{self, Posted, Target};
 use super::super::problem::{Code, Problem};
+use super::super::{Api, event_types};
 use crate::model::{DeliveryId, Event, EventId, EventType, Pattern, SpaceId, Subscription, SubscriptionId};
-use crate::store::{DeliveryFilter, EventTypeEntry};
-
-/// Event types read from the store at a time.
-const PAGE: usize = 200;
+use crate::store::DeliveryFilter;
 
 /// The paths of this resource.
 pub(super) fn paths() -> OpenApiRouter<Api> {
@@ -85,7 +82,7 @@ async fn test_subscription(
 pub(super) async fn event(api: &Api, subscription: &Subscription) -> Result<Event, Problem> {
     let (host, space) = (&api.host, &subscription.space);
     let known = match first_type(subscription) {
-        Some(kind) => find(api, space, &kind).await?.and_then(|entry| Some((kind, entry.example?))),
+        Some(kind) => event_types::find(api, space, &kind).await?.and_then(|entry| Some((kind, entry.example?))),
         None => None,
     };
     let (kind, data) = known.unwrap_or_else(|| {
@@ -115,23 +112,10 @@ fn first_type(subscription: &Subscription) -> Option<EventType> {
 }
 
 async fn example(api: &Api, space: &SpaceId, kind: &EventType) -> Result<Box<RawValue>, Problem> {
-    let entry = find(api, space, kind).await?;
+    let entry = event_types::find(api, space, kind).await?;
     let example = entry.and_then(|entry| entry.example).ok_or_else(|| {
         let right = format!("give data: the event type `{kind}` has no example");
         Problem::at(Code::FieldMissing, "/data", right)
     })?;
     serde_json::value::to_raw_value(&example).map_err(|err| Problem::internal(&err))
-}
-
-async fn find(api: &Api, space: &SpaceId, kind: &EventType) -> Result<Option<EventTypeEntry>, Problem> {
-    let mut after = None;
-    loop {
-        let page = api.host.store.event_types(space, after, PAGE).await?;
-        after = page.last().map(|entry| entry.name.clone());
-        let last = page.len() < PAGE;
-        let found = page.into_iter().find(|entry| entry.name == *kind);
-        if last || found.is_some() {
-            return Ok(found);
-        }
-    }
 }

@@ -207,7 +207,7 @@ impl std::fmt::Debug for Engine {
 }
 
 /// `text`, cut to so many bytes.
-fn cut(mut text: String, bytes_max: usize) -> String {
+pub(crate) fn cut(mut text: String, bytes_max: usize) -> String {
     if text.len() > bytes_max {
         text.truncate(text.floor_char_boundary(bytes_max.saturating_sub('…'.len_utf8())));
         text.push('…');
