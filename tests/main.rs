@@ -33,6 +33,7 @@ mod sdk_python;
 mod sealed;
 mod select;
 mod send;
+mod shadow;
 mod shape;
 mod sign;
 mod signature;

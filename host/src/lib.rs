@@ -23,14 +23,13 @@
 //! Around them: [`model`] (who is who), [`store`] (all SQL, behind one trait), [`registry`] (the subscriptions in
 //! memory), [`deliver`] (the loop that knows the order of the last four stages), [`retention`] (forgets what is old),
 //! [`profile`] (what each CRM's webhooks are like: data), [`import`] (other systems' definitions → subscriptions),
-//! [`notify`] (tells a space of its failures), [`diagnose`] (why a webhook does not come), [`golden`] (plugins' test
-//! cases), [`config`] (every knob), [`clock`] (the only reader of time), [`cli`].
 //! [`notify`] (tells a space of its failures), [`diagnose`] (why a webhook does not come), [`preview`] (what would be
-//! sent), [`compare`] (what another version would have made of past events), [`config`] (every knob), [`clock`] (the
-//! only reader of time), [`cli`].
+//! sent), [`compare`] (what another version would have made of past events), [`shadow`] (what it makes of live ones),
+//! [`oci`] and [`folder`] (where plugins come from beside uploads), [`signature`] (who answers for one), [`golden`]
+//! (plugins' test cases), [`config`] (every knob), [`clock`] (the only reader of time), [`cli`].
 //!
 //! Dependencies point one way: `model ← stages ← deliver, accept, notify ← lib ← cli ← main`. A stage knows no other
-//! stage. Preview and compare use the stages as deliver does, and send nothing.
+//! stage. Preview, compare and shadow use the stages as deliver does, and send nothing.
 //!
 //! # What always holds
 //!
@@ -72,6 +71,7 @@ pub mod record;
 pub mod registry;
 pub mod retention;
 pub mod send;
+pub mod shadow;
 pub mod sign;
 pub mod signature;
 pub mod store;
@@ -91,6 +91,7 @@ use model::Plugin;
 use notify::Notices;
 use preview::Trials;
 use registry::Registry;
+use shadow::Shadows;
 use store::{Sqlite, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -115,6 +116,8 @@ pub struct Host {
     pub inbox: Inbox,
     /// What there is to tell the spaces themselves.
     pub notices: Notices,
+    /// What waits to be run beside what was sent.
+    pub shadows: Shadows,
     /// The turns of what callers try out.
     pub trials: Trials,
     /// What is being compared.
@@ -138,6 +141,7 @@ impl Host {
             client: send::Client::new(&config.send)?,
             inbox: Inbox::new(&config.deliver),
             notices: Notices::new(&config)?,
+            shadows: Shadows::default(),
             trials: Trials::new(config.plugin.transforms_max),
             comparing: Comparing::default(),
             metrics: Metrics::default(),
@@ -186,6 +190,7 @@ pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationT
         tokio::spawn(async move { retention::run(&host, &shutdown).await })
     };
     let mut notify = tokio::spawn(notify::run(host.clone(), deliver_until.clone()));
+    let mut shadow = tokio::spawn(shadow::run(host.clone(), deliver_until.clone()));
     let mut deliver = tokio::spawn(Deliver::new(host).run(deliver_until.clone()));
     let serve = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let served = tokio::select! {
@@ -194,12 +199,14 @@ pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationT
         () = async { shutdown.cancelled().await; tokio::time::sleep(grace).await } => Ok(()),
         ended = &mut deliver => anyhow::bail!("the deliver loop ended: {ended:?}"),
         ended = &mut notify => anyhow::bail!("the notify loop ended: {ended:?}"),
+        ended = &mut shadow => anyhow::bail!("the shadow loop ended: {ended:?}"),
     };
     deliver_until.cancel();
     deliver.await.context("the deliver loop broke")?;
     // Only now: it may be in the middle of a transaction.
     retention.abort();
     notify.await.context("the notify loop broke")?;
+    shadow.await.context("the shadow loop broke")?;
     served
 }
 

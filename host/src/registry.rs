@@ -26,12 +26,19 @@ pub struct Live {
     condition: OnceLock<Option<Condition>>,
     selector: OnceLock<Selector>,
     config: OnceLock<String>,
+    beside: OnceLock<Box<Live>>,
 }
 
 impl Live {
     /// A subscription of which nothing is parsed yet.
     pub fn new(subscription: Subscription) -> Self {
-        Self { subscription, condition: OnceLock::new(), selector: OnceLock::new(), config: OnceLock::new() }
+        Self {
+            subscription,
+            condition: OnceLock::new(),
+            selector: OnceLock::new(),
+            config: OnceLock::new(),
+            beside: OnceLock::new(),
+        }
     }
 
     /// Which fields its plugin sees.
@@ -47,6 +54,16 @@ impl Live {
     pub fn plugin_config(&self) -> Option<&str> {
         let plugin = self.subscription.plugin.as_ref()?;
         Some(self.config.get_or_init(|| plugin.config.to_string()))
+    }
+
+    /// The same with its shadow in the place of its plugin, if it has one.
+    pub fn beside(&self) -> Option<&Self> {
+        let shadow = self.subscription.shadow.as_ref()?;
+        let beside = || {
+            let plugin = Some(shadow.clone());
+            Box::new(Self::new(Subscription { plugin, shadow: None, ..self.subscription.clone() }))
+        };
+        Some(self.beside.get_or_init(beside))
     }
 
     /// Whether an event of a type that it wants pulls its trigger and meets its condition.

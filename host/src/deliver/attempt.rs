@@ -18,6 +18,7 @@ use crate::model::{
     Subscription, SubscriptionState,
 };
 use crate::registry::Live;
+use crate::shadow::Seen;
 use crate::store::{Record, Recorded};
 use crate::transform::{self, Plugin, Prepared, Shaped, Transformed};
 use crate::{Host, record, send, sign};
@@ -62,7 +63,10 @@ async fn try_attempt(host: &Host, delivery: Delivery, claimed_until: Timestamp) 
     } else {
         make(host, &live, &delivery).await?
     };
-    finish(host, &live, &delivery, claimed_until, attempt).await
+    let seen = Seen::of(&live, &delivery, &attempt);
+    finish(host, &live, &delivery, claimed_until, attempt).await?;
+    host.shadows.push(seen);
+    Ok(())
 }
 
 /// Whether a claim holds until an attempt begun now is certainly over.

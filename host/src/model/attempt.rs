@@ -30,7 +30,7 @@ pub struct LogLine {
 }
 
 /// How a plugin failed. The plugin's fault or its author's, never the host's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PluginFaultCode {
     /// Used more fuel than it has: an endless loop, or too much work.

@@ -19,6 +19,7 @@ mod request;
 mod rules;
 mod secret;
 mod setup;
+mod shadow;
 mod signing;
 mod space;
 mod subscription;
@@ -44,6 +45,7 @@ pub use request::{Body, Draft, Request, Sealed};
 pub use rules::{AnswerRule, Batch, QueryParameter, StatusChange, Trigger};
 pub use secret::Secret;
 pub use setup::Setup;
+pub use shadow::{Shadow, Tally};
 pub use signing::{HmacAlgorithm, HmacScheme, SignatureEncoding, Signing, StandardAlgorithm};
 pub use space::{MailAddress, Space, SpaceId};
 pub use subscription::{

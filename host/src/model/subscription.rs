@@ -62,6 +62,9 @@ pub struct Subscription {
     /// What shaped it before, newest last: each entry is what a change of plugin replaced.
     #[serde(default)]
     pub plugin_history: Vec<PluginRef>,
+    /// What runs beside the plugin on live events, without sending.
+    #[serde(default)]
+    pub shadow: Option<PluginRef>,
     /// How requests are signed.
     #[serde(default)]
     pub signing: Signing,
@@ -164,6 +167,7 @@ impl Subscription {
             batch: None,
             plugin: None,
             plugin_history: Vec::new(),
+            shadow: None,
             signing: Signing::default(),
             secrets: vec![Secret::generate()],
             sealed_secrets: BTreeMap::new(),

@@ -22,8 +22,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{
     Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, MailAddress, Notice,
-    NoticeStage, Pattern, PauseReason, Plugin, PluginKey, PluginName, PluginVersion, Setup, Space, SpaceId,
-    Subscription, SubscriptionId,
+    NoticeStage, Pattern, PauseReason, Plugin, PluginKey, PluginName, PluginRef, PluginVersion, Setup, Shadow, Space,
+    SpaceId, Subscription, SubscriptionId, Tally,
 };
 
 pub use sqlite::{OpenError, Sqlite};
@@ -386,6 +386,14 @@ pub trait Store: Send + Sync + 'static {
     async fn step_notice(&self, id: &EventId, step: NoticeStep) -> Result<(), StoreError>;
     /// When the next notice is due; for events, also when the next one arises of a group.
     async fn next_notice(&self, stage: NoticeStage, window: SignedDuration) -> Result<Option<Timestamp>, StoreError>;
+
+    // Shadows. Each begins and ends with what `put_subscription` writes.
+
+    /// What was counted of a subscription's shadow, if it has one.
+    async fn shadow(&self, subscription: SubscriptionId) -> Result<Option<Shadow>, StoreError>;
+    /// Adds what was counted of shadows. Each is named by its subscription and what ran: of a shadow that is no more,
+    /// nothing is written.
+    async fn count_shadows(&self, counted: Vec<(SubscriptionId, PluginRef, Tally)>) -> Result<(), StoreError>;
 
     // What happened.
 

@@ -68,9 +68,9 @@ async fn delete(api: &Api, space: &SpaceId, name: &PluginName, version: &PluginV
     }
 }
 
-/// Whether a subscription would miss a component. What it used before is no use.
+/// Whether a subscription would miss a component, for its plugin or its shadow. What it used before is no use.
 fn uses(subscription: &Subscription, digest: Digest) -> bool {
-    subscription.plugin.as_ref().is_some_and(|plugin| plugin.digest == digest)
+    [&subscription.plugin, &subscription.shadow].into_iter().flatten().any(|plugin| plugin.digest == digest)
 }
 
 fn in_use(count: u64, how: &str, named: Vec<String>) -> Problem {

@@ -188,6 +188,7 @@ impl SubscriptionInput {
             batch: rules::batch(self.batch)?,
             plugin: old.and_then(|old| old.plugin.clone()),
             plugin_history: old.map(|old| old.plugin_history.clone()).unwrap_or_default(),
+            shadow: old.and_then(|old| old.shadow.clone()),
             secrets: rules::secrets(&signing, self.secret, old)?,
             signing,
             sealed_secrets: rules::sealed_secrets(self.sealed_secrets.unwrap_or_default(), old)?,

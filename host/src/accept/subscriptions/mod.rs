@@ -20,6 +20,7 @@ mod preview;
 mod rollback;
 mod rules;
 mod secrets;
+mod shadow;
 mod test;
 mod view;
 
@@ -58,6 +59,7 @@ pub(super) fn paths() -> OpenApiRouter<Api> {
         .merge(rollback::paths())
         .merge(preview::paths())
         .merge(secrets::paths())
+        .merge(shadow::paths())
         .merge(test::paths())
 }
 

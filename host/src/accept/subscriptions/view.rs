@@ -99,6 +99,9 @@ pub(super) struct SubscriptionView {
     plugin: Option<PluginRefView>,
     /// What shaped it before, newest last: what `rollback` goes back to is the last.
     plugin_history: Vec<EarlierPluginView>,
+    /// What runs beside the plugin on live events, without sending; null if nothing does.
+    #[schema(required)]
+    shadow: Option<PluginRefView>,
     /// How requests are signed.
     #[schema(value_type = document::Signing)]
     signing: Signing,
@@ -279,6 +282,7 @@ impl SubscriptionView {
             batch: subscription.batch,
             plugin: subscription.plugin.map(PluginRefView::from),
             plugin_history: subscription.plugin_history.into_iter().map(EarlierPluginView::from).collect(),
+            shadow: subscription.shadow.map(PluginRefView::from),
             signing: subscription.signing,
             secrets: vec![MASK; subscription.secrets.len()],
             sealed_secrets: subscription.sealed_secrets.into_keys().map(|name| (name, MASK)).collect(),

@@ -22,6 +22,7 @@ mod readers;
 mod record;
 mod row;
 mod setups;
+mod shadows;
 mod spaces;
 mod subscriptions;
 mod writer;
@@ -39,7 +40,7 @@ use super::{
 };
 use crate::model::{
     Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, Notice, NoticeStage,
-    Plugin, PluginName, PluginVersion, Space, SpaceId, Subscription, SubscriptionId,
+    Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
 };
 pub use open::OpenError;
 use readers::Readers;
@@ -260,6 +261,14 @@ impl Store for Sqlite {
 
     async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
         self.writer.write(move |db| forget::forget(db, subscription, before, limit)).await
+    }
+
+    async fn shadow(&self, subscription: SubscriptionId) -> Result<Option<Shadow>, StoreError> {
+        self.readers.read(move |db| shadows::one(db, subscription)).await
+    }
+
+    async fn count_shadows(&self, counted: Vec<(SubscriptionId, PluginRef, Tally)>) -> Result<(), StoreError> {
+        self.writer.write(move |db| shadows::count(db, &counted)).await
     }
 
     async fn raise_notices(

@@ -41,6 +41,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/0002_profiles.sql"),
     include_str!("../../../migrations/0003_notices.sql"),
     include_str!("../../../migrations/0004_plugins.sql"),
+    include_str!("../../../migrations/0005_shadows.sql"),
     include_str!("../../../migrations/0006_sources.sql"),
 ];
 

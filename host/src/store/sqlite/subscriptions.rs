@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{Activity, StoreError};
 use super::row::{Columns as _, count, json, micros};
-use super::{notices, setups};
+use super::{notices, setups, shadows};
 use crate::model::{PauseReason, SpaceId, Subscription, SubscriptionId, SubscriptionState};
 
 const PUT: &str = "
@@ -55,6 +55,7 @@ pub(super) fn put(db: &Connection, subscription: &Subscription, now: Timestamp) 
     let (id, at) = (subscription.id.to_string(), micros(now));
     let before = db.prepare_cached(STATE)?.query_row([&id], |row| row.variant("state")).optional()?;
     write(db, subscription)?;
+    shadows::follow(db, subscription, now)?;
     match subscription.state {
         // None is held of one that is new, or was active before.
         SubscriptionState::Active if matches!(before, None | Some(SubscriptionState::Active)) => {}
