@@ -29,6 +29,7 @@ pub async fn keep_second_version(host: &TestHost) {
         content_types: vec!["application/json".to_owned()],
         config_schema: json!({"type": "string"}),
         size_bytes: ECHO.len() as u64,
+        source: None,
         created_at: host.clock.now(),
     };
     assert!(host.host.store.put_plugin(&plugin, Bytes::from_static(ECHO)).await.unwrap());
