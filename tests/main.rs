@@ -41,3 +41,4 @@ mod store;
 mod support;
 mod tls;
 mod triggers;
+mod versions;

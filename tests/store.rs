@@ -7,6 +7,7 @@ mod migrating;
 mod opening;
 mod recording;
 mod resources;
+mod setups;
 mod writing;
 
 use std::path::PathBuf;
@@ -164,6 +165,7 @@ pub fn attempt(delivery_id: DeliveryId, number: u32, outcome: Outcome) -> Attemp
         request: None,
         outcome,
         plugin_digest: None,
+        plugin_fault: None,
         figures: Figures { transform_us: 20, ..Figures::default() },
         logs: vec![],
     }
@@ -187,6 +189,7 @@ pub fn record(claimed: &Delivery, outcome: Option<Outcome>, state: DeliveryState
         setup: None,
         pause: None,
         pause_after: None,
+        plugin: None,
         test: false,
     }
 }

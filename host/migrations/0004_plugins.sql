@@ -1,4 +1,4 @@
--- What plugins' authors and users need: figures, and deliveries that keep the code they started with.
+-- What plugins' authors and users need: figures, deliveries that keep the code they began with, and what failures lead to.
 
 -- What the transform had and used, beside fuel_used and transform_us; 0 where no plugin ran, and of attempts before this.
 ALTER TABLE attempts ADD COLUMN fuel_max INTEGER NOT NULL DEFAULT 0
@@ -25,3 +25,10 @@ ALTER TABLE deliveries ADD COLUMN setup BLOB REFERENCES plugin_setups (id)
 
 -- Who waits with a setup. Nearly no delivery is in it.
 CREATE INDEX deliveries_by_setup ON deliveries (setup) WHERE setup IS NOT NULL;
+
+-- How the plugin failed where the default shape went out instead: JSON of its code, message and retry.
+ALTER TABLE attempts ADD COLUMN plugin_fault TEXT;
+
+-- Failures of the plugin in a row.
+ALTER TABLE subscription_activity ADD COLUMN plugin_failures INTEGER NOT NULL DEFAULT 0
+    CONSTRAINT plugin_failures_are_counted_from_0 CHECK (plugin_failures >= 0);

@@ -42,6 +42,8 @@
 //!   perhaps tried again. What we do wrong is an `Err`: logged once, nothing recorded, no retry used up; the delivery's
 //!   claim lapses and it is taken up again.
 //! - **What is signed is what is sent**, byte for byte, and what is kept.
+//! - **A delivery finishes as it began**: each retry has the plugin's code and configuration of the first attempt, and so
+//!   its bytes, whatever its subscription uses by then.
 //! - **Numbers stay as they were written**: an event's data is text to every stage but a plugin.
 //! - **A plugin sees its delivery and nothing else**, in an instance that lives for one call.
 //! - **One subscription's trouble is its own**: it fills its own lane in memory, its own share of what is in flight.

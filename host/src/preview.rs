@@ -41,10 +41,22 @@ impl Made {
 pub struct Preview {
     /// What would be sent, or why nothing would.
     pub made: Made,
+    /// How the plugin failed, if the default shape would be sent instead.
+    pub plugin_fault: Option<PluginFault>,
     /// What the plugin logged.
     pub logs: Vec<LogLine>,
     /// What the transform used.
     pub figures: Figures,
+}
+
+impl Preview {
+    /// How the plugin failed, whatever would be sent.
+    pub fn fault(&self) -> Option<&PluginFault> {
+        match &self.made {
+            Made::Failed(fault) => Some(fault),
+            Made::Request(_) | Made::Skipped(_) => self.plugin_fault.as_ref(),
+        }
+    }
 }
 
 /// Makes what the attempt of this number would send.
@@ -52,7 +64,7 @@ pub struct Preview {
 /// # Errors
 /// If the host itself fails. What the plugin does wrong is in the preview.
 pub async fn preview(host: &Host, live: &Live, delivery: &Delivery, number: u32) -> anyhow::Result<Preview> {
-    let Transformed { result, logs, figures } = deliver::shape(host, live, delivery, number).await?;
+    let Transformed { result, plugin_fault, logs, figures } = deliver::shape(host, live, delivery, number).await?;
     let made = match result {
         Ok(Shaped::Deliver(request)) => {
             let subscription = &live.subscription;
@@ -62,7 +74,7 @@ pub async fn preview(host: &Host, live: &Live, delivery: &Delivery, number: u32)
         Ok(Shaped::Skip(reason)) => Made::Skipped(reason),
         Err(fault) => Made::Failed(fault),
     };
-    Ok(Preview { made, logs, figures })
+    Ok(Preview { made, plugin_fault, logs, figures })
 }
 
 /// Transforms that callers wait for, at once: few enough beside `plugin.transforms_max`, which deliveries share.

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use crate::delay;
-use crate::model::{Answer, DeliveryState, Outcome, PauseReason, Subscription};
+use crate::model::{Answer, DeliveryState, OnFailure, Outcome, PauseReason, Subscription};
 
 /// What happens next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,9 +40,14 @@ pub fn decide(subscription: &Subscription, number: u32, outcome: &Outcome, now: 
         },
         Outcome::Refused(answer) => retry(refusal(subscription, answer), asked_to_wait(answer, now)),
         Outcome::Unreachable(fault) => retry(fault.message.clone(), None),
-        Outcome::PluginFailed(fault) if fault.retry => retry(fault.message.clone(), None),
+        Outcome::PluginFailed(fault) if fault.retry || tries_again(subscription) => retry(fault.message.clone(), None),
         Outcome::PluginFailed(fault) => end(DeliveryState::Failed, Some(fault.message.clone())),
     }
+}
+
+/// Whether its owner wants another try whatever the plugin did wrong.
+fn tries_again(subscription: &Subscription) -> bool {
+    subscription.plugin.as_ref().is_some_and(|plugin| plugin.on_failure == OnFailure::Retry)
 }
 
 /// Whether an answer is a success by the subscription's codes and its rule for reading answers.

@@ -206,11 +206,8 @@ async fn run_beside(host: &Host, seen: Seen) {
 async fn tally(delivery: &Delivery, made: Made, fuel_used_active: u64, preview: Preview) -> Tally {
     let fuel_used = preview.figures.fuel_used;
     let mut tally = Tally { runs: 1, fuel_used, fuel_used_active, ..Tally::default() };
-    match &preview.made {
-        Made::Request(_) => {}
-        Made::Skipped(_) => tally.skipped = 1,
-        Made::Failed(fault) => _ = tally.failed.insert(fault.code, 1),
-    }
+    tally.skipped = u64::from(matches!(preview.made, Made::Skipped(_)));
+    tally.failed.extend(preview.fault().map(|fault| (fault.code, 1)));
     match differing(made, preview.made).await {
         None => tally.same = 1,
         Some(changes) => {

@@ -29,6 +29,7 @@ async fn record(api: &TestApi, request: Option<SentRequest>, outcome: Outcome, s
         request,
         outcome,
         plugin_digest: None,
+        plugin_fault: None,
         figures: Figures { fuel_used: 42, fuel_max: 43, memory_bytes: 44, memory_bytes_max: 45, transform_us: 7 },
         logs: vec![LogLine { level: LogLevel::Warn, message: "odd".to_owned() }],
     };
@@ -44,6 +45,7 @@ async fn record(api: &TestApi, request: Option<SentRequest>, outcome: Outcome, s
         setup: None,
         pause: None,
         pause_after: None,
+        plugin: None,
         test: false,
     };
     assert_eq!(api.host.store.record(vec![record]).await.unwrap(), [Recorded::Written { paused: false }]);

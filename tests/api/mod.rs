@@ -5,6 +5,7 @@
 
 mod access;
 mod client;
+mod defaults;
 mod deliveries;
 mod document;
 mod events;

@@ -82,7 +82,7 @@ async fn every_wrong_member_is_named_and_nothing_is_made() {
         (json!({"delay_s": "5"}), "field_invalid", "/delay_s"),
         (json!({"plugin": "zapier"}), "field_invalid", "/plugin"),
         (json!({"plugin": {"name": "Zapier"}}), "field_invalid", "/plugin/name"),
-        (json!({"plugin": {"name": "zapier", "version": "1"}}), "field_invalid", "/plugin/version"),
+        (json!({"plugin": {"name": "zapier", "version": "newest"}}), "field_invalid", "/plugin/version"),
         (json!({"secret": "whsec_AAAA"}), "field_invalid", "/secret"),
         (json!({"timeout_ms": 999}), "field_invalid", "/timeout_ms"),
         (json!({"timeout_ms": 60_001}), "field_invalid", "/timeout_ms"),

@@ -151,3 +151,22 @@ fn the_configuration_has_parts_for_mail_and_notices() {
     std::fs::write(&file, "[mail]\nsmtp_url = \"smtps://mail.example\"\n").unwrap();
     assert!(format!("{:#}", Config::read(&file).unwrap_err()).contains("from"));
 }
+
+#[tokio::test]
+async fn a_mail_of_a_pause_for_the_plugins_sake_says_so_and_how_to_go_back() {
+    let (smtp, receiver) = (SmtpServer::start().await, Receiver::start().await);
+    let mut host = host_with(&smtp).await;
+    let plugin = json!({"name": "jq", "config": {"program": "error(\"no owner\")"}, "pause_after": 2});
+    let subscription = lead_subscription_with(&host, &receiver.url("/"), json!({"plugin": plugin})).await;
+    fail(&mut host, 2).await;
+    let text = smtp.mails().remove(0).text();
+    for part in [
+        "the plugin that shapes its requests fails",
+        "the plugin failed 2 times in a row, the last time: ",
+        "no owner",
+        &format!("POST /v1/spaces/acme/subscriptions/{}/rollback", subscription["id"].as_str().unwrap()),
+        "once the plugin works",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}

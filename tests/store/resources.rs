@@ -111,7 +111,7 @@ async fn a_subscription_comes_back_whole_and_is_listed_by_id() {
     assert_eq!(list(Some(&kept.space), Some(of(Some(&kept.space))[0]), 10).await, of(Some(&kept.space))[1..]);
 }
 
-fn plugin(space: Option<&SpaceId>, version: &str, component: &Bytes) -> Plugin {
+pub fn plugin(space: Option<&SpaceId>, version: &str, component: &Bytes) -> Plugin {
     Plugin {
         space: space.cloned(),
         name: PluginName::parse("zapier").unwrap(),

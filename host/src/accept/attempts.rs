@@ -8,7 +8,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::model::{
-    Answer, Attempt, Digest, Figures, LogLevel, LogLine, Outcome, PluginFaultCode, Sealed, SendFaultCode, SentRequest,
+    Answer, Attempt, Digest, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, Sealed, SendFaultCode,
+    SentRequest,
 };
 use crate::transform::seal::{MASK, masked};
 
@@ -44,6 +45,9 @@ pub(super) struct AttemptView {
     /// The digest of the plugin that shaped it; null for the default shapes.
     #[schema(value_type = Option<String>, required)]
     plugin_digest: Option<Digest>,
+    /// How that plugin failed, if the default shape went out instead; else null.
+    #[schema(required)]
+    plugin_fault: Option<PluginFaultView>,
     /// The fuel that the plugin used: `figures.fuel_used`.
     fuel_used: u64,
     /// What the transform used, against what it might.
@@ -86,10 +90,30 @@ impl From<Attempt> for AttemptView {
             request: attempt.request.map(RequestView::from),
             answer: outcome.answer,
             plugin_digest: attempt.plugin_digest,
+            plugin_fault: attempt.plugin_fault.map(PluginFaultView::from),
             fuel_used: attempt.figures.fuel_used,
             figures: attempt.figures.into(),
             logs: attempt.logs.into_iter().map(LogView::from).collect(),
         }
+    }
+}
+
+/// How a plugin failed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PluginFault)]
+pub(super) struct PluginFaultView {
+    /// Which kind of fault.
+    #[schema(value_type = String)]
+    code: PluginFaultCode,
+    /// What happened, in words.
+    message: String,
+    /// Whether a later attempt may do better.
+    retry: bool,
+}
+
+impl From<PluginFault> for PluginFaultView {
+    fn from(PluginFault { code, message, retry }: PluginFault) -> Self {
+        Self { code, message, retry }
     }
 }
 

@@ -8,14 +8,17 @@ use serde_json::Value;
 /// References that are followed from one schema to the next; more are a circle.
 const REFERENCES_MAX: usize = 16;
 
-/// The value would be larger with its defaults than it may be.
+/// How deep a default may stand: what is saved must be read again, and that ends at 128.
+const DEPTH_MAX: usize = 64;
+
+/// The value would be larger or deeper with its defaults than it may be.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLarge;
 
 /// Fills the defaults of `schema` into `value`, which grows by `bytes_max` at most: a schema that refers to itself could
 /// go on for ever.
 pub(super) fn fill(schema: &Value, value: &mut Value, bytes_max: usize) -> Result<(), TooLarge> {
-    Filling { root: schema, bytes_left: bytes_max }.fill(schema, value)
+    Filling { root: schema, bytes_left: bytes_max }.fill(schema, value, 0)
 }
 
 struct Filling<'a> {
@@ -24,22 +27,22 @@ struct Filling<'a> {
 }
 
 impl<'a> Filling<'a> {
-    fn fill(&mut self, schema: &'a Value, value: &mut Value) -> Result<(), TooLarge> {
+    fn fill(&mut self, schema: &'a Value, value: &mut Value, depth: usize) -> Result<(), TooLarge> {
         let schema = self.resolved(schema);
         match value {
             Value::Object(members) => {
                 for (name, schema) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
                     if let Some(value) = members.get_mut(name) {
-                        self.fill(schema, value)?;
+                        self.fill(schema, value, depth + 1)?;
                     } else if let Some(default) = self.default(schema) {
-                        self.take(name.len() + default.to_string().len())?;
-                        self.fill(schema, members.entry(name).or_insert(default.clone()))?;
+                        self.take(name.len() + default.to_string().len(), depth)?;
+                        self.fill(schema, members.entry(name).or_insert(default.clone()), depth + 1)?;
                     }
                 }
             }
             Value::Array(elements) => {
                 if let Some(schema) = schema.get("items") {
-                    elements.iter_mut().try_for_each(|element| self.fill(schema, element))?;
+                    elements.iter_mut().try_for_each(|element| self.fill(schema, element, depth + 1))?;
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -66,7 +69,10 @@ impl<'a> Filling<'a> {
         resolved
     }
 
-    fn take(&mut self, bytes: usize) -> Result<(), TooLarge> {
+    fn take(&mut self, bytes: usize, depth: usize) -> Result<(), TooLarge> {
+        if depth >= DEPTH_MAX {
+            return Err(TooLarge);
+        }
         // A comma, a colon and two quotes.
         self.bytes_left = self.bytes_left.checked_sub(bytes + 4).ok_or(TooLarge)?;
         Ok(())

@@ -46,7 +46,8 @@ pub(super) struct Choice {
     pub(super) event_type: Option<EventType>,
 }
 
-/// What would be sent. Exactly one of `request`, `skipped` and `plugin_fault` is not null.
+/// What would be sent: a request, nothing (`skipped`), or nothing because of a `plugin_fault`, which stands beside a
+/// request if the subscription has the default shape sent when its plugin fails.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Preview)]
 pub(super) struct PreviewView {
@@ -163,9 +164,10 @@ pub(super) async fn show(api: &Api, live: &Live, event: Event, attempt: u32) -> 
     let delivery = test_delivery(&live.subscription, DeliveryId::new(host.clock.now()), event);
     let _turn = host.trials.turn().await;
     let shown = preview(host, live, &delivery, attempt).await;
-    let Preview { made, logs, figures } = shown.map_err(|err| Problem::internal(&*err.into_boxed_dyn_error()))?;
+    let Preview { made, plugin_fault: beside, logs, figures } =
+        shown.map_err(|err| Problem::internal(&*err.into_boxed_dyn_error()))?;
     let (request, skipped, plugin_fault) = match made {
-        Made::Request(request) => (Some(request.into()), None, None),
+        Made::Request(request) => (Some(request.into()), None, beside.map(PluginFaultView::from)),
         Made::Skipped(reason) => (None, Some(reason), None),
         Made::Failed(fault) => (None, None, Some(fault.into())),
     };

@@ -44,11 +44,8 @@ pub struct Side {
 
 impl Side {
     fn add(&mut self, preview: &Preview) {
-        match preview.made {
-            Made::Request(_) => {}
-            Made::Skipped(_) => self.skipped += 1,
-            Made::Failed(_) => self.failed += 1,
-        }
+        self.skipped += u64::from(matches!(preview.made, Made::Skipped(_)));
+        self.failed += u64::from(preview.fault().is_some());
         self.fuel_used += preview.figures.fuel_used;
         self.transform_us += preview.figures.transform_us;
     }

@@ -14,12 +14,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::repeat;
 use crate::model::{
-    Answer, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Outcome, Request, SendFault, SentRequest, Setup,
-    Subscription, SubscriptionState,
+    Answer, Attempt, Delivery, DeliveryId, DeliveryState, Digest, OnFailure, Outcome, Request, SendFault, SentRequest,
+    Setup, Subscription, SubscriptionState,
 };
 use crate::registry::Live;
 use crate::shadow::Seen;
-use crate::store::{Record, Recorded};
+use crate::store::{PluginRun, Record, Recorded};
 use crate::transform::{self, Plugin, Prepared, Shaped, Transformed};
 use crate::{Host, record, send, sign};
 
@@ -80,7 +80,7 @@ async fn make(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result<A
     let subscription = &live.subscription;
     let started_at = host.clock.now();
     let number = delivery.attempts + 1;
-    let Transformed { result, logs, figures } = shape(host, live, delivery, number).await?;
+    let Transformed { result, plugin_fault, logs, figures } = shape(host, live, delivery, number).await?;
     let (request, outcome, send_us) = match result {
         Ok(Shaped::Deliver(request)) => {
             let (sent, answer) =
@@ -99,6 +99,7 @@ async fn make(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result<A
         request,
         outcome,
         plugin_digest: digest(live, delivery),
+        plugin_fault,
         figures,
         logs,
     })
@@ -118,7 +119,11 @@ pub async fn shape(host: &Host, live: &Live, delivery: &Delivery, number: u32) -
     };
     let plugin = plugin.as_deref().zip(config).map(|(prepared, config)| Plugin { prepared, config });
     let input = transform::Input { delivery, attempt: number, subscription, selector: live.selector() };
-    Ok(transform::transform(&host.engine, &host.config.plugin, plugin, input).await?)
+    let on_failure = subscription.plugin.as_ref().map(|plugin| plugin.on_failure);
+    Ok(match plugin.filter(|_| on_failure == Some(OnFailure::DefaultShape)) {
+        Some(plugin) => transform::transform_or_default(&host.engine, &host.config.plugin, plugin, input).await?,
+        None => transform::transform(&host.engine, &host.config.plugin, plugin, input).await?,
+    })
 }
 
 /// The component of the plugin that shapes the delivery, if one does.
@@ -186,6 +191,17 @@ async fn prepared(host: &Host, digest: Digest) -> anyhow::Result<Arc<Prepared>> 
     host.engine.load(digest, component).await.with_context(|| format!("loading the plugin {digest}"))
 }
 
+/// What the attempt tells of the plugin that the subscription has now; nothing if none ran, or another one.
+fn plugin_run(live: &Live, delivery: &Delivery, attempt: &Attempt) -> Option<PluginRun> {
+    let plugin = live.subscription.plugin.as_ref().filter(|_| !delivery.exact)?;
+    let is_another =
+        |setup: &Setup| setup.digest != Some(plugin.digest) || Some(setup.config.as_str()) != live.plugin_config();
+    if delivery.setup.as_deref().is_some_and(is_another) {
+        return None;
+    }
+    Some(PluginRun { failed: attempt.fault_of_plugin().is_some(), pause_after: plugin.pause_after })
+}
+
 /// What the delivery keeps for its next attempt: what shaped the first, if that is told already, or if another is due.
 /// A delivery that succeeds at once keeps nothing.
 fn setup(live: &Live, delivery: &Delivery, next: DeliveryState) -> Option<Arc<Setup>> {
@@ -227,10 +243,13 @@ async fn finish(
         // A test tells its sender what came of it, and nobody else.
         pause: next.pause.filter(|_| !delivery.test),
         pause_after: live.subscription.pause_after_failures,
+        plugin: plugin_run(live, delivery, &attempt),
         test: delivery.test,
         attempt: Some(attempt),
     };
-    let may_pause = record.pause.is_some() || (record.pause_after.is_some() && next.state == DeliveryState::Failed);
+    let may_pause = record.pause.is_some()
+        || (record.pause_after.is_some() && next.state == DeliveryState::Failed)
+        || record.plugin.as_ref().is_some_and(|run| run.pause_after.is_some() && run.failed);
     let paused = if may_pause {
         write_and_take_over(host, record, &live.subscription).await?
     } else {
@@ -284,6 +303,7 @@ async fn end_unsent(
         setup: delivery.setup.clone(),
         pause: None,
         pause_after: None,
+        plugin: None,
         test: delivery.test,
     };
     write(host, record).await.map(|_| ())

@@ -48,6 +48,7 @@ pub(super) async fn repeat(host: &Host, live: &Live, delivery: &Delivery) -> any
         request,
         outcome,
         plugin_digest,
+        plugin_fault: None,
         figures: Figures::default(),
         logs: Vec::new(),
     })

@@ -9,6 +9,10 @@ use crate::transform::{Shaped, Transformed};
 const LOG_LINES: usize = 5;
 const LOG_CHARS_MAX: usize = 200;
 
+/// What to do about a plugin that fails.
+const MEND: &str =
+    "hold the plugin's configuration against what the event has; if both are right, tell the plugin's author";
+
 /// Why there is nothing to say.
 pub(super) fn without_event(subscription: &Subscription) -> Finding {
     let mut finding = Finding::skipped(Check::Plugin, "no event matches, and no event type has an example to try");
@@ -28,10 +32,22 @@ pub(super) fn plugin(subscription: &Subscription, event: &Event, is_example: boo
     } else {
         format!("the event {} ({})", event.id, event.kind)
     };
+    if let Some(fault) = &tried.plugin_fault {
+        let finding = format!("{who} fails on {of}, and the default shape goes out instead: {}", fault.message);
+        return Finding::problem(Check::Plugin, finding + &logged(&tried.logs), MEND);
+    }
     match &tried.result {
         Ok(Shaped::Deliver(request)) => {
             let (method, bytes) = (&request.method, request.body.len());
-            Finding::ok(Check::Plugin, format!("{who} makes a {method} with a body of {bytes} bytes of {of}"))
+            let makes = format!("{who} makes a {method} with a body of {bytes} bytes of {of}");
+            match subscription.plugin.as_ref().and_then(|plugin| plugin.held_back.as_ref()) {
+                None => Finding::ok(Check::Plugin, makes),
+                Some(why) => Finding::warning(
+                    Check::Plugin,
+                    format!("{makes}, but is not the newest that the subscription follows: {why}"),
+                    "change the plugin's configuration so that it fits the newer version, or pin this one",
+                ),
+            }
         }
         Ok(Shaped::Skip(reason)) => Finding::warning(
             Check::Plugin,
@@ -41,7 +57,7 @@ pub(super) fn plugin(subscription: &Subscription, event: &Event, is_example: boo
         Err(fault) => Finding::problem(
             Check::Plugin,
             format!("{who} fails on {of}: {}{}", fault.message, logged(&tried.logs)),
-            "hold the plugin's configuration against what the event has; if both are right, tell the plugin's author",
+            MEND,
         ),
     }
 }

@@ -41,6 +41,7 @@ fn paused(subscription: &Subscription, activity: Activity) -> String {
         // When that was, nobody kept: a change since then has moved `updated_at`.
         Some(PauseReason::Requested) | None => ("a caller asked for it", None),
         Some(PauseReason::Gone) => ("its receiver answered 410 Gone", activity.last_triggered_at),
+        Some(PauseReason::PluginFailures) => ("its plugin failed too often in a row", activity.last_triggered_at),
         Some(PauseReason::Failures) => ("too many deliveries in a row failed", activity.last_triggered_at),
     };
     let since = since.map(|since| format!(" since {since}")).unwrap_or_default();

@@ -168,10 +168,24 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// The plugin that shaped it; none for the default shapes.
     pub plugin_digest: Option<Digest>,
+    /// How that plugin failed, if the default shape went out instead.
+    pub plugin_fault: Option<PluginFault>,
     /// What the transform used.
     pub figures: Figures,
     /// What the plugin logged.
     pub logs: Vec<LogLine>,
+}
+
+impl Attempt {
+    /// How the plugin failed, if it did: whether nothing went out for that or the default shape.
+    pub fn fault_of_plugin(&self) -> Option<&PluginFault> {
+        match &self.outcome {
+            Outcome::PluginFailed(fault) => Some(self.plugin_fault.as_ref().unwrap_or(fault)),
+            Outcome::Succeeded(_) | Outcome::Refused(_) | Outcome::Unreachable(_) | Outcome::Skipped(_) => {
+                self.plugin_fault.as_ref()
+            }
+        }
+    }
 }
 
 /// A request as it went out.

@@ -230,6 +230,8 @@ pub enum PauseReason {
     Gone,
     /// As many deliveries in a row failed as its owner allows.
     Failures,
+    /// Its plugin failed as many times in a row as its owner allows.
+    PluginFailures,
 }
 
 /// A method that a delivery can use.

@@ -44,12 +44,20 @@ pub(super) fn text(notice: &Notice, subscription: &Subscription, quiet_s: u32) -
 fn opening(notice: &Notice) -> String {
     let sentence = match notice.kind {
         NoticeKind::DeliveryFailed => "A webhook subscription could not deliver; its deliveries were given up.",
+        NoticeKind::SubscriptionPaused if is_for_plugin(notice) => {
+            "A webhook subscription was paused, because the plugin that shapes its requests fails."
+        }
         NoticeKind::SubscriptionPaused => {
             "A webhook subscription was paused, because its receiver does not take events."
         }
         NoticeKind::SubscriptionActivated => "A webhook subscription is active again.",
     };
     format!("{sentence}\n\n")
+}
+
+/// Whether a pause is for the plugin's sake, and not the receiver's.
+fn is_for_plugin(notice: &Notice) -> bool {
+    notice.pause_reason.as_deref() == Some("plugin_failures")
 }
 
 fn failed(Failures { count, first_at, last_at, .. }: &Failures) -> String {
@@ -71,7 +79,13 @@ fn what_to_do(notice: &Notice, subscription: &Subscription) -> String {
         step("Send a delivery again", &format!("POST {space}/deliveries/{}/retry", failures.last_delivery));
     }
     if notice.kind == NoticeKind::SubscriptionPaused {
-        step("Go on, once the receiver works", &format!("POST {space}/subscriptions/{id}/activate"));
+        let mended = if is_for_plugin(notice) {
+            step("Go back to the plugin before its last change", &format!("POST {space}/subscriptions/{id}/rollback"));
+            "Go on, once the plugin works"
+        } else {
+            "Go on, once the receiver works"
+        };
+        step(mended, &format!("POST {space}/subscriptions/{id}/activate"));
     }
     text
 }

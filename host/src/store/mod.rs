@@ -129,8 +129,19 @@ pub struct Record {
     pub pause: Option<PauseReason>,
     /// Pause it if so many deliveries in a row have failed with this one.
     pub pause_after: Option<u32>,
+    /// How its plugin did, if that counts.
+    pub plugin: Option<PluginRun>,
     /// Whether it is a test, which is no sign of how the subscription is doing.
     pub test: bool,
+}
+
+/// How a subscription's plugin did in an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PluginRun {
+    /// Whether it failed, even if the default shape went out then.
+    pub failed: bool,
+    /// Pause the subscription if it has failed so often in a row.
+    pub pause_after: Option<u32>,
 }
 
 /// Whether a [`Record`] was written.
@@ -210,6 +221,8 @@ pub struct Activity {
     pub failure_streak: u32,
     /// Failed deliveries in a row.
     pub failed_deliveries: u32,
+    /// Failures of its plugin in a row.
+    pub plugin_failures: u32,
     /// When its last attempt began.
     pub last_triggered_at: Option<Timestamp>,
 }
@@ -329,7 +342,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Writes a subscription: a new one, or over the one of the same id. Leaving `Active` or coming back to it takes
     /// effect on deliveries in the same transaction: activated, its held deliveries become pending (due at `now` or
-    /// later) and its failures in a row are forgotten; deleted, its pending and held ones that nobody is sending are cancelled.
+    /// later) and its failures in a row are forgotten, its plugin's too; deleted, its pending and held ones that nobody is sending are cancelled. With another plugin or configuration,
+    /// the plugin's failures in a row are forgotten.
     async fn put_subscription(&self, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError>;
     /// Subscriptions that are not deleted, after `after`, by id: of one space, or of all.
     async fn subscriptions(

@@ -53,6 +53,8 @@ pub struct Input<'a> {
 pub struct Transformed {
     /// What to do, or how the plugin failed.
     pub result: Result<Shaped, PluginFault>,
+    /// How the plugin failed, if the result is the default shape for that reason.
+    pub plugin_fault: Option<PluginFault>,
     /// What the plugin logged, whatever came of it.
     pub logs: Vec<LogLine>,
     /// What it used; the time is that of all of it, the plugin's part and the host's.
@@ -100,7 +102,28 @@ pub async fn transform(
         engine::Shaped::Skip(reason) => Ok(Shaped::Skip(reason)),
     });
     figures.transform_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Ok(Transformed { result, logs, figures })
+    Ok(Transformed { result, plugin_fault: None, logs, figures })
+}
+
+/// The same, but where the plugin fails, the default shape takes the place of what it would have made.
+///
+/// # Errors
+/// As [`transform`].
+pub async fn transform_or_default(
+    engine: &Engine,
+    limits: &PluginConfig,
+    plugin: Plugin<'_>,
+    input: Input<'_>,
+) -> Result<Transformed, EngineError> {
+    let tried = transform(engine, limits, Some(plugin), input).await?;
+    let fault = match tried.result {
+        Ok(_) => return Ok(tried),
+        Err(fault) => fault,
+    };
+    let mut instead = transform(engine, limits, None, input).await?;
+    let transform_us = tried.figures.transform_us.saturating_add(instead.figures.transform_us);
+    instead.figures = Figures { transform_us, ..tried.figures };
+    Ok(Transformed { plugin_fault: Some(fault), logs: tried.logs, ..instead })
 }
 
 type Selected<'a> = (&'a Event, Cow<'a, RawValue>);

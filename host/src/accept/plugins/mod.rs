@@ -142,14 +142,15 @@ pub(super) async fn enter(
     signature::check(&keys, Digest::of(&component), signature.as_deref())
         .map_err(|unsigned| Problem::new(Code::PluginUnsigned, format!("the component is refused: {unsigned}")))?;
     let plugin = Plugin { source, ..inspect(api, space, component.clone()).await? };
-    let host = Arc::clone(&api.host);
-    let (is_new, plugin) = unbroken(async move { install(&host, plugin, component).await }).await?;
+    let (host, space) = (Arc::clone(&api.host), space.clone());
+    let (is_new, plugin) = unbroken(async move { install(&host, &space, plugin, component).await }).await?;
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(plugin.into())))
 }
 
-/// Keeps a version of a plugin, and lets those follow it who follow its name. Whether it is new, and how it is kept.
-async fn install(host: &Host, plugin: Plugin, component: Bytes) -> Result<(bool, Plugin), Problem> {
-    let Plugin { space: Some(space), name, version, .. } = &plugin else { unreachable!("a space uploaded it") };
+/// Keeps a version of a space's own plugin, and lets the space's subscriptions follow it. Whether it is new, and how it is
+/// kept.
+async fn install(host: &Host, space: &SpaceId, plugin: Plugin, component: Bytes) -> Result<(bool, Plugin), Problem> {
+    let Plugin { name, version, .. } = &plugin;
     let had = own(&*host.store, space, name).await?.into_iter().find(|had| had.version == *version);
     if !host.store.put_plugin(&plugin, component).await? {
         let detail = format!("there is a plugin {name} {version} with another component: raise its version");

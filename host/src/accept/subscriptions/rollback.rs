@@ -44,7 +44,9 @@ async fn rollback_subscription(
 async fn roll_back(api: &Api, space: &SpaceId, id: SubscriptionId) -> Result<(Subscription, Activity), Problem> {
     let _changing = api.host.registry.changing().await;
     let (mut subscription, activity) = find(api, space, id).await?;
-    let Some(earlier) = subscription.plugin_history.last().cloned() else {
+    // After one that was taken away, the last in the history is what it came back to.
+    let is_another = |earlier: &&PluginRef| !subscription.plugin.as_ref().is_some_and(|now| now.runs_as(earlier));
+    let Some(earlier) = subscription.plugin_history.iter().rfind(is_another).cloned() else {
         let detail = "the subscription had no other plugin before: there is nothing to go back to";
         return Err(Problem::new(Code::NoEarlierPlugin, detail));
     };

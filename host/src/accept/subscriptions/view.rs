@@ -138,7 +138,7 @@ pub(super) struct SubscriptionView {
     #[schema(value_type = SubscriptionStateName)]
     state: SubscriptionState,
     /// Why it is paused: `requested`, `gone` if its receiver answered 410, or `failures` if too many deliveries in a
-    /// row failed; null if it was not since it was last active.
+    /// row failed, or `plugin_failures` if its plugin failed too often in a row; null if it was not since it was last active.
     #[schema(value_type = Option<String>, required)]
     pause_reason: Option<PauseReason>,
     /// What led to the pause, in words; null if there is nothing to say.
@@ -148,6 +148,8 @@ pub(super) struct SubscriptionView {
     failure_streak: u32,
     /// Failed deliveries in a row.
     failed_deliveries: u32,
+    /// Failures of its plugin in a row.
+    plugin_failures: u32,
     /// When its last attempt began; null if there was none.
     #[schema(required)]
     last_triggered_at: Option<Timestamp>,
@@ -305,6 +307,7 @@ impl SubscriptionView {
             pause_detail: subscription.pause_detail,
             failure_streak: activity.failure_streak,
             failed_deliveries: activity.failed_deliveries,
+            plugin_failures: activity.plugin_failures,
             last_triggered_at: activity.last_triggered_at,
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,

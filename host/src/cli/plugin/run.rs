@@ -137,7 +137,7 @@ fn signed(made: &crate::model::Request, subscription: &Subscription, delivery: &
 }
 
 fn as_json(transformed: &Transformed, request: Option<&SentRequest>) -> Value {
-    let Transformed { result, logs, figures } = transformed;
+    let Transformed { result, logs, figures, plugin_fault: _ } = transformed;
     let (skipped, fault) = match result {
         Ok(Shaped::Skip(reason)) => (Some(reason), None),
         Ok(Shaped::Deliver(_)) => (None, None),

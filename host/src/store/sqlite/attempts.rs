@@ -12,9 +12,10 @@ const INSERT: &str = "
         delivery, number, due_at, started_at, transform_us, send_us, plugin_digest, fuel_used, logs,
         request_method, request_url, request_headers, request_body,
         outcome, code, message, retry, answer_status, answer_headers, answer_body, answer_truncated, request_sealed,
-        request_signature_headers, fuel_max, memory_bytes, memory_bytes_max
+        request_signature_headers, fuel_max, memory_bytes, memory_bytes_max,
+        plugin_fault
     ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-        ?23, ?24, ?25, ?26)";
+        ?23, ?24, ?25, ?26, ?27)";
 
 pub(super) const OF_DELIVERY: &str = "SELECT * FROM attempts WHERE delivery = ?1 ORDER BY number";
 
@@ -50,6 +51,7 @@ pub(super) fn insert(db: &Connection, attempt: &Attempt) -> Result<(), StoreErro
         count(figures.fuel_max),
         count(figures.memory_bytes),
         count(figures.memory_bytes_max),
+        attempt.plugin_fault.as_ref().map(json),
     ])?;
     Ok(())
 }
@@ -97,6 +99,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Attempt> {
         request: request(row)?,
         outcome: outcome(row)?,
         plugin_digest: row.value::<Option<[u8; 32]>>("plugin_digest")?.map(Digest::from),
+        plugin_fault: row.json_if_any("plugin_fault")?,
         figures: figures(row)?,
         logs: row.json_if_any("logs")?.unwrap_or_default(),
     })

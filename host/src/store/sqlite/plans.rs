@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params_from_iter};
 
 use super::super::DeliveryFilter;
-use super::{attempts, claim, deliveries, events, notices, open, record, subscriptions};
+use super::{attempts, claim, deliveries, events, notices, open, plugins, record, setups, subscriptions};
 use crate::model::{DeliveryId, DeliveryState, EventId, Pattern, SpaceId, SubscriptionId};
 
 fn database() -> Connection {
@@ -48,6 +48,9 @@ fn statements_search_an_index() {
         (notices::NEXT, "SEARCH notices USING COVERING INDEX notices_by_stage (stage=?)"),
         (&notices::groups_due(), "USING INDEX failure_groups_untold"),
         (record::FINISH, "SEARCH deliveries USING PRIMARY KEY (id=?)"),
+        (setups::DROP_IF_UNUSED, "SEARCH deliveries USING COVERING INDEX deliveries_by_setup (setup=?)"),
+        (setups::DROP_UNUSED, "deliveries USING COVERING INDEX deliveries_by_setup"),
+        (plugins::WAITING, "SEARCH deliveries USING INDEX deliveries_by_setup (setup=?)"),
     ] {
         assert_plan(&db, sql, step);
     }

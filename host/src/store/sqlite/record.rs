@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use rusqlite::{CachedStatement, Connection, params};
+use rusqlite::{CachedStatement, Connection, Row, params};
 
-use super::super::{Record, Recorded, StoreError};
+use super::super::{PluginRun, Record, Recorded, StoreError};
 use super::row::micros;
 use super::{attempts, notices, setups, subscriptions};
-use crate::model::{Attempt, DeliveryState, Outcome, PauseReason, SubscriptionId, SubscriptionState};
+use crate::model::{Attempt, DeliveryState, Outcome, PauseReason, PluginFault, SubscriptionId, SubscriptionState};
 
 /// The compare-and-set that all correctness rests on.
 pub(super) const FINISH: &str = "
@@ -19,12 +19,14 @@ pub(super) const FINISH: &str = "
     WHERE id = ?1 AND state = 'pending' AND claimed_until = ?2";
 
 const ACTIVITY: &str = "
-    INSERT INTO subscription_activity (subscription, failure_streak, failed_deliveries, last_triggered_at)
-    VALUES (?1, ?3, ?5, ?4)
+    INSERT INTO subscription_activity (
+        subscription, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
+    )
+    VALUES (?1, ?3, ?5, ?4, ?7)
     ON CONFLICT (subscription) DO UPDATE SET
         failure_streak = ?3 + iif(?2, 0, failure_streak), failed_deliveries = ?5 + iif(?2, 0, failed_deliveries),
-        last_triggered_at = max(last_triggered_at, ?4)
-    RETURNING failed_deliveries";
+        last_triggered_at = max(last_triggered_at, ?4), plugin_failures = ?7 + iif(?6, 0, plugin_failures)
+    RETURNING failed_deliveries, plugin_failures";
 
 /// See [`Store::record`](super::super::Store::record).
 pub(super) fn record(db: &Connection, records: &[Record]) -> Result<Vec<Recorded>, StoreError> {
@@ -33,15 +35,14 @@ pub(super) fn record(db: &Connection, records: &[Record]) -> Result<Vec<Recorded
     for record in records {
         recorded.push(write(db, &mut finish, record)?);
     }
-    for (last, progress) in progress(records, &recorded) {
-        if write_activity(db, records[last].subscription_id, &progress)? {
-            let failures = progress.pause_after.unwrap_or_default();
-            let reason = records[last].reason.as_deref().unwrap_or_default();
-            let detail = format!("{failures} deliveries in a row failed, the last because {reason}");
-            // It may be paused already, by this very record.
-            if pause(db, &records[last], PauseReason::Failures, &detail)? {
-                recorded[last] = Recorded::Written { paused: true };
-            }
+    for (index, progress) in progress(records, &recorded) {
+        let last = &records[index];
+        let activity = write_activity(db, last.subscription_id, &progress)?;
+        // It may be paused already, by this very record.
+        if let Some((reason, detail)) = progress.pauses(last, activity)
+            && pause(db, last, reason, &detail)?
+        {
+            recorded[index] = Recorded::Written { paused: true };
         }
     }
     Ok(recorded)
@@ -58,8 +59,8 @@ fn pause(db: &Connection, record: &Record, reason: PauseReason, detail: &str) ->
 
 /// What the written attempts did to their subscriptions' activity: one for each, with the index of its last record,
 /// however many there are. Tests do nothing.
-fn progress(records: &[Record], recorded: &[Recorded]) -> Vec<(usize, Progress)> {
-    let mut of: HashMap<SubscriptionId, (usize, Progress)> = HashMap::new();
+fn progress<'a>(records: &'a [Record], recorded: &[Recorded]) -> Vec<(usize, Progress<'a>)> {
+    let mut of: HashMap<SubscriptionId, (usize, Progress<'a>)> = HashMap::new();
     for (index, (record, recorded)) in records.iter().zip(recorded).enumerate() {
         let Some(attempt) = record.attempt.as_ref().filter(|_| !record.test && *recorded != Recorded::Stale) else {
             continue;
@@ -118,7 +119,7 @@ fn state_now(db: &Connection, record: &Record) -> Result<DeliveryState, StoreErr
 }
 
 /// What a batch's attempts did to a subscription's activity.
-struct Progress {
+struct Progress<'a> {
     /// Whether one succeeded, which ends the streaks before it.
     succeeded: bool,
     /// Failed attempts since then.
@@ -127,16 +128,34 @@ struct Progress {
     failed_deliveries: u32,
     /// How many failed deliveries in a row pause it.
     pause_after: Option<u32>,
+    /// Whether its plugin worked in one, which ends the streak before it.
+    plugin_worked: bool,
+    /// Failures of its plugin since then.
+    plugin_failed: u32,
+    /// How the plugin failed last.
+    plugin_fault: Option<&'a PluginFault>,
+    /// How many failures of its plugin in a row pause it.
+    pause_after_plugin: Option<u32>,
     last_triggered_at: Timestamp,
 }
 
-impl Progress {
+impl<'a> Progress<'a> {
     fn new(attempt: &Attempt) -> Self {
-        let last_triggered_at = attempt.started_at;
-        Self { succeeded: false, failed: 0, failed_deliveries: 0, pause_after: None, last_triggered_at }
+        Self {
+            succeeded: false,
+            failed: 0,
+            failed_deliveries: 0,
+            pause_after: None,
+            plugin_worked: false,
+            plugin_failed: 0,
+            plugin_fault: None,
+            pause_after_plugin: None,
+            last_triggered_at: attempt.started_at,
+        }
     }
 
-    fn add(&mut self, record: &Record, attempt: &Attempt) {
+    fn add(&mut self, record: &Record, attempt: &'a Attempt) {
+        self.add_plugin(record, attempt);
         self.last_triggered_at = self.last_triggered_at.max(attempt.started_at);
         self.pause_after = record.pause_after;
         match attempt.outcome {
@@ -149,13 +168,63 @@ impl Progress {
             Outcome::Skipped(_) => {}
         }
     }
+
+    fn add_plugin(&mut self, record: &Record, attempt: &'a Attempt) {
+        let Some(PluginRun { failed, pause_after }) = record.plugin else { return };
+        self.pause_after_plugin = pause_after;
+        if failed {
+            self.plugin_failed += 1;
+            self.plugin_fault = attempt.fault_of_plugin();
+        } else {
+            (self.plugin_worked, self.plugin_failed) = (true, 0);
+        }
+    }
+
+    /// Why the subscription is paused now, if it is, and what led to that.
+    fn pauses(
+        &self,
+        last: &Record,
+        InARow { failed_deliveries, plugin_failures }: InARow,
+    ) -> Option<(PauseReason, String)> {
+        let too_many =
+            |failed, in_a_row, pause_after: Option<u32>| failed > 0 && pause_after.is_some_and(|max| in_a_row >= max);
+        if too_many(self.plugin_failed, plugin_failures, self.pause_after_plugin) {
+            let fault = self.plugin_fault.map_or("", |fault| &fault.message);
+            let detail = format!("the plugin failed {plugin_failures} times in a row, the last time: {fault}");
+            return Some((PauseReason::PluginFailures, detail));
+        }
+        if too_many(self.failed_deliveries, failed_deliveries, self.pause_after) {
+            let reason = last.reason.as_deref().unwrap_or_default();
+            let failures = self.pause_after.unwrap_or_default();
+            let detail = format!("{failures} deliveries in a row failed, the last because {reason}");
+            return Some((PauseReason::Failures, detail));
+        }
+        None
+    }
 }
 
-/// Writes a subscription's activity; true if it has failed as often as it may.
-fn write_activity(db: &Connection, subscription: SubscriptionId, progress: &Progress) -> Result<bool, StoreError> {
-    let Progress { succeeded, failed, failed_deliveries, pause_after, last_triggered_at } = progress;
-    let parameters =
-        params![subscription.to_string(), succeeded, failed, micros(*last_triggered_at), failed_deliveries];
-    let in_a_row: u32 = db.prepare_cached(ACTIVITY)?.query_row(parameters, |row| row.get(0))?;
-    Ok(*failed_deliveries > 0 && pause_after.is_some_and(|pause_after| in_a_row >= pause_after))
+/// What a subscription's activity counts, once it is written.
+#[derive(Clone, Copy)]
+struct InARow {
+    failed_deliveries: u32,
+    plugin_failures: u32,
+}
+
+/// Writes a subscription's activity.
+fn write_activity(
+    db: &Connection,
+    subscription: SubscriptionId,
+    progress: &Progress<'_>,
+) -> Result<InARow, StoreError> {
+    let parameters = params![
+        subscription.to_string(),
+        progress.succeeded,
+        progress.failed,
+        micros(progress.last_triggered_at),
+        progress.failed_deliveries,
+        progress.plugin_worked,
+        progress.plugin_failed,
+    ];
+    let in_a_row = |row: &Row<'_>| Ok(InARow { failed_deliveries: row.get(0)?, plugin_failures: row.get(1)? });
+    Ok(db.prepare_cached(ACTIVITY)?.query_row(parameters, in_a_row)?)
 }

@@ -25,7 +25,7 @@ pub(super) const DROP_IF_UNUSED: &str = "
     DELETE FROM plugin_setups
     WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_by_setup WHERE setup = ?1)";
 
-const DROP_UNUSED: &str = "
+pub(super) const DROP_UNUSED: &str = "
     DELETE FROM plugin_setups
     WHERE id NOT IN (SELECT setup FROM deliveries INDEXED BY deliveries_by_setup WHERE setup IS NOT NULL)";
 

@@ -28,34 +28,43 @@ pub(super) const CANCEL_ALL: &str = "
     ) AND (claimed_until IS NULL OR claimed_until <= ?3)";
 
 /// What failed before an activation does not count against it.
-const BEGIN_ANEW: &str =
-    "UPDATE subscription_activity SET failure_streak = 0, failed_deliveries = 0 WHERE subscription = ?1";
+const BEGIN_ANEW: &str = "UPDATE subscription_activity SET failure_streak = 0, failed_deliveries = 0, plugin_failures = 0 WHERE subscription = ?1";
+
+/// What another plugin did does not count against the new one.
+const BEGIN_ANEW_WITH_PLUGIN: &str = "UPDATE subscription_activity SET plugin_failures = 0 WHERE subscription = ?1";
 
 const STATE: &str = "SELECT state FROM subscriptions WHERE id = ?1";
 
 const DEFINITION: &str = "SELECT definition FROM subscriptions WHERE id = ?1";
 
 const ONE: &str = "
-    SELECT definition, failure_streak, failed_deliveries, last_triggered_at
+    SELECT definition, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
     FROM subscriptions LEFT JOIN subscription_activity ON subscription = id
     WHERE id = ?1 AND space = ?2 AND state <> 'deleted'";
 
 pub(super) const OF_SPACE: &str = "
-    SELECT definition, failure_streak, failed_deliveries, last_triggered_at
+    SELECT definition, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
     FROM subscriptions INDEXED BY subscriptions_of_space LEFT JOIN subscription_activity ON subscription = id
     WHERE space = ?3 AND id > ?1 AND state <> 'deleted' ORDER BY id LIMIT ?2";
 
 pub(super) const OF_ALL: &str = "
-    SELECT definition, failure_streak, failed_deliveries, last_triggered_at
+    SELECT definition, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
     FROM subscriptions LEFT JOIN subscription_activity ON subscription = id
     WHERE id > ?1 AND state <> 'deleted' ORDER BY id LIMIT ?2";
 
 /// See [`Store::put_subscription`](super::super::Store::put_subscription).
 pub(super) fn put(db: &Connection, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError> {
     let (id, at) = (subscription.id.to_string(), micros(now));
-    let before = db.prepare_cached(STATE)?.query_row([&id], |row| row.variant("state")).optional()?;
+    let before =
+        db.prepare_cached(DEFINITION)?.query_row([&id], |row| row.json::<Subscription>("definition")).optional()?;
     write(db, subscription)?;
     shadows::follow(db, subscription, now)?;
+    if let (Some(plugin), Some(old)) = (&subscription.plugin, before.as_ref().and_then(|before| before.plugin.as_ref()))
+        && !plugin.runs_as(old)
+    {
+        db.prepare_cached(BEGIN_ANEW_WITH_PLUGIN)?.execute([&id])?;
+    }
+    let before = before.map(|before| before.state);
     match subscription.state {
         // None is held of one that is new, or was active before.
         SubscriptionState::Active if matches!(before, None | Some(SubscriptionState::Active)) => {}
@@ -139,6 +148,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<(Subscription, Activity)> {
         // NULL until the first attempt.
         failure_streak: row.value::<Option<u32>>("failure_streak")?.unwrap_or(0),
         failed_deliveries: row.value::<Option<u32>>("failed_deliveries")?.unwrap_or(0),
+        plugin_failures: row.value::<Option<u32>>("plugin_failures")?.unwrap_or(0),
         last_triggered_at: row.time_if_any("last_triggered_at")?,
     };
     Ok((row.json("definition")?, activity))
