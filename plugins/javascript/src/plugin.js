@@ -1,8 +1,9 @@
 // The plugin whose configuration is a plugin's code.
 
-import { ExactNumber, entries, Failure, isObject, log, parse, secret, stringify } from "../../sdk/javascript/hookmill.js";
+import * as sdk from "../../sdk/javascript/hookmill.js";
 
-// The code imports nothing: what the SDK exports is there.
+// The code imports nothing: what an ejected project imports is there.
+const { ExactNumber, Failure, entries, isObject, log, parse, secret, stringify } = sdk;
 Object.assign(globalThis, { ExactNumber, Failure, entries, isObject, log, parse, secret, stringify });
 
 export function describe() {
@@ -14,7 +15,7 @@ export function describe() {
     configSchema: {
       type: "object",
       properties: {
-        code: { type: "string", minLength: 1, description: "JavaScript that defines `function transform(delivery, config)`" },
+        code: { type: "string", minLength: 1, description: "JavaScript that defines `transform(delivery, config)`" },
         config: { description: "What the function gets as its second argument; an empty object if absent" },
       },
       required: ["code"],

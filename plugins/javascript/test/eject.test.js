@@ -11,7 +11,14 @@ import { parse, stringify } from "../../sdk/javascript/hookmill.js";
 
 const here = fileURLToPath(new URL("..", import.meta.url));
 
-for (const name of ["a-deal-gets-another-shape", "a-form", "numbers-stay-as-they-were-written", "the-placeholder-of-a-secret"]) {
+const names = [
+  "a-deal-gets-another-shape",
+  "a-form",
+  "numbers-stay-as-they-were-written",
+  "the-placeholder-of-a-secret",
+];
+
+for (const name of names) {
   test(`ejected: ${name}`, async (t) => {
     const project = await mkdtemp(join(tmpdir(), "eject-"));
     t.after(() => rm(project, { recursive: true }));
@@ -25,7 +32,8 @@ for (const name of ["a-deal-gets-another-shape", "a-form", "numbers-stay-as-they
 
     const plugin = await import(pathToFileURL(join(project, "src/plugin.mjs")).href);
     const { tryOut } = await import(pathToFileURL(join(project, "sdk/testing.js")).href);
-    const events = given.events.map((event) => ({ ...event, occurredAt: event.occurred_at, data: stringify(event.data) }));
+    const posted = ({ id, type, occurred_at, data }) => ({ id, type, occurredAt: occurred_at, data: stringify(data) });
+    const events = given.events.map(posted);
     const { deliver } = tryOut(plugin, { events, config: given.config.config, secrets: given.secrets });
     assert.deepEqual({ deliver }, golden);
   });

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ExactNumber, Failure, entries, isObject, log, parse, secret, stringify } from "../../sdk/javascript/hookmill.js";
+import { ExactNumber, Failure, entries, isObject } from "../../sdk/javascript/hookmill.js";
+import { log, parse, secret, stringify } from "../../sdk/javascript/hookmill.js";
 import { tryOut } from "../../sdk/javascript/testing.js";
 
 const plugin = (transform) => ({
@@ -54,7 +55,8 @@ test("keys that look like numbers keep their place, and later ones come last", (
 
 test("maps and big integers are written, what is no number is refused", () => {
   assert.equal(stringify(new Map([["b", 1], ["1", 2n ** 70n]])), '{"b":1,"1":1180591620717411303424}');
-  assert.equal(stringify({ at: new Date(0), none: undefined, list: [undefined] }), '{"at":"1970-01-01T00:00:00.000Z","list":[null]}');
+  assert.equal(stringify({ none: undefined, list: [undefined] }), '{"list":[null]}');
+  assert.equal(stringify([new Date(0)]), '["1970-01-01T00:00:00.000Z"]');
   assert.throws(() => stringify({ a: [Number.NaN] }), /NaN is no JSON number/);
 });
 
@@ -91,8 +93,9 @@ test("a wrong result is a failure that says what to return", () => {
   assert.match(reason({}), /transform returned no body/);
   assert.match(reason({ body: { json: 1, text: "a" } }), /not json and text/);
   assert.match(reason({ body: { text: null } }), /the text must be a text and is null/);
-  assert.match(reason({ headers: { "x-a": {} }, body: { text: "" } }), /the header x-a must be a text and is an object/);
-  assert.match(reason({ body: { binary: { contentType: "a/b", bytes: [1, 999] } } }), /are a Uint8Array or a text and are a list/);
+  assert.match(reason({ headers: { "x-a": {} }, body: { text: "" } }), /header x-a must be a text and is an object/);
+  const binary = { contentType: "a/b", bytes: [1, 999] };
+  assert.match(reason({ body: { binary } }), /are a Uint8Array or a text and are a list/);
   assert.match(reason(Promise.resolve({ skip: "x" })), /a plugin cannot wait/);
 });
 
@@ -125,4 +128,9 @@ test("lines are logged at their level", () => {
   const chatty = plugin(() => { log.debug(1); log.warn("two"); return { skip: "enough" }; });
   const lines = [{ level: "debug", message: "1" }, { level: "warn", message: "two" }];
   assert.deepEqual(tryOut(chatty, given()), { skip: "enough", log: lines });
+});
+
+test("a description that lacks something is logged, since it cannot fail", () => {
+  const nameless = { describe: () => ({ version: "1.0.0" }), transform: () => ({ skip: "" }) };
+  assert.throws(() => tryOut(nameless, given()), /the name must be a text and is undefined/);
 });

@@ -1,12 +1,26 @@
-// One call of a plugin: from the contract's delivery to the author's, from the author's result to the contract's outcome.
+// One call of a plugin: from the contract's delivery to the author's, and from what it returned to the contract's
+// outcome.
 
 import { ExactNumber, entries, Failure, log, parse, stringify } from "./hookmill.js";
 import { still } from "./sandbox.js";
 
 /** The contract's description. */
 export function describe(plugin) {
-  const { name, version, summary, contentTypes, configSchema } = plugin.describe();
-  return { name, version, summary, contentTypes, configSchema: stringify(configSchema ?? {}), extra: [] };
+  try {
+    const { name, version, summary, contentTypes, configSchema } = plugin.describe();
+    return {
+      name: text(name, "name"),
+      version: text(version, "version"),
+      summary: text(summary, "summary"),
+      contentTypes: contentTypes.map((type) => text(type, "content type")),
+      configSchema: stringify(configSchema ?? {}),
+      extra: [],
+    };
+  } catch (error) {
+    // The contract has no failure here: the host tells this line instead.
+    log.error(`${error}${place(error.stack)}`);
+    throw error;
+  }
 }
 
 /** The contract's outcome; throws the contract's failure. */
@@ -41,8 +55,9 @@ function printed(thrown) {
 
 /** ` (flatten, src/plugin.js:7)`: where the author's own code was. */
 function place(stack) {
+  const pattern = /at (?:(?:Object\.)?(\S+)(?: \[as \S+\])? \()?(?:file:\/\/)?([^\s()]+?):(\d+)(?::\d+)?\)?$/;
   for (const frame of String(stack).split("\n")) {
-    const found = /at (?:(?:Object\.)?(\S+)(?: \[as \S+\])? \()?(?:file:\/\/)?([^\s()]+?):(\d+)(?::\d+)?\)?$/.exec(frame.trim());
+    const found = pattern.exec(frame.trim());
     if (!found || found[2].includes("/sdk/")) continue;
     const [, name, file, number] = found;
     const at = file === "<input>" ? `line ${number}` : `${file.replace(/^.*?((src|dist)\/)/, "$1")}:${number}`;

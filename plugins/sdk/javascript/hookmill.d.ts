@@ -3,7 +3,7 @@
 /** JSON as `parse` reads it. */
 export type Json = null | boolean | Num | string | Json[] | JsonObject;
 export type JsonObject = { [key: string]: Json };
-/** A number; an `ExactNumber` if JavaScript would print it otherwise than it was written. `Number(x)` calculates with either. */
+/** A number; an `ExactNumber` if JavaScript would print it otherwise than it was written. `Number(x)` is one of either. */
 export type Num = number | ExactNumber;
 
 /** Something that happened, as the producer posted it. */
@@ -92,7 +92,7 @@ export interface Plugin<Config = any> {
   transform(delivery: Delivery, config: Config): Outcome;
 }
 
-/** Why a transform can make no request, in words for the subscription's owner. Not tried again, unless `retry` is true. */
+/** Why a transform can make no request, in words for the subscription's owner. Tried again only if `retry` is true. */
 export class Failure extends Error {
   constructor(reason: string, options?: { retry?: boolean });
   retry: boolean;
@@ -102,8 +102,8 @@ export class Failure extends Error {
 export const log: { [level in "debug" | "info" | "warn" | "error"]: (message: unknown) => void };
 
 /**
- * The placeholder of a secret of the subscription, to be put as it is into a header's value or the body. The host puts the
- * secret in its place once the plugin has ended. Throws a `Failure` if there is no such secret.
+ * The placeholder of a secret of the subscription, to be put as it is into a header's value or the body. The host puts
+ * the secret in its place once the plugin has ended. Throws a `Failure` if there is no such secret.
  */
 export function secret(name: string): string;
 

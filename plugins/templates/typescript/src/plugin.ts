@@ -24,7 +24,8 @@ export function describe(): Description {
 export function transform({ events }: Delivery, config: Config): Outcome {
   const [event] = events;
   if (event === undefined || events.length !== 1) {
-    throw new Failure(`this plugin takes one event and there are ${events.length}: switch the subscription's batching off`);
+    const many = `this plugin takes one event and there are ${events.length}`;
+    throw new Failure(`${many}: switch the subscription's batching off`);
   }
   const { id, type, occurredAt, data } = event;
   if (!isObject(data)) throw new Failure("the event's data is no JSON object");
