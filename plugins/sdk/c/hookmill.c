@@ -10,14 +10,19 @@ static hookmill_text reason;
 static bool again;
 
 static hookmill_text format_list(const char *format, va_list list) {
+  /* Formatting is dear: most texts fit at once. */
+  size_t room = 128;
+  char *made = malloc(room);
   va_list twice;
   va_copy(twice, list);
-  int length = vsnprintf(NULL, 0, format, twice);
+  int length = made ? vsnprintf(made, room, format, list) : -1;
+  if (length >= (int)room) {
+    made = malloc((size_t)length + 1);
+    length = made ? vsnprintf(made, (size_t)length + 1, format, twice) : -1;
+  }
   va_end(twice);
-  if (length < 0) return hookmill_text_of(format);
-  char *made = malloc((size_t)length + 1);
-  vsnprintf(made, (size_t)length + 1, format, list);
-  return (hookmill_text){(uint8_t *)made, (size_t)length};
+  /* Without memory the format must do. */
+  return length < 0 ? hookmill_text_of(format) : (hookmill_text){(uint8_t *)made, (size_t)length};
 }
 
 /* What `format` and the arguments after it make. */
