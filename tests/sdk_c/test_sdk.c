@@ -55,7 +55,8 @@ static void rewritten(const char *read, const char *written) {
 }
 
 static void json_stays_as_it_was_written(void) {
-  rewritten(" [12.50, 1e400 ,12345678901234567890,-0,2E5,-1.50e-7] ", "[12.50,1e400,12345678901234567890,-0,2E5,-1.50e-7]");
+  rewritten(" [12.50, 1e400 ,12345678901234567890,-0,2E5,-1.50e-7] ",
+            "[12.50,1e400,12345678901234567890,-0,2E5,-1.50e-7]");
   rewritten("{\"b\":{},\"10\":[],\"a\":[null,true,false]}", "{\"b\":{},\"10\":[],\"a\":[null,true,false]}");
   rewritten("{\"a\":1,\"b\":2,\"\\u0061\":3}", "{\"a\":3,\"b\":2}");
   rewritten("\"\\u0141\\u00f3d\\u017a \\/ \\\"\\\\ \\b\\f\\n\\r\\t\"", "\"Łódź / \\\"\\\\ \\b\\f\\n\\r\\t\"");
@@ -67,9 +68,9 @@ static void json_stays_as_it_was_written(void) {
 
 static void what_is_no_json_is_refused(void) {
   static const char *const none[] = {
-      "",      " ",     "01",    "1.",     ".5",    "+1",    "1e",      "-",       "nul",     "tru e",   "[1,]",   "[1 2]",
-      "[",     "{",     "{a:1}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "\"",  "\"\\",    "\"\\x\"", "\"\\u12\"", "\"a\nb\"", "1 2",
-      "[1}",   "NaN",   "\"\\u12g4\"",
+      "",     " ",      "01",       "1.",           ".5",    "+1",     "1e",     "-",        "nul",     "tru e",
+      "[1,]", "[1 2]",  "[",        "{",            "{a:1}", "{\"a\"}", "{\"a\":}", "\"",       "\"\\",    "\"\\x\"",
+      "[1}",  "NaN",    "1 2",      "{\"a\":1,}",   "\"a\nb\"", "\"\\u12\"", "\"\\u12g4\"",
   };
   for (size_t i = 0; i < sizeof none / sizeof *none; i++) rewritten(none[i], "(refused)");
 }

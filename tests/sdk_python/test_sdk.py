@@ -43,14 +43,16 @@ class ExactTest(unittest.TestCase):
 
 class CallTest(unittest.TestCase):
     def test_a_request_has_the_contracts_shape(self):
-        made = ask(lambda _delivery, _config: Request(Form({"a": "1"}), headers=[("x", "1"), ("x", "2")], query={"q": "ż"}))
+        asked = Request(Form({"a": "1"}), headers=[("x", "1"), ("x", "2")], query={"q": "ż"})
+        made = ask(lambda _delivery, _config: asked)
         self.assertEqual(made.request.body, Form([("a", "1")]))
         self.assertEqual((made.request.headers, made.request.query), ([("x", "1"), ("x", "2")], [("q", "ż")]))
         bodies = [Json("{}"), Text("t"), Binary("text/csv", b"a,b")]
         self.assertEqual([ask(lambda _delivery, _config: Request(body)).request.body for body in bodies], bodies)
 
     def test_half_a_surrogate_pair_becomes_a_replacement_character(self):
-        made = ask(lambda given, _config: Request(Json(exact.dumps(given.events[0].json()))), '["\\ud83d", "\\ud83d\\ude00"]')
+        data = '["\\ud83d", "\\ud83d\\ude00"]'
+        made = ask(lambda given, _config: Request(Json(exact.dumps(given.events[0].json()))), data)
         self.assertEqual(made.request.body.text, '["\ufffd","😀"]')
 
     def test_the_configuration_is_read(self):

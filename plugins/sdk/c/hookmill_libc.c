@@ -86,7 +86,10 @@ static void end_line(__wasi_fd_t fd) {
   lines[fd - 1].length = 0;
 }
 
-__wasi_errno_t __wasi_fd_write(__wasi_fd_t fd, const __wasi_ciovec_t *pieces, size_t count, __wasi_size_t *written) {
+/* The name by which the C library imports a function of WASI: one that is defined is not imported. */
+#define WASI(function) __imported_wasi_snapshot_preview1_##function
+
+__wasi_errno_t WASI(fd_write)(__wasi_fd_t fd, const __wasi_ciovec_t *pieces, size_t count, __wasi_size_t *written) {
   if (fd != 1 && fd != 2) return __WASI_ERRNO_BADF;
   *written = 0;
   for (size_t i = 0; i < count; i++) {
@@ -111,24 +114,24 @@ void hookmill_flush(void) {
     if (lines[fd - 1].length > 0) end_line(fd);
 }
 
-__wasi_errno_t __wasi_fd_close(__wasi_fd_t fd) {
+__wasi_errno_t WASI(fd_close)(__wasi_fd_t fd) {
   (void)fd;
   return 0;
 }
 
-__wasi_errno_t __wasi_fd_seek(__wasi_fd_t fd, __wasi_filedelta_t by, __wasi_whence_t from, __wasi_filesize_t *at) {
+__wasi_errno_t WASI(fd_seek)(__wasi_fd_t fd, __wasi_filedelta_t by, __wasi_whence_t from, __wasi_filesize_t *at) {
   (void)fd, (void)by, (void)from, (void)at;
   return __WASI_ERRNO_SPIPE;
 }
 
 /* A terminal: so a line is written when it ends. */
-__wasi_errno_t __wasi_fd_fdstat_get(__wasi_fd_t fd, __wasi_fdstat_t *stat) {
+__wasi_errno_t WASI(fd_fdstat_get)(__wasi_fd_t fd, __wasi_fdstat_t *stat) {
   if (fd > 2) return __WASI_ERRNO_BADF;
   *stat = (__wasi_fdstat_t){.fs_filetype = __WASI_FILETYPE_CHARACTER_DEVICE, .fs_rights_base = __WASI_RIGHTS_FD_WRITE};
   return 0;
 }
 
-_Noreturn void __wasi_proc_exit(__wasi_exitcode_t code) {
+_Noreturn void WASI(proc_exit)(__wasi_exitcode_t code) {
   hookmill_error("exit(%u) was called", (unsigned)code);
   __builtin_trap();
 }

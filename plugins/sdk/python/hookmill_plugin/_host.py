@@ -23,7 +23,7 @@ class Terminal:
         print(f"{level}: {message}", file=sys.stderr)
 
     def placeholder(self, name: str) -> str:
-        raise LookupError(f"there is no host to give the secret `{name}`: call the transform by hookmill_plugin.testing.run")
+        raise LookupError(f"no host is here to give the secret `{name}`: use hookmill_plugin.testing.run")
 
 
 current: Host = Terminal()

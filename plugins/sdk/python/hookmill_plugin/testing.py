@@ -33,7 +33,7 @@ def event(data: Any, id: str = "evt_test", kind: str = "deal.created", at: str =
 
 
 def delivery(*data: Any, config: Any = None, attempt: int = 1, content_type: str = "application/json") -> Delivery:
-    """A delivery of events: each an `event(…)`, or the data of one. `config` is JSON text, or what is written as such."""
+    """A delivery of events: each an `event(…)`, or the data of one. `config` is like data."""
     events = [each if isinstance(each, Event) else event(each) for each in data]
     config = config if isinstance(config, str) else exact.dumps(config or {})
     return Delivery("dlv_test", attempt, "test", Subscription("sub_test", "Test", content_type, config), events)
