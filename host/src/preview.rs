@@ -41,7 +41,7 @@ impl Made {
 pub struct Preview {
     /// What would be sent, or why nothing would.
     pub made: Made,
-    /// How the plugin failed, if the default shape would be sent instead.
+    /// How the plugin fails, if the default shape goes out instead.
     pub plugin_fault: Option<PluginFault>,
     /// What the plugin logged.
     pub logs: Vec<LogLine>,
@@ -50,12 +50,13 @@ pub struct Preview {
 }
 
 impl Preview {
-    /// How the plugin failed, whatever would be sent.
+    /// How the plugin fails, if it does: whether nothing goes out for that or the default shape.
     pub fn fault(&self) -> Option<&PluginFault> {
-        match &self.made {
+        let failed = match &self.made {
             Made::Failed(fault) => Some(fault),
-            Made::Request(_) | Made::Skipped(_) => self.plugin_fault.as_ref(),
-        }
+            Made::Request(_) | Made::Skipped(_) => None,
+        };
+        self.plugin_fault.as_ref().or(failed)
     }
 }
 

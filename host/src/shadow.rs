@@ -2,8 +2,8 @@
 //!
 //! Once the first attempt at a delivery is recorded, what it made is put into a queue ([`Shadows::push`]). One task
 //! takes from there, runs the shadow on the same delivery, holds what it makes against what was sent, and counts. It
-//! never comes before a delivery and never changes one: all that a shadow can take of the host is CPU, and of that no
-//! more than one thread has; what the queue has no room for is left out, and counted as that.
+//! never comes before a delivery and never changes one. All that shadows can take of the host is CPU, no more than one
+//! thread has, and one turn of the engine; what the queue has no room for is left out, and counted as that.
 //!
 //! Counts are written at most once a second. A host that is killed loses those of the last second, and what stood in
 //! the queue.
@@ -123,15 +123,12 @@ impl Inner {
 impl Shadows {
     /// Hands over what an attempt made. Never waits: where there is no room, it is left out.
     pub fn push(&self, seen: Option<Seen>) {
-        let Some((seen, plugin)) = seen.and_then(|seen| seen.live.subscription.shadow.clone().map(|it| (seen, it)))
-        else {
-            return;
-        };
+        let Some(seen) = seen else { return };
         let mut inner = self.lock();
         if inner.has_room(&seen) {
             inner.push(seen);
-        } else {
-            inner.count(seen.subscription_id(), &plugin, Tally { left_out: 1, ..Tally::default() });
+        } else if let Some(plugin) = &seen.live.subscription.shadow {
+            inner.count(seen.subscription_id(), plugin, Tally { left_out: 1, ..Tally::default() });
         }
         drop(inner);
         self.changed.notify_one();
@@ -207,7 +204,7 @@ async fn tally(delivery: &Delivery, made: Made, fuel_used_active: u64, preview: 
     let fuel_used = preview.figures.fuel_used;
     let mut tally = Tally { runs: 1, fuel_used, fuel_used_active, ..Tally::default() };
     tally.skipped = u64::from(matches!(preview.made, Made::Skipped(_)));
-    tally.failed.extend(preview.fault().map(|fault| (fault.code, 1)));
+    tally.failed = preview.fault().map(|fault| (fault.code, 1)).into_iter().collect();
     match differing(made, preview.made).await {
         None => tally.same = 1,
         Some(changes) => {

@@ -207,6 +207,11 @@ async fn a_plugin_that_sends_nothing_or_fails_is_shown_with_its_logs() {
     let failed = host.ok(Method::POST, &path, json!({"event": event, "config": "fail-retry:no luck"})).await;
     let fault = json!({"code": "failed", "message": "no luck", "retry": true});
     assert_eq!((&failed["plugin_fault"], &failed["request"]), (&fault, &Value::Null));
+    let sub = path.strip_suffix("/preview").unwrap();
+    host.ok(Method::PATCH, sub, json!({"plugin": {"on_failure": "default_shape"}})).await;
+    let instead = host.ok(Method::POST, &path, json!({"event": event, "config": "fail-retry:no luck"})).await;
+    assert_eq!(instead["plugin_fault"], fault);
+    assert!(instead["request"]["body"].as_str().unwrap().starts_with(r#"{"type":"deal.won","#));
     let spun = host.ok(Method::POST, &path, json!({"event": event, "config": "spin"})).await;
     assert_eq!(spun["plugin_fault"]["code"], "out_of_fuel");
     assert_eq!(spun["figures"]["fuel_used"], spun["figures"]["fuel_max"]);
@@ -225,10 +230,8 @@ async fn a_plugin_is_shown_without_a_subscription() {
     assert_eq!(request["body"], "key=***&data=%7B%22n%22%3A1%7D");
     assert!(header(request, "webhook-signature").unwrap().starts_with("v1,"));
     let text = host.ok(Method::POST, path, json!({"event": event, "config": "text"})).await;
-    assert!(
-        text["request"]["body"].as_str().unwrap().contains(r#"content-type: "application/json""#)
-            || text["request"]["body"].as_str().unwrap().contains(r#"content_type: "application/json""#)
-    );
+    let body = text["request"]["body"].as_str().unwrap();
+    assert!(body.contains(r#"content_type: "application/json""#), "{body}");
     assert_eq!(text["request"]["url"], "https://receiver.example/");
 
     for (more, status, field) in [
@@ -244,6 +247,24 @@ async fn a_plugin_is_shown_without_a_subscription() {
     }
     let unknown = host.call(Method::POST, "/v1/spaces/acme/plugins/none/preview", json!({"event": event})).await;
     assert_eq!((unknown.0.as_u16(), &unknown.1["code"]), (404, &json!("not_found")));
+}
+
+#[tokio::test]
+async fn previews_wait_for_each_other_and_deliveries_do_not_wait_for_them() {
+    let (mut host, receiver, path) = start("method:POST", json!({})).await;
+    let inner = host.host.clone();
+    let turns =
+        [inner.trials.turn().await, inner.trials.turn().await, inner.trials.turn().await, inner.trials.turn().await];
+    let request = reqwest::Client::new().post(format!("{}{path}", host.base)).bearer_auth(&host.key);
+    let body = json!({"event": {"type": "deal.won", "data": 1}}).to_string();
+    let request = request.header("content-type", "application/json").body(body);
+    let preview = tokio::spawn(async move { request.send().await.unwrap().status() });
+    host.post("deal.won", "1").await;
+    host.settle().await;
+    receiver.take(1).await;
+    assert!(!preview.is_finished());
+    drop(turns);
+    assert_eq!(preview.await.unwrap(), 200);
 }
 
 #[tokio::test]

@@ -7,14 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::attempts::{FiguresView, LogView, RequestView};
+use super::attempts::{FiguresView, LogView, PluginFaultView, RequestView};
 use super::events::check_data;
 use super::extract;
 use super::problem::{Code, Problem};
 use super::{Api, event_types, json};
 use crate::deliver::test_delivery;
-use crate::model::{DeliveryId, Digest, Event, EventId, EventType, PluginFault, PluginFaultCode, PluginName};
-use crate::model::{PluginRef, PluginVersion, SpaceId};
+use crate::model::{DeliveryId, Digest, Event, EventId, EventType, PluginName, PluginRef, PluginVersion, SpaceId};
 use crate::preview::{Made, Preview, preview};
 use crate::registry::Live;
 
@@ -46,8 +45,8 @@ pub(super) struct Choice {
     pub(super) event_type: Option<EventType>,
 }
 
-/// What would be sent: a request, nothing (`skipped`), or nothing because of a `plugin_fault`, which stands beside a
-/// request if the subscription has the default shape sent when its plugin fails.
+/// What would be sent. Exactly one of `request`, `skipped` and `plugin_fault` is not null, unless the plugin fails and its
+/// subscription sends the default shape then: that request stands beside the fault.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Preview)]
 pub(super) struct PreviewView {
@@ -67,25 +66,6 @@ pub(super) struct PreviewView {
     /// The plugin that ran; null for the default shapes.
     #[schema(required)]
     plugin: Option<PreviewedPlugin>,
-}
-
-/// How a plugin fails.
-#[derive(Serialize, ToSchema)]
-#[schema(as = PluginFault)]
-struct PluginFaultView {
-    /// Which kind of fault.
-    #[schema(value_type = String)]
-    code: PluginFaultCode,
-    /// What happened.
-    message: String,
-    /// Whether a later attempt may do better.
-    retry: bool,
-}
-
-impl From<PluginFault> for PluginFaultView {
-    fn from(PluginFault { code, message, retry }: PluginFault) -> Self {
-        Self { code, message, retry }
-    }
 }
 
 /// The plugin that ran.
@@ -164,17 +144,17 @@ pub(super) async fn show(api: &Api, live: &Live, event: Event, attempt: u32) -> 
     let delivery = test_delivery(&live.subscription, DeliveryId::new(host.clock.now()), event);
     let _turn = host.trials.turn().await;
     let shown = preview(host, live, &delivery, attempt).await;
-    let Preview { made, plugin_fault: beside, logs, figures } =
+    let Preview { made, plugin_fault, logs, figures } =
         shown.map_err(|err| Problem::internal(&*err.into_boxed_dyn_error()))?;
-    let (request, skipped, plugin_fault) = match made {
-        Made::Request(request) => (Some(request.into()), None, beside.map(PluginFaultView::from)),
+    let (request, skipped, failed) = match made {
+        Made::Request(request) => (Some(request.into()), None, None),
         Made::Skipped(reason) => (None, Some(reason), None),
-        Made::Failed(fault) => (None, None, Some(fault.into())),
+        Made::Failed(fault) => (None, None, Some(fault)),
     };
     Ok(PreviewView {
         request,
         skipped,
-        plugin_fault,
+        plugin_fault: plugin_fault.or(failed).map(PluginFaultView::from),
         logs: logs.into_iter().map(LogView::from).collect(),
         figures: figures.into(),
         plugin: live.subscription.plugin.as_ref().map(PreviewedPlugin::from),

@@ -32,7 +32,7 @@ const PAGE: usize = 50;
 /// What one of the two did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Side {
-    /// Events that it failed on.
+    /// Events that it failed on, even if the default shape would go out then.
     pub failed: u64,
     /// Events of which it would send nothing.
     pub skipped: u64,
