@@ -12,6 +12,7 @@
 //! What they do not rely on: that a claim is exclusive after it lapsed. A delivery may then be sent twice; it is
 //! recorded once.
 
+mod plugin;
 mod sqlite;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::model::{
     SpaceId, Subscription, SubscriptionId, Tally,
 };
 
+pub use plugin::{DeletedPlugin, PluginRun, WaitingDeliveries};
 pub use sqlite::{OpenError, Sqlite};
 
 /// Ours to mend: the database, its file or its disk. Nothing was changed.
@@ -135,15 +137,6 @@ pub struct Record {
     pub test: bool,
 }
 
-/// How a subscription's plugin did in an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PluginRun {
-    /// Whether it failed, even if the default shape went out then.
-    pub failed: bool,
-    /// Pause the subscription if it has failed so often in a row.
-    pub pause_after: Option<u32>,
-}
-
 /// Whether a [`Record`] was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recorded {
@@ -183,24 +176,6 @@ pub enum Commanded {
     NothingSent,
     /// Its state (given here) does not allow it: cancelling what is final, retrying what is held.
     NotIn(DeliveryState),
-}
-
-/// Whether a plugin's version was deleted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DeletedPlugin {
-    /// It was, or there was none.
-    Done,
-    /// Deliveries are yet to be tried again with it.
-    InUse(WaitingDeliveries),
-}
-
-/// Deliveries that wait for something.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WaitingDeliveries {
-    /// How many there are.
-    pub count: u64,
-    /// The first of them, each with its subscription.
-    pub first: Vec<(DeliveryId, SubscriptionId)>,
 }
 
 /// What becomes of a notice.

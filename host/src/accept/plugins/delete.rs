@@ -57,13 +57,13 @@ async fn delete(api: &Api, space: &SpaceId, name: &PluginName, version: &PluginV
         let mut own: Vec<_> = own.iter().map(|live| &live.subscription).collect();
         own.sort_by_key(|subscription| subscription.id);
         let named = own.iter().take(NAMED_MAX).map(|user| format!("`{}` ({})", user.name, user.id));
-        return Err(in_use(own.len() as u64, "subscriptions use it", named.collect()));
+        return Err(in_use(own.len() as u64, "subscriptions use it", &named.collect::<Vec<_>>()));
     }
     match api.host.store.delete_plugin(plugin, others.is_empty(), NAMED_MAX).await? {
         DeletedPlugin::Done => Ok(()),
         DeletedPlugin::InUse(WaitingDeliveries { count, first }) => {
             let named = first.iter().map(|(delivery, subscription)| format!("{delivery} of {subscription}"));
-            Err(in_use(count, "deliveries are yet to be tried again with it", named.collect()))
+            Err(in_use(count, "deliveries are yet to be tried again with it", &named.collect::<Vec<_>>()))
         }
     }
 }
@@ -73,7 +73,7 @@ fn uses(subscription: &Subscription, digest: Digest) -> bool {
     [&subscription.plugin, &subscription.shadow].into_iter().flatten().any(|plugin| plugin.digest == digest)
 }
 
-fn in_use(count: u64, how: &str, named: Vec<String>) -> Problem {
+fn in_use(count: u64, how: &str, named: &[String]) -> Problem {
     let more = if count > named.len() as u64 { ", …" } else { "" };
     Problem::new(Code::PluginInUse, format!("{count} {how}: {}{more}", named.join(", ")))
 }

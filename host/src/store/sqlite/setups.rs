@@ -9,10 +9,12 @@ use super::super::StoreError;
 use super::row::Columns as _;
 use crate::model::{DeliveryId, Digest, Setup};
 
-/// Nothing if its component was deleted while the first attempt was under way.
+/// Nothing if the delivery has one, or if the component was deleted while the first attempt was under way.
 const KEEP: &str = "
     INSERT INTO plugin_setups (id, digest, config)
-    SELECT ?1, ?2, ?3 WHERE ?2 IS NULL OR EXISTS (SELECT 1 FROM components WHERE digest = ?2)
+    SELECT ?1, ?2, ?3
+    WHERE EXISTS (SELECT 1 FROM deliveries WHERE id = ?4 AND setup IS NULL)
+        AND (?2 IS NULL OR EXISTS (SELECT 1 FROM components WHERE digest = ?2))
     ON CONFLICT (id) DO NOTHING";
 
 const SET: &str = "
@@ -31,10 +33,10 @@ pub(super) const DROP_UNUSED: &str = "
 
 /// Keeps a setup with a delivery that is not final and has none.
 pub(super) fn keep(db: &Connection, delivery: DeliveryId, setup: &Setup) -> Result<(), StoreError> {
-    let id = setup.id();
+    let (id, delivery) = (setup.id(), delivery.to_string());
     let digest = setup.digest.as_ref().map(Digest::as_bytes);
-    db.prepare_cached(KEEP)?.execute(params![id, digest, setup.config])?;
-    db.prepare_cached(SET)?.execute(params![delivery.to_string(), id])?;
+    db.prepare_cached(KEEP)?.execute(params![id, digest, setup.config, delivery])?;
+    db.prepare_cached(SET)?.execute(params![delivery, id])?;
     Ok(())
 }
 
