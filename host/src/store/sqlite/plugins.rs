@@ -24,7 +24,7 @@ const USABLE: &str = "
 
 pub(super) const WAITING: &str = "
     SELECT deliveries.id, subscription FROM plugin_setups CROSS JOIN deliveries INDEXED BY deliveries_by_setup
-    ON setup = plugin_setups.id WHERE digest = ?1 AND space = ?2 ORDER BY deliveries.id";
+    ON setup = plugin_setups.id WHERE digest = ?1 AND space = ?2";
 
 const DELETE: &str = "DELETE FROM plugins WHERE space = ?1 AND name = ?2 AND version = ?3 AND digest = ?4";
 
