@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     anstream::println!("{BOLD}{}{BOLD:#} is a plugin in {}. Next:\n", root.display(), args.lang.as_str());
     anstream::println!("  cd {}", root.display());
     for (command, what) in next(args.lang) {
-        anstream::println!("  {command:<52}{DIM}# {what}{DIM:#}");
+        anstream::println!("  {command:<52} {DIM}# {what}{DIM:#}");
     }
     Ok(())
 }

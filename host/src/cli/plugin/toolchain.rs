@@ -63,8 +63,8 @@ fn typescript(project: &Project, file: &Path) -> anyhow::Result<()> {
 fn python(project: &Project, file: &Path) -> anyhow::Result<()> {
     let hint = "run `python3 -m venv .venv && .venv/bin/pip install -r requirements.txt` in the project";
     let mut py = Command::new(tool(project, &["componentize-py"], hint)?);
-    py.args(["--wit-path", "wit", "--world", WORLD, "componentize", "--stub-wasi"]);
-    py.args(["--python-path", "src", "--python-path", "sdk", "plugin", "--output"]).arg(file);
+    py.args(["--wit-path", "wit", "--world", WORLD, "componentize", "--python-path", "src"]);
+    py.args(["--python-path", "sdk", "plugin", "--output"]).arg(file);
     succeed(&mut py, project)
 }
 
@@ -73,7 +73,9 @@ fn c(project: &Project, file: &Path) -> anyhow::Result<()> {
         "run `apt-get install clang-16 lld-16 wasi-libc libclang-rt-16-dev-wasm32`, or what your system has of it";
     let module = file.with_extension("core.wasm");
     let mut clang = Command::new(tool(project, &["clang-16", "clang"], hint)?);
-    clang.args(["--target=wasm32-wasi", "-mexec-model=reactor", "-O2", "-flto", "-Wall", "-Wextra"]);
+    clang.args(["--target=wasm32-wasi", "-mexec-model=reactor", "-O2", "-Wall", "-Wextra", "-Wl,--strip-debug"]);
+    // Below the data, a stack that overflows traps as such, and overwrites nothing.
+    clang.args(["-Wl,--stack-first", "-Wl,-z,stack-size=262144", "-Wl,--initial-memory=1048576"]);
     clang.args(["-Isdk", "-Isrc"]).args(sources(&project.root, "src")?).args(sources(&project.root, "sdk")?);
     clang.arg("-o").arg(&module);
     succeed(&mut clang, project)?;
@@ -108,7 +110,8 @@ fn wrap(mut module: Vec<u8>, wit: &Path) -> anyhow::Result<Vec<u8>> {
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     let mut encoder = ComponentEncoder::default().validate(true).module(&module)?;
     encoder.encode().context(
-        "making a component of it; if it imports `wasi_snapshot_preview1`, something of stdio or time is used, which no plugin has",
+        "making a component of it; if it imports `wasi_snapshot_preview1`, it uses time, files, the environment or \
+         randomness, which no plugin has",
     )
 }
 
