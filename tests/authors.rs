@@ -134,3 +134,66 @@ async fn a_plugin_in_python_goes_from_an_empty_folder_to_a_delivery() {
 async fn a_plugin_in_c_goes_from_an_empty_folder_to_a_delivery() {
     from_an_empty_folder_to_a_delivery(&C).await;
 }
+
+/// The configuration of a subscription becomes a project that makes the same request.
+#[test]
+fn configured_javascript_becomes_a_project_with_the_same_request() {
+    if !JAVASCRIPT.is_here() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let code = "function transform({ events: [event] }, config) {\n  return { body: { json: { my_plugin: event.data.deal.value, to: config.to } } };\n}";
+    let config = json!({"code": code, "config": {"to": "my-plugin"}});
+    std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+    plugin_json(dir.path(), &["eject", "won", "--config", "config.json"]);
+    let project = dir.path().join("won");
+    assert!(std::fs::read_to_string(project.join("src/plugin.js")).unwrap().ends_with(&format!("{code}\n")));
+    let tested = plugin_json(&project, &["test", "--build", "--update"]);
+    let made = &tested["cases"][0]["made"]["deliver"]["body"]["json"];
+    assert_eq!(made, r#"{"my_plugin":12.50,"to":"my-plugin"}"#);
+}
+
+#[test]
+fn a_component_that_a_host_would_refuse_is_refused_with_words_and_exit_code_1() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("core.wasm"), wat::parse_str("(module)").unwrap()).unwrap();
+    std::fs::write(dir.path().join("noise.wasm"), b"\0asm\x0d\0\x01\0 and so on").unwrap();
+    for (file, words) in [("core.wasm", "core module"), ("noise.wasm", "no WebAssembly component")] {
+        let output = plugin(dir.path(), &["inspect", file, "--json"]);
+        assert_eq!(output.status.code(), Some(1));
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(told["accepted"], false);
+        assert!(told["refusal"].as_str().unwrap().contains(words), "{told}");
+    }
+}
+
+#[test]
+fn a_golden_pair_that_differs_is_shown_with_its_difference_and_exit_code_1() {
+    if !JAVASCRIPT.is_here() {
+        return;
+    }
+    let (_dir, project) = project(&JAVASCRIPT);
+    let file = project.join("golden/the-source-is-configured.request.json");
+    let golden = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, golden.replace("x-source", "x-origin")).unwrap();
+    let output = plugin(&project, &["test"]);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{stdout}");
+    let changed: Vec<_> = stdout.lines().map(str::trim).filter(|line| line.starts_with(['-', '+'])).collect();
+    assert_eq!(changed, [r#"-         "x-origin","#, r#"+         "x-source","#], "{stdout}");
+    assert!(!stdout.contains('\u{1b}'), "colours are for terminals");
+    // Taking over what was made mends it.
+    plugin_json(&project, &["test", "--update"]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), golden);
+}
+
+#[test]
+fn a_folder_that_is_there_already_is_not_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("deals")).unwrap();
+    std::fs::write(dir.path().join("deals/mine"), "").unwrap();
+    let output = plugin(dir.path(), &["new", "deals", "--lang", "c"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is there already"));
+    assert_eq!(std::fs::read_dir(dir.path().join("deals")).unwrap().count(), 1);
+}

@@ -8,6 +8,7 @@ mod batching;
 mod breakcold;
 mod crash;
 mod delay;
+mod determinism;
 mod diagnose;
 mod engine;
 mod folder;
