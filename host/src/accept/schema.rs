@@ -4,7 +4,7 @@
 //! exponential work, which the library neither bounds nor breaks off: so a check runs on a thread of its own that can
 //! be left behind, and few run at once.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
@@ -18,6 +18,10 @@ const CHECK_MAX: Duration = Duration::from_secs(2);
 
 /// Checks at once: what hostile schemas can take of the machine.
 static CHECKS: Semaphore = Semaphore::const_new(2);
+
+/// How long it may take to find out that a value does not fit, for the library to be asked why: that takes as long again,
+/// and keeps every error on its way in memory, gigabytes in seconds.
+const WORDS_WITHIN: Duration = Duration::from_millis(20);
 
 /// What is shown of an error, which may repeat the whole value.
 const DETAIL_CHARS_MAX: usize = 500;
@@ -53,6 +57,13 @@ pub(super) async fn check(schema: &Value, value: &Value, pointer: &str) -> Resul
 
 fn check_now(schema: &Value, value: &Value, at: &str) -> Result<(), Problem> {
     let validator = compile(schema).map_err(|err| Problem::internal(&err))?;
+    let started = Instant::now();
+    if validator.is_valid(value) {
+        return Ok(());
+    }
+    if started.elapsed() > WORDS_WITHIN {
+        return Err(Problem::field(at, "this does not fit its schema, which takes too long to say where"));
+    }
     let wrong =
         |err: ValidationError<'_>| Problem::field(format!("{at}{}", err.instance_path()), cut(&err.to_string()));
     validator.validate(value).map_err(wrong)
