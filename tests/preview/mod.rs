@@ -231,7 +231,7 @@ async fn a_plugin_is_shown_without_a_subscription() {
     assert!(header(request, "webhook-signature").unwrap().starts_with("v1,"));
     let text = host.ok(Method::POST, path, json!({"event": event, "config": "text"})).await;
     let body = text["request"]["body"].as_str().unwrap();
-    assert!(body.contains(r#"content_type: "application/json""#), "{body}");
+    assert!(body.contains(r#"content-type: "application/json""#), "{body}");
     assert_eq!(text["request"]["url"], "https://receiver.example/");
 
     for (more, status, field) in [

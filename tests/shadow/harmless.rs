@@ -22,8 +22,11 @@ const ROGUES: [(&str, &str); 6] = [
     ("flood", "out_of_fuel"),
 ];
 
+/// Method, headers and body.
+type Came = (String, Vec<(String, String)>, Vec<u8>);
+
 /// What came to this path, without what is each delivery's or the network's own.
-fn came(requests: &[Received], path: &str) -> Vec<(String, Vec<(String, String)>, Vec<u8>)> {
+fn came(requests: &[Received], path: &str) -> Vec<Came> {
     let own = ["host", "webhook-id", "webhook-signature", "x-delivery"];
     let common = |request: &Received| {
         let headers = request.headers.iter().filter(|(name, _)| !own.contains(&name.as_str())).cloned().collect();

@@ -63,8 +63,8 @@ fn typescript(project: &Project, file: &Path) -> anyhow::Result<()> {
 fn python(project: &Project, file: &Path) -> anyhow::Result<()> {
     let hint = "run `python3 -m venv .venv && .venv/bin/pip install -r requirements.txt` in the project";
     let mut py = Command::new(tool(project, &["componentize-py"], hint)?);
-    py.args(["--wit-path", "wit", "--world", WORLD, "componentize", "--python-path", "src"]);
-    py.args(["--python-path", "sdk", "plugin", "--output"]).arg(file);
+    py.args(["--wit-path", "wit", "--world", WORLD, "componentize", "--stub-wasi"]);
+    py.args(["--python-path", "src", "--python-path", "sdk", "plugin", "--output"]).arg(file);
     succeed(&mut py, project)
 }
 

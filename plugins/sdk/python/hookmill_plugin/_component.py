@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import linecache
 import re
 import sys
+import time
+from datetime import datetime
 from typing import Any
 
 from componentize_py_types import Err
@@ -33,11 +36,15 @@ class Component:
 def transformer(describe: Describe, transform: Transform) -> type:
     """The class that stands for the contract's interface."""
     _host.current = Component()
+    sys.stdout, sys.stderr = _Lines("info"), _Lines("warn")
     _keep_sources()
     # Asked here, while the component is built: what is wrong with it ends the build, with a traceback.
     description = _description(describe())
     # Its state is that of the build, so that all deliveries would find the same numbers.
     random = sys.modules.get("random")
+    if random:
+        # It imports something when it is first seeded by a text, and a component has no files to import from.
+        random.seed("")
 
     class Transformer:
         def describe(self) -> wit.Description:
@@ -46,16 +53,49 @@ def transformer(describe: Describe, transform: Transform) -> type:
         def transform(self, delivery: wit.Delivery) -> Any:
             if random:
                 random.seed(delivery.id)
+            _stand_still(delivery.events[-1].occurred_at)
             try:
                 outcome = call(transform, _delivery(delivery))
             except Failure as failure:
                 raise Err(wit.Failure(failure.reason, failure.retry)) from None
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
             if isinstance(outcome, Skip):
                 return wit.Outcome_Skip(outcome.reason)
             query, headers, extra = outcome.query, outcome.headers, outcome.extra
             return wit.Outcome_Deliver(wit.Request(outcome.method, query, headers, _body(outcome.body), extra))
 
     return Transformer
+
+
+class _Lines(io.TextIOBase):
+    """What is printed, as lines of the plugin's log: the component has no system that would take it."""
+
+    def __init__(self, level: str) -> None:
+        self.level, self.begun = level, ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self.begun = (self.begun + text).split("\n")
+        for line in lines:
+            _host.current.write(self.level, utf8(line, "a printed line"))
+        return len(text)
+
+    def flush(self) -> None:
+        if self.begun:
+            self.write("\n")
+
+
+def _stand_still(occurred_at: str) -> None:
+    """Lets the clocks of `time` stand at the event's time."""
+    seconds = datetime.fromisoformat(occurred_at).timestamp()
+    for name in ("time", "monotonic", "perf_counter", "process_time"):
+        setattr(time, name, lambda: seconds)
+        setattr(time, f"{name}_ns", lambda: round(seconds * 1_000_000) * 1000)
+    time.sleep = lambda _: None
 
 
 def _description(it: Description) -> wit.Description:
