@@ -104,6 +104,18 @@ async fn a_registry_that_wants_a_password_gets_the_one_of_dockers_file() {
 }
 
 #[test]
+fn dockers_hub_has_a_name_of_its_own_in_dockers_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.json");
+    fs::write(&file, r#"{"auths":{"https://index.docker.io/v1/":{"auth":"dXNlcjpzZWNyZXQ="}}}"#).unwrap();
+    let hub: Reference = "docker.io/acme/zapier:1.4.0".parse().unwrap();
+    let found = Credentials::of_docker(&file, hub.registry());
+    assert_eq!(format!("{found:?}"), r#"Credentials(Some("user"))"#);
+    let nothing = Credentials::of_docker(&file, "ghcr.io");
+    assert_eq!(format!("{nothing:?}"), "Credentials(None)");
+}
+
+#[test]
 fn a_reference_names_its_registry_and_a_tag_or_a_digest() {
     let digest = Digest::of(b"").to_string();
     for right in [

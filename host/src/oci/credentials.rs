@@ -47,7 +47,9 @@ impl Credentials {
             auth: Option<String>,
         }
         let found = std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice::<File>(&bytes).ok());
-        let auth = found.and_then(|file| file.auths.get(registry)?.auth.clone());
+        // Docker's own hub is under a name of its own there.
+        let name = if registry == "index.docker.io" { "https://index.docker.io/v1/" } else { registry };
+        let auth = found.and_then(|file| file.auths.get(name)?.auth.clone());
         let text = auth.and_then(|auth| String::from_utf8(STANDARD.decode(auth).ok()?).ok());
         Self(text.and_then(|text| text.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))))
     }
