@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::host::{BINARY, TestHost};
+use crate::support::left_out;
 use crate::support::receiver::{Receiver, Reply};
 
 /// What is posted, and what each language's example must make of it, byte for byte.
@@ -41,7 +42,7 @@ impl Language {
         let here = missing.is_empty() && missing_files.is_empty();
         if !here {
             assert!(std::env::var_os("CI").is_none(), "{}: {missing:?} {missing_files:?} missing", self.name);
-            eprintln!("LEFT OUT: {} is not tested, since {missing:?} {missing_files:?} are not here", self.name);
+            left_out(&format!("{} is not tested, since {missing:?} {missing_files:?} are not here", self.name));
         }
         here
     }

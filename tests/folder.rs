@@ -159,7 +159,7 @@ async fn the_program_logs_what_it_enters_and_refuses_and_serves() {
     fs::write(folder.join("b.wasm"), other()).unwrap();
     fs::write(folder.join("core.wasm"), b"\0asm\x01\0\0\0").unwrap();
     let file = dir.path().join("hookmill.toml");
-    fs::write(&file, format!("[plugin]\nfolder = {:?}\n", folder)).unwrap();
+    fs::write(&file, format!("[plugin]\nfolder = {folder:?}\n")).unwrap();
     let mut command = Command::new(BINARY);
     command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file);
     command.arg("--data-dir").arg(dir.path().join("data")).env("NO_COLOR", "1");

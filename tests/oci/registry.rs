@@ -55,7 +55,7 @@ impl Registry {
             Ok(child) => child,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "docker-registry is not installed");
-                eprintln!("LEFT OUT: docker-registry is not installed (apt-get install docker-registry)");
+                crate::support::left_out("docker-registry is not installed (apt-get install docker-registry)");
                 return None;
             }
             Err(error) => panic!("{error}"),

@@ -8,7 +8,8 @@ use crate::model::Digest;
 
 /// `registry/repository:tag`, `registry/repository@sha256:…`, or both; `oci://` before it may be left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference(oci_client::Reference);
+// Boxed: it is in most errors, which should be small.
+pub struct Reference(Box<oci_client::Reference>);
 
 const RIGHT: &str = "it is oci://registry/repository:tag or oci://registry/repository@sha256:…, in lower case";
 
@@ -35,15 +36,15 @@ impl Reference {
     pub(super) fn with_digest(&self, digest: Digest) -> Self {
         let (registry, repository) = (self.0.registry().to_owned(), self.0.repository().to_owned());
         let digest = digest.to_string();
-        Self(match self.0.tag() {
+        Self(Box::new(match self.0.tag() {
             Some(tag) => oci_client::Reference::with_tag_and_digest(registry, repository, tag.to_owned(), digest),
             None => oci_client::Reference::with_digest(registry, repository, digest),
-        })
+        }))
     }
 
     pub(super) fn without_tag(&self) -> Self {
         match self.0.digest() {
-            Some(digest) => Self(self.0.clone_with_digest(digest.to_owned())),
+            Some(digest) => Self(Box::new(self.0.clone_with_digest(digest.to_owned()))),
             None => self.clone(),
         }
     }
@@ -69,7 +70,7 @@ impl FromStr for Reference {
         if reference.digest().is_some_and(|digest| digest.parse::<Digest>().is_err()) {
             return Err(wrong());
         }
-        Ok(Self(reference))
+        Ok(Self(Box::new(reference)))
     }
 }
 

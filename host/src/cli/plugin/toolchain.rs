@@ -33,7 +33,7 @@ fn rust(project: &Project, file: &Path) -> anyhow::Result<()> {
         output.status.success(),
         "cargo failed, see above; if it misses `core` or `std`: rustup target add wasm32-wasip2"
     );
-    let built = String::from_utf8_lossy(&output.stdout).lines().filter_map(wasm_of).last();
+    let built = String::from_utf8_lossy(&output.stdout).lines().filter_map(wasm_of).next_back();
     let built =
         built.context("cargo made no component: Cargo.toml must have `crate-type = [\"cdylib\"]` under [lib]")?;
     std::fs::copy(&built, file).with_context(|| format!("copying {} to {}", built.display(), file.display()))?;

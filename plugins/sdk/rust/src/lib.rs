@@ -97,7 +97,7 @@ pub fn secret(name: &str) -> Result<String, Failure> {
     #[cfg(target_family = "wasm")]
     let placeholder = bindings::hookmill::plugin::secrets::placeholder(name);
     #[cfg(not(target_family = "wasm"))]
-    let placeholder = Ok(format!("{{{{secret:{name}}}}}"));
+    let placeholder: Result<_, String> = Ok(format!("{{{{secret:{name}}}}}"));
     placeholder.map_err(refuse)
 }
 
