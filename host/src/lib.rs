@@ -174,6 +174,8 @@ pub async fn open(config: Config, clock: Clock) -> anyhow::Result<(Arc<Host>, Op
     let host = Host::new(config, clock, store, engine).await?;
     install_bundled(&host).await?;
     folder::install(&host).await?;
+    // Only now: what lies in the folder may stand in the place of what is bundled.
+    accept::follow_plugins(&host).await;
     let first_key = accept::keys::first_admin_key(&*host.store, host.clock.now()).await?;
     Ok((host, first_key))
 }
@@ -212,14 +214,13 @@ pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationT
     served
 }
 
-/// Enters the plugins that come with the host, unless they are there, and lets subscriptions follow them.
+/// Enters the plugins that come with the host, unless they are there.
 ///
 /// # Errors
 /// If the store fails; a bundled plugin that the engine refuses is an error too.
 pub async fn install_bundled(host: &Host) -> anyhow::Result<()> {
     // All at once: on the first start each is compiled, and the engine keeps the number of compilers in bounds.
     futures::future::try_join_all(hookmill_bundled::PLUGINS.iter().map(|bundled| install(host, bundled))).await?;
-    accept::follow_plugins(host).await;
     Ok(())
 }
 

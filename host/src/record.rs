@@ -47,7 +47,7 @@ pub fn decide(subscription: &Subscription, number: u32, outcome: &Outcome, now: 
 
 /// Whether its owner wants another try whatever the plugin did wrong.
 fn tries_again(subscription: &Subscription) -> bool {
-    subscription.plugin.as_ref().is_some_and(|plugin| plugin.on_failure == OnFailure::Retry)
+    subscription.on_failure() == OnFailure::Retry
 }
 
 /// Whether an answer is a success by the subscription's codes and its rule for reading answers.

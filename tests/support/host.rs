@@ -67,6 +67,7 @@ impl TestHost {
         let engine = engine(&config);
         let host = Host::new(config, clock.clone(), store, engine).await.unwrap();
         hookmill::install_bundled(&host).await.unwrap();
+        hookmill::accept::follow_plugins(&host).await;
         let first_key = hookmill::accept::keys::first_admin_key(&*host.store, clock.now()).await.unwrap();
         let key = first_key.or(key).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

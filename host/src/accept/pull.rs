@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -30,6 +31,9 @@ struct PullInput {
     signature: Option<String>,
 }
 
+/// Pulls at once: each may take a component's size of memory, for as long as a registry of the caller's choice drips.
+static PULLS: Semaphore = Semaphore::const_new(4);
+
 /// Pulls a plugin from an OCI registry.
 ///
 /// The registry is asked without credentials, and must be at a public address unless the operator allows others. The
@@ -47,6 +51,9 @@ async fn pull_plugin(
 ) -> Result<(StatusCode, Json<PluginView>), Problem> {
     let reference = reference.parse().map_err(|error| problem(&error))?;
     let registries = Registries::of_host(&api.host.config).map_err(|error| Problem::internal(&error))?;
+    let _place = PULLS
+        .try_acquire()
+        .map_err(|_| Problem::new(Code::Unavailable, "as many plugins as may be are being pulled: try again later"))?;
     let pulled = oci::pull(&registries, &reference).await.map_err(|error| problem(&error))?;
     let source = Some(pulled.reference.to_string());
     let signature = signature.or(pulled.signature);

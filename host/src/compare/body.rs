@@ -48,17 +48,22 @@ fn json(before: &str, after: &str, changes: &mut Changes) {
     }
 }
 
+/// How long a pointer may grow: beyond it, two values are one change. Pointers are made for every value that differs, and
+/// a body of megabytes could be one long name and a long list.
+const POINTER_BYTES_MAX: usize = 1 << 10;
+
 fn values(at: String, before: &RawValue, after: &RawValue, depth_left: usize, changes: &mut Changes) {
     if before.get() == after.get() {
         return;
     }
+    let deeper = depth_left > 0 && at.len() <= POINTER_BYTES_MAX;
     match (Level::of(before), Level::of(after)) {
-        (Ok(Level::Object(before)), Ok(Level::Object(after))) if depth_left > 0 => {
+        (Ok(Level::Object(before)), Ok(Level::Object(after))) if deeper => {
             members(&at, &before, &after, depth_left - 1, changes);
         }
-        (Ok(Level::Array(before)), Ok(Level::Array(after))) if depth_left > 0 => {
+        (Ok(Level::Array(before)), Ok(Level::Array(after))) if deeper => {
             for index in 0..before.len().max(after.len()) {
-                either(format!("{at}/{index}"), before.get(index), after.get(index), depth_left - 1, changes);
+                either(|| format!("{at}/{index}"), before.get(index), after.get(index), depth_left - 1, changes);
             }
         }
         // The same text, escaped in two ways.
@@ -73,12 +78,12 @@ fn members(at: &str, before: &Members<'_>, after: &Members<'_>, depth_left: usiz
     let (had, has) = (by_name(before), by_name(after));
     for (name, value) in &before.0 {
         if had.get(name.as_str()).is_some_and(|last| std::ptr::eq(*last, *value)) {
-            either(at(name), Some(value), has.get(name.as_str()), depth_left, changes);
+            either(|| at(name), Some(value), has.get(name.as_str()), depth_left, changes);
         }
     }
     for (name, value) in &after.0 {
         if !had.contains_key(name.as_str()) {
-            either(at(name), None, Some(value), depth_left, changes);
+            either(|| at(name), None, Some(value), depth_left, changes);
         }
     }
 }
@@ -87,10 +92,17 @@ fn by_name<'a, 'raw>(members: &'a Members<'raw>) -> HashMap<&'a str, &'raw RawVa
     members.0.iter().map(|(name, value)| (name.as_str(), *value)).collect()
 }
 
-fn either(at: String, before: Option<&&RawValue>, after: Option<&&RawValue>, depth_left: usize, changes: &mut Changes) {
+fn either(
+    at: impl FnOnce() -> String,
+    before: Option<&&RawValue>,
+    after: Option<&&RawValue>,
+    depth_left: usize,
+    changes: &mut Changes,
+) {
     match (before, after) {
-        (Some(before), Some(after)) => values(at, before, after, depth_left, changes),
-        _ => changes.push(Part::Body, Some(at), before.map(|raw| raw.get()), after.map(|raw| raw.get())),
+        (Some(before), Some(after)) if before.get() == after.get() => {}
+        (Some(before), Some(after)) => values(at(), before, after, depth_left, changes),
+        _ => changes.push(Part::Body, Some(at()), before.map(|raw| raw.get()), after.map(|raw| raw.get())),
     }
 }
 

@@ -119,8 +119,7 @@ pub async fn shape(host: &Host, live: &Live, delivery: &Delivery, number: u32) -
     };
     let plugin = plugin.as_deref().zip(config).map(|(prepared, config)| Plugin { prepared, config });
     let input = transform::Input { delivery, attempt: number, subscription, selector: live.selector() };
-    let on_failure = subscription.plugin.as_ref().map(|plugin| plugin.on_failure);
-    Ok(match plugin.filter(|_| on_failure == Some(OnFailure::DefaultShape)) {
+    Ok(match plugin.filter(|_| subscription.on_failure() == OnFailure::DefaultShape) {
         Some(plugin) => transform::transform_or_default(&host.engine, &host.config.plugin, plugin, input).await?,
         None => transform::transform(&host.engine, &host.config.plugin, plugin, input).await?,
     })

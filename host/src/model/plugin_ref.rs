@@ -136,10 +136,21 @@ impl PluginRef {
 }
 
 impl Subscription {
+    /// What becomes of a delivery when its plugin fails: as its plugin has it, or the one that it had last, which
+    /// deliveries may still be tried with.
+    pub fn on_failure(&self) -> OnFailure {
+        let plugin = self.plugin.as_ref().or_else(|| self.plugin_history.last());
+        plugin.map(|plugin| plugin.on_failure).unwrap_or_default()
+    }
+
     /// Changes what shapes its requests, which nobody does otherwise: what was before goes into the history, if it is
     /// other code or was configured otherwise.
     pub fn set_plugin(&mut self, new: Option<PluginRef>) {
         let Some(old) = std::mem::replace(&mut self.plugin, new) else { return };
+        // A shadow is another version of the plugin; of another plugin it is none.
+        if self.plugin.as_ref().is_none_or(|new| new.name != old.name) {
+            self.shadow = None;
+        }
         if self.plugin.as_ref().is_some_and(|new| new.runs_as(&old)) {
             return;
         }

@@ -111,6 +111,10 @@ async fn move_on(host: &Host, seen: Arc<Live>, new: PluginRef) -> Result<(), Sto
         return Ok(());
     }
     let PluginRef { name, version, held_back, .. } = &new;
+    // Nobody used it until now, so it may have been deleted since it was found.
+    if !usable(&*host.store, space, name).await?.iter().any(|plugin| plugin.digest == new.digest) {
+        return Ok(());
+    }
     tracing::info!(subscription.id = %id, plugin = %name, %version, held_back, "followed a plugin's versions");
     subscription.set_plugin(Some(new));
     subscription.updated_at = host.clock.now();

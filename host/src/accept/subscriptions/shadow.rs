@@ -114,10 +114,9 @@ async fn put_shadow(
     let ShadowInput { version, config } = input;
     let (subscription, _) = find(&api, &space, params.get("subscription")?).await?;
     let plugin = other::must(&api, &subscription, version, config).await?;
-    let id = subscription.id;
     unbroken(async move {
         let _changing = api.host.registry.changing().await;
-        let (mut subscription, _) = find(&api, &space, id).await?;
+        let mut subscription = activation::check_unchanged(&api, &subscription).await?;
         let beside = Subscription { plugin: Some(plugin.clone()), ..subscription.clone() };
         let there = plugins::check_there(&api, &beside, Some(&subscription)).await;
         there.map_err(|problem| problem.moved("/plugin", ""))?;

@@ -207,7 +207,6 @@ pub(super) fn command(
     if delivery.claimed_until.is_some_and(|claim| claim > now) {
         return Ok(Commanded::InFlight);
     }
-    let had_setup = delivery.setup.is_some();
     let (id, now) = (id.to_string(), micros(now));
     match (command, delivery.state) {
         (Command::Cancel, DeliveryState::Pending | DeliveryState::Held) => {
@@ -219,8 +218,8 @@ pub(super) fn command(
         (Command::Retry { exact: true }, _) if !sent(db, &id)? => return Ok(Commanded::NothingSent),
         (Command::Retry { exact }, _) => db.prepare_cached(RETRY)?.execute(params![id, now, exact])?,
     };
-    if had_setup {
-        setups::drop_unused(db)?;
+    if let Some(setup) = &delivery.setup {
+        setups::drop_if_unused(db, setup)?;
     }
     Ok(Commanded::Done)
 }
