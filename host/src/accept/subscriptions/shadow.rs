@@ -19,7 +19,7 @@ use super::super::{Api, plugins, unbroken};
 use super::differences::DifferenceView;
 use super::plugin::PluginRefView;
 use super::view::SubscriptionView;
-use super::{change, find, other, save};
+use super::{activation, change, find, other, save};
 use crate::model::{PluginFaultCode, PluginRef, Shadow, Subscription, SubscriptionId, Tally, WantedVersion};
 
 /// The paths of this resource.
