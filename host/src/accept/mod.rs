@@ -88,6 +88,15 @@ pub async fn follow_plugins(host: &Host) {
     }
 }
 
+/// A plugin's configuration as a host would keep it: the defaults of the schema filled in. The error says where it does not
+/// fit the schema.
+pub(crate) async fn configured(
+    schema: &serde_json::Value,
+    config: serde_json::Value,
+) -> Result<serde_json::Value, String> {
+    plugins::configured_by(schema, config, "").await.map_err(|problem| problem.detail().to_owned())
+}
+
 /// Runs what must not break off in the middle to its end, whether or not the caller waits for it.
 async fn unbroken<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     tokio::spawn(work).await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))

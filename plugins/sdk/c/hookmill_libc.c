@@ -97,6 +97,7 @@ __wasi_errno_t WASI(fd_write)(__wasi_fd_t fd, const __wasi_ciovec_t *pieces, siz
       uint8_t byte = pieces[i].buf[at];
       bool starts_character = (byte & 0xC0) != 0x80;
       if (byte == '\n' || (lines[fd - 1].length >= LINE_BYTES_MAX - 4 && starts_character)) end_line(fd);
+      if (lines[fd - 1].length == LINE_BYTES_MAX) end_line(fd);
       if (byte != '\n') lines[fd - 1].bytes[lines[fd - 1].length++] = byte;
     }
     *written += pieces[i].buf_len;

@@ -33,7 +33,7 @@ use versions::{hide_bundled, newest, own, usable};
 
 use follow::follow;
 pub(super) use follow::{catch_up, follow_everywhere};
-pub(super) use versions::{check_there, choose, configured};
+pub(super) use versions::{check_there, choose, configured, configured_by};
 
 /// The header of an upload that carries the component's signature.
 const SIGNATURE: &str = "hookmill-plugin-signature";

@@ -68,13 +68,18 @@ pub(in crate::accept) async fn choose(
 
 /// A configuration that stands at `pointer`, with the defaults of the version's schema, if it fits that schema.
 pub(in crate::accept) async fn configured(plugin: &Plugin, config: Value, pointer: &str) -> Result<Value, Problem> {
+    configured_by(&plugin.config_schema, config, pointer).await
+}
+
+/// The same, of a schema.
+pub(in crate::accept) async fn configured_by(schema: &Value, config: Value, pointer: &str) -> Result<Value, Problem> {
     let too_large = || {
         Problem::field(pointer, format!("a configuration has at most {CONFIG_BYTES_MAX} bytes, its defaults included"))
     };
     let room = CONFIG_BYTES_MAX.checked_sub(config.to_string().len()).ok_or_else(too_large)?;
     let mut config = config;
-    defaults::fill(&plugin.config_schema, &mut config, room).map_err(|defaults::TooLarge| too_large())?;
-    schema::check(&plugin.config_schema, &config, pointer).await?;
+    defaults::fill(schema, &mut config, room).map_err(|defaults::TooLarge| too_large())?;
+    schema::check(schema, &config, pointer).await?;
     Ok(config)
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use super::style;
 use crate::config::PluginConfig;
@@ -44,6 +45,13 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Bytes> {
 pub(super) async fn inspect(engine: &Engine, component: Bytes) -> Result<Inspected, InspectError> {
     let _working = style::working("compiling");
     engine.inspect(component).await
+}
+
+/// A configuration as a host keeps it, with the defaults of the plugin's schema; the error says where it does not fit.
+pub(super) async fn configured(inspected: &Inspected, config: &RawValue) -> Result<Box<RawValue>, String> {
+    let config = serde_json::from_str(config.get()).map_err(|err| err.to_string())?;
+    let filled = crate::accept::configured(&inspected.config_schema, config).await?;
+    serde_json::value::to_raw_value(&filled).map_err(|err| err.to_string())
 }
 
 /// A component, ready to run.

@@ -26,8 +26,8 @@ From an idea to a running plugin:
   HOOKMILL_KEY=hmk_… hookmill plugin push --space acme
 
 Exit codes: 0 all went well; 1 it failed: a pair differs, the host would refuse the component, a tool is missing; 2 the
-arguments were wrong. With --json, standard output is one JSON document, whatever the exit code; words for people go to
-standard error.";
+arguments were wrong. With --json, what there is to tell is one JSON document on standard output, whatever the exit code;
+why something could not be done stands on standard error.";
 
 /// What `plugin` takes.
 #[derive(Debug, clap::Args)]

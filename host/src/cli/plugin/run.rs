@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -68,7 +68,9 @@ pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     };
     let (subscription, delivery) = stand_in(args, read(&args.event)?)?;
     let engine = engine::engine()?;
-    let (_, prepared) = engine::prepare(&engine, &args.file).await?;
+    let (inspected, prepared) = engine::prepare(&engine, &args.file).await?;
+    let config = engine::configured(&inspected, &config).await;
+    let config = config.map_err(|why| anyhow!("no subscription could have this configuration: {why}"))?;
     let selector = Selector::compile(&subscription.fields)?;
     let plugin = Plugin { prepared: &prepared, config: config.get() };
     let input = Input { delivery: &delivery, attempt: 1, subscription: &subscription, selector: &selector };
@@ -95,7 +97,7 @@ fn read<T: serde::de::DeserializeOwned>(file: &Path) -> anyhow::Result<T> {
 
 /// A subscription and a delivery that stand for those of a host.
 fn stand_in(args: &Args, posted: Posted) -> anyhow::Result<(Subscription, Delivery)> {
-    let now = Timestamp::now();
+    let now = crate::clock::whole_microseconds(Timestamp::now());
     let space = SpaceId::parse("local")?;
     let mut subscription = Subscription::new(space.clone(), "plugin run", args.url.clone(), vec![Pattern::All], now);
     subscription.content_type = args.content_type;

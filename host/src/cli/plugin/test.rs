@@ -1,6 +1,7 @@
 //! `hookmill plugin test`: a project's golden pairs, through the real engine under the real limits.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::ensure;
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use super::project::Project;
 use super::style::{self, BAD, DIM, GOOD};
 use super::{build, engine, watch};
 use crate::golden::{self, Case};
-use crate::transform::engine::{Engine, Prepared, Transformed};
+use crate::transform::engine::{Engine, Inspected, Prepared, Transformed};
 
 /// What `plugin test` takes.
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,8 @@ pub(super) async fn run(args: Args, json: bool) -> anyhow::Result<()> {
         return once(&project, &engine, args.build, args.update, json).await;
     }
     let mut changes = watch::watch(&project.root)?;
+    // One for all rounds: what is pressed while a round is under way ends it after that.
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         if let Err(err) = once(&project, &engine, true, false, json).await {
             anstream::eprintln!("{BAD}{err:#}{BAD:#}");
@@ -47,7 +50,7 @@ pub(super) async fn run(args: Args, json: bool) -> anyhow::Result<()> {
         anstream::eprintln!("{DIM}waiting for a change; Ctrl-C ends{DIM:#}");
         tokio::select! {
             () = changes.next() => {}
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            _ = &mut interrupted => return Ok(()),
         }
     }
 }
@@ -55,12 +58,12 @@ pub(super) async fn run(args: Args, json: bool) -> anyhow::Result<()> {
 async fn once(project: &Project, engine: &Engine, build: bool, update: bool, json: bool) -> anyhow::Result<()> {
     let component = if build { build::build(project)? } else { project.component() };
     ensure!(component.is_file(), "there is no {}: build it first, or give --build", build::shown(&component));
-    let (_, prepared) = engine::prepare(engine, &component).await?;
+    let plugin = engine::prepare(engine, &component).await?;
     let cases = Case::all(&project.golden())?;
     ensure!(!cases.is_empty(), "{} has no golden pair: a CASE.delivery.json is a start", project.golden().display());
     let mut reports = Vec::new();
     for case in &cases {
-        let report = try_case(engine, &prepared, case, update).await?;
+        let report = try_case(engine, &plugin, case, update).await?;
         if !json {
             report.show();
         }
@@ -92,8 +95,18 @@ struct Report {
     transformed: Transformed,
 }
 
-async fn try_case(engine: &Engine, plugin: &Prepared, case: &Case, update: bool) -> anyhow::Result<Report> {
-    let transformed = golden::transform(engine, plugin, &case.delivery()?).await?;
+async fn try_case(
+    engine: &Engine,
+    (inspected, prepared): &(Inspected, Arc<Prepared>),
+    case: &Case,
+    update: bool,
+) -> anyhow::Result<Report> {
+    let mut delivery = case.delivery()?;
+    // One that does not fit is run as it stands: what the plugin says to it is worth a pair, too.
+    if let Ok(config) = engine::configured(inspected, &delivery.config).await {
+        delivery.config = config;
+    }
+    let transformed = golden::transform(engine, prepared, &delivery).await?;
     let made = golden::as_file(&transformed);
     let golden = case.request()?;
     let verdict = match &golden {

@@ -8,7 +8,7 @@ use file_notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher a
 use tokio::sync::mpsc;
 
 /// Folders that tools write into: what changes there is no author's doing.
-const MADE: [&str; 6] = ["build", "target", "node_modules", ".venv", ".git", "__pycache__"];
+const MADE: [&str; 7] = ["build", "dist", "target", "node_modules", ".venv", ".git", "__pycache__"];
 
 /// How long nothing must change before a change counts: an editor writes several files, or one in several steps.
 const QUIET: Duration = Duration::from_millis(200);

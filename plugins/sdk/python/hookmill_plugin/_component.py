@@ -24,11 +24,11 @@ class Component:
     """The host that a component is called by."""
 
     def write(self, level: str, message: str) -> None:
-        wit_log.write(wit_log.Level[level.upper()], message)
+        wit_log.write(wit_log.Level[level.upper()], utf8(message, "a log line"))
 
     def placeholder(self, name: str) -> str:
         try:
-            return wit_secrets.placeholder(name)
+            return wit_secrets.placeholder(utf8(name, "a secret's name"))
         except Err as error:
             raise LookupError(error.value) from None
 
@@ -123,7 +123,8 @@ def _body(body: Any) -> Any:
 
 
 def _keep_sources() -> None:
-    """Keeps the plugin's source lines for tracebacks: a component has no files to look them up in."""
+    """Keeps the plugin's source lines for tracebacks: a component has no files, and looking for one ends it."""
+    linecache.updatecache = lambda *_: []
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if file and re.match(r"/\d+/", file):

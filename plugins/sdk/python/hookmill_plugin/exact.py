@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 # Python makes no int of more digits unless it is told to.
@@ -28,7 +28,11 @@ class Number(Decimal):
     text: str
 
     def __new__(cls, text: str) -> Number:
-        number = super().__new__(cls, text)
+        try:
+            number = super().__new__(cls, text)
+        except InvalidOperation:  # an exponent beyond what a Decimal holds: it calculates as the nearest that is held
+            nearest = "0" if "e-" in text.lower() or not text.lower().partition("e")[0].strip("-0.") else "Infinity"
+            number = super().__new__(cls, ("-" if text.startswith("-") else "") + nearest)
         number.text = text
         return number
 

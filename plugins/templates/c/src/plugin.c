@@ -24,7 +24,11 @@ static void flatten(hookmill_json *flat, hookmill_text name, const hookmill_json
   size_t position = 0;
   for (const hookmill_json *each = value->first; each; each = each->next, position++) {
     hookmill_text below = value->kind == HOOKMILL_OBJECT ? each->name : hookmill_format("%zu", position);
-    flatten(flat, hookmill_format("%.*s__%.*s", HOOKMILL_ARG(name), HOOKMILL_ARG(below)), each);
+    hookmill_text key = {0};
+    hookmill_append(&key, name);
+    hookmill_append(&key, hookmill_text_of("__"));
+    hookmill_append(&key, below);
+    flatten(flat, key, each);
   }
 }
 
