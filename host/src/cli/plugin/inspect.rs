@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::style::{self, BAD, BOLD, DIM, GOOD};
 use super::{build, engine};
-use crate::transform::engine::{Anatomy, InspectError, Inspected};
+use crate::config::PluginConfig;
+use crate::transform::engine::{InspectError, Inspected, Outline, outline};
 
 /// What `plugin inspect` takes.
 #[derive(Debug, clap::Args)]
@@ -19,38 +20,32 @@ pub(super) struct Args {
 /// Inspects.
 pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     let component = engine::read(&args.file)?;
-    let anatomy = Anatomy::of(&component);
     let size_bytes = component.len() as u64;
-    let inspected = match engine::inspect(&engine::engine()?, component).await {
+    let inspected = match engine::inspect(&engine::engine()?, component.clone()).await {
         Ok(inspected) => inspected,
         Err(InspectError::Engine(err)) => return Err(err.into()),
         Err(InspectError::Refused(refusal)) => {
             if json {
-                let Anatomy { contract, imports, exports } = &anatomy;
-                anstream::println!(
-                    "{}",
-                    json!({"accepted": false, "refusal": refusal.0, "size_bytes": size_bytes, "contract": contract,
-                        "imports": imports, "exports": exports})
-                );
+                anstream::println!("{}", json!({"accepted": false, "refusal": refusal.0, "size_bytes": size_bytes}));
             } else {
                 anstream::println!("{BAD}refused{BAD:#} {}, {}", build::shown(&args.file), style::bytes(size_bytes));
-                show_names("imports", &anatomy.imports);
-                show_names("exports", &anatomy.exports);
             }
             bail!("a host would refuse it: {refusal}");
         }
     };
+    let outline = outline(&component, &PluginConfig::default())?;
     if json {
-        anstream::println!("{}", as_json(&inspected, &anatomy, size_bytes));
+        anstream::println!("{}", as_json(&inspected, &outline, size_bytes));
     } else {
-        show(&inspected, &anatomy, size_bytes);
+        show(&inspected, &outline, size_bytes);
     }
     Ok(())
 }
 
-fn as_json(inspected: &Inspected, anatomy: &Anatomy, size_bytes: u64) -> serde_json::Value {
+fn as_json(inspected: &Inspected, outline: &Outline, size_bytes: u64) -> serde_json::Value {
     let Inspected { digest, name, version, summary, content_types, config_schema } = inspected;
-    let Anatomy { contract, imports, exports } = anatomy;
+    let Outline { imports, exports } = outline;
+    let contract = outline.contract().map(|version| version.to_string());
     json!({
         "accepted": true, "name": name, "version": version, "digest": digest, "summary": summary, "contract": contract,
         "content_types": content_types, "size_bytes": size_bytes, "imports": imports, "exports": exports,
@@ -58,20 +53,20 @@ fn as_json(inspected: &Inspected, anatomy: &Anatomy, size_bytes: u64) -> serde_j
     })
 }
 
-fn show(inspected: &Inspected, anatomy: &Anatomy, size_bytes: u64) {
+fn show(inspected: &Inspected, outline: &Outline, size_bytes: u64) {
     let Inspected { digest, name, version, summary, content_types, config_schema } = inspected;
     anstream::println!("{BOLD}{name} {version}{BOLD:#}  {summary}");
     let size = format!("{} ({} bytes)", style::bytes(size_bytes), style::grouped(size_bytes));
-    let contract = anatomy.contract.as_deref().unwrap_or("unknown");
+    let contract = outline.contract().map_or_else(|| "unknown".to_owned(), |version| version.to_string());
     for (what, value) in [
-        ("contract", contract),
+        ("contract", &contract),
         ("digest", &digest.to_string()),
         ("size", &size),
         ("content types", &content_types.join(", ")),
     ] {
         anstream::println!("{DIM}{what:<14}{DIM:#}{value}");
     }
-    show_names("imports", &anatomy.imports);
+    show_names("imports", &outline.imports);
     anstream::println!("{DIM}{:<14}{DIM:#}{config_schema:#}", "configuration");
     anstream::println!("{GOOD}a host takes it{GOOD:#}");
 }

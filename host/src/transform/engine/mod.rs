@@ -11,7 +11,6 @@
 //! calls to the host are few (see `limits`), that files on disk are whole (see `disk`). What it does rely on: that
 //! wasmtime's sandbox holds.
 
-mod anatomy;
 mod bindings;
 mod call;
 mod compile;
@@ -45,7 +44,6 @@ use crate::model::{
     DeliveryId, Digest, Draft, Event, Figures, LogLine, PluginFault, PluginName, PluginVersion, Sealed, Subscription,
 };
 
-pub use self::anatomy::Anatomy;
 pub(crate) use self::compile::precompile;
 pub use self::contract::Outline;
 pub use self::plugins::Prepared;
