@@ -12,10 +12,9 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::model::{
-    Body, ContentType, DeliveryId, Event, EventId, EventType, Method, Pattern, Sealed, SpaceId, Subscription,
-};
+use crate::model::{Body, ContentType, DeliveryId, Event, EventId, EventType, Method, Pattern, SpaceId, Subscription};
 use crate::transform::engine::{Engine, Input, Prepared, Shaped, Transformed};
+use crate::transform::seal;
 
 /// A delivery's file; what is not in it is the same for all.
 #[derive(Debug, Deserialize)]
@@ -201,17 +200,9 @@ fn subscription(asked: &Asked) -> anyhow::Result<Subscription> {
 
 /// What a transform made, as a request's file has it.
 pub fn as_file(transformed: &Transformed) -> Value {
-    let text = name_secrets(result_as_file(transformed).to_string(), &transformed.sealed);
-    // A placeholder is letters and digits, and so are the names of secrets: what was JSON still is.
-    serde_json::from_str(&text).unwrap_or(Value::String(text))
-}
-
-/// Puts `{{secret:NAME}}` in the place of every placeholder.
-pub fn name_secrets(mut text: String, sealed: &[Sealed]) -> String {
-    for sealed in sealed {
-        text = text.replace(&sealed.placeholder, &format!("{{{{secret:{}}}}}", sealed.name));
-    }
-    text
+    let named = seal::named(&result_as_file(transformed).to_string().into(), &transformed.sealed);
+    // Where a file names a secret as none can be named, the text is shown as it is.
+    serde_json::from_slice(&named).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&named).into_owned()))
 }
 
 fn result_as_file(transformed: &Transformed) -> Value {

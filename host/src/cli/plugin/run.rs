@@ -1,7 +1,6 @@
 //! `hookmill plugin run`: the request that a component makes of one event, as it would be sent.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use jiff::Timestamp;
@@ -13,9 +12,9 @@ use url::Url;
 use super::engine;
 use super::style::{self, DIM};
 use crate::config::PluginConfig;
+use crate::deliver::test_delivery;
 use crate::model::{
-    ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Pattern, SentRequest, SpaceId,
-    Subscription,
+    ContentType, Delivery, DeliveryId, Event, EventId, EventType, Pattern, SentRequest, SpaceId, Subscription,
 };
 use crate::transform::select::Selector;
 use crate::transform::{self, Input, Plugin, Shaped, Transformed};
@@ -111,22 +110,7 @@ fn stand_in(args: &Args, posted: Posted) -> anyhow::Result<(Subscription, Delive
         changed_fields: None,
         previous: None,
     };
-    let delivery = Delivery {
-        id: DeliveryId::new(now),
-        subscription_id: subscription.id,
-        event: Arc::new(event),
-        batched: 0,
-        more: Vec::new(),
-        test: true,
-        exact: false,
-        setup: None,
-        state: DeliveryState::Pending,
-        attempts: 0,
-        due_at: now,
-        claimed_until: None,
-        completed_at: None,
-        reason: None,
-    };
+    let delivery = test_delivery(&subscription, DeliveryId::new(now), event);
     Ok((subscription, delivery))
 }
 
