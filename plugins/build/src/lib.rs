@@ -12,6 +12,10 @@ use std::process::Command;
 
 const TARGET: &str = "wasm32-wasip2";
 
+/// A plugin's stack, part of the memory that the host clears after each call; the linker's own choice is 1 MiB. JSON as
+/// deep as any reader takes it needs a third of this.
+const STACK_BYTES: usize = 128 << 10;
+
 /// Builds these packages of the workspace and tells the caller's crate where their components are.
 ///
 /// For the package `hookmill-zapier` the environment variable `HOOKMILL_ZAPIER_WASM` is set while the caller's crate
@@ -74,7 +78,7 @@ fn run_cargo(packages: &[&str], target_dir: &Path) -> Result<(), String> {
     }
     // Flags and wrappers are meant for the outer build's target and its lints (clippy works as a wrapper); none of
     // them may change what a plugin is made of.
-    cargo.env("RUSTFLAGS", "").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    cargo.env("RUSTFLAGS", format!("-C link-arg=-zstack-size={STACK_BYTES}")).env_remove("CARGO_ENCODED_RUSTFLAGS");
     cargo.env_remove("RUSTC_WORKSPACE_WRAPPER").env_remove("RUSTC_WRAPPER");
     let status = cargo.status().map_err(|e| format!("running cargo: {e}"))?;
     if status.success() { Ok(()) } else { Err(format!("building {} failed ({status})", packages.join(", "))) }

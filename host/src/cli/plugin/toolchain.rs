@@ -28,6 +28,8 @@ fn rust(project: &Project, file: &Path) -> anyhow::Result<()> {
     cargo.args(["build", "--release", "--target", "wasm32-wasip2", "--message-format=json-render-diagnostics"]);
     // The author's own flags are for the machine that they work on.
     cargo.current_dir(&project.root).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    // The stack is part of the memory that the host clears after each call; the linker's own choice is 1 MiB.
+    cargo.env("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", "-C link-arg=-zstack-size=131072");
     let output = cargo.stderr(Stdio::inherit()).output().context("running cargo")?;
     ensure!(
         output.status.success(),

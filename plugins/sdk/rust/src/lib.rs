@@ -4,6 +4,8 @@
 //! text and place to the delivery's log, and has the few things that most plugins want: [`json`] that stays as it was
 //! written, and [`form`] fields made of it. [`testing`] runs a plugin as native code, in its own unit tests.
 
+#[cfg(target_family = "wasm")]
+mod arena;
 pub mod form;
 pub mod json;
 pub mod number;
