@@ -1,5 +1,7 @@
 //! What operators measure: counters and histograms in Prometheus' text format.
 
+use std::sync::atomic::Ordering;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -25,6 +27,7 @@ pub struct Metrics {
     transform_seconds: Histogram,
     late_seconds: Histogram,
     backlog: Family<Label, Gauge>,
+    commits: Counter,
 }
 
 impl Default for Metrics {
@@ -39,6 +42,7 @@ impl Default for Metrics {
             transform_seconds: Histogram::new(exponential_buckets(0.000_01, 2.0, 20)),
             late_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
             backlog: Family::default(),
+            commits: Counter::default(),
         };
         metrics.registered()
     }
@@ -53,6 +57,7 @@ impl Metrics {
         registry.register("transform_seconds", "Time that transforms took", self.transform_seconds.clone());
         registry.register("late_seconds", "How late attempts began after they were due", self.late_seconds.clone());
         registry.register("backlog", "Deliveries that are not final, by state", self.backlog.clone());
+        registry.register("commits", "Transactions committed, each a flush of the disk", self.commits.clone());
         self
     }
 
@@ -82,6 +87,11 @@ impl Metrics {
         for &(state, count) in counts {
             self.backlog.get_or_create(&Label { result: state.as_str() }).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+    }
+
+    /// Sets how many transactions were committed.
+    pub fn set_commits(&self, commits: u64) {
+        self.commits.inner().store(commits, Ordering::Relaxed);
     }
 
     /// All metrics as text.

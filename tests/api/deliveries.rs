@@ -48,7 +48,7 @@ async fn record(api: &TestApi, request: Option<SentRequest>, outcome: Outcome, s
         plugin: None,
         test: false,
     };
-    assert_eq!(api.host.store.record(vec![record]).await.unwrap(), [Recorded::Written { paused: false }]);
+    assert_eq!(api.host.store.record(vec![record].into()).await.unwrap(), [Recorded::Written { paused: false }]);
 }
 
 fn sent(body: &'static [u8]) -> SentRequest {

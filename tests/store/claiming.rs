@@ -51,7 +51,7 @@ async fn a_claim_lapses_and_whoever_comes_too_late_is_stale() {
 
     let second = kept.claim(after(60)).await;
     assert_eq!(ids(&second), [id]);
-    let answers = kept.store.record(vec![delivered(&first[0]), delivered(&second[0])]).await.unwrap();
+    let answers = kept.store.record(vec![delivered(&first[0]), delivered(&second[0])].into()).await.unwrap();
 
     assert_eq!(answers, [Recorded::Stale, Recorded::Written { paused: false }]);
     assert_eq!(kept.read(id).await.1.len(), 1);
@@ -67,7 +67,7 @@ async fn a_lapsed_claim_that_nobody_took_up_can_still_be_recorded() {
     let mut late = delivered(&claimed[0]);
     late.at = after(1_000);
 
-    assert_eq!(kept.store.record(vec![late]).await.unwrap(), [Recorded::Written { paused: false }]);
+    assert_eq!(kept.store.record(vec![late].into()).await.unwrap(), [Recorded::Written { paused: false }]);
     assert_eq!(kept.state(id).await, DeliveryState::Delivered);
 }
 

@@ -8,7 +8,7 @@ async fn what_was_answered_is_found_after_opening_again() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await;
     let done = kept.delivery(subscription.id, now()).await;
-    kept.store.record(vec![delivered(&kept.claim(now()).await[0])]).await.unwrap();
+    kept.store.record(vec![delivered(&kept.claim(now()).await[0])].into()).await.unwrap();
     let waiting = kept.delivery(subscription.id, after(5)).await;
 
     let kept = kept.reopened();
@@ -65,7 +65,7 @@ async fn the_schema_refuses_what_cannot_be() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     let id = kept.delivery(subscription, now()).await;
-    kept.store.record(vec![delivered(&kept.claim(now()).await[0])]).await.unwrap();
+    kept.store.record(vec![delivered(&kept.claim(now()).await[0])].into()).await.unwrap();
     let beside = kept.beside();
     let refused = |sql: &str, constraint: &str| {
         let error = beside.execute(sql, []).unwrap_err().to_string();

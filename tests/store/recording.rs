@@ -17,7 +17,7 @@ async fn claimed() -> (Kept, Delivery) {
 }
 
 async fn write(kept: &Kept, record: hookmill::store::Record) {
-    let recorded = kept.store.record(vec![record]).await.unwrap();
+    let recorded = kept.store.record(vec![record].into()).await.unwrap();
     assert!(matches!(recorded[..], [Recorded::Written { .. }]), "{recorded:?}");
 }
 
@@ -50,7 +50,7 @@ async fn a_failure_is_due_again_at_the_time_that_was_decided() {
 #[tokio::test]
 async fn whats_recorded_twice_is_written_once() {
     let (kept, claimed) = claimed().await;
-    let answers = kept.store.record(vec![delivered(&claimed), delivered(&claimed)]).await.unwrap();
+    let answers = kept.store.record(vec![delivered(&claimed), delivered(&claimed)].into()).await.unwrap();
 
     assert_eq!(answers, [Recorded::Written { paused: false }, Recorded::Stale]);
     assert_eq!(kept.read(claimed.id).await.1.len(), 1);
@@ -116,14 +116,14 @@ async fn failures_in_a_row_are_counted_until_a_success() {
     let skipped = record(&claimed[2], Some(Outcome::Skipped("no".to_owned())), DeliveryState::Skipped);
 
     assert_eq!(activity(&kept, &claimed[0]).await, Activity::default());
-    kept.store.record(vec![refused(&claimed[0]), refused(&claimed[1]), skipped]).await.unwrap();
+    kept.store.record(vec![refused(&claimed[0]), refused(&claimed[1]), skipped].into()).await.unwrap();
     assert_eq!(
         activity(&kept, &claimed[0]).await,
         Activity { failure_streak: 2, last_triggered_at: Some(after(1)), ..Activity::default() }
     );
-    kept.store.record(vec![refused(&claimed[3])]).await.unwrap();
+    kept.store.record(vec![refused(&claimed[3])].into()).await.unwrap();
     assert_eq!(activity(&kept, &claimed[0]).await.failure_streak, 3);
-    kept.store.record(vec![refused(&claimed[4]), delivered(&claimed[5]), refused(&claimed[6])]).await.unwrap();
+    kept.store.record(vec![refused(&claimed[4]), delivered(&claimed[5]), refused(&claimed[6])].into()).await.unwrap();
     assert_eq!(activity(&kept, &claimed[0]).await.failure_streak, 1);
 }
 
@@ -134,7 +134,7 @@ async fn a_stale_record_counts_for_nothing() {
     let mut gone = record(&claimed, Some(Outcome::Refused(answered(410))), DeliveryState::Failed);
     gone.pause = Some(PauseReason::Gone);
 
-    assert_eq!(kept.store.record(vec![gone]).await.unwrap(), [Recorded::Stale]);
+    assert_eq!(kept.store.record(vec![gone].into()).await.unwrap(), [Recorded::Stale]);
 
     let (subscription, activity) =
         kept.store.subscription(&kept.space, claimed.subscription_id).await.unwrap().unwrap();
@@ -242,7 +242,7 @@ async fn a_caller_can_cancel_what_goes_on_and_retry_what_does_not() {
 async fn a_claim_that_lapsed_does_not_stand_in_a_callers_way() {
     let (kept, claimed) = claimed().await;
     assert_eq!(kept.store.command(&kept.space, claimed.id, Command::Cancel, after(60)).await.unwrap(), Commanded::Done);
-    assert_eq!(kept.store.record(vec![delivered(&claimed)]).await.unwrap(), [Recorded::Stale]);
+    assert_eq!(kept.store.record(vec![delivered(&claimed)].into()).await.unwrap(), [Recorded::Stale]);
 }
 
 #[tokio::test]

@@ -55,15 +55,15 @@ async fn deliveries_share_a_setup_and_the_last_of_them_takes_it_along() {
     let found: Vec<_> = again.iter().map(|delivery| delivery.setup.clone().unwrap()).collect();
     assert_eq!(found, first);
     // What shaped the first attempt stays, whatever is told after.
-    kept.store.record(vec![refused(&again[0], Some(setup("{}")))]).await.unwrap();
+    kept.store.record(vec![refused(&again[0], Some(setup("{}")))].into()).await.unwrap();
     assert_eq!(kept.read(again[0].id).await.0.setup, Some(exact.clone()));
     let done = |delivery: &Delivery| Record { setup: delivery.setup.clone(), ..delivered(delivery) };
-    kept.store.record(vec![done(&again[1]), done(&again[2])]).await.unwrap();
+    kept.store.record(vec![done(&again[1]), done(&again[2])].into()).await.unwrap();
     assert_eq!(kept.read(again[1].id).await.0.setup, None);
     let [third] = &kept.claim(after(600)).await[..] else { panic!("one is due") };
     assert_eq!(third.setup, Some(exact));
     assert_eq!(setups(&kept), 1);
-    kept.store.record(vec![done(third)]).await.unwrap();
+    kept.store.record(vec![done(third)].into()).await.unwrap();
     assert_eq!(setups(&kept), 0);
     assert_eq!(kept.beside().query_row("SELECT count(setup) FROM deliveries", [], |row| row.get(0)), Ok(0_i64));
 }
@@ -71,7 +71,7 @@ async fn deliveries_share_a_setup_and_the_last_of_them_takes_it_along() {
 #[tokio::test]
 async fn a_fresh_retry_forgets_the_setup_and_an_exact_one_does_not() {
     let (kept, _, claimed) = claimed(1).await;
-    kept.store.record(vec![refused(&claimed[0], Some(setup("{}")))]).await.unwrap();
+    kept.store.record(vec![refused(&claimed[0], Some(setup("{}")))].into()).await.unwrap();
     let retry = async |exact| {
         let command = Command::Retry { exact };
         kept.store.command(&kept.space, claimed[0].id, command, after(9)).await.unwrap()
@@ -118,7 +118,7 @@ async fn a_component_that_a_bundled_plugin_has_too_or_that_shall_stay_stays() {
 async fn an_attempt_whose_version_was_deleted_meanwhile_is_recorded_all_the_same() {
     let (kept, plugin, claimed) = claimed(1).await;
     kept.store.delete_plugin(&plugin, true, 1).await.unwrap();
-    let recorded = kept.store.record(vec![refused(&claimed[0], Some(setup("{}")))]).await.unwrap();
+    let recorded = kept.store.record(vec![refused(&claimed[0], Some(setup("{}")))].into()).await.unwrap();
     assert_eq!(recorded, [Recorded::Written { paused: false }]);
     let (delivery, attempts) = kept.read(claimed[0].id).await;
     assert_eq!((delivery.state, delivery.setup, attempts.len()), (DeliveryState::Pending, None, 1));
@@ -142,13 +142,13 @@ async fn failures_of_a_plugin_are_counted_over_one_batch_of_records_and_the_next
     };
     let other = Record { plugin: None, ..failed(3) };
     let test = Record { test: true, ..failed(4) };
-    kept.store.record(vec![failed(0), failed(1), worked(2), other, test, failed(5)]).await.unwrap();
+    kept.store.record(vec![failed(0), failed(1), worked(2), other, test, failed(5)].into()).await.unwrap();
     assert_eq!(in_a_row().await.1.plugin_failures, 1);
     let mut default_shape = refused(&claimed[6], None);
     default_shape.plugin = Some(PluginRun { failed: true, pause_after: Some(3) });
     default_shape.attempt.as_mut().unwrap().plugin_fault = Some(fault(6));
-    assert_eq!(kept.store.record(vec![default_shape]).await.unwrap(), [Recorded::Written { paused: false }]);
-    assert_eq!(kept.store.record(vec![failed(7)]).await.unwrap(), [Recorded::Written { paused: true }]);
+    assert_eq!(kept.store.record(vec![default_shape].into()).await.unwrap(), [Recorded::Written { paused: false }]);
+    assert_eq!(kept.store.record(vec![failed(7)].into()).await.unwrap(), [Recorded::Written { paused: true }]);
     let (subscription, activity) = in_a_row().await;
     assert_eq!((subscription.pause_reason, activity.plugin_failures), (Some(PauseReason::PluginFailures), 3));
     let detail = "the plugin failed 3 times in a row, the last time: no 7";

@@ -47,6 +47,7 @@ async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
     responses((status = 200, body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 async fn metrics(State(api): State<Api>) -> Result<([(&'static str, &'static str); 1], String), Problem> {
     api.host.metrics.set_backlog(&api.host.store.backlog().await?);
+    api.host.metrics.set_commits(api.host.store.commits());
     let content_type = [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")];
     Ok((content_type, api.host.metrics.encode()))
 }

@@ -1,5 +1,5 @@
-//! One attempt at one delivery: transform → sign → send → record. One that repeats an earlier one begins in
-//! [`repeat`] instead.
+//! One attempt at one delivery: transform → sign → send. One that repeats an earlier one begins in [`repeat`] instead.
+//! What was made of it is recorded by [`finish`](super::finish).
 //!
 //! Whatever the plugin or the receiver does wrong becomes an outcome and is recorded. Whatever *we* do wrong is an error
 //! here: it is logged, nothing is recorded and no retry is used up; the claim lapses and the delivery is taken up again.
@@ -12,14 +12,13 @@ use anyhow::Context as _;
 use http::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 
+use super::finish::{Made, end_unsent, given_up};
 use super::repeat;
 use crate::model::{
     Answer, Attempt, Delivery, DeliveryId, DeliveryState, Digest, OnFailure, Outcome, Request, SendFault, SentRequest,
-    Setup, Subscription, SubscriptionState,
+    Subscription, SubscriptionState,
 };
 use crate::registry::Live;
-use crate::shadow::Seen;
-use crate::store::{PluginRun, Record, Recorded};
 use crate::transform::{self, Plugin, Prepared, Shaped, Transformed};
 use crate::{Host, record, send, sign};
 
@@ -27,19 +26,20 @@ use crate::{Host, record, send, sign};
 const CLAIM_MARGIN: Duration = Duration::from_secs(6);
 
 /// Makes the attempt, or sees that there is none to be made.
-pub(super) async fn attempt(host: &Host, delivery: Delivery) {
-    let Some(claimed_until) = delivery.claimed_until else { return };
+pub(super) async fn attempt(host: &Host, delivery: Delivery) -> Option<Made> {
+    let claimed_until = delivery.claimed_until?;
     let id = delivery.id;
-    if let Err(err) = try_attempt(host, delivery, claimed_until).await {
-        tracing::error!(delivery.id = %id, error = format!("{err:#}"), "attempt given up, the claim will lapse");
-        host.inbox.due(claimed_until);
-    }
+    try_attempt(host, delivery, claimed_until).await.unwrap_or_else(|err| {
+        given_up(host, id, claimed_until, &err);
+        None
+    })
 }
 
-async fn try_attempt(host: &Host, delivery: Delivery, claimed_until: Timestamp) -> anyhow::Result<()> {
+async fn try_attempt(host: &Host, delivery: Delivery, claimed_until: Timestamp) -> anyhow::Result<Option<Made>> {
     let Some(live) = host.registry.get(delivery.subscription_id) else {
         let reason = "the subscription was deleted";
-        return end_unsent(host, &delivery, claimed_until, DeliveryState::Cancelled, reason).await;
+        end_unsent(host, &delivery, claimed_until, DeliveryState::Cancelled, reason).await?;
+        return Ok(None);
     };
     match live.subscription.state {
         SubscriptionState::Active => {}
@@ -49,24 +49,21 @@ async fn try_attempt(host: &Host, delivery: Delivery, claimed_until: Timestamp) 
             end_unsent(host, &delivery, claimed_until, DeliveryState::Held, reason).await?;
             // It may have been activated since we looked: then the row is pending, and nobody else would say so.
             host.inbox.due(delivery.due_at);
-            return Ok(());
+            return Ok(None);
         }
         SubscriptionState::Deleted => unreachable!("the registry keeps no deleted subscription"),
     }
     if !outlasts(claimed_until, host.clock.now(), &live.subscription) {
         // It waited in memory for too long: somebody else may take it up before we are done.
         host.inbox.due(claimed_until);
-        return Ok(());
+        return Ok(None);
     }
     let attempt = if delivery.exact {
         repeat::repeat(host, &live, &delivery).await?
     } else {
         make(host, &live, &delivery).await?
     };
-    let seen = Seen::of(&live, &delivery, &attempt);
-    finish(host, &live, &delivery, claimed_until, attempt).await?;
-    host.shadows.push(seen);
-    Ok(())
+    Ok(Some(Made { live, delivery, claimed_until, attempt }))
 }
 
 /// Whether a claim holds until an attempt begun now is certainly over.
@@ -188,135 +185,4 @@ async fn prepared(host: &Host, digest: Digest) -> anyhow::Result<Arc<Prepared>> 
     let component = host.store.component(digest).await?;
     let component = component.with_context(|| format!("the store has no component {digest}"))?;
     host.engine.load(digest, component).await.with_context(|| format!("loading the plugin {digest}"))
-}
-
-/// What the attempt tells of the plugin that the subscription has now; nothing if none ran, or another one.
-fn plugin_run(live: &Live, delivery: &Delivery, attempt: &Attempt) -> Option<PluginRun> {
-    let plugin = live.subscription.plugin.as_ref().filter(|_| !delivery.exact)?;
-    let is_another =
-        |setup: &Setup| setup.digest != Some(plugin.digest) || Some(setup.config.as_str()) != live.plugin_config();
-    if delivery.setup.as_deref().is_some_and(is_another) {
-        return None;
-    }
-    Some(PluginRun { failed: attempt.fault_of_plugin().is_some(), pause_after: plugin.pause_after })
-}
-
-/// What the delivery keeps for its next attempt: what shaped the first, if that is told already, or if another is due.
-/// A delivery that succeeds at once keeps nothing.
-fn setup(live: &Live, delivery: &Delivery, next: DeliveryState) -> Option<Arc<Setup>> {
-    if delivery.setup.is_some() || delivery.exact || next != DeliveryState::Pending {
-        return delivery.setup.clone();
-    }
-    let digest = live.subscription.plugin.as_ref().map(|plugin| plugin.digest);
-    Some(Arc::new(Setup { digest, config: live.plugin_config().unwrap_or_default().to_owned() }))
-}
-
-/// Records the attempt and what follows from it.
-async fn finish(
-    host: &Host,
-    live: &Live,
-    delivery: &Delivery,
-    claimed_until: Timestamp,
-    attempt: Attempt,
-) -> anyhow::Result<()> {
-    let now = host.clock.now();
-    let next = record::decide(&live.subscription, attempt.number, &attempt.outcome, now, rand::random());
-    host.metrics.attempted(&attempt);
-    tracing::debug!(
-        delivery.id = %delivery.id,
-        subscription.id = %delivery.subscription_id,
-        attempt = attempt.number,
-        outcome = attempt.outcome.as_str(),
-        duration_ms = attempt.send_us / 1_000,
-        "attempted"
-    );
-    let record = Record {
-        delivery_id: delivery.id,
-        subscription_id: delivery.subscription_id,
-        claimed_until,
-        state: next.state,
-        due_at: next.due_at.unwrap_or(delivery.due_at),
-        at: now,
-        reason: next.reason,
-        setup: setup(live, delivery, next.state),
-        // A test tells its sender what came of it, and nobody else.
-        pause: next.pause.filter(|_| !delivery.test),
-        pause_after: live.subscription.pause_after_failures,
-        plugin: plugin_run(live, delivery, &attempt),
-        test: delivery.test,
-        attempt: Some(attempt),
-    };
-    let may_pause = record.pause.is_some()
-        || (record.pause_after.is_some() && next.state == DeliveryState::Failed)
-        || record.plugin.as_ref().is_some_and(|run| run.pause_after.is_some() && run.failed);
-    let paused = if may_pause {
-        write_and_take_over(host, record, &live.subscription).await?
-    } else {
-        write(host, record).await?
-    };
-    if paused {
-        host.notices.arose(now);
-    } else if next.state == DeliveryState::Failed {
-        host.notices.failed(now);
-    }
-    next.due_at.into_iter().for_each(|due_at| host.inbox.due(due_at));
-    Ok(())
-}
-
-/// Writes a record that may pause its subscription, which nobody else changes meanwhile, and takes the subscription over
-/// into memory as its row is then. True if it was paused.
-async fn write_and_take_over(host: &Host, record: Record, subscription: &Subscription) -> anyhow::Result<bool> {
-    let _changing = host.registry.changing().await;
-    if !write(host, record).await? {
-        return Ok(false);
-    }
-    if let Some((now, _)) = host.store.subscription(&subscription.space, subscription.id).await? {
-        tracing::warn!(
-            subscription.id = %now.id,
-            state = now.state.as_str(),
-            reason = now.pause_detail,
-            "paused by what came of a delivery"
-        );
-        host.registry.put(now);
-    }
-    Ok(true)
-}
-
-/// Ends a claim without an attempt.
-async fn end_unsent(
-    host: &Host,
-    delivery: &Delivery,
-    claimed_until: Timestamp,
-    state: DeliveryState,
-    reason: &str,
-) -> anyhow::Result<()> {
-    let record = Record {
-        delivery_id: delivery.id,
-        subscription_id: delivery.subscription_id,
-        claimed_until,
-        attempt: None,
-        state,
-        due_at: delivery.due_at,
-        at: host.clock.now(),
-        reason: Some(reason.to_owned()),
-        setup: delivery.setup.clone(),
-        pause: None,
-        pause_after: None,
-        plugin: None,
-        test: delivery.test,
-    };
-    write(host, record).await.map(|_| ())
-}
-
-/// Writes the record; true if it paused the subscription.
-async fn write(host: &Host, record: Record) -> anyhow::Result<bool> {
-    let id = record.delivery_id;
-    match host.store.record(vec![record]).await?[..] {
-        [Recorded::Written { paused }] => Ok(paused),
-        _ => {
-            // The claim lapsed and somebody else went on, or a caller cancelled it: theirs counts.
-            tracing::warn!(delivery.id = %id, "the attempt came too late to be recorded");
-            Ok(false)
-        }
-    }
 }

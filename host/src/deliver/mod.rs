@@ -8,6 +8,7 @@
 //! time *before* asking the store is what keeps a row written meanwhile from being overslept.
 
 mod attempt;
+mod finish;
 mod handshake;
 pub mod inbox;
 mod lanes;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::Host;
@@ -25,6 +26,7 @@ use crate::model::{Delivery, DeliveryId, SubscriptionId};
 use crate::store::StoreError;
 
 pub use attempt::{shape, signed};
+use finish::Made;
 pub use handshake::{Asked, ask, handshake, rehearse, test_delivery};
 pub use inbox::{Claimed, Inbox, Room};
 use lanes::Lanes;
@@ -40,14 +42,19 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 pub struct Deliver {
     host: Arc<Host>,
     lanes: Lanes,
-    attempts: JoinSet<SubscriptionId>,
+    attempts: JoinSet<(SubscriptionId, Option<Made>)>,
+    /// Attempts that were made while others are being recorded.
+    made: Vec<Made>,
+    /// The one recording that is under way, and of how many attempts.
+    recording: JoinSet<()>,
+    recording_len: usize,
 }
 
 impl Deliver {
     /// A loop over this host's deliveries.
     pub fn new(host: Arc<Host>) -> Self {
         let lanes = Lanes::new(&host.config.deliver);
-        Self { host, lanes, attempts: JoinSet::new() }
+        Self { host, lanes, attempts: JoinSet::new(), made: Vec::new(), recording: JoinSet::new(), recording_len: 0 }
     }
 
     /// Delivers until `shutdown`; then finishes what is in flight, as long as the grace period lasts, and hands the
@@ -61,11 +68,12 @@ impl Deliver {
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = self.host.inbox.changed() => {}
-                Some(ended) = self.attempts.join_next() => self.ended(ended),
+                Some(ended) = self.attempts.join_next() => self.attempted(ended),
+                Some(ended) = self.recording.join_next() => self.recorded(ended),
                 () = sleep_until(&self.host, next_due) => {}
             }
             while let Some(ended) = self.attempts.try_join_next() {
-                self.ended(ended);
+                self.attempted(ended);
             }
         }
         self.drain().await;
@@ -76,9 +84,8 @@ impl Deliver {
         self.host.inbox.due(Timestamp::MIN);
         loop {
             self.step().await;
-            match self.attempts.join_next().await {
-                Some(ended) => self.ended(ended),
-                None => return,
+            if !self.ended().await {
+                return;
             }
         }
     }
@@ -97,9 +104,23 @@ impl Deliver {
         if !overflow.is_empty() {
             self.hand_back(overflow).await;
         }
-        while let Some(claimed) = self.lanes.start() {
+        self.record();
+        // What is not recorded yet would be sent again after a crash: it counts as in flight.
+        while self.lanes.in_flight() + self.made.len() + self.recording_len < self.host.config.deliver.in_flight_max
+            && let Some(claimed) = self.lanes.start()
+        {
             self.start(claimed.delivery);
         }
+    }
+
+    /// Records what was made meanwhile, unless others are being recorded.
+    fn record(&mut self) {
+        if self.made.is_empty() || !self.recording.is_empty() {
+            return;
+        }
+        let (host, made) = (self.host.clone(), std::mem::take(&mut self.made));
+        self.recording_len = made.len();
+        self.recording.spawn(async move { finish::record_all(&host, made).await });
     }
 
     /// Fetches due rows into the lanes.
@@ -123,15 +144,30 @@ impl Deliver {
         let host = self.host.clone();
         self.attempts.spawn(async move {
             let subscription = delivery.subscription_id;
-            attempt::attempt(&host, delivery).await;
-            subscription
+            (subscription, attempt::attempt(&host, delivery).await)
         });
     }
 
-    fn ended(&mut self, ended: Result<SubscriptionId, tokio::task::JoinError>) {
+    /// Waits until an attempt or a recording ends; false if there is none.
+    async fn ended(&mut self) -> bool {
+        tokio::select! {
+            Some(ended) = self.attempts.join_next() => self.attempted(ended),
+            Some(ended) = self.recording.join_next() => self.recorded(ended),
+            else => return false,
+        }
+        true
+    }
+
+    fn recorded(&mut self, ended: Result<(), JoinError>) {
+        ended.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
+        self.recording_len = 0;
+    }
+
+    fn attempted(&mut self, ended: Result<(SubscriptionId, Option<Made>), JoinError>) {
         // An attempt's task neither panics nor is aborted while the loop runs; if it did panic, its lane would lose
         // one place, so that is passed on and ends the host.
-        let id = ended.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
+        let (id, made) = ended.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
+        self.made.extend(made);
         if self.lanes.finished(id) {
             self.host.inbox.due(self.host.clock.now());
         }
@@ -159,10 +195,18 @@ impl Deliver {
         let arrived = self.host.inbox.arrivals();
         self.hand_back(waiting.into_iter().chain(arrived).collect()).await;
         let grace = Duration::from_secs(self.host.config.deliver.grace_s);
-        let all = async { while self.attempts.join_next().await.is_some() {} };
+        let all = async {
+            loop {
+                self.record();
+                if !self.ended().await {
+                    return;
+                }
+            }
+        };
         if tokio::time::timeout(grace, all).await.is_err() {
             // Their claims end with the next start; the receivers may see them again.
-            tracing::warn!(cut_off = self.attempts.len(), "the grace period is over");
+            let cut_off = self.attempts.len() + self.made.len() + self.recording_len;
+            tracing::warn!(cut_off, "the grace period is over");
         }
     }
 }

@@ -214,7 +214,7 @@ pub trait Store: Send + Sync + 'static {
     /// A delivery is held for a paused subscription only: if it is active again by now, the delivery stays pending; if
     /// it is deleted, the delivery is cancelled. A skipped attempt neither ends a streak of failures nor adds to it, nor
     /// does a test.
-    async fn record(&self, records: Vec<Record>) -> Result<Vec<Recorded>, StoreError>;
+    async fn record(&self, records: Arc<[Record]>) -> Result<Vec<Recorded>, StoreError>;
 
     /// Gives claims back unused. Each is named by delivery and claim.
     async fn hand_back(&self, claims: Vec<(DeliveryId, Timestamp)>) -> Result<(), StoreError>;
@@ -351,6 +351,8 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets up to `limit` of a subscription's final deliveries, with their attempts, that ended before `before`,
     /// oldest first; returns how many.
     async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+    /// How many transactions that wrote something were committed since the store was opened: each is a flush of the disk.
+    fn commits(&self) -> u64;
     /// How many deliveries are in each state that is not final.
     async fn backlog(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError>;
     /// Whether the store answers.

@@ -1,7 +1,7 @@
 //! The store in SQLite: one file in a directory that one host has to itself.
 //!
-//! All that writes goes through one thread, which commits in groups ([`writer`]); what reads uses connections of its
-//! own beside it ([`readers`]). The other files hold the SQL by subject, as plain functions over a connection.
+//! All that writes goes through one thread, which commits in groups ([`writer`]), with another behind it that moves what
+//! was committed to its place ([`checkpoint`]); what reads uses connections of its own beside it ([`readers`]). The other files hold the SQL by subject, as plain functions over a connection.
 //!
 //! A process that dies at any moment leaves a file that is consistent and has all that was answered. That is SQLite's
 //! promise under `synchronous = FULL`, if the disk keeps the one it makes about flushing.
@@ -9,6 +9,7 @@
 mod accept;
 mod attempts;
 mod batches;
+mod checkpoint;
 mod claim;
 mod deliveries;
 mod events;
@@ -29,6 +30,7 @@ mod writer;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -42,6 +44,7 @@ use crate::model::{
     Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, Notice, NoticeStage,
     Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
 };
+use checkpoint::Checkpointer;
 pub use open::OpenError;
 use readers::Readers;
 use writer::Writer;
@@ -63,7 +66,9 @@ impl Sqlite {
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         let lock = open::lock(dir)?;
         let file = dir.join("hookmill.db");
-        let writer = Writer::start(open::writer(&file)?).map_err(OpenError::Thread)?;
+        let db = open::writer(&file)?;
+        let checkpointer = Checkpointer::start(open::checkpointer(&file)?).map_err(OpenError::Thread)?;
+        let writer = Writer::start(db, checkpointer).map_err(OpenError::Thread)?;
         Ok(Self { writer, readers: Readers::new(file), _lock: lock })
     }
 }
@@ -104,7 +109,7 @@ impl Store for Sqlite {
         self.readers.read(move |db| claim::next_due(db, &except)).await
     }
 
-    async fn record(&self, records: Vec<Record>) -> Result<Vec<Recorded>, StoreError> {
+    async fn record(&self, records: Arc<[Record]>) -> Result<Vec<Recorded>, StoreError> {
         self.writer.write(move |db| record::record(db, &records)).await
     }
 
@@ -291,6 +296,10 @@ impl Store for Sqlite {
 
     async fn next_notice(&self, stage: NoticeStage, window: SignedDuration) -> Result<Option<Timestamp>, StoreError> {
         self.readers.read(move |db| notices::next(db, stage, window)).await
+    }
+
+    fn commits(&self) -> u64 {
+        self.writer.commits()
     }
 
     async fn backlog(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError> {
