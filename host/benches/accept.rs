@@ -4,14 +4,17 @@
 //! database; `match` is the part that could grow with the subscriptions.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
+mod common;
+
 use std::sync::Arc;
 
+use common::{event, space, subscription};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hookmill::Host;
 use hookmill::accept::intake::{Posted, Target, accept};
 use hookmill::clock::Clock;
 use hookmill::config::Config;
-use hookmill::model::{Event, EventId, EventType, Pattern, Space, SpaceId, Subscription};
+use hookmill::model::{EventType, Space};
 use hookmill::store::{Sqlite, Store};
 use hookmill::transform::Engine;
 use serde_json::value::RawValue;
@@ -19,15 +22,6 @@ use tokio::runtime::Runtime;
 
 const BATCH: usize = 100;
 const DATA: &str = r#"{"id":"5b8f2a4e","name":"Licences 2026","status":"won","value":12.50,"tags":["renewal"]}"#;
-
-fn space() -> SpaceId {
-    SpaceId::parse("acme").unwrap()
-}
-
-fn subscription(clock: &Clock, pattern: &str) -> Subscription {
-    let url = "http://127.0.0.1:9/".parse().unwrap();
-    Subscription::new(space(), "bench", url, vec![Pattern::parse(pattern).unwrap()], clock.now())
-}
 
 /// A host whose space has so many subscriptions, three of which want `deal.won`.
 async fn host(dir: &std::path::Path, subscriptions: usize) -> Arc<Host> {
@@ -51,7 +45,7 @@ async fn host(dir: &std::path::Path, subscriptions: usize) -> Arc<Host> {
     let puts: Vec<_> = patterns
         .chain(others)
         .map(|pattern| {
-            let (store, subscription, now) = (store.clone(), subscription(&clock, &pattern), clock.now());
+            let (store, subscription, now) = (store.clone(), subscription(&pattern, clock.now()), clock.now());
             tokio::spawn(async move { store.put_subscription(&subscription, now).await.unwrap() })
         })
         .collect();
@@ -68,13 +62,6 @@ fn posted() -> Posted {
     Posted { id: None, kind, occurred_at: None, data, changed_fields: None, previous: None }
 }
 
-fn event(host: &Host) -> Event {
-    let now = host.clock.now();
-    let Posted { kind, data, changed_fields, previous, .. } = posted();
-    let (space, id) = (space(), EventId::new(now));
-    Event { space, id, kind, occurred_at: now, accepted_at: now, data, changed_fields, previous }
-}
-
 fn bench(criterion: &mut Criterion) {
     let runtime = Runtime::new().unwrap();
     let sizes = [10, 100_000];
@@ -84,7 +71,7 @@ fn bench(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("match");
     for (size, host) in &hosts {
-        let event = event(host);
+        let event = event(DATA, host.clock.now());
         assert_eq!(host.registry.matching(&event).len(), 3);
         group.bench_function(BenchmarkId::from_parameter(size), |bench| bench.iter(|| host.registry.matching(&event)));
     }
