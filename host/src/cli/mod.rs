@@ -1,5 +1,6 @@
 //! The command line: one file for each subcommand.
 
+mod bench;
 pub(crate) mod compile;
 mod demo;
 mod diagnose;
@@ -11,6 +12,7 @@ mod serve;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
 use tracing_subscriber::EnvFilter;
 
 /// A WebAssembly plugin host for webhook payloads.
@@ -43,6 +45,8 @@ enum Command {
     Import(import::Args),
     /// Find out why a subscription's webhooks do not come
     Diagnose(diagnose::Args),
+    /// Measure what the host does in a second on this machine and what it costs, beside the least that is possible
+    Bench(bench::Args),
     /// Compile one component (the host runs this in a process of its own, with limits)
     #[command(hide = true)]
     Compile(compile::Args),
@@ -58,6 +62,8 @@ pub fn main() -> ExitCode {
         Some(Command::Plugin(args)) => with_runtime("warn", plugin::run(args)),
         Some(Command::Import(args)) => with_runtime("warn", import::run(args)),
         Some(Command::Diagnose(args)) => with_runtime("warn", diagnose::run(args)),
+        Some(Command::Bench(args)) if args.is_beside() => with(Builder::new_current_thread(), "warn", bench::run(args)),
+        Some(Command::Bench(args)) => with_runtime("warn", bench::run(args)),
         Some(Command::Serve(args)) => with_runtime("info", serve::run(args)),
         None => with_runtime("info", serve::run(cli.serve)),
     };
@@ -73,7 +79,15 @@ fn complain(err: &anyhow::Error) {
 }
 
 fn with_runtime(log_level: &str, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<ExitCode> {
+    with(Builder::new_multi_thread(), log_level, work)
+}
+
+fn with(
+    mut runtime: Builder,
+    log_level: &str,
+    work: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<ExitCode> {
     let filter = EnvFilter::try_from_env("HOOKMILL_LOG").unwrap_or_else(|_| EnvFilter::new(log_level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work).map(|()| ExitCode::SUCCESS)
+    runtime.enable_all().build()?.block_on(work).map(|()| ExitCode::SUCCESS)
 }

@@ -1,0 +1,203 @@
+//! What is measured: the host itself as its users run it, the floor, and the limit.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use super::child::{Child, Used};
+use super::floor;
+use super::load::Load;
+
+/// The space that events are posted to.
+pub(super) const SPACE: &str = "bench";
+
+/// What a host is asked to do with each event.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setup {
+    pub(super) name: &'static str,
+    pub(super) content_type: &'static str,
+    pub(super) plugin: Option<&'static str>,
+    pub(super) subscriptions: usize,
+    /// Events of one request; 0 for one that is no line.
+    pub(super) lines: usize,
+}
+
+/// A data directory with a space in it and all bundled plugins compiled, which each host gets a copy of.
+pub(super) struct Template {
+    pub(super) folder: PathBuf,
+    pub(super) key: String,
+}
+
+impl Template {
+    /// Makes it: the first start of a host compiles the plugins.
+    pub(super) async fn make(folder: PathBuf) -> anyhow::Result<Self> {
+        let mut template = Self { folder, key: String::new() };
+        let (mut child, address) = serve(&template.folder).await?;
+        let line = child.line().await?;
+        line.rsplit(' ').next().context("the host tells its key")?.clone_into(&mut template.key);
+        let host = Host { child, address, key: template.key.clone() };
+        host.call(Method::POST, "/v1/spaces", &json!({"id": SPACE, "name": "Bench"})).await?;
+        host.child.terminate().await?;
+        Ok(template)
+    }
+
+    /// A host on a copy.
+    pub(super) async fn host(&self, folder: &Path) -> anyhow::Result<Host> {
+        copy(&self.folder, folder).context("copying a data directory")?;
+        self.host_on(folder).await
+    }
+
+    /// A host on a copy that there is.
+    pub(super) async fn host_on(&self, folder: &Path) -> anyhow::Result<Host> {
+        let (child, address) = serve(folder).await?;
+        Ok(Host { child, address, key: self.key.clone() })
+    }
+}
+
+async fn serve(folder: &Path) -> anyhow::Result<(Child, SocketAddr)> {
+    let folder = folder.to_str().context("the folder's name is no Unicode")?;
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--data-dir", folder];
+    let mut child = Child::start(&arguments)?;
+    let line = child.line().await?;
+    let address = line.rsplit('/').next().unwrap_or_default().parse().with_context(|| line.clone())?;
+    // The data directory.
+    child.line().await?;
+    Ok((child, address))
+}
+
+/// Copies a folder; a lock is its holder's.
+pub(super) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// A running host.
+pub(super) struct Host {
+    pub(super) child: Child,
+    address: SocketAddr,
+    key: String,
+}
+
+impl Host {
+    async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let client = Client::builder().no_proxy().build()?;
+        let request = client.request(method.clone(), format!("http://{}{path}", self.address)).bearer_auth(&self.key);
+        let response = request.header("content-type", "application/json").body(body.to_string()).send().await?;
+        let (status, text) = (response.status(), response.text().await?);
+        ensure!(status.is_success(), "{method} {path} gave {status}: {text}");
+        Ok(serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    /// Makes the subscriptions of a setup, which send to `receiver`; tells the path of the last.
+    pub(super) async fn subscribe(&self, setup: &Setup, receiver: SocketAddr) -> anyhow::Result<String> {
+        let all = format!("/v1/spaces/{SPACE}/subscriptions");
+        let mut last = String::new();
+        for number in 0..setup.subscriptions {
+            let mut subscription = json!({
+                "name": setup.name, "url": format!("http://{receiver}/{number}"), "event_types": ["deal.*"],
+                "content_type": setup.content_type,
+            });
+            if let Some(plugin) = setup.plugin {
+                subscription["plugin"] = json!({"name": plugin, "config": {}});
+            }
+            let made = self.call(Method::POST, &all, &subscription).await?;
+            last = format!("{all}/{}", made["id"].as_str().context("a subscription has an id")?);
+        }
+        Ok(last)
+    }
+
+    /// Deletes what is at this path.
+    pub(super) async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        self.call(Method::DELETE, path, &json!({})).await.map(drop)
+    }
+}
+
+/// Whatever events are posted to.
+pub(super) enum Subject {
+    /// The receiver itself.
+    Limit(SocketAddr),
+    /// The least that a durable host can do.
+    Floor(Child, SocketAddr),
+    /// The host.
+    Host(Host, Setup),
+}
+
+impl Subject {
+    /// Starts the floor.
+    pub(super) async fn floor(receiver: SocketAddr, folder: &Path) -> anyhow::Result<Self> {
+        let (mut child, address) = Child::start_role("floor").await?;
+        child.ask::<u64>(&floor::Ask::Begin(receiver, folder.to_owned())).await?;
+        Ok(Self::Floor(child, address))
+    }
+
+    /// A load of so many seconds, as fast as it goes or with so many events per second.
+    pub(super) fn load(
+        &self,
+        receiver: SocketAddr,
+        connections: usize,
+        seconds: f64,
+        events_per_s: Option<f64>,
+    ) -> Load {
+        let (address, path, key, lines) = match self {
+            Self::Limit(address) | Self::Floor(_, address) => (*address, "/".to_owned(), None, 0),
+            Self::Host(host, setup) => {
+                (host.address, format!("/v1/spaces/{SPACE}/events"), Some(host.key.clone()), setup.lines)
+            }
+        };
+        let rate = events_per_s.map(|rate| rate / lines.max(1) as f64);
+        let (signed, fan_out) = (matches!(self, Self::Limit(_)), self.fan_out());
+        Load { address, path, key, signed, connections, receiver, fan_out, seconds, rate, lines }
+    }
+
+    /// Deliveries that one event makes.
+    pub(super) fn fan_out(&self) -> u64 {
+        match self {
+            Self::Limit(_) | Self::Floor(..) => 1,
+            Self::Host(_, setup) => setup.subscriptions as u64,
+        }
+    }
+
+    /// What it has used; nothing is known of the limit, which is the load generator itself.
+    pub(super) fn used(&self) -> anyhow::Result<Option<Used>> {
+        match self {
+            Self::Limit(_) => Ok(None),
+            Self::Floor(child, _) => child.used().map(Some),
+            Self::Host(host, _) => host.child.used().map(Some),
+        }
+    }
+
+    /// How often it has flushed to disk.
+    pub(super) async fn flushes(&mut self) -> anyhow::Result<Option<u64>> {
+        match self {
+            Self::Limit(_) => Ok(None),
+            Self::Floor(child, _) => child.ask(&floor::Ask::Flushes).await.map(Some),
+            Self::Host(host, _) => {
+                let client = Client::builder().no_proxy().build()?;
+                let text = client.get(format!("http://{}/metrics", host.address)).send().await?.text().await?;
+                let line = text.lines().find_map(|line| line.strip_prefix("hookmill_commits_total "));
+                Ok(Some(line.context("the host does not count its commits")?.trim().parse()?))
+            }
+        }
+    }
+
+    /// Ends it.
+    pub(super) async fn end(self) -> anyhow::Result<()> {
+        match self {
+            Self::Limit(_) => Ok(()),
+            Self::Floor(child, _) => child.kill().await,
+            Self::Host(host, _) => host.child.kill().await,
+        }
+    }
+}

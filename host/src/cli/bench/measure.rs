@@ -1,0 +1,104 @@
+//! Measuring one subject: as fast as it goes, then at half of that, then at a trickle.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::ensure;
+
+use super::child::Child;
+use super::host::Subject;
+use super::load::{Load, Posted};
+use super::receiver::{Ask, Received};
+
+/// Connections that post at once. Enough that one flush of the disk carries many events.
+const CONNECTIONS: usize = 128;
+
+/// The rate of a quiet host.
+const TRICKLE_PER_S: f64 = 200.0;
+
+/// How long deliveries may take to come after the last event was accepted.
+const PATIENCE_S: u64 = 120;
+
+/// How often the receiver is asked how many came.
+const ASK_EVERY: Duration = Duration::from_millis(5);
+
+/// The figures of one measurement, by their names; those that a subject does not have are left out.
+pub(super) type Figures = Vec<(&'static str, f64)>;
+
+/// What a subject delivers in a second, if that was measured.
+pub(super) fn delivered_per_s(figures: &Figures) -> Option<f64> {
+    figures.iter().find(|(name, _)| *name == "delivered_per_s").map(|(_, value)| *value)
+}
+
+/// The processes around what is measured.
+pub(super) struct Around {
+    pub(super) load: Child,
+    pub(super) receiver: Child,
+    pub(super) address: SocketAddr,
+}
+
+impl Around {
+    /// Measures, with phases of so many seconds.
+    pub(super) async fn measure(&mut self, subject: &mut Subject, seconds: f64) -> anyhow::Result<Figures> {
+        let mut figures = self.peak(subject, seconds).await?;
+        let Some(delivered_per_s) = delivered_per_s(&figures).filter(|_| !matches!(subject, Subject::Limit(_))) else {
+            return Ok(figures);
+        };
+        let events_per_s = delivered_per_s / subject.fan_out() as f64;
+        let (_, half) = self.run(subject, self.load_of(subject, seconds, Some(events_per_s / 2.0))).await?;
+        figures.extend([("half_p50_us", half.p50_us.into()), ("half_p99_us", half.p99_us.into())]);
+        let (_, trickle) = self.run(subject, self.load_of(subject, seconds, Some(TRICKLE_PER_S))).await?;
+        figures.extend([("trickle_p50_us", trickle.p50_us.into()), ("trickle_p99_us", trickle.p99_us.into())]);
+        Ok(figures)
+    }
+
+    /// As fast as it goes.
+    pub(super) async fn peak(&mut self, subject: &mut Subject, seconds: f64) -> anyhow::Result<Figures> {
+        // Connections are made, plugins loaded, caches filled.
+        self.run(subject, self.load_of(subject, seconds / 2.0, None)).await?;
+        let before = (subject.used()?, subject.flushes().await?);
+        let (posted, received) = self.run(subject, self.load_of(subject, seconds, None)).await?;
+        let after = (subject.used()?, subject.flushes().await?);
+
+        let per_s = |count: u64, until_ns: u64| count as f64 * 1e9 / until_ns.saturating_sub(posted.first_ns) as f64;
+        let mut figures = vec![
+            ("accepted_per_s", per_s(posted.events, posted.last_ns)),
+            ("delivered_per_s", per_s(received.count, received.last_ns)),
+        ];
+        if let ((Some(was), Some(flushes)), (Some(is), Some(flushes_after))) = (before, after) {
+            let each = |was: u64, is: u64| is.saturating_sub(was) as f64 / received.count as f64;
+            figures.extend([
+                ("cpu_us", each(was.cpu_us, is.cpu_us)),
+                ("written_bytes", each(was.written_bytes, is.written_bytes)),
+                ("flushes_per_s", per_s(flushes_after.saturating_sub(flushes), received.last_ns)),
+                ("peak_bytes", is.peak_bytes as f64),
+            ]);
+        }
+        Ok(figures)
+    }
+
+    fn load_of(&self, subject: &Subject, seconds: f64, events_per_s: Option<f64>) -> Load {
+        subject.load(self.address, CONNECTIONS, seconds, events_per_s)
+    }
+
+    /// Posts, and waits until all that was accepted has come.
+    pub(super) async fn run(&mut self, subject: &Subject, load: Load) -> anyhow::Result<(Posted, Received)> {
+        let posted: Posted = self.load.ask(&load).await?;
+        let expected = posted.events * subject.fan_out();
+        let since = tokio::time::Instant::now();
+        loop {
+            let Received { count, .. } = self.receiver.ask(&Ask::Count).await?;
+            if count >= expected {
+                break;
+            }
+            let waited = since.elapsed().as_secs();
+            ensure!(
+                waited < PATIENCE_S,
+                "{} of {expected} deliveries did not come within {waited} s",
+                expected - count
+            );
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+        Ok((posted, self.receiver.ask(&Ask::Take).await?))
+    }
+}
