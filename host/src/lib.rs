@@ -37,7 +37,8 @@
 //!   event; delivering turns a due row into an attempt. Rows are the truth. What goes from one to the other through
 //!   memory ([`deliver::Inbox`]) only saves reading it back.
 //! - **202 means committed**, with the disk's word for it. What was answered with 202 reaches its receiver at least
-//!   once, whatever ends the process meanwhile.
+//!   once, whatever ends the process meanwhile. Any other answer means nothing: an event that was answered with 500
+//!   because the disk failed may be there after a restart, and posting it again under its id is always right.
 //! - **Fault is a type.** What a plugin or a receiver does wrong is data: a [`model::Outcome`] that is recorded, and
 //!   perhaps tried again. What we do wrong is an `Err`: logged once, nothing recorded, no retry used up; the delivery's
 //!   claim lapses and it is taken up again.

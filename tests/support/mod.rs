@@ -6,6 +6,7 @@ pub mod process;
 pub mod receiver;
 pub mod signature;
 pub mod sink;
+pub mod slow_disk;
 pub mod smtp;
 pub mod tls;
 

@@ -1,6 +1,6 @@
 //! The real binary as a process of its own, to be killed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use reqwest::{Client, Method, StatusCode};
@@ -22,11 +22,16 @@ pub struct Process {
 impl Process {
     /// Starts a host on this data directory and waits until it listens.
     pub async fn start(dir: &Path) -> Self {
+        Self::start_with(dir, []).await
+    }
+
+    /// The same, with these variables in its environment too.
+    pub async fn start_with(dir: &Path, env: impl IntoIterator<Item = (&'static str, PathBuf)>) -> Self {
         // reqwest is built without a default, and no host runs in this process to set one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut command = Command::new(BINARY);
         command.args(["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--data-dir"]);
-        command.arg(dir).stdout(Stdio::piped()).kill_on_drop(true);
+        command.arg(dir).envs(env).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut next = async || lines.next_line().await.unwrap().expect("the host ended before it listened");
@@ -42,6 +47,11 @@ impl Process {
     pub fn kill_now(&self) {
         let pid = self.child.id().unwrap().to_string();
         assert!(std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+    }
+
+    /// `kill -9`, and waits until nothing is left of it.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
     }
 
     /// Asks for an orderly end and waits for it.

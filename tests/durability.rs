@@ -1,0 +1,178 @@
+//! 202 means committed, with the disk's word for it: the real binary on a disk that is slow, fails or hangs.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use crate::support::process::Process;
+use crate::support::sink::Sink;
+use crate::support::slow_disk::{Mode, SlowDisk};
+
+const EVENTS: &str = "/v1/spaces/acme/events";
+
+/// How long a test waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A host on a slow disk, with the space `acme`.
+struct Scene {
+    disk: SlowDisk,
+    dir: TempDir,
+    key: String,
+    host: Process,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        let (disk, dir) = (SlowDisk::start(), tempfile::tempdir().unwrap());
+        // Compiled plugins outlive the test, so that later starts compile nothing.
+        let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("durability");
+        std::fs::create_dir_all(&compiled).unwrap();
+        std::os::unix::fs::symlink(compiled, dir.path().join("compiled")).unwrap();
+        // One at a time: two that make the folder's key at once would take each other's plugins for damaged.
+        static STARTING: Mutex<()> = Mutex::const_new(());
+        let starting = STARTING.lock().await;
+        let host = Process::start_with(dir.path(), disk.env()).await;
+        drop(starting);
+        assert!(disk.flushes().done > 0, "the host does not use the slow disk");
+        let key = host.key.clone().unwrap();
+        let scene = Self { disk, dir, key, host };
+        scene.make("/v1/spaces", json!({"id": "acme", "name": "Acme"})).await;
+        scene
+    }
+
+    /// `kill -9`, and a start on a disk that works.
+    async fn restart(self) -> Self {
+        let Self { disk, dir, key, host } = self;
+        host.kill().await;
+        disk.turn(Mode::Slow);
+        let host = Process::start_with(dir.path(), disk.env()).await;
+        Self { disk, dir, key, host }
+    }
+
+    async fn make(&self, path: &str, what: Value) {
+        let (status, answer) = self.host.call(&self.key, Method::POST, path, what.to_string()).await.unwrap();
+        assert_eq!(status, 201, "{answer}");
+    }
+
+    async fn subscribe(&self, sink: &Sink) {
+        let subscription = json!({"name": "test", "url": sink.url("/"), "event_types": ["*"]});
+        self.make("/v1/spaces/acme/subscriptions", subscription).await;
+    }
+
+    async fn post(&self, id: &str) -> (StatusCode, Value) {
+        let event = json!({"id": id, "type": "lead.create", "data": {}}).to_string();
+        self.host.call(&self.key, Method::POST, EVENTS, event).await.unwrap()
+    }
+
+    /// Posts an event that is accepted.
+    async fn accepted(&self, id: &str) -> String {
+        let (status, answer) = self.post(id).await;
+        assert_eq!(status, 202, "{answer}");
+        id.to_owned()
+    }
+
+    /// Posts an event that the disk refuses.
+    async fn refused(&self, id: &str) {
+        let (status, answer) = self.post(id).await;
+        assert_eq!((status.as_u16(), &answer["code"]), (500, &json!("internal")), "{answer}");
+    }
+
+    /// The ids of all events.
+    async fn events(&self) -> HashSet<String> {
+        let path = format!("{EVENTS}?limit=200");
+        let (status, answer) = self.host.call(&self.key, Method::GET, &path, String::new()).await.unwrap();
+        assert_eq!(status, 200, "{answer}");
+        let events = answer["data"].as_array().unwrap().iter();
+        events.map(|event| event["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_202_comes_after_the_flush_that_follows_its_post() {
+    let scene = Scene::start().await;
+    for number in 0..20 {
+        // Nobody subscribes, so the only thing to write is the event. One thread commits: a flush that is done and was
+        // not begun before began after.
+        let before = scene.disk.flushes().begun;
+        scene.accepted(&format!("e{number}")).await;
+        let done = scene.disk.flushes().done;
+        assert!(done > before, "event {number} was accepted with {done} flushes done and {before} begun before it");
+    }
+    scene.host.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_answered_listed_or_delivered_while_its_flush_is_stuck() {
+    let scene = Arc::new(Scene::start().await);
+    let sink = Sink::start().await;
+    scene.subscribe(&sink).await;
+    scene.disk.turn(Mode::Stuck);
+    let ids: HashSet<_> = (0..8).map(|number| format!("e{number}")).collect();
+    let mut posts = JoinSet::new();
+    for id in ids.clone() {
+        let scene = scene.clone();
+        posts.spawn(async move { scene.accepted(&id).await });
+    }
+    scene.disk.wait_until_stuck().await;
+
+    // Nothing to wait for: the longer it does not happen, the better.
+    let answered = timeout(Duration::from_millis(200), posts.join_next()).await;
+    assert!(answered.is_err(), "answered before it was flushed: {answered:?}");
+    assert_eq!(scene.events().await, HashSet::new());
+    let arrivals = sink.wait_for_count(1, Instant::now()).await;
+    assert!(arrivals.is_empty(), "delivered before it was flushed: {arrivals:?}");
+    assert!(scene.disk.flushes().stuck);
+
+    scene.disk.turn(Mode::Slow);
+    let answered = timeout(PATIENCE, posts.join_all()).await.unwrap();
+    assert_eq!(answered.into_iter().collect::<HashSet<_>>(), ids);
+    assert_eq!(scene.events().await, ids);
+    let seen = sink.wait_for_all(&ids, PATIENCE).await;
+    assert_eq!(seen.into_keys().collect::<HashSet<_>>(), ids);
+    Arc::into_inner(scene).unwrap().host.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_disk_refuses_is_no_202_and_what_was_a_202_stays() {
+    let scene = Scene::start().await;
+    let sink = Sink::start().await;
+    scene.subscribe(&sink).await;
+    let mut accepted = HashSet::new();
+    for number in 0..4 {
+        accepted.insert(scene.accepted(&format!("before{number}")).await);
+    }
+    scene.disk.turn(Mode::Broken);
+    for number in 0..4 {
+        scene.refused(&format!("refused{number}")).await;
+    }
+    assert_eq!(scene.events().await, accepted);
+
+    // The host goes on by itself as soon as the disk does.
+    scene.disk.turn(Mode::Slow);
+    for number in 0..4 {
+        accepted.insert(scene.accepted(&format!("after{number}")).await);
+    }
+    assert_eq!(scene.events().await, accepted);
+
+    // Killed before another commit took the place of what was refused, the host may find it in the log: written, though
+    // never flushed. An error does not promise that nothing was accepted; it leaves the producer to post again.
+    scene.disk.turn(Mode::Broken);
+    scene.refused("last").await;
+    let scene = scene.restart().await;
+    let events = scene.events().await;
+    assert!(events.is_superset(&accepted), "lost: {:?}", accepted.difference(&events));
+    accepted.insert(scene.accepted("last").await);
+    assert_eq!(scene.events().await, accepted);
+
+    let seen = sink.wait_for_all(&accepted, PATIENCE).await;
+    assert_eq!(seen.into_keys().collect::<HashSet<_>>(), accepted);
+    scene.host.terminate().await;
+}
