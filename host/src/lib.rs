@@ -231,6 +231,8 @@ async fn install(host: &Host, bundled: &hookmill_bundled::Bundled) -> anyhow::Re
     let inspected = host.engine.inspect(component.clone()).await.context(bundled.name)?;
     let plugin = shared(inspected, component.len(), None, host.clock.now());
     host.store.put_plugin(&plugin, component).await?;
+    // Most hosts use few of them.
+    host.engine.unload(&plugin.digest);
     tracing::debug!(plugin = bundled.name, "prepared");
     Ok(())
 }

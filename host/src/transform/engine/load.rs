@@ -36,6 +36,11 @@ impl Engine {
         self.0.plugins.get(digest)
     }
 
+    /// Lets go of a plugin that may not be used for long; the disk still has it.
+    pub fn unload(&self, digest: &Digest) {
+        self.0.plugins.remove(digest);
+    }
+
     /// The plugin from memory or from the disk; none if it must be compiled, for which its component is needed.
     pub async fn load_cached(&self, digest: Digest) -> Option<Arc<Prepared>> {
         let place = self.0.plugins.place(digest);

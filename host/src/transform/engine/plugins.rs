@@ -75,6 +75,11 @@ impl Plugins {
         Arc::clone(place)
     }
 
+    /// Lets go of a plugin.
+    pub(super) fn remove(&self, digest: &Digest) {
+        self.places.write().unwrap_or_else(PoisonError::into_inner).remove(digest);
+    }
+
     fn tick(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::Relaxed)
     }
