@@ -58,10 +58,15 @@ impl Report {
         self.spread(name, figure).map(|spread| spread.median)
     }
 
-    /// A figure of one subject against the same, or another, of another: each repetition by itself.
-    pub(super) fn ratio(&self, (name, figure): (&str, &str), (other, of): (&str, &str)) -> Option<f64> {
+    /// A figure of one subject against the same, or another, of another: the median over the repetitions.
+    pub(super) fn ratio(&self, one: (&str, &str), other: (&str, &str)) -> Option<f64> {
+        self.ratios(one, other).map(|spread| spread.median)
+    }
+
+    /// Each repetition by itself.
+    fn ratios(&self, (name, figure): (&str, &str), (other, of): (&str, &str)) -> Option<Spread> {
         let pairs = self.values(name, figure).into_iter().zip(self.values(other, of));
-        Spread::of(pairs.map(|(this, other)| this / other).collect()).map(|spread| spread.median)
+        Spread::of(pairs.map(|(this, other)| this / other).collect())
     }
 
     fn spread(&self, name: &str, figure: &str) -> Option<Spread> {
@@ -74,10 +79,9 @@ impl Report {
         all.filter_map(|figures| figures.iter().find(|(other, _)| *other == figure)).map(|(_, value)| *value).collect()
     }
 
-    /// What a subject delivers against what the floor does, each repetition by itself.
+    /// What a subject delivers against what the floor does.
     fn of_floor(&self, name: &str) -> Option<Spread> {
-        let (these, floors) = (self.values(name, "delivered_per_s"), self.values("floor", "delivered_per_s"));
-        Spread::of(these.into_iter().zip(floors).map(|(this, floor)| this / floor).collect())
+        self.ratios((name, "delivered_per_s"), ("floor", "delivered_per_s"))
     }
 
     /// Prints it.

@@ -18,6 +18,12 @@ use crate::model::{
 use crate::transform::select::Selector;
 use crate::transform::{self, Engine, Input, Plugin, Prepared, Shaped};
 
+/// The component that is measured.
+fn zapier() -> anyhow::Result<&'static [u8]> {
+    let zapier = hookmill_bundled::PLUGINS.iter().find(|plugin| plugin.name == "zapier");
+    Ok(zapier.context("zapier is bundled")?.component)
+}
+
 /// What threads share.
 struct Shared {
     engine: Engine,
@@ -49,8 +55,7 @@ impl Shared {
     async fn new(folder: &Path) -> anyhow::Result<Self> {
         let limits = PluginConfig::default();
         let engine = Engine::new(&limits, folder, std::env::current_exe()?)?;
-        let zapier = hookmill_bundled::PLUGINS.iter().find(|plugin| plugin.name == "zapier");
-        let component = Bytes::from_static(zapier.context("zapier is bundled")?.component);
+        let component = Bytes::from_static(zapier()?);
         let digest = engine.inspect(component.clone()).await?.digest;
         let plugin = engine.load(digest, component).await?;
         let now = Timestamp::now();
@@ -136,11 +141,10 @@ pub(super) async fn among_many(folder: &Path, others: usize, seconds: f64) -> an
     let duration = Duration::from_secs_f64(seconds);
     on_threads(&shared, 1, duration / 4).await?;
     let alone = on_threads(&shared, 1, duration).await?;
-    let component = hookmill_bundled::PLUGINS.iter().find(|plugin| plugin.name == "zapier").context("it is bundled")?;
-    let variants = (0..others).map(|number| variant(component.component, number));
+    let component = zapier()?;
+    let variants: Vec<_> = (0..others).map(|number| variant(component, number)).collect();
     // Compiled first, by an engine of their own, so that loading is all that is measured.
     let compiling = Engine::new(&shared.limits, folder, std::env::current_exe()?)?;
-    let variants: Vec<_> = variants.collect();
     let mut digests = Vec::new();
     for some in variants.chunks(8) {
         let inspected =
