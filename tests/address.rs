@@ -1,6 +1,6 @@
 //! Which addresses may be sent to.
 
-use hookmill::send::address::allowed;
+use hookmill_server::stages::send::address::allowed;
 use ipnet::IpNet;
 
 fn is_allowed(ip: &str) -> bool {

@@ -6,7 +6,7 @@ mod crash;
 use std::path::Path;
 use std::time::Duration;
 
-use hookmill::clock::Clock;
+use hookmill_server::clock::Clock;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;

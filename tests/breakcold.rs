@@ -5,7 +5,7 @@ mod newer;
 
 use std::time::Duration;
 
-use hookmill::profile::{self, CatalogEntry};
+use hookmill_server::subscriptions::profile::{self, CatalogEntry};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hookmill::delay;
-use hookmill::model::RetryPolicy;
+use hookmill_model::RetryPolicy;
+use hookmill_server::stages::delay;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::fixtures::start;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use hookmill::config::PluginConfig;
-use hookmill::golden::{self, Case};
-use hookmill::transform::engine::{Engine, Prepared};
 use hookmill_bundled::PLUGINS;
+use hookmill_engine::Limits;
+use hookmill_engine::{Engine, Prepared};
+use hookmill_server::plugins::golden::{self, Case};
 
 use crate::support::host::BINARY;
 
@@ -26,10 +26,10 @@ struct Seen {
 }
 
 async fn prepare(folder: &Path, name: &str) -> (Engine, Arc<Prepared>) {
-    let engine = Engine::new(&PluginConfig::default(), folder, BINARY.into()).unwrap();
+    let engine = Engine::new(&Limits::default(), folder, BINARY.into()).unwrap();
     let plugin = PLUGINS.iter().find(|plugin| plugin.name == name).unwrap();
     let component = Bytes::from_static(plugin.component);
-    let digest = hookmill::model::Digest::of(&component);
+    let digest = hookmill_model::Digest::of(&component);
     let prepared = engine.load(digest, component).await.unwrap();
     (engine, prepared)
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Stdio;
 
 use ed25519_dalek::SigningKey;
-use hookmill::folder;
-use hookmill::model::{Digest, PluginKey};
+use hookmill_model::{Digest, PluginKey};
+use hookmill_server::plugins::folder;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -38,7 +38,7 @@ fn called(name: &str) -> Vec<u8> {
 }
 
 async fn host(folder: &Path) -> TestHost {
-    let host = TestHost::start_with(|config| config.plugin.folder = Some(folder.to_owned())).await;
+    let host = TestHost::start_with(|config| config.plugin_folder.path = Some(folder.to_owned())).await;
     folder::install(&host.host).await.unwrap();
     host
 }
@@ -122,8 +122,8 @@ async fn with_keys_a_file_needs_its_signature_beside_it() {
     let key = SigningKey::from_bytes(&[5; 32]);
     fs::write(dir.path().join("a.wasm"), ECHO).unwrap();
     let host = TestHost::start_with(|config| {
-        config.plugin.folder = Some(dir.path().to_owned());
-        config.plugin.folder_keys = vec![PluginKey::from_bytes(key.verifying_key().as_bytes())];
+        config.plugin_folder.path = Some(dir.path().to_owned());
+        config.plugin_folder.keys = vec![PluginKey::from_bytes(key.verifying_key().as_bytes())];
     })
     .await;
     folder::install(&host.host).await.unwrap();
@@ -141,7 +141,7 @@ async fn a_folder_of_too_many_files_or_that_is_not_there_stops_the_start() {
     let dir = TempDir::new().unwrap();
     (0..=1_000).for_each(|n| fs::write(dir.path().join(format!("{n}.wasm")), "").unwrap());
     let start = async |folder: &Path| {
-        let host = TestHost::start_with(|config| config.plugin.folder = Some(folder.to_owned())).await;
+        let host = TestHost::start_with(|config| config.plugin_folder.path = Some(folder.to_owned())).await;
         format!("{:#}", folder::install(&host.host).await.expect_err("it cannot be used"))
     };
     let error = start(dir.path()).await;

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hookmill::config::PluginConfig;
-use hookmill::golden::{self, Case};
-use hookmill::transform::engine::{Engine, Prepared, Transformed};
 use hookmill_bundled::{Bundled, PLUGINS};
+use hookmill_engine::Limits;
+use hookmill_engine::{Engine, Prepared, Transformed};
+use hookmill_server::plugins::golden::{self, Case};
 use serde_json::Value;
 
 /// Folders in `plugins/` that are no plugins.
@@ -67,7 +67,7 @@ fn compare(case: &Case, made: &Value, transformed: &Transformed) {
 /// The engine, with a folder of compiled plugins that outlives the tests.
 fn engine() -> Engine {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("golden");
-    Engine::new(&PluginConfig::default(), &folder, env!("CARGO_BIN_EXE_hookmill").into()).expect("the engine starts")
+    Engine::new(&Limits::default(), &folder, env!("CARGO_BIN_EXE_hookmill").into()).expect("the engine starts")
 }
 
 async fn load(engine: &Engine, plugin: &Bundled) -> (Arc<Prepared>, jsonschema::Validator) {

@@ -3,7 +3,7 @@
 pub mod command;
 mod doubts;
 
-use hookmill::import::{self, DEFINITIONS_MAX, FILE_BYTES_MAX, ImportError, Imported, Note};
+use hookmill_server::subscriptions::import::{self, DEFINITIONS_MAX, FILE_BYTES_MAX, ImportError, Imported, Note};
 use serde_json::{Value, json};
 
 /// The one subscription that this became, and what was reported.
@@ -98,7 +98,7 @@ fn a_leadsquared_event_is_known_by_number_by_number_as_text_and_by_title() {
 
 #[test]
 fn every_leadsquared_event_can_be_imported_by_its_title() {
-    for entry in hookmill::profile::find("leadsquared").unwrap().event_types() {
+    for entry in hookmill_server::subscriptions::profile::find("leadsquared").unwrap().event_types() {
         let (body, _) = one(import::leadsquared(&leadsquared(json!({"WebhookEvent": entry.title}))));
         assert_eq!(body["event_types"], json!([entry.name]));
     }

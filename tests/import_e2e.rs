@@ -77,7 +77,7 @@ async fn imported_webhooks_of_leadsquared_send() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_number_of_leadsquared_becomes_a_subscription_to_its_event() {
     let host = TestHost::start().await;
-    let numbered = hookmill::profile::find("leadsquared").unwrap().event_types();
+    let numbered = hookmill_server::subscriptions::profile::find("leadsquared").unwrap().event_types();
     let numbered: Vec<_> = numbered.iter().filter_map(|entry| Some((entry.code?, entry.name.as_str()))).collect();
     let definition = |(code, _): &(u32, &str)| json!({"Description": code.to_string(), "URL": "http://127.0.0.1:9/", "WebhookEvent": code});
     let (code, stdout) = import(&host, "leadsquared", &numbered.iter().map(definition).collect());

@@ -5,7 +5,7 @@ mod workflows;
 
 use std::time::Duration;
 
-use hookmill::profile;
+use hookmill_server::subscriptions::profile;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

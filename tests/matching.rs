@@ -1,7 +1,7 @@
 //! Match: types, wildcards and conditions.
 
-use hookmill::matching::{Condition, Facts, Index, environment};
-use hookmill::model::{EventType, Pattern, SubscriptionId};
+use hookmill_model::{EventType, Pattern, SubscriptionId};
+use hookmill_server::stages::matching::{Condition, Facts, Index, environment};
 
 use crate::support::fixtures::{event, start};
 

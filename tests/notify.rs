@@ -6,7 +6,7 @@ mod restart;
 
 use std::time::Duration;
 
-use hookmill::config::{Config, MailConfig};
+use hookmill_server::config::{Config, MailConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -307,7 +307,7 @@ async fn the_loops_wake_when_something_is_due_and_at_once_for_a_pause() {
     let mut host = host_with(&smtp).await;
     lead_subscription(&host, &receiver.url("/")).await;
     let shutdown = CancellationToken::new();
-    let loops = tokio::spawn(hookmill::notify::run(host.host.clone(), shutdown.clone()));
+    let loops = tokio::spawn(hookmill_server::notify::run(host.host.clone(), shutdown.clone()));
     receiver.script("/", [Reply::status(500), Reply::status(410)]);
     post_leads(&host, 1).await;
     host.deliver().await;
@@ -330,7 +330,7 @@ async fn the_mail_of_a_pause_that_makes_no_event_is_sent_at_once_too() {
     receiver.script("/leads", [Reply::status(500)]);
     receiver.script("/ops", [Reply::status(410)]);
     let shutdown = CancellationToken::new();
-    let loops = tokio::spawn(hookmill::notify::run(host.host.clone(), shutdown.clone()));
+    let loops = tokio::spawn(hookmill_server::notify::run(host.host.clone(), shutdown.clone()));
     post_leads(&host, 1).await;
     host.deliver().await;
     host.clock.advance(MINUTE);
@@ -358,7 +358,7 @@ async fn a_running_host_tells_by_itself() {
     .await;
     lead_subscription(&host, &receiver.url("/")).await;
     let (listener, shutdown) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), CancellationToken::new());
-    let running = tokio::spawn(hookmill::run(host.host.clone(), listener, shutdown.clone()));
+    let running = tokio::spawn(hookmill_server::run(host.host.clone(), listener, shutdown.clone()));
     post_leads(&host, 1).await;
     assert!(smtp.wait_for(1).await[0].text().contains("1 delivery, at"));
     shutdown.cancel();

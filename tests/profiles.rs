@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hookmill::profile::{self, Profile};
+use hookmill_server::subscriptions::profile::{self, Profile};
 use reqwest::Method;
 use serde_json::{Value, json};
 

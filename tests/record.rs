@@ -1,11 +1,11 @@
 //! Record: what follows from each outcome.
 
 use bytes::Bytes;
-use hookmill::model::{
+use hookmill_model::{
     Answer, DeliveryState, Outcome, PauseReason, PluginFault, PluginFaultCode, RetryPolicy, SendFault, SendFaultCode,
     Subscription,
 };
-use hookmill::record::{Transition, decide};
+use hookmill_server::stages::record::{Transition, decide};
 
 use crate::support::fixtures::{start, subscription};
 

@@ -1,7 +1,7 @@
 //! Field selection: what a subscription does not want seen is gone, the rest stands as it was written.
 
-use hookmill::model::{FieldSelection, PluginFaultCode};
-use hookmill::transform::select::Selector;
+use hookmill_model::{FieldSelection, PluginFaultCode};
+use hookmill_server::stages::select::Selector;
 use serde_json::value::RawValue;
 
 const NUMBERS: &str = r#"{"a":12.50,"b":1e400,"c":12345678901234567890,"d":-0,"e":1E+2,"f":0.10}"#;

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hookmill::config::SendConfig;
-use hookmill::model::{Answer, DeliveryId, Request, Secret, SendFault, SendFaultCode, Signing};
-use hookmill::send::{Client, Sent};
-use hookmill::sign::{Signed, sign};
+use hookmill_model::{Answer, DeliveryId, Request, Secret, SendFault, SendFaultCode, Signing};
+use hookmill_server::config::SendConfig;
+use hookmill_server::stages::send::{Client, Sent};
+use hookmill_server::stages::sign::{Signed, sign};
 use http::{HeaderMap, HeaderValue, Method};
 use jiff::Timestamp;
 use tokio::net::TcpListener;

@@ -1,14 +1,14 @@
 //! The default shapes, and the request that is put together: all pure.
 
-use hookmill::config::PluginConfig;
-use hookmill::model::{
+use hookmill_engine::Limits;
+use hookmill_model::{
     Body, ContentType, CustomHeader, DeliveryId, Draft, EventType, Method, PluginFaultCode, Request, Subscription,
 };
-use hookmill::sign::{Signed, sign};
-use hookmill::transform::request::{
+use hookmill_server::stages::request::{
     About, as_sent, assemble, check_header_name, check_header_value, check_url, forbidden_header,
 };
-use hookmill::transform::shape::{Shown, shape};
+use hookmill_server::stages::shape::{Shown, shape};
+use hookmill_server::stages::sign::{Signed, sign};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
@@ -106,7 +106,7 @@ fn custom(name: &str, value: &str, secret: bool) -> CustomHeader {
 fn request(subscription: &Subscription, draft: Draft) -> Result<Request, PluginFaultCode> {
     let delivery = delivery(subscription, event("lead.create", "{}"));
     let about = About { delivery: &delivery, attempt: 3 };
-    assemble(subscription, draft, Vec::new(), &about, &PluginConfig::default()).map_err(|fault| fault.code)
+    assemble(subscription, draft, Vec::new(), &about, &Limits::default()).map_err(|fault| fault.code)
 }
 
 fn header<'a>(request: &'a Request, name: &str) -> Vec<&'a str> {

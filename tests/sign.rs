@@ -1,7 +1,7 @@
 //! Sign: the official verifier takes what the host signs, whatever the content type.
 
-use hookmill::model::{DeliveryId, Secret, Signing};
-use hookmill::sign::{Signed, sign, signatures};
+use hookmill_model::{DeliveryId, Secret, Signing};
+use hookmill_server::stages::sign::{Signed, sign, signatures};
 use http::HeaderMap;
 use jiff::Timestamp;
 use standardwebhooks::Webhook;

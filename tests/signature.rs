@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, Verifier as _};
-use hookmill::model::{Digest, PluginKey};
-use hookmill::signature::{self, SigningKeyError, Unsigned, check};
+use hookmill_model::{Digest, PluginKey};
+use hookmill_server::plugins::signature::{self, SigningKeyError, Unsigned, check};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::Digest as _;

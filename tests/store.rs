@@ -14,11 +14,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookmill::model::{
+use hookmill_model::{
     Answer, Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Figures, Outcome, Pattern, Space,
     SpaceId, Subscription, SubscriptionId,
 };
-use hookmill::store::{NewDelivery, NewEvent, Record, Sqlite, Store, StoreError};
+use hookmill_store::{NewDelivery, NewEvent, Record, Sqlite, Store, StoreError};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tempfile::TempDir;

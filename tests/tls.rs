@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request as Incoming;
-use hookmill::config::SendConfig;
-use hookmill::model::{Request, SendFaultCode};
-use hookmill::send::{Client, Sent};
+use hookmill_model::{Request, SendFaultCode};
+use hookmill_server::config::SendConfig;
+use hookmill_server::stages::send::{Client, Sent};
 use http::{HeaderMap, Method};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::io::AsyncWriteExt as _;

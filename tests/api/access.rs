@@ -1,6 +1,6 @@
 //! Who may do what.
 
-use hookmill::accept;
+use hookmill_server::api;
 use http::Method;
 use serde_json::{Value, json};
 

@@ -1,10 +1,10 @@
 //! Reading deliveries, cancelling and retrying them.
 
 use bytes::Bytes;
-use hookmill::model::{
+use hookmill_model::{
     Answer, Attempt, DeliveryState, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SentRequest,
 };
-use hookmill::store::{Record, Recorded};
+use hookmill_store::{Record, Recorded};
 use serde_json::{Value, json};
 
 use super::{TestApi, assert_problem};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use hookmill::model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
+use hookmill_model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 use http::Method;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Subscriptions: creating, changing, pausing, testing, and their secrets.
 
-use hookmill::model::{SpaceId, Subscription};
+use hookmill_model::{SpaceId, Subscription};
 use serde_json::{Value, json};
 
 use super::{TestApi, assert_problem, subscription};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use hookmill::config::Config;
+use hookmill_server::config::Config;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

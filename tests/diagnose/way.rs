@@ -1,8 +1,8 @@
 //! Diagnose: the URL, the way to the endpoint, and what it answers.
 
-use hookmill::deliver::Asked;
-use hookmill::diagnose::{self, Check, Finding, Grade};
-use hookmill::model::{Answer, Handshake, HandshakeKind, HandshakeReport, SuccessCodes};
+use hookmill_model::{Answer, Handshake, HandshakeKind, HandshakeReport, SuccessCodes};
+use hookmill_server::deliver::Asked;
+use hookmill_server::dry_run::diagnose::{self, Check, Finding, Grade};
 use ipnet::IpNet;
 use serde_json::json;
 

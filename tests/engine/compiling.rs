@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use hookmill::config::PluginConfig;
-use hookmill::model::Digest;
-use hookmill::transform::engine::{Engine, EngineError, InspectError};
+use hookmill_engine::Limits;
+use hookmill_engine::{Engine, EngineError, InspectError};
+use hookmill_model::Digest;
 
 use crate::engine::fixture::{binary, engine_with, transform};
 
@@ -36,7 +36,7 @@ fn bomb() -> Vec<u8> {
     wat::parse_str(text).expect("well-formed text")
 }
 
-async fn refusal(limits: &PluginConfig, component: Vec<u8>) -> String {
+async fn refusal(limits: &Limits, component: Vec<u8>) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     match engine_with(limits, folder.path()).inspect(component.into()).await {
         Err(InspectError::Refused(refusal)) => {
@@ -49,14 +49,14 @@ async fn refusal(limits: &PluginConfig, component: Vec<u8>) -> String {
 
 #[tokio::test]
 async fn compiling_that_takes_too_long_is_a_refusal() {
-    let limits = PluginConfig { compile_s_max: 1, ..PluginConfig::default() };
+    let limits = Limits { compile_s_max: 1, ..Limits::default() };
     assert_eq!(refusal(&limits, bomb()).await, "compiling it takes more than 1 s");
 }
 
 #[tokio::test]
 async fn compiling_that_takes_too_much_memory_is_a_refusal() {
     // The address space has the program itself in it too, which takes some 60 MiB when it is built for tests.
-    let limits = PluginConfig { compile_memory_bytes_max: 128 << 20, ..PluginConfig::default() };
+    let limits = Limits { compile_memory_bytes_max: 128 << 20, ..Limits::default() };
     assert_eq!(refusal(&limits, bomb()).await, "compiling it takes more than 128 MiB of memory");
 }
 
@@ -64,13 +64,13 @@ async fn compiling_that_takes_too_much_memory_is_a_refusal() {
 async fn a_component_that_is_not_valid_is_refused_with_the_compilers_words() {
     let text = r#"(component (core module (func (result i32) (f32.const 1)))
         (instance $i) (export "hookmill:plugin/transformer@1.0.0" (instance $i)))"#;
-    let reason = refusal(&PluginConfig::default(), wat::parse_str(text).expect("well-formed text")).await;
+    let reason = refusal(&Limits::default(), wat::parse_str(text).expect("well-formed text")).await;
     assert!(reason.starts_with("it does not compile: ") && reason.contains("type mismatch"), "{reason}");
 }
 
 #[tokio::test]
 async fn a_component_that_is_too_large_is_refused_unread() {
-    let limits = PluginConfig { component_bytes_max: 1_000, ..PluginConfig::default() };
+    let limits = Limits { component_bytes_max: 1_000, ..Limits::default() };
     let reason = refusal(&limits, vec![0; 1_001]).await;
     assert_eq!(reason, "it has 1001 bytes; a component may have 1000");
 }
@@ -81,7 +81,7 @@ async fn a_compiler_that_cannot_be_run_is_the_hosts_fault() {
     let engine = without_compiler(folder.path());
     let error = engine.inspect(ECHO).await.expect_err("nothing compiles");
     assert!(matches!(error, InspectError::Engine(EngineError::Compiler { .. })), "{error:?}");
-    let engine = Engine::new(&PluginConfig::default(), folder.path(), "/bin/false".into()).expect("it starts");
+    let engine = Engine::new(&Limits::default(), folder.path(), "/bin/false".into()).expect("it starts");
     let error = engine.inspect(ECHO).await.expect_err("nothing compiles");
     assert!(matches!(error, InspectError::Engine(EngineError::CompilerExit { code: Some(1), .. })), "{error:?}");
 }
@@ -89,13 +89,13 @@ async fn a_compiler_that_cannot_be_run_is_the_hosts_fault() {
 #[tokio::test]
 async fn a_component_that_is_not_what_its_digest_says_is_not_run() {
     let folder = tempfile::tempdir().expect("a folder");
-    let engine = engine_with(&PluginConfig::default(), folder.path());
+    let engine = engine_with(&Limits::default(), folder.path());
     let error = engine.load(Digest::of(b"another"), ECHO).await.expect_err("it is not that one");
     assert!(matches!(error, InspectError::Refused(refusal) if refusal.0.starts_with("its digest is sha256:")));
 }
 
 fn without_compiler(folder: &Path) -> Engine {
-    Engine::new(&PluginConfig::default(), folder, "/nowhere/hookmill".into()).expect("it starts")
+    Engine::new(&Limits::default(), folder, "/nowhere/hookmill".into()).expect("it starts")
 }
 
 fn artefacts(folder: &Path) -> Vec<PathBuf> {
@@ -108,7 +108,7 @@ async fn compiled() -> (tempfile::TempDir, Digest, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let component = ECHO;
     let digest = Digest::of(&component);
-    let engine = engine_with(&PluginConfig::default(), folder.path());
+    let engine = engine_with(&Limits::default(), folder.path());
     assert!(engine.load_cached(digest).await.is_none());
     engine.load(digest, component).await.expect("it compiles");
     assert!(engine.prepared(&digest).is_some());
@@ -165,7 +165,7 @@ async fn a_file_that_is_not_as_it_was_written_is_compiled_anew() {
         let (folder, digest, artefact) = compiled().await;
         damage(&artefact);
         assert!(without_compiler(folder.path()).load_cached(digest).await.is_none(), "{what}");
-        let engine = engine_with(&PluginConfig::default(), folder.path());
+        let engine = engine_with(&Limits::default(), folder.path());
         engine.load(digest, ECHO).await.expect(what);
         assert!(without_compiler(folder.path()).load_cached(digest).await.is_some(), "{what}");
     }
@@ -189,7 +189,7 @@ async fn many_who_want_the_same_plugin_compile_it_once() {
     let text = format!("#!/bin/sh\necho >> {}\nexec {} \"$@\"\n", counter.display(), binary().display());
     fs::write(&script, text).expect("written");
     fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).expect("executable");
-    let engine = Engine::new(&PluginConfig::default(), &folder.path().join("cache"), script).expect("it starts");
+    let engine = Engine::new(&Limits::default(), &folder.path().join("cache"), script).expect("it starts");
     let component = ECHO;
     let digest = Digest::of(&component);
     let loads = (0..20).map(|_| engine.load(digest, component.clone()));

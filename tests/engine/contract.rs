@@ -1,9 +1,9 @@
 //! Versions of the contract: the first runs for ever, and one that this host does not know is refused with its name.
 
 use bytes::Bytes;
-use hookmill::config::PluginConfig;
-use hookmill::model::{Body, Digest, LogLevel};
-use hookmill::transform::engine::{InspectError, Shaped, outline};
+use hookmill_engine::Limits;
+use hookmill_engine::{InspectError, Shaped, outline};
+use hookmill_model::{Body, Digest, LogLevel};
 use wasmtime::component::{Component, Linker};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
@@ -38,7 +38,7 @@ async fn a_component_built_for_1_0_0_loads_and_gives_its_bytes_for_ever() {
 
 #[test]
 fn a_components_outline_tells_its_version_of_the_contract() {
-    let limits = PluginConfig::default();
+    let limits = Limits::default();
     for (component, version) in [(FIRST, "1.0.0"), (hookmill_guests::LOGGING, "1.1.0")] {
         let outline = outline(component, &limits).expect("it is a plugin");
         assert_eq!(outline.contract().expect("it has one").to_string(), version);

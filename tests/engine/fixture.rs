@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use hookmill::config::PluginConfig;
-use hookmill::model::{
+use hookmill_engine::Limits;
+use hookmill_engine::{Engine, Input, Prepared, Shaped, Transformed};
+use hookmill_model::{
     DeliveryId, Digest, Event, EventId, Figures, LogLine, Pattern, PluginFault, SpaceId, Subscription,
 };
-use hookmill::transform::engine::{Engine, Input, Prepared, Shaped, Transformed};
 use serde_json::value::RawValue;
 
 /// The program that compiles.
@@ -19,7 +19,7 @@ pub(crate) fn binary() -> PathBuf {
 /// An engine with the default limits, and what it compiled in earlier runs.
 pub(crate) fn engine() -> Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| engine_with(&PluginConfig::default(), &kept())).clone()
+    ENGINE.get_or_init(|| engine_with(&Limits::default(), &kept())).clone()
 }
 
 /// A folder that outlives the run, so that the next one compiles nothing.
@@ -28,7 +28,7 @@ pub(crate) fn kept() -> PathBuf {
 }
 
 /// An engine of one's own.
-pub(crate) fn engine_with(limits: &PluginConfig, folder: &Path) -> Engine {
+pub(crate) fn engine_with(limits: &Limits, folder: &Path) -> Engine {
     Engine::new(limits, folder, binary()).expect("the machine gives what the defaults need")
 }
 
@@ -57,7 +57,7 @@ pub(crate) async fn tell_on(engine: &Engine, plugin: &Prepared, word: &str) -> T
 pub(crate) async fn fault(word: &str) -> (PluginFault, Vec<LogLine>) {
     let Transformed { result, logs, figures, .. } = tell(word).await;
     let fault = result.expect_err("it was told to fail");
-    let limits = PluginConfig::default();
+    let limits = Limits::default();
     let Figures { fuel_used, fuel_max, memory_bytes, memory_bytes_max, transform_us } = figures;
     assert!(transform_us < limits.wall_clock_ms_max * 1_000, "{word} took {transform_us} µs");
     assert!(fuel_max <= limits.fuel_base + limits.fuel_per_byte * 1_000, "{word} had {fuel_max}");
@@ -129,6 +129,6 @@ fn subscription() -> Subscription {
 /// What a healthy echo gives for [`DATA`].
 pub(crate) fn is_echo(transformed: &Transformed) -> bool {
     let Ok(Shaped::Deliver(draft)) = &transformed.result else { return false };
-    draft.body == hookmill::model::Body::Json(DATA.to_owned())
+    draft.body == hookmill_model::Body::Json(DATA.to_owned())
         && draft.headers == [("X-Delivery".to_owned(), DELIVERY.to_owned())]
 }

@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use hookmill::config::PluginConfig;
-use hookmill::transform::engine::{InspectError, outline};
+use hookmill_engine::Limits;
+use hookmill_engine::{InspectError, outline};
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
@@ -49,7 +49,7 @@ fn mutated(rng: &mut StdRng, component: &[u8]) -> Vec<u8> {
 }
 
 /// What the scan says, which must be soon and in words that can be shown.
-fn scan(bytes: &[u8], limits: &PluginConfig) -> Result<(), String> {
+fn scan(bytes: &[u8], limits: &Limits) -> Result<(), String> {
     let start = Instant::now();
     let scanned = outline(bytes, limits);
     assert!(start.elapsed() < SOON, "{} bytes took {:?}", bytes.len(), start.elapsed());
@@ -63,7 +63,7 @@ fn scan(bytes: &[u8], limits: &PluginConfig) -> Result<(), String> {
 
 #[test]
 fn the_scan_ends_soon_whatever_it_is_given() {
-    let limits = PluginConfig::default();
+    let limits = Limits::default();
     let mut refused = 0;
     for round in 0..rounds() {
         let mut rng = StdRng::seed_from_u64(round as u64);
@@ -81,7 +81,7 @@ fn the_scan_ends_soon_whatever_it_is_given() {
 #[tokio::test]
 async fn what_passes_the_scan_is_compiled_and_asked_without_harm() {
     let folder = tempfile::tempdir().expect("a folder");
-    let limits = PluginConfig { compile_s_max: 2, compile_memory_bytes_max: 1 << 30, ..PluginConfig::default() };
+    let limits = Limits { compile_s_max: 2, compile_memory_bytes_max: 1 << 30, ..Limits::default() };
     let engine = engine_with(&limits, folder.path());
     let wanted = (rounds() / 50).max(1);
     let mutants = (0..u64::MAX).map(|seed| {
@@ -123,7 +123,7 @@ fn nested(depth: usize) -> Vec<u8> {
 
 #[test]
 fn what_is_small_in_a_file_and_large_in_memory_is_refused_early() {
-    let limits = PluginConfig::default();
+    let limits = Limits::default();
     assert!(scan(&nested(15), &limits).expect_err("it exports nothing").starts_with("it does not export"));
     for depth in [16, 2_000_000] {
         let reason = scan(&nested(depth), &limits).expect_err("nobody writes that");

@@ -1,6 +1,6 @@
 //! Components that are no plugins are refused, with the reason.
 
-use hookmill::transform::engine::InspectError;
+use hookmill_engine::InspectError;
 
 use crate::engine::fixture::engine;
 

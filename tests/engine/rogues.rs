@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookmill::config::PluginConfig;
-use hookmill::model::{Digest, LogLevel, PluginFaultCode};
+use hookmill_engine::Limits;
+use hookmill_model::{Digest, LogLevel, PluginFaultCode};
 
 use crate::engine::fixture::{DATA, engine, engine_with, fault, is_echo, kept, load, rogue, tell, tell_on, transform};
 
@@ -59,7 +59,7 @@ async fn a_panic_leaves_its_text_in_the_log() {
 
 #[tokio::test]
 async fn a_huge_output_is_refused() {
-    let limits = PluginConfig::default();
+    let limits = Limits::default();
     let over = limits.output_bytes_max + 1;
     let code = PluginFaultCode::OutputTooLarge;
     expect(&format!("huge:{over}"), code, &["the body has 6291457 bytes; 6291456 are allowed"]).await;
@@ -179,7 +179,7 @@ async fn a_long_line_is_cut_where_the_limit_is() {
     assert_eq!(tell("log-many:10").await.logs.len(), 11);
 }
 
-fn is_ok_with_note(transformed: &hookmill::transform::engine::Transformed, note: &str) -> bool {
+fn is_ok_with_note(transformed: &hookmill_engine::Transformed, note: &str) -> bool {
     transformed.result.is_ok() && transformed.logs.last().is_some_and(|line| line.message.contains(note))
 }
 
@@ -260,7 +260,7 @@ const COMPOSED: &str = r#"(component
 
 #[tokio::test]
 async fn components_that_copy_from_one_to_another_let_others_run_and_end() {
-    let engine = engine_with(&PluginConfig { wall_clock_ms_max: 500, ..PluginConfig::default() }, &kept());
+    let engine = engine_with(&Limits { wall_clock_ms_max: 500, ..Limits::default() }, &kept());
     let component = wat::parse_str(COMPOSED).expect("well-formed text");
     let plugin = engine.load(Digest::of(&component), component.into()).await.expect("it is a plugin");
     let transformed = transform(&engine, &plugin, "{}", "{}").await;
@@ -268,8 +268,8 @@ async fn components_that_copy_from_one_to_another_let_others_run_and_end() {
     assert!(transformed.figures.transform_us < 4_000_000, "it took {} µs", transformed.figures.transform_us);
 }
 
-fn endless_fuel(transforms_max: u32) -> PluginConfig {
-    PluginConfig { fuel_base: u64::MAX / 2, wall_clock_ms_max: 100, transforms_max, ..PluginConfig::default() }
+fn endless_fuel(transforms_max: u32) -> Limits {
+    Limits { fuel_base: u64::MAX / 2, wall_clock_ms_max: 100, transforms_max, ..Limits::default() }
 }
 
 #[tokio::test]
@@ -302,7 +302,7 @@ async fn a_transform_that_nobody_waits_for_gives_its_slot_back() {
 
 #[tokio::test]
 async fn a_long_guest_lets_others_run_on_its_thread() {
-    let limits = PluginConfig { wall_clock_ms_max: 60_000, ..endless_fuel(2) };
+    let limits = Limits { wall_clock_ms_max: 60_000, ..endless_fuel(2) };
     let engine = engine_with(&limits, &kept());
     let plugin = rogue(&engine).await;
     let spinning = tokio::spawn({

@@ -1,7 +1,7 @@
 //! Sealed secrets: a plugin gets placeholders, and nothing else.
 
-use hookmill::model::{LogLine, Sealed};
-use hookmill::transform::engine::{Shaped, Transformed};
+use hookmill_engine::{Shaped, Transformed};
+use hookmill_model::{LogLine, Sealed};
 
 use crate::engine::fixture::{tell, tell_with_secrets};
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hookmill::config::PluginConfig;
-use hookmill::model::{Body, LogLevel, PluginFaultCode};
-use hookmill::transform::engine::{Shaped, Transformed};
+use hookmill_engine::Limits;
+use hookmill_engine::{Shaped, Transformed};
+use hookmill_model::{Body, LogLevel, PluginFaultCode};
 
 use crate::engine::fixture::{DATA, DELIVERY, engine, is_echo, load, rogue, tell, tell_on, transform};
 
@@ -95,7 +95,7 @@ async fn the_same_input_gives_the_same_result_for_the_same_fuel() {
 
 #[tokio::test]
 async fn figures_tell_the_most_memory_that_an_instance_had() {
-    let limits = PluginConfig::default();
+    let limits = Limits::default();
     let idle = tell("echo").await.figures;
     let input_bytes = (DATA.len() + r#""echo""#.len()) as u64;
     assert_eq!(idle.fuel_max, limits.fuel_base + limits.fuel_per_byte * input_bytes);
@@ -140,7 +140,7 @@ async fn a_component_works_by_the_version_of_the_contract_that_it_was_built_for(
 #[tokio::test]
 async fn a_component_describes_itself() {
     let inspected = engine().inspect(Bytes::from_static(hookmill_guests::ROGUE)).await.expect("it is a plugin");
-    assert_eq!(inspected.digest, hookmill::model::Digest::of(hookmill_guests::ROGUE));
+    assert_eq!(inspected.digest, hookmill_model::Digest::of(hookmill_guests::ROGUE));
     assert_eq!((inspected.name.as_str(), inspected.version.to_string().as_str()), ("rogue", "1.0.0"));
     assert_eq!(inspected.summary, "Does what it is told, mostly wrong.");
     assert_eq!(inspected.content_types, ["application/json"]);

@@ -1,6 +1,6 @@
 //! What an import does not take at its word.
 
-use hookmill::import;
+use hookmill_server::subscriptions::import;
 use serde_json::{Value, json};
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hookmill::profile;
+use hookmill_server::subscriptions::profile;
 use serde_json::json;
 use url::Url;
 

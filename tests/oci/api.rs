@@ -1,6 +1,6 @@
 //! Pulling into a space.
 
-use hookmill::model::{Digest, PluginKey};
+use hookmill_model::{Digest, PluginKey};
 use serde_json::json;
 
 use super::registry::Registry;

@@ -9,8 +9,8 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
-use hookmill::model::Digest;
-use hookmill::oci::{OciError, Registries, pull};
+use hookmill_model::Digest;
+use hookmill_server::plugins::oci::{OciError, Registries, pull};
 use serde_json::json;
 
 use super::{ECHO, reference, registries};

@@ -1,6 +1,6 @@
 //! What is pushed, as another client finds it: read over the registry's own API, and checked by hand.
 
-use hookmill::model::Digest;
+use hookmill_model::Digest;
 use serde_json::{Value, json};
 
 use super::registry::Registry;

@@ -10,9 +10,9 @@ mod round_trip;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use hookmill::config::Config;
-use hookmill::model::{PluginName, PluginVersion};
-use hookmill::oci::{About, OciError, Pulled, Pushed, Reference, Registries, pull, push};
+use hookmill_model::{PluginName, PluginVersion};
+use hookmill_server::config::Config;
+use hookmill_server::plugins::oci::{About, OciError, Pulled, Pushed, Reference, Registries, pull, push};
 
 pub const ECHO: Bytes = Bytes::from_static(hookmill_guests::ECHO);
 

@@ -1,7 +1,7 @@
 //! What is in the registry and no plugin, told plainly.
 
-use hookmill::model::Digest;
-use hookmill::oci::{About, OciError, Registries, pull, push};
+use hookmill_model::Digest;
+use hookmill_server::plugins::oci::{About, OciError, Registries, pull, push};
 use serde_json::{Value, json};
 
 use super::registry::Registry;

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use hookmill::model::Digest;
+use hookmill_model::Digest;
 use reqwest::Client;
 use serde_json::Value;
 use tempfile::TempDir;

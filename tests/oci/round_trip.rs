@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use hookmill::model::Digest;
-use hookmill::oci::{Credentials, OciError, Reference, Registries, pull};
+use hookmill_model::Digest;
+use hookmill_server::plugins::oci::{Credentials, OciError, Reference, Registries, pull};
 
 use super::registry::Registry;
 use super::{ECHO, pull_from, push_echo, reference, refusal, registries};
@@ -90,9 +90,14 @@ async fn a_registry_that_wants_a_password_gets_the_one_of_dockers_file() {
     fs::write(&file, format!(r#"{{"auths":{{"{}":{{"auth":"dXNlcjpzZWNyZXQ="}}}}}}"#, registry.address)).unwrap();
     let with = |credentials| Registries { credentials, ..registries() };
     let name = "by-hand".parse().unwrap();
-    let about = hookmill::oci::About { name: &name, version: &"1.0.0".parse().unwrap(), summary: "", signature: None };
+    let about = hookmill_server::plugins::oci::About {
+        name: &name,
+        version: &"1.0.0".parse().unwrap(),
+        summary: "",
+        signature: None,
+    };
     let user = with(Credentials::of_docker(&file, &registry.address));
-    hookmill::oci::push(&user, &reference(&at), ECHO, &about).await.unwrap();
+    hookmill_server::plugins::oci::push(&user, &reference(&at), ECHO, &about).await.unwrap();
     assert_eq!(pull(&user, &reference(&at)).await.unwrap().component, ECHO);
 
     let wrong = pull(&with(Credentials::basic("user", "guess")), &reference(&at)).await.unwrap_err();

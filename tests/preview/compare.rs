@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hookmill::compare::compare;
-use hookmill::model::Subscription;
-use hookmill::registry::Live;
 use hookmill_guests::ROGUE;
+use hookmill_model::Subscription;
+use hookmill_server::dry_run::compare::compare;
+use hookmill_server::registry::Live;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -150,7 +150,7 @@ async fn when_its_time_is_over_it_ends_with_what_it_has() {
 async fn one_comparison_runs_at_a_time_in_a_space() {
     let (host, path) = start(1, json!({})).await;
     let asked = json!({"config": {"json": "1"}});
-    let space = hookmill::model::SpaceId::parse("acme").unwrap();
+    let space = hookmill_model::SpaceId::parse("acme").unwrap();
     let begun = host.host.comparing.begin(&space).unwrap();
     let (status, problem) = host.call(Method::POST, &format!("{path}/compare"), asked.clone()).await;
     assert_eq!((status.as_u16(), &problem["code"]), (503, &json!("unavailable")));

@@ -1,9 +1,9 @@
 //! How two requests differ, by the places in them.
 
 use bytes::Bytes;
-use hookmill::compare::difference::between;
-use hookmill::model::{Change, Part, PluginFault, PluginFaultCode, Sealed, SentRequest};
-use hookmill::preview::Made;
+use hookmill_model::{Change, Part, PluginFault, PluginFaultCode, Sealed, SentRequest};
+use hookmill_server::dry_run::compare::difference::between;
+use hookmill_server::dry_run::preview::Made;
 
 fn request(content_type: &str, body: &str) -> SentRequest {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());

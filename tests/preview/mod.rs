@@ -5,8 +5,8 @@ mod difference;
 mod document;
 
 use bytes::Bytes;
-use hookmill::model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 use hookmill_guests::{ECHO, ROGUE};
+use hookmill_model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 use reqwest::Method;
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;

@@ -78,7 +78,7 @@ async fn what_a_shadow_does_wrong_is_counted_and_changes_nothing_of_what_is_sent
 
     // The worker runs beside the deliveries, as in a real host.
     let shutdown = CancellationToken::new();
-    let worker = tokio::spawn(hookmill::shadow::run(host.host.clone(), shutdown.clone()));
+    let worker = tokio::spawn(hookmill_server::dry_run::shadow::run(host.host.clone(), shutdown.clone()));
     for n in 0..EVENTS {
         host.post("deal.won", &format!(r#"{{"n":{n},"value":12.50}}"#)).await;
     }

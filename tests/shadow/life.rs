@@ -44,7 +44,7 @@ async fn a_promoted_shadow_is_the_plugin_and_no_shadow_any_more() {
     deliver(&mut host, 1).await;
     let promoted = host.ok(Method::POST, &format!("{path}/promote"), Value::Null).await;
     assert_eq!((&promoted["plugin"]["config"], &promoted["shadow"]), (&json!("method:PUT"), &Value::Null));
-    hookmill::shadow::run_once(&host.host).await;
+    hookmill_server::dry_run::shadow::run_once(&host.host).await;
     assert_eq!(rows(&host), 0);
     deliver(&mut host, 1).await;
     let methods: Vec<_> = receiver.take(2).await.into_iter().map(|request| request.method).collect();
@@ -75,7 +75,7 @@ async fn a_dropped_shadow_is_gone_with_what_waited_for_it() {
     host.ok(Method::PUT, &path, json!({"config": "method:PUT"})).await;
     deliver(&mut host, 2).await;
     host.ok(Method::DELETE, &path, Value::Null).await;
-    hookmill::shadow::run_once(&host.host).await;
+    hookmill_server::dry_run::shadow::run_once(&host.host).await;
     assert_eq!(rows(&host), 0);
     host.ok(Method::PUT, &path, json!({"config": "method:GET"})).await;
     assert_eq!(counts(&known(&host, &path).await), [0; 5]);
@@ -96,7 +96,7 @@ async fn a_shadow_rests_with_its_paused_subscription_and_goes_with_a_deleted_one
 
     deliver(&mut host, 1).await;
     host.ok(Method::DELETE, sub, Value::Null).await;
-    hookmill::shadow::run_once(&host.host).await;
+    hookmill_server::dry_run::shadow::run_once(&host.host).await;
     assert_eq!(rows(&host), 0);
     assert_eq!(host.call(Method::GET, &path, "").await.0, 404);
 }

@@ -24,7 +24,7 @@ fn rogue(word: &str) -> Value {
 
 /// Runs the shadows of all that was delivered, and reads what is known of this one.
 async fn known(host: &TestHost, path: &str) -> Value {
-    hookmill::shadow::run_once(&host.host).await;
+    hookmill_server::dry_run::shadow::run_once(&host.host).await;
     host.ok(Method::GET, path, Value::Null).await
 }
 

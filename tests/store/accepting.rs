@@ -1,5 +1,5 @@
-use hookmill::model::{EventId, SpaceId};
-use hookmill::store::{Accepted, Store};
+use hookmill_model::{EventId, SpaceId};
+use hookmill_store::{Accepted, Store};
 
 use super::{Kept, To as _, event, event_at, is_database, now, space_called};
 

@@ -1,8 +1,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use hookmill::model::DeliveryState;
-use hookmill::store::{Recorded, Store};
+use hookmill_model::DeliveryState;
+use hookmill_store::{Recorded, Store};
 
 use super::{Kept, To as _, after, delivered, event, ids, now};
 

@@ -1,12 +1,12 @@
-use hookmill::model::{DeliveryId, DeliveryState, EventId, Outcome, SpaceId};
-use hookmill::store::{DeliveryFilter, Store};
+use hookmill_model::{DeliveryId, DeliveryState, EventId, Outcome, SpaceId};
+use hookmill_store::{DeliveryFilter, Store};
 
 use super::{Kept, To as _, after, answered, delivered, event_at, ids, now, record, space_called};
 
 /// Twelve deliveries of six events to two subscriptions, one event a second; the first four in other states.
 struct Listed {
     kept: Kept,
-    subscriptions: [hookmill::model::SubscriptionId; 2],
+    subscriptions: [hookmill_model::SubscriptionId; 2],
     /// By event, then by subscription.
     all: Vec<[DeliveryId; 2]>,
 }

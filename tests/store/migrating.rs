@@ -1,7 +1,7 @@
 //! A database of the first version, with rows of every kind that the later steps touch.
 
-use hookmill::model::{DeliveryState, Outcome, Signing, SpaceId, SubscriptionState};
-use hookmill::store::{Sqlite, Store as _};
+use hookmill_model::{DeliveryState, Outcome, Signing, SpaceId, SubscriptionState};
+use hookmill_store::{Sqlite, Store as _};
 use rusqlite::Connection;
 
 const SUBSCRIPTION: &str = "sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E";

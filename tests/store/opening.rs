@@ -1,5 +1,5 @@
-use hookmill::model::DeliveryState;
-use hookmill::store::{OpenError, Sqlite, Store, StoreError};
+use hookmill_model::DeliveryState;
+use hookmill_store::{OpenError, Sqlite, Store, StoreError};
 
 use super::{Kept, after, delivered, ids, now};
 

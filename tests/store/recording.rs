@@ -1,9 +1,9 @@
 use bytes::Bytes;
-use hookmill::model::{
+use hookmill_model::{
     Answer, Attempt, Delivery, DeliveryState, Digest, Figures, LogLevel, LogLine, Outcome, PauseReason, PluginFault,
     PluginFaultCode, SendFault, SendFaultCode, SentRequest, SubscriptionState,
 };
-use hookmill::store::{Activity, Command, Commanded, Recorded, Store};
+use hookmill_store::{Activity, Command, Commanded, Recorded, Store};
 
 use super::{Kept, after, answered, attempt, delivered, ids, now, record};
 
@@ -16,7 +16,7 @@ async fn claimed() -> (Kept, Delivery) {
     (kept, claimed)
 }
 
-async fn write(kept: &Kept, record: hookmill::store::Record) {
+async fn write(kept: &Kept, record: hookmill_store::Record) {
     let recorded = kept.store.record(vec![record].into()).await.unwrap();
     assert!(matches!(recorded[..], [Recorded::Written { .. }]), "{recorded:?}");
 }
@@ -97,7 +97,7 @@ async fn an_attempt_comes_back_as_it_was_made() {
             logs: vec![LogLine { level: LogLevel::Warn, message: "odd\n\u{1F4E6}".to_owned() }],
             ..attempt(claimed.id, 1, outcome)
         };
-        let recorded = hookmill::store::Record { attempt: Some(whole.clone()), ..delivered(&claimed) };
+        let recorded = hookmill_store::Record { attempt: Some(whole.clone()), ..delivered(&claimed) };
         write(&kept, recorded).await;
 
         assert_eq!(kept.reopened().read(claimed.id).await.1, [whole]);
@@ -262,7 +262,7 @@ async fn what_is_held_can_be_cancelled_but_not_retried() {
 #[tokio::test]
 async fn a_delivery_of_another_space_is_unknown() {
     let (kept, claimed) = claimed().await;
-    let elsewhere = hookmill::model::SpaceId::parse("other").unwrap();
+    let elsewhere = hookmill_model::SpaceId::parse("other").unwrap();
     kept.store.create_space(super::space_called(&elsewhere)).await.unwrap();
 
     let commanded = kept.store.command(&elsewhere, claimed.id, Command::Cancel, after(100)).await.unwrap();

@@ -1,9 +1,9 @@
 use bytes::Bytes;
-use hookmill::model::{
+use hookmill_model::{
     Digest, EventType, Key, KeyId, OnFailure, Plugin, PluginName, PluginRef, PluginVersion, Role, SpaceId,
     SubscriptionId,
 };
-use hookmill::store::{EventTypeEntry, Store};
+use hookmill_store::{EventTypeEntry, Store};
 use serde_json::{Value, from_str};
 
 use super::{Kept, after, is_database, now, space_called, subscription};

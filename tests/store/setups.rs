@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hookmill::model::{
+use hookmill_model::{
     Delivery, DeliveryState, Digest, Outcome, PauseReason, Plugin, PluginFault, PluginFaultCode, Setup,
 };
-use hookmill::store::{Command, Commanded, DeletedPlugin, PluginRun, Record, Recorded, Store as _, WaitingDeliveries};
+use hookmill_store::{Command, Commanded, DeletedPlugin, PluginRun, Record, Recorded, Store as _, WaitingDeliveries};
 
 use super::resources::plugin;
 use super::{Kept, after, answered, delivered, now, record};

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use hookmill::model::{EventId, SpaceId};
-use hookmill::store::{Accepted, Store};
+use hookmill_model::{EventId, SpaceId};
+use hookmill_store::{Accepted, Store};
 
 use super::{Kept, event, is_database};
 

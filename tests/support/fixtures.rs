@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hookmill::model::{Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Pattern, SpaceId, Subscription};
+use hookmill_model::{Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Pattern, SpaceId, Subscription};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 

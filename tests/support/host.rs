@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use hookmill::Host;
-use hookmill::clock::Clock;
-use hookmill::config::Config;
-use hookmill::deliver::Deliver;
-use hookmill::notify;
-use hookmill::store::Sqlite;
-use hookmill::transform::Engine;
+use hookmill_server::Host;
+use hookmill_server::clock::Clock;
+use hookmill_server::config::Config;
+use hookmill_server::deliver::Deliver;
+use hookmill_server::dispatch::transform::Engine;
+use hookmill_server::notify;
+use hookmill_store::Sqlite;
 use jiff::Timestamp;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ impl TestHost {
         let mut config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
         config.send.allow_networks.push("127.0.0.0/8".parse().unwrap());
         change(&mut config);
-        let clock = Clock::manual(hookmill::clock::whole_microseconds(Timestamp::now()));
+        let clock = Clock::manual(hookmill_server::clock::whole_microseconds(Timestamp::now()));
         let this = Self::open(dir, config, clock, None).await;
         this.ok(Method::POST, "/v1/spaces", json!({"id": "acme", "name": "Acme"})).await;
         this
@@ -66,13 +66,13 @@ impl TestHost {
         let store = Arc::new(Sqlite::open(dir.path()).unwrap());
         let engine = engine(&config);
         let host = Host::new(config, clock.clone(), store, engine).await.unwrap();
-        hookmill::install_bundled(&host).await.unwrap();
-        hookmill::accept::follow_plugins(&host).await;
-        let first_key = hookmill::accept::keys::first_admin_key(&*host.store, clock.now()).await.unwrap();
+        hookmill_server::install_bundled(&host).await.unwrap();
+        hookmill_server::api::follow_plugins(&host).await;
+        let first_key = hookmill_server::api::keys::first_admin_key(&*host.store, clock.now()).await.unwrap();
         let key = first_key.or(key).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let router = hookmill::accept::router(host.clone()).await.unwrap();
+        let router = hookmill_server::api::router(host.clone()).await.unwrap();
         let shutdown = CancellationToken::new();
         let serve = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
         let server = tokio::spawn(serve.into_future());
@@ -169,7 +169,7 @@ impl TestHost {
 
     /// Forgets what is too old by now; returns how many deliveries that were.
     pub async fn forget(&self) -> usize {
-        hookmill::retention::run_once(&self.host).await.unwrap()
+        hookmill_server::retention::run_once(&self.host).await.unwrap()
     }
 
     /// The one delivery there is, with its attempts.

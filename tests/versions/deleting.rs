@@ -1,6 +1,6 @@
 //! Deleting a version that nobody uses.
 
-use hookmill::model::Digest;
+use hookmill_model::Digest;
 use reqwest::Method;
 use serde_json::{Value, json};
 

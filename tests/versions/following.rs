@@ -113,7 +113,7 @@ async fn a_version_that_came_while_the_host_did_not_look_is_followed_at_its_next
     let mut plugins = host.host.store.plugins(&"acme".parse().unwrap(), Some(&"made".parse().unwrap())).await.unwrap();
     let mut newer = plugins.remove(0);
     newer.version = "1.2.0".parse().unwrap();
-    newer.digest = hookmill::model::Digest::of(component);
+    newer.digest = hookmill_model::Digest::of(component);
     assert!(host.host.store.put_plugin(&newer, component.into()).await.unwrap());
     assert_eq!(shown(&host, &path).await, "1.1.0 ^1");
     let host = host.restart().await;

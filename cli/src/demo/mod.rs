@@ -1,0 +1,210 @@
+//! `hookmill demo`: the whole path on one machine, every signature checked by somebody else's verifier.
+//!
+//! It goes through the API as any caller would, on a temporary data directory, and fails if a single request is not
+//! what was expected.
+
+mod profile;
+mod receiver;
+mod secure;
+mod story;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use jiff::Timestamp;
+use reqwest::Client;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
+
+use hookmill_model::Secret;
+use hookmill_server::clock::Clock;
+use hookmill_server::config::Config;
+use receiver::Received;
+use story::{Chapter, EVENTS};
+
+/// How long the demo waits for the next request. The longest planned wait is the delay of 2 s.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How late a request may come after its due time; a machine busy with building can take a while.
+const LATE_MS_MAX: i64 = 1_000;
+
+/// What `demo` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Sign one subscription's deliveries with another secret than its receiver knows: the demo must then fail
+    #[arg(long)]
+    break_signature: bool,
+    /// Show one CRM's profile instead: activation, success, failure and pause, with a clock that is moved by hand
+    #[arg(long, value_name = "PROFILE", conflicts_with = "break_signature")]
+    profile: Option<profile::Choice>,
+}
+
+/// Runs the demo.
+#[expect(clippy::print_stdout, reason = "showing is what a demo is for")]
+pub(super) async fn run(args: Args) -> anyhow::Result<()> {
+    let dir = tempfile::tempdir().context("making a temporary data directory")?;
+    println!("Preparing the bundled plugins (compiled once, then cached) …");
+    if let Some(choice) = args.profile {
+        return profile::run(choice, dir.path()).await;
+    }
+    let secret = Secret::generate().reveal().to_owned();
+    let (receiver, mut received) = receiver::start(&secret).await?;
+    let mut config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+    config.send.allow_networks.push("127.0.0.0/8".parse()?);
+    let api = Api::start(config, Clock::system()).await?;
+    println!("Host on {}, receiver on http://{receiver}, data in {}\n", api.base, dir.path().display());
+
+    let story = story::chapters();
+    api.prepare(&story, receiver, &secret, args.break_signature).await?;
+    let requests: usize = story.iter().map(|chapter| chapter.requests).sum();
+    println!("{} subscriptions, {} events, {requests} requests expected:", story.len(), EVENTS.len());
+
+    let wrong = api.watch(&story, requests, &mut received).await?;
+    api.shutdown.cancel();
+    ensure!(wrong == 0, "{wrong} of {requests} requests were not as expected");
+    println!("\nAll {requests} requests were as expected, and all signatures were accepted.\n");
+    println!("{GO_ON}");
+    Ok(())
+}
+
+const GO_ON: &str = "\
+How to go on:
+  hookmill serve             runs the host; it prints its address and, once, an admin key
+  GET /v1/openapi.json       describes its API
+  plugins/README.md          shows how to write, build and upload a plugin of your own";
+
+/// The host that runs in this process, as seen through its API.
+struct Api {
+    base: String,
+    key: String,
+    client: Client,
+    shutdown: CancellationToken,
+}
+
+impl Api {
+    /// Starts a host.
+    async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let (host, key) = hookmill_server::open(config, clock).await?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let base = format!("http://{}", listener.local_addr()?);
+        let shutdown = CancellationToken::new();
+        tokio::spawn(hookmill_server::run(host, listener, shutdown.clone()));
+        let key = key.context("a new data directory must give an admin key")?;
+        Ok(Self { base, key, client: Client::builder().no_proxy().build()?, shutdown })
+    }
+
+    /// Calls the API; anything but success is an error with what it said.
+    async fn call(&self, method: http::Method, path: &str, body: String) -> anyhow::Result<Value> {
+        let request = self.client.request(method.clone(), format!("{}{path}", self.base));
+        let request = request.bearer_auth(&self.key).header("content-type", "application/json").body(body);
+        let response = request.send().await?;
+        let (status, text) = (response.status(), response.text().await?);
+        ensure!(status.is_success(), "{method} {path} gave {status}: {text}");
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
+        self.call(http::Method::POST, path, body.to_string()).await
+    }
+
+    /// Creates the space and its subscriptions, and posts the events.
+    async fn prepare(
+        &self,
+        story: &[Chapter],
+        receiver: SocketAddr,
+        secret: &str,
+        break_signature: bool,
+    ) -> anyhow::Result<()> {
+        let post = |path: &'static str, body| self.call(http::Method::POST, path, body);
+        post("/v1/spaces", json!({"id": "demo", "name": "Demo"}).to_string()).await?;
+        for (index, chapter) in story.iter().enumerate() {
+            let mut subscription = chapter.subscription.clone();
+            subscription["name"] = chapter.name.into();
+            subscription["url"] = format!("http://{receiver}{}", chapter.path).into();
+            let broken = break_signature && index == 0;
+            let secret = if broken { Secret::generate().reveal().to_owned() } else { secret.to_owned() };
+            subscription["secret"] = secret.into();
+            post("/v1/spaces/demo/subscriptions", subscription.to_string()).await.context(chapter.name)?;
+        }
+        for (kind, data) in EVENTS {
+            // Put together as text: the data goes out as it stands in its file.
+            post("/v1/spaces/demo/events", format!(r#"{{"type":"{kind}","data":{data}}}"#)).await?;
+        }
+        Ok(())
+    }
+
+    /// Shows each request and counts those that are not as expected.
+    async fn watch(
+        &self,
+        story: &[Chapter],
+        requests: usize,
+        received: &mut UnboundedReceiver<Received>,
+    ) -> anyhow::Result<usize> {
+        let mut wrong = 0;
+        for number in 1..=requests {
+            let next = tokio::time::timeout(PATIENCE, received.recv()).await;
+            let request = next.ok().flatten().with_context(|| {
+                format!("only {} of {requests} requests came; the last wait took {PATIENCE:?}", number - 1)
+            })?;
+            let chapter = story.iter().find(|chapter| request.path() == chapter.path);
+            let chapter = chapter.with_context(|| format!("nobody expects a request to {}", request.uri))?;
+            let late_ms = self.late_ms(&request).await?;
+            wrong += usize::from(!show(number, chapter, &request, late_ms));
+        }
+        Ok(wrong)
+    }
+
+    /// How many milliseconds after its due time the request arrived, by the host's own record.
+    async fn late_ms(&self, request: &Received) -> anyhow::Result<i64> {
+        let path = format!("/v1/spaces/demo/deliveries/{}", request.header("webhook-id"));
+        let number: u64 = request.header("hookmill-attempt").parse().context("no attempt's number")?;
+        // The record is written once the answer is there, so shortly after the request.
+        for _ in 0..200 {
+            let delivery = self.call(http::Method::GET, &path, String::new()).await?;
+            let attempts = delivery["attempts"].as_array().map(Vec::as_slice).unwrap_or_default();
+            if let Some(attempt) = attempts.iter().find(|attempt| attempt["number"].as_u64() == Some(number)) {
+                let due: Timestamp = attempt["due_at"].as_str().unwrap_or_default().parse()?;
+                return Ok(request.at.duration_since(due).as_millis() as i64);
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        anyhow::bail!("attempt {number} of {path} was not recorded within 2 s")
+    }
+}
+
+/// Prints a request; false if it is not as expected.
+#[expect(clippy::print_stdout, reason = "showing is what a demo is for")]
+fn show(number: usize, chapter: &Chapter, request: &Received, late_ms: i64) -> bool {
+    println!("\n{number}. {} {}   ({})", request.method, request.uri, chapter.name);
+    for (name, value) in &request.headers {
+        if matters(name.as_str()) {
+            println!("   {name}: {}", value.to_str().unwrap_or("(no text)"));
+        }
+    }
+    println!("\n   {}\n", String::from_utf8_lossy(&request.body).replace('\n', "\n   "));
+    let checks = [
+        ("signature", request.signature.clone().map(|()| "accepted by the crate standardwebhooks".to_owned())),
+        ("shape", (chapter.check)(request).map(|()| "as expected".to_owned())),
+        ("time", in_time(late_ms)),
+    ];
+    for (what, result) in &checks {
+        match result {
+            Ok(fine) => println!("   ✓ {what}: {fine}"),
+            Err(wrong) => println!("   ✗ {what}: {wrong}"),
+        }
+    }
+    checks.iter().all(|(_, result)| result.is_ok())
+}
+
+fn in_time(late_ms: i64) -> Result<String, String> {
+    let text = format!("{late_ms} ms after it was due");
+    if (0..=LATE_MS_MAX).contains(&late_ms) { Ok(text) } else { Err(text) }
+}
+
+/// Whether a header tells the reader something: not those of every HTTP request.
+fn matters(name: &str) -> bool {
+    !matches!(name, "host" | "accept" | "user-agent" | "content-length")
+}

@@ -1,0 +1,64 @@
+//! The engine of a host, without a host: what passes here passes there.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::style;
+use hookmill_engine::Limits;
+use hookmill_engine::{Engine, InspectError, Inspected, Prepared};
+
+/// An engine under a host's default limits, which keeps what it compiles in the user's cache.
+pub(super) fn engine() -> anyhow::Result<Engine> {
+    engine_in(&cache())
+}
+
+/// The same, with another cache.
+pub(super) fn engine_in(cache: &Path) -> anyhow::Result<Engine> {
+    let program = std::env::current_exe().context("finding the program itself, which compiles plugins")?;
+    let limits = Limits { transforms_max: 2, ..Limits::default() };
+    Ok(Engine::new(&limits, cache, program)?)
+}
+
+/// `$XDG_CACHE_HOME/hookmill`, or what stands for it (XDG Base Directory Specification).
+fn cache() -> PathBuf {
+    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    base.unwrap_or_else(std::env::temp_dir).join("hookmill").join("compiled")
+}
+
+/// Reads a component's file, or as much of it as shows that it is too large.
+pub(super) fn read(file: &Path) -> anyhow::Result<Bytes> {
+    use std::io::Read as _;
+
+    let max = Limits::default().component_bytes_max as u64;
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).with_context(|| format!("opening {}", file.display()))?;
+    opened.take(max + 1).read_to_end(&mut bytes).with_context(|| format!("reading {}", file.display()))?;
+    Ok(bytes.into())
+}
+
+/// Has a component inspected as a host does when it is uploaded.
+pub(super) async fn inspect(engine: &Engine, component: Bytes) -> Result<Inspected, InspectError> {
+    let _working = style::working("compiling");
+    engine.inspect(component).await
+}
+
+/// A configuration as a host keeps it, with the defaults of the plugin's schema; the error says where it does not fit.
+pub(super) async fn configured(inspected: &Inspected, config: &RawValue) -> Result<Box<RawValue>, String> {
+    let config = serde_json::from_str(config.get()).map_err(|err| err.to_string())?;
+    let filled = hookmill_server::api::configured(&inspected.config_schema, config).await?;
+    serde_json::value::to_raw_value(&filled).map_err(|err| err.to_string())
+}
+
+/// A component, ready to run.
+pub(super) async fn prepare(engine: &Engine, file: &Path) -> anyhow::Result<(Inspected, Arc<Prepared>)> {
+    let component = read(file)?;
+    let refused = || format!("{} is no plugin that a host takes", file.display());
+    let inspected = inspect(engine, component.clone()).await.with_context(refused)?;
+    let prepared = engine.load(inspected.digest, component).await.with_context(refused)?;
+    Ok((inspected, prepared))
+}

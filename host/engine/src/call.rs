@@ -1,0 +1,124 @@
+//! Running a plugin: one instance, one call, all limits.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use wasmtime::Store;
+use wasmtime::component::Instance;
+
+use super::state::State;
+use super::{Engine, EngineError, Input, Prepared, Transformed, fault, limits};
+use hookmill_model::{Figures, LogLine, PluginFault, PluginFaultCode, Sealed};
+
+/// Resources that one instance holds at once; WASI's streams are the only ones that there are.
+const HANDLES_MAX: usize = 1_000;
+
+/// What a call depends on beside its plugin.
+pub(super) struct Call {
+    /// Bytes of input that give fuel.
+    pub(super) bytes: usize,
+    /// What WASI's clocks say.
+    pub(super) now: Timestamp,
+    /// What WASI's randomness follows from.
+    pub(super) seed: String,
+    /// The names of the secrets that there are.
+    pub(super) secrets: Vec<String>,
+}
+
+/// What a call leaves behind.
+pub(super) struct Ended {
+    pub(super) logs: Vec<LogLine>,
+    pub(super) sealed: Vec<Sealed>,
+    /// The time is the call's alone.
+    pub(super) figures: Figures,
+}
+
+impl Engine {
+    /// Runs a plugin on a delivery.
+    ///
+    /// # Errors
+    /// If the host could not; what the plugin did wrong is in [`Transformed::result`].
+    pub async fn transform(&self, plugin: &Prepared, input: Input<'_>) -> Result<Transformed, EngineError> {
+        let bytes = input.config.len() + input.events.iter().map(|(_, data)| data.len()).sum::<usize>();
+        let now = input.events.last().map_or(Timestamp::UNIX_EPOCH, |(event, _)| event.occurred_at);
+        let secrets = input.secrets.iter().map(|&name| name.to_owned()).collect();
+        let call = Call { bytes, now, seed: input.delivery_id.to_string(), secrets };
+        let called =
+            self.call(plugin, call, async |store, instance| plugin.exports.transform(store, instance, &input).await);
+        let (result, ended) = called.await?;
+        let started = Instant::now();
+        let result = result.and_then(|given| given.check(&self.0.limits));
+        let Ended { logs, sealed, mut figures } = ended;
+        figures.transform_us = figures.transform_us.saturating_add(micros(started.elapsed()));
+        Ok(Transformed { result, logs, sealed, figures })
+    }
+
+    /// Makes an instance and takes it away, to measure what that costs.
+    ///
+    /// # Errors
+    /// If the host could not; what the plugin does wrong while it starts is no error.
+    pub async fn instantiate(&self, plugin: &Prepared) -> Result<(), EngineError> {
+        let call = Call { bytes: 0, now: Timestamp::UNIX_EPOCH, seed: String::new(), secrets: Vec::new() };
+        self.call(plugin, call, async |_, _| Ok(())).await.map(|_| ())
+    }
+
+    /// Makes an instance, calls one of its functions and takes the instance away, within all limits.
+    pub(super) async fn call<T>(
+        &self,
+        plugin: &Prepared,
+        call: Call,
+        function: impl AsyncFnOnce(&mut Store<State>, Instance) -> wasmtime::Result<T>,
+    ) -> Result<(Result<T, PluginFault>, Ended), EngineError> {
+        let limits = &self.0.limits;
+        let fuel = limits::fuel(limits, call.bytes);
+        let _turn = self.0.turns.acquire().await.expect("nobody closes it");
+        let started = Instant::now();
+        let mut store = self.store(call, fuel)?;
+        if plugin.composed {
+            limits::yield_between_calls(&mut store);
+        }
+        let wall_clock = Duration::from_millis(limits.wall_clock_ms_max);
+        let running = async {
+            let instance = plugin.instance.instantiate_async(&mut store).await?;
+            function(&mut store, instance).await
+        };
+        let result = match tokio::time::timeout(wall_clock, running).await {
+            Ok(Ok(given)) => Ok(given),
+            Ok(Err(error)) => Err(fault::from_error(error, fuel)?),
+            Err(_) => Err(self.timed_out()),
+        };
+        let fuel_used = fuel - store.get_fuel().unwrap_or(0).min(fuel);
+        let State { logs, secrets, limiter, .. } = store.into_data();
+        let (logs, sealed) = (logs.finish(), secrets.finish());
+        let figures = Figures {
+            fuel_used,
+            fuel_max: fuel,
+            memory_bytes: limiter.memory_bytes() as u64,
+            memory_bytes_max: limits.memory_bytes_max as u64,
+            transform_us: micros(started.elapsed()),
+        };
+        Ok((result, Ended { logs, sealed, figures }))
+    }
+
+    fn store(&self, call: Call, fuel: u64) -> Result<Store<State>, EngineError> {
+        let limits = &self.0.limits;
+        let now = Duration::try_from(call.now.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default();
+        let mut store = Store::new(&self.0.wasmtime, State::new(limits, fuel, now, call.seed, call.secrets));
+        store.limiter(|state| &mut state.limiter);
+        let set = store.set_fuel(fuel).and_then(|()| store.fuel_async_yield_interval(Some(limits::YIELD_FUEL)));
+        set.map_err(|error| EngineError::Setup(error.into()))?;
+        store.set_hostcall_fuel(limits::passed_bytes_max(limits));
+        store.set_max_component_handles(HANDLES_MAX);
+        Ok(store)
+    }
+
+    /// Fuel ends what works too much, so it is the machine that was short of time, and may not be again.
+    fn timed_out(&self) -> PluginFault {
+        let message = format!("took longer than {} ms", self.0.limits.wall_clock_ms_max);
+        PluginFault { code: PluginFaultCode::TimedOut, message, retry: true }
+    }
+}
+
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,133 @@
+//! Compiles a component in a process of its own: this program again, as `hookmill compile`.
+//!
+//! wasmtime does not count it as a flaw if compiling takes minutes and gigabytes, and under a memory limit its
+//! compiler aborts. So a child does it, under limits that it sets on itself, and whatever becomes
+//! of the child, the host goes on. The child gets the component by standard input and gives the artefact by standard
+//! output; it sees no environment.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
+
+use super::{EngineError, InspectError, Refusal, cut, settings};
+use crate::config::Limits;
+
+/// The child's exit status that means: the component is at fault, and standard error says why.
+pub const REFUSED: u8 = 3;
+
+/// Children at once: each may take `compile_memory_bytes_max` and keeps a core from delivering.
+const CHILDREN_MAX: usize = 2;
+
+/// How many times its CPU time a child may take by the clock, on a machine that is busy.
+const STARVED: u64 = 3;
+
+/// Bytes of a child's complaint that are kept.
+const COMPLAINT_BYTES: usize = 4 << 10;
+
+/// Makes artefacts.
+#[derive(Debug)]
+pub(super) struct Compiler {
+    binary: PathBuf,
+    seconds: u64,
+    memory_bytes: u64,
+    children: Semaphore,
+}
+
+/// What a child left behind.
+struct Ended {
+    status: ExitStatus,
+    artefact: Vec<u8>,
+    complaint: String,
+}
+
+impl Compiler {
+    pub(super) fn new(binary: PathBuf, limits: &Limits) -> Self {
+        Self {
+            binary,
+            seconds: limits.compile_s_max,
+            memory_bytes: limits.compile_memory_bytes_max,
+            children: Semaphore::new(CHILDREN_MAX),
+        }
+    }
+
+    /// Compiles a component that has been scanned.
+    pub(super) async fn compile(&self, component: &[u8]) -> Result<Vec<u8>, InspectError> {
+        let _child = self.children.acquire().await.expect("nobody closes it");
+        // The child bounds its own CPU time; the clock is for one that is stuck. Dropping it kills it.
+        let ended = tokio::time::timeout(Duration::from_secs(self.seconds * STARVED), self.run(component));
+        let Ok(ended) = ended.await else { return Err(self.too_slow().into()) };
+        let ended = ended.map_err(|source| EngineError::Compiler { binary: self.binary.clone(), source })?;
+        match (ended.status.code(), ended.status.signal()) {
+            (Some(0), _) => Ok(ended.artefact),
+            (Some(code), _) if code == i32::from(REFUSED) => {
+                Err(Refusal(format!("it does not compile: {}", ended.complaint)).into())
+            }
+            (None, Some(signal)) => Err(self.killed(signal, &ended.complaint).into()),
+            (code, _) => Err(EngineError::CompilerExit { code, complaint: ended.complaint }.into()),
+        }
+    }
+
+    async fn run(&self, component: &[u8]) -> std::io::Result<Ended> {
+        let mut child = self.spawn(&self.binary)?;
+        let mut stdin = child.stdin.take().expect("it is piped");
+        let mut stdout = child.stdout.take().expect("it is piped");
+        let stderr = child.stderr.take().expect("it is piped");
+        let mut artefact = Vec::new();
+        let mut complaint = Vec::new();
+        let feed = async {
+            // A child that ended early is told by its status, not by the broken pipe.
+            let _ = stdin.write_all(component).await;
+            drop(stdin);
+        };
+        let mut stderr = stderr.take(COMPLAINT_BYTES as u64);
+        let (_, read, complained) =
+            tokio::join!(feed, stdout.read_to_end(&mut artefact), stderr.read_to_end(&mut complaint));
+        read?;
+        complained?;
+        drop(stderr);
+        let complaint = String::from_utf8_lossy(&complaint).trim().to_owned();
+        Ok(Ended { status: child.wait().await?, artefact, complaint })
+    }
+
+    fn spawn(&self, binary: &Path) -> std::io::Result<Child> {
+        let mut command = Command::new(binary);
+        command.args(["compile", &self.seconds.to_string(), &self.memory_bytes.to_string()]);
+        command.env_clear().kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    }
+
+    fn too_slow(&self) -> Refusal {
+        Refusal(format!("compiling it takes more than {} s", self.seconds))
+    }
+
+    fn killed(&self, signal: i32, complaint: &str) -> Refusal {
+        const SIGABRT: i32 = 6;
+        const SIGKILL: i32 = 9;
+        const SIGXCPU: i32 = 24;
+        match signal {
+            SIGXCPU | SIGKILL => self.too_slow(),
+            SIGABRT if complaint.contains("memory allocation") => {
+                Refusal(format!("compiling it takes more than {} MiB of memory", self.memory_bytes >> 20))
+            }
+            _ => Refusal(format!(
+                "compiling it crashed the compiler (signal {signal}): {}",
+                cut(complaint.to_owned(), 200)
+            )),
+        }
+    }
+}
+
+/// Compiles a component in this very process: for the child. The inner error says what is wrong with the component.
+pub fn precompile(component: &[u8]) -> Result<Result<Vec<u8>, String>, EngineError> {
+    let mut config = settings::code();
+    // One upload keeps one core busy, not all.
+    config.parallel_compilation(false);
+    let engine = wasmtime::Engine::new(&config).map_err(|error| EngineError::Setup(error.into()))?;
+    // Longer than what is read of it, it would fill the pipe and stop this process.
+    Ok(engine.precompile_component(component).map_err(|error| cut(format!("{error:#}"), COMPLAINT_BYTES)))
+}

@@ -1,0 +1,152 @@
+//! Having a plugin: from memory, from the disk, or by compiling its component.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use wasmtime::component::Component;
+
+use super::bindings::v1;
+use super::call::Call;
+use super::{Engine, InspectError, Inspected, Prepared, Refusal, describe, scan, wasi};
+use hookmill_model::Digest;
+
+impl Engine {
+    /// Takes in a component: checks its shape, compiles it, and lets it describe itself. Nothing is kept of a
+    /// component that is refused.
+    ///
+    /// # Errors
+    /// [`InspectError::Refused`] if it is no plugin that this host takes.
+    pub async fn inspect(&self, component: Bytes) -> Result<Inspected, InspectError> {
+        let (component, digest) = self.scan(component).await?;
+        if let Some(prepared) = self.load_cached(digest).await {
+            return self.describe(&prepared).await;
+        }
+        let artefact = self.0.compiler.compile(&component).await?;
+        let (prepared, artefact) = self.link(digest, artefact).await?;
+        let inspected = self.describe(&prepared).await?;
+        self.keep(digest, artefact).await;
+        // Somebody may have loaded the same component meanwhile; one is as good as the other.
+        let _ = self.0.plugins.place(digest).plugin.set(Arc::new(prepared));
+        Ok(inspected)
+    }
+
+    /// The plugin, if it is in memory.
+    pub fn prepared(&self, digest: &Digest) -> Option<Arc<Prepared>> {
+        self.0.plugins.get(digest)
+    }
+
+    /// Lets go of a plugin that may not be used for long; the disk still has it.
+    pub fn unload(&self, digest: &Digest) {
+        self.0.plugins.remove(digest);
+    }
+
+    /// The plugin from memory or from the disk; none if it must be compiled, for which its component is needed.
+    pub async fn load_cached(&self, digest: Digest) -> Option<Arc<Prepared>> {
+        let place = self.0.plugins.place(digest);
+        place
+            .plugin
+            .get_or_try_init(|| async { self.read_disk(digest).await.map(Arc::new).ok_or(()) })
+            .await
+            .ok()
+            .cloned()
+    }
+
+    /// The plugin from memory, from the disk, or compiled anew. Calls for the same plugin wait for one another.
+    ///
+    /// # Errors
+    /// [`InspectError::Refused`] if the component does not fit the limits, which may have changed since it was
+    /// inspected.
+    pub async fn load(&self, digest: Digest, component: Bytes) -> Result<Arc<Prepared>, InspectError> {
+        let place = self.0.plugins.place(digest);
+        let prepared = place.plugin.get_or_try_init(|| async {
+            if let Some(prepared) = self.read_disk(digest).await {
+                return Ok::<_, InspectError>(Arc::new(prepared));
+            }
+            let (component, found) = self.scan(component).await?;
+            if found != digest {
+                return Err(Refusal(format!("its digest is {found} and not {digest}")).into());
+            }
+            let artefact = self.0.compiler.compile(&component).await?;
+            let (prepared, artefact) = self.link(digest, artefact).await?;
+            self.keep(digest, artefact).await;
+            Ok(Arc::new(prepared))
+        });
+        prepared.await.cloned()
+    }
+
+    async fn describe(&self, plugin: &Prepared) -> Result<Inspected, InspectError> {
+        let call = Call { bytes: 0, now: Timestamp::UNIX_EPOCH, seed: "describe".to_owned(), secrets: Vec::new() };
+        let called = self.call(plugin, call, async |store, instance| match plugin.exports.check(store, instance) {
+            Ok(()) => plugin.exports.describe(store, instance).await.map(Ok),
+            Err(error) => Ok(Err(Refusal(format!("its transformer has other types than the contract: {error:#}")))),
+        });
+        let (result, ended) = called.await?;
+        match result {
+            Ok(description) => Ok(describe::check(plugin.digest, description?)?),
+            Err(fault) => {
+                let last = ended.logs.last().map(|line| format!("; its last log line: {}", line.message));
+                let reason = format!("asked to describe itself, it {}{}", fault.message, last.unwrap_or_default());
+                Err(Refusal(reason).into())
+            }
+        }
+    }
+
+    async fn scan(&self, component: Bytes) -> Result<(Bytes, Digest), Refusal> {
+        let engine = self.clone();
+        blocking(move || {
+            scan::outline(&component, &engine.0.limits)?;
+            let digest = Digest::of(&component);
+            Ok((component, digest))
+        })
+        .await
+    }
+
+    async fn read_disk(&self, digest: Digest) -> Option<Prepared> {
+        let engine = self.clone();
+        blocking(move || {
+            let artefact = engine.0.disk.read(&digest)?;
+            // Made for another processor, say; compiling it anew tells more.
+            engine.prepare(digest, &artefact).ok()
+        })
+        .await
+    }
+
+    async fn link(&self, digest: Digest, artefact: Vec<u8>) -> Result<(Prepared, Vec<u8>), Refusal> {
+        let engine = self.clone();
+        blocking(move || Ok((engine.prepare(digest, &artefact)?, artefact))).await
+    }
+
+    /// Maps an artefact and links it.
+    fn prepare(&self, digest: Digest, artefact: &[u8]) -> Result<Prepared, Refusal> {
+        let refused = |error: wasmtime::Error| Refusal(format!("it does not fit this host: {error:#}"));
+        // SAFETY: wasmtime asks that the bytes be an artefact that it made itself, unchanged. They come out of the
+        // compiling child, whose pipe nobody else has, or from the disk with an HMAC that this host made over them.
+        #[allow(unsafe_code)]
+        let component = unsafe { Component::deserialize(&self.0.wasmtime, artefact) }.map_err(refused)?;
+        let mut linker = self.0.linker.clone();
+        wasi::link(&mut linker, &component).map_err(refused)?;
+        let instance = linker.instantiate_pre(&component).map_err(refused)?;
+        let exports = v1::Exports::find(&component)
+            .ok_or_else(|| Refusal("its transformer lacks `describe` or `transform`".to_owned()))?;
+        // None for a component that instantiates what it imports, which no plugin can.
+        let composed = component.resources_required().is_none_or(|required| required.num_memories > 1);
+        Ok(Prepared { digest, instance, exports, composed })
+    }
+
+    /// Keeps an artefact on disk. Not being able to costs the next start some time, and this one nothing.
+    async fn keep(&self, digest: Digest, artefact: Vec<u8>) {
+        let engine = self.clone();
+        if let Err(error) = blocking(move || engine.0.disk.write(&digest, &artefact)).await {
+            tracing::warn!(plugin.digest = %digest, %error, "a compiled plugin cannot be kept");
+        }
+    }
+}
+
+/// Runs what takes long without waiting on a thread that others wait for.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

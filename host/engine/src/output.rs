@@ -1,0 +1,129 @@
+//! What a plugin gave, held against the contract: only what passes here is sent.
+
+use serde::de::IgnoredAny;
+
+use super::fault::permanent;
+use crate::config::Limits;
+use hookmill_model::forbidden_header;
+use hookmill_model::{Body, Draft, Method, PluginFault, PluginFaultCode};
+
+/// Bytes of a reason that a plugin gives, for failing or for skipping.
+pub(super) const REASON_BYTES_MAX: usize = 1 << 10;
+
+/// Bytes of a content type.
+const CONTENT_TYPE_BYTES_MAX: usize = 256;
+
+type Fields = Vec<(String, String)>;
+
+/// Checks a request and takes it over.
+pub(super) fn draft(
+    limits: &Limits,
+    method: Option<String>,
+    query: Fields,
+    headers: Fields,
+    body: Body,
+) -> Result<Draft, PluginFault> {
+    let method = method.map(|name| parse_method(&name)).transpose()?;
+    check_size("query", encoded_len(&query), limits.query_bytes_max)?;
+    check_headers(limits, &headers)?;
+    check_body(limits, &body)?;
+    Ok(Draft { method, query, headers, body })
+}
+
+fn parse_method(name: &str) -> Result<Method, PluginFault> {
+    name.parse().map_err(|_| {
+        let name: String = name.chars().take(32).collect();
+        permanent(
+            PluginFaultCode::InvalidOutput,
+            format!("the method `{}` is none of POST, PUT, PATCH and GET", name.escape_debug()),
+        )
+    })
+}
+
+fn check_size(what: &str, bytes: usize, max: usize) -> Result<(), PluginFault> {
+    if bytes <= max {
+        return Ok(());
+    }
+    Err(permanent(PluginFaultCode::OutputTooLarge, format!("the {what} has {bytes} bytes; {max} are allowed")))
+}
+
+fn check_headers(limits: &Limits, headers: &Fields) -> Result<(), PluginFault> {
+    if headers.len() > limits.headers_max {
+        let message = format!("there are {} headers; {} are allowed", headers.len(), limits.headers_max);
+        return Err(permanent(PluginFaultCode::OutputTooLarge, message));
+    }
+    for (name, value) in headers {
+        check_size("name of a header", name.len(), limits.header_name_bytes_max)?;
+        check_header(name, value)?;
+        check_size(&format!("header `{name}`"), value.len(), limits.header_value_bytes_max)?;
+    }
+    let all = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    check_size("headers' sum", all, limits.headers_bytes_max)
+}
+
+fn check_header(name: &str, value: &str) -> Result<(), PluginFault> {
+    let forbidden = |message: String| Err(permanent(PluginFaultCode::ForbiddenHeader, message));
+    let shown = name.escape_debug();
+    if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+        return forbidden(format!("`{shown}` is no name of a header"));
+    }
+    if forbidden_header(name) {
+        return forbidden(format!("the header `{shown}` is not a plugin's to set"));
+    }
+    match value.chars().find(|c| !matches!(c, '\t' | ' '..='~')) {
+        None => Ok(()),
+        Some(c) => forbidden(format!(
+            "the header `{shown}` has the character {c:?} in its value; allowed are visible ASCII, space and tab"
+        )),
+    }
+}
+
+fn check_body(limits: &Limits, body: &Body) -> Result<(), PluginFault> {
+    let max = limits.output_bytes_max;
+    match body {
+        Body::Json(text) => {
+            check_size("body", text.len(), max)?;
+            check_json(text)
+        }
+        Body::Form(fields) => check_size("encoded form", encoded_len(fields), max),
+        Body::Text(text) => check_size("body", text.len(), max),
+        Body::Binary { content_type, bytes } => {
+            check_size("body", bytes.len(), max)?;
+            check_content_type(content_type)
+        }
+    }
+}
+
+/// Reads the text to its end and keeps nothing of it: what is sent is the text itself.
+fn check_json(text: &str) -> Result<(), PluginFault> {
+    serde_json::from_str::<IgnoredAny>(text)
+        .map(|_| ())
+        .map_err(|e| permanent(PluginFaultCode::InvalidOutput, format!("the body is said to be JSON and is not: {e}")))
+}
+
+fn check_content_type(content_type: &str) -> Result<(), PluginFault> {
+    check_size("content type", content_type.len(), CONTENT_TYPE_BYTES_MAX)?;
+    if is_content_type(content_type) {
+        return Ok(());
+    }
+    let message = format!("`{}` is no content type such as application/xml", content_type.escape_debug());
+    Err(permanent(PluginFaultCode::InvalidOutput, message))
+}
+
+/// Whether a text is `type/subtype`, perhaps with parameters, in visible ASCII and spaces.
+pub(super) fn is_content_type(text: &str) -> bool {
+    let media = text.split(';').next().unwrap_or_default().trim_end();
+    let token = |token: &str| {
+        !token.is_empty() && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b))
+    };
+    text.bytes().all(|b| matches!(b, b' '..=b'~'))
+        && media.split_once('/').is_some_and(|(main, sub)| token(main) && token(sub))
+}
+
+/// How long fields are as `application/x-www-form-urlencoded`, without encoding them.
+fn encoded_len(fields: &Fields) -> usize {
+    let byte = |b: u8| if b.is_ascii_alphanumeric() || b"*-._ ".contains(&b) { 1 } else { 3 };
+    let text = |text: &str| text.bytes().map(byte).sum::<usize>();
+    let pairs: usize = fields.iter().map(|(name, value)| text(name) + 1 + text(value)).sum();
+    pairs + fields.len().saturating_sub(1)
+}

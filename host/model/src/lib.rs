@@ -1,0 +1,105 @@
+//! Who is who: spaces, events, subscriptions, deliveries, attempts, plugins and keys.
+//!
+//! Values are parsed once, at the edge, into types that cannot hold a wrong one; nothing behind the edge checks
+//! again. The model knows no stage, no store and no HTTP server.
+
+mod attempt;
+mod delivery;
+mod difference;
+mod event;
+mod handshake;
+mod id;
+mod key;
+mod made;
+mod notice;
+mod pattern;
+mod plugin;
+mod plugin_key;
+mod plugin_ref;
+mod request;
+mod rules;
+mod secret;
+mod setup;
+mod shadow;
+mod signing;
+mod space;
+mod subscription;
+mod success;
+mod template;
+
+pub use attempt::{
+    Answer, Attempt, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SendFault, SendFaultCode,
+    SentRequest,
+};
+pub use delivery::{Delivery, DeliveryState};
+pub use difference::{Change, Difference, Part};
+pub use event::{Event, EventId, EventType};
+pub use handshake::{Handshake, HandshakeKind, HandshakeReport};
+pub use id::{DeliveryId, IdError, KeyId, SubscriptionId};
+pub use key::{Key, Role};
+pub use made::Made;
+pub use notice::{Failures, Notice, NoticeKind, NoticeStage};
+pub use pattern::Pattern;
+pub use plugin::{Digest, Plugin, PluginName, PluginVersion};
+pub use plugin_key::PluginKey;
+pub use plugin_ref::{OnFailure, PluginRef, VersionRange, WantedVersion};
+pub use request::{Body, Draft, Request, Sealed, forbidden_header};
+pub use rules::{AnswerRule, Batch, QueryParameter, StatusChange, Trigger};
+pub use secret::Secret;
+pub use setup::Setup;
+pub use shadow::{Shadow, Tally};
+pub use signing::{HmacAlgorithm, HmacScheme, SignatureEncoding, Signing, StandardAlgorithm};
+pub use space::{MailAddress, Space, SpaceId};
+pub use subscription::{
+    ContentType, CustomHeader, FieldSelection, Method, PauseReason, RetryPolicy, SIGNING_SECRET, Subscription,
+    SubscriptionState,
+};
+pub use success::SuccessCodes;
+pub use template::{Piece, Template};
+
+/// Why a text is not the value that was asked for; names what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
+
+impl Invalid {
+    /// From words that say what would be right.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+/// Implements `Display`, `FromStr` and serde for a newtype over `String` that has a `parse(&str)`.
+macro_rules! text_newtype {
+    ($name:ident) => {
+        impl $name {
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl std::str::FromStr for $name {
+            type Err = $crate::Invalid;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::parse(text)
+            }
+        }
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                Self::parse(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use text_newtype;

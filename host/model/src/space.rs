@@ -1,0 +1,58 @@
+//! A space: one tenant's events, subscriptions and plugins.
+
+use email_address::EmailAddress;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Invalid, PluginKey};
+
+/// A space's id, chosen by whoever creates it and used in every path: 1 to 63 of `a-z 0-9 -`, starting with a letter
+/// or digit (a DNS label, so that it can become a host name).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SpaceId(String);
+
+impl SpaceId {
+    /// Parses a space's id.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let ok = (1..=63).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !text.starts_with('-');
+        if ok {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid::new("a space's id is 1 to 63 characters of a-z, 0-9 and -, not starting with -"))
+        }
+    }
+}
+crate::text_newtype!(SpaceId);
+
+/// An e-mail address, without a name beside it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MailAddress(String);
+
+impl MailAddress {
+    /// Parses an address. ASCII alone: beyond it, a mail server may refuse a mail for all its recipients.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if text.is_ascii() && EmailAddress::is_valid(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid::new("an e-mail address is ASCII text such as ops@example.com"))
+        }
+    }
+}
+crate::text_newtype!(MailAddress);
+
+/// One tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Space {
+    /// Its id.
+    pub id: SpaceId,
+    /// For people: at most 200 characters.
+    pub name: String,
+    /// Who is told by e-mail when deliveries fail: at most 50.
+    pub administrators: Vec<MailAddress>,
+    /// Who may sign plugins: at most 10. If there is one, each plugin that enters the space is signed.
+    pub plugin_keys: Vec<PluginKey>,
+    /// When it was created.
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,99 @@
+//! Lists in pages: `?limit=` and `?cursor=` in, `data` and `next_cursor` out.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::error::Error;
+
+/// Entries of a page: enough for a screen, few enough that one page of the largest entries is soon made.
+const LIMIT_MAX: usize = 200;
+const LIMIT_DEFAULT: usize = 50;
+
+/// Which page.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageQuery {
+    /// Entries of the page at most.
+    #[serde(default)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
+    pub(crate) limit: Limit,
+    /// `next_cursor` of the page before.
+    pub(crate) cursor: Option<String>,
+}
+
+/// How many entries a page has at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit(usize);
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(LIMIT_DEFAULT)
+    }
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let limit = String::deserialize(deserializer)?.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+        limit.map(Self).ok_or_else(|| serde::de::Error::custom("a page has 1 to 200 entries"))
+    }
+}
+
+impl Limit {
+    /// How many entries to ask for: one more than is shown tells whether there is a next page.
+    pub(crate) fn ask(self) -> usize {
+        self.0 + 1
+    }
+}
+
+/// Reads the id that a cursor holds. To callers a cursor is opaque; it is the id of the last entry shown.
+pub(crate) fn after<T: FromStr>(cursor: Option<&str>) -> Result<Option<T>, Error> {
+    let Some(cursor) = cursor else { return Ok(None) };
+    let id = cursor.parse().ok();
+    id.map(Some).ok_or_else(|| Error::parameter("cursor", "a cursor is the `next_cursor` of the page before"))
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Page<T> {
+    /// The entries.
+    data: Vec<T>,
+    /// The `cursor` of the next page; null on the last one.
+    #[schema(required)]
+    next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// From what was found when asked for [`Limit::ask`] entries.
+    pub(crate) fn new<R, I: fmt::Display>(
+        mut found: Vec<R>,
+        limit: Limit,
+        id: impl Fn(&R) -> I,
+        view: impl FnMut(R) -> T,
+    ) -> Self {
+        let more = found.len() > limit.0;
+        found.truncate(limit.0);
+        let next_cursor = if more { found.last().map(|last| id(last).to_string()) } else { None };
+        Self { data: found.into_iter().map(view).collect(), next_cursor }
+    }
+
+    /// From a list that is in memory as a whole, in order.
+    pub(crate) fn of<R, I: fmt::Display>(
+        all: Vec<R>,
+        query: &PageQuery,
+        id: impl Fn(&R) -> I,
+        view: impl FnMut(R) -> T,
+    ) -> Result<Self, Error> {
+        let mut rest = all;
+        if let Some(cursor) = &query.cursor {
+            let last = rest.iter().position(|row| id(row).to_string() == *cursor);
+            let last = last
+                .ok_or_else(|| Error::parameter("cursor", "what it pointed to is gone: start again without one"))?;
+            rest.drain(..=last);
+        }
+        Ok(Self::new(rest, query.limit, id, view))
+    }
+}

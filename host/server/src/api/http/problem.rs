@@ -1,0 +1,98 @@
+//! An error as HTTP answers it: a problem of RFC 9457.
+
+use axum::Json;
+use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::error::{Code, Error};
+
+/// The media type of a problem.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The HTTP status of an error of this kind.
+pub(crate) fn status(code: Code) -> StatusCode {
+        match code {
+            Code::JsonInvalid | Code::ParameterInvalid => StatusCode::BAD_REQUEST,
+            Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Code::Forbidden => StatusCode::FORBIDDEN,
+            Code::RouteUnknown | Code::NotFound => StatusCode::NOT_FOUND,
+            Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Code::EventConflict
+            | Code::SpaceExists
+            | Code::PluginVersionExists
+            | Code::PluginInUse
+            | Code::PluginBundled
+            | Code::PluginDeleted
+            | Code::NoEarlierPlugin
+            | Code::DeliveryInFlight
+            | Code::DeliveryState
+            | Code::SubscriptionState
+            | Code::SubscriptionIdentical
+            | Code::TriggerTaken
+            | Code::HandshakeRefused
+            | Code::SecretsMax
+            | Code::LastAdminKey => StatusCode::CONFLICT,
+            Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Code::ContentTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Code::FieldInvalid
+            | Code::FieldMissing
+            | Code::FieldUnknown
+            | Code::PluginRefused
+            | Code::PluginUnsigned
+            | Code::PluginPullFailed => StatusCode::UNPROCESSABLE_ENTITY,
+            Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+}
+
+/// A problem (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// The status, in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What kind of problem it is: stable, for programs.
+    code: Code,
+    /// What is wrong and what would be right, for people.
+    detail: String,
+    /// JSON pointer to the member of the body that is wrong; "" is the body itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// The parameter of the path or the query that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<String>,
+}
+
+impl From<Error> for Problem {
+    fn from(Error { code, detail, field, parameter }: Error) -> Self {
+        let status = status(code);
+        let title = status.canonical_reason().unwrap_or_default();
+        Self { title, status: status.as_u16(), code, detail, field, parameter }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let (status, code) = (status(self.code), self.code);
+        let mut response = (status, Json(Problem::from(self))).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if code == Code::Unauthenticated {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// The answer to a path that there is not.
+pub(crate) async fn route_unknown() -> Error {
+    Error::new(Code::RouteUnknown, "there is no such path; GET /v1/openapi.json lists those that there are")
+}
+
+/// The answer to a method that a path does not take. The `Allow` header tells which it does.
+pub(crate) async fn method_not_allowed() -> Error {
+    Error::new(Code::MethodNotAllowed, "this path does not take this method; the Allow header lists those it takes")
+}

@@ -1,0 +1,77 @@
+//! Accept: the HTTP API. One file for each resource.
+//!
+//! A request is let in by its key ([`access`]), read ([`extract`], [`json`]) and served by its resource; whatever goes
+//! wrong is a [`problem`]. [`openapi`] tells the world about all of it, made from the same handlers.
+//!
+//! What writes runs in a task of its own ([`unbroken`]): a caller who hangs up between a commit and what follows from
+//! it in memory must not keep that from happening.
+
+pub(crate) mod http;
+pub mod resources;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+use bytes::Bytes;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::host::Host;
+use hookmill_store::StoreError;
+use crate::error::Error;
+use http::access::Access;
+use http::{openapi, problem};
+use resources::{
+    deliveries, event_types, events, keys, plugins, profiles, pull, spaces, status, subscriptions,
+};
+
+/// What handlers share; clones share it.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) host: Arc<Host>,
+    pub(crate) access: Arc<Access>,
+}
+
+/// The whole API of a host.
+///
+/// Keys and spaces are read from the store here and kept in memory after: whoever else writes them to the store, such
+/// as [`keys::first_admin_key`], does so before.
+///
+/// # Errors
+/// If the store fails.
+pub async fn router(host: Arc<Host>) -> Result<Router, StoreError> {
+    let access = Arc::new(Access::load(&*host.store).await?);
+    let (router, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .merge(spaces::paths())
+        .merge(keys::paths())
+        .merge(event_types::paths())
+        .merge(profiles::paths())
+        .merge(subscriptions::paths())
+        .merge(plugins::paths())
+        .merge(pull::paths())
+        .merge(events::paths())
+        .merge(deliveries::paths())
+        .merge(status::paths())
+        .split_for_parts();
+    let document = openapi::complete(&document).expect("the document is plain data");
+    let document = Bytes::from(document.to_string());
+    Ok(router
+        .route("/v1/openapi.json", get(move || async { ([(CONTENT_TYPE, "application/json")], document) }))
+        .fallback(problem::route_unknown)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .with_state(Api { host, access }))
+}
+
+/// Checks the member `name`, which is for people.
+pub(crate) fn check_name(name: &str) -> Result<(), Error> {
+    let ok = !name.trim().is_empty() && name.chars().count() <= 200 && !name.contains(char::is_control);
+    if ok { Ok(()) } else { Err(Error::field("/name", "a name has 1 to 200 characters, on one line")) }
+}
+
+/// Checks the member `description`, which is for people.
+pub(crate) fn check_description(description: &str) -> Result<(), Error> {
+    let ok = description.chars().count() <= 2_000;
+    if ok { Ok(()) } else { Err(Error::field("/description", "a description has at most 2,000 characters")) }
+}

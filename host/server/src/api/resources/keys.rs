@@ -1,0 +1,192 @@
+//! API keys.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use rand::Rng as _;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::http::access::Admin;
+use crate::api::http::extract::{JsonBody, PathParams, Query};
+use crate::api::http::page::{self, Page, PageQuery};
+use crate::api::http::problem::Problem;
+use crate::error::{Code, Error};
+use crate::api::Api;
+use crate::task::unbroken;
+use hookmill_model::{Key, KeyId, Role, SpaceId};
+use hookmill_store::{Store, StoreError};
+
+/// The paths of this resource.
+pub(super) fn paths() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(create_key, list_keys)).routes(routes!(delete_key))
+}
+
+/// A key as its user holds it: `hmk_`, the id's ULID, `_`, 32 random bytes in base64 for URLs.
+pub(super) struct KeyText<'a> {
+    /// The part that is no secret.
+    pub(super) id: KeyId,
+    /// The part that is.
+    pub(super) secret: &'a str,
+}
+
+impl<'a> KeyText<'a> {
+    /// Takes a key apart.
+    pub(super) fn parse(text: &'a str) -> Option<Self> {
+        let (ulid, secret) = text.strip_prefix("hmk_")?.split_once('_')?;
+        Some(Self { id: format!("key_{ulid}").parse().ok()?, secret })
+    }
+}
+
+/// A new key, and its text, which is not kept.
+fn generate(name: String, role: Role, space: Option<SpaceId>, now: Timestamp) -> (Key, String) {
+    let id = KeyId::new(now);
+    let mut secret = [0; 32];
+    rand::rng().fill_bytes(&mut secret);
+    let secret = URL_SAFE_NO_PAD.encode(secret);
+    let text = format!("hmk_{}_{secret}", id.to_string().trim_start_matches("key_"));
+    (Key { id, name, role, space, secret_sha256: Sha256::digest(secret).into(), created_at: now }, text)
+}
+
+/// Makes an administrator's key if there is no key at all, and returns its text: the only time that it can be seen.
+///
+/// # Errors
+/// If the store fails.
+pub async fn first_admin_key(store: &dyn Store, now: Timestamp) -> Result<Option<String>, StoreError> {
+    if !store.keys().await?.is_empty() {
+        return Ok(None);
+    }
+    let (key, text) = generate("first start".to_owned(), Role::Admin, None, now);
+    store.create_key(key).await?;
+    Ok(Some(text))
+}
+
+/// A key to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct KeyInput {
+    /// What uses it: at most 200 characters.
+    name: String,
+    /// What it allows.
+    #[schema(value_type = RoleName)]
+    role: Role,
+    /// The space that it is for; none for an admin's.
+    #[schema(value_type = Option<String>)]
+    space: Option<SpaceId>,
+}
+
+/// What a key allows.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "stands in the document for the model's role, which knows nothing of documents")]
+enum RoleName {
+    /// Read subscriptions, events and deliveries of its space.
+    Read,
+    /// Post events to its space.
+    Produce,
+    /// All in its space.
+    Manage,
+    /// All in all spaces, and spaces and keys themselves.
+    Admin,
+}
+
+/// A key, without its secret.
+#[derive(Serialize, ToSchema)]
+struct KeyView {
+    /// Its id.
+    #[schema(value_type = String)]
+    id: KeyId,
+    /// What uses it.
+    name: String,
+    /// What it allows.
+    #[schema(value_type = RoleName)]
+    role: Role,
+    /// The space that it is for; null for an admin's.
+    #[schema(value_type = Option<String>, required)]
+    space: Option<SpaceId>,
+    /// When it was made.
+    created_at: Timestamp,
+    /// The key itself: shown once, when it is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+impl KeyView {
+    fn of(key: &Key, text: Option<String>) -> Self {
+        let Key { id, name, role, space, secret_sha256: _, created_at } = key.clone();
+        Self { id, name, role, space, created_at, key: text }
+    }
+}
+
+/// Makes a key.
+///
+/// The answer is the only time that the key itself is shown; the host keeps its hash.
+#[utoipa::path(post, path = "/v1/keys", tag = "keys", request_body = KeyInput, responses((status = 201, body = KeyView)))]
+async fn create_key(
+    _: Admin,
+    State(api): State<Api>,
+    JsonBody(input): JsonBody<KeyInput>,
+) -> Result<(StatusCode, Json<KeyView>), Error> {
+    super::check_name(&input.name)?;
+    match (input.role, &input.space) {
+        (Role::Admin, Some(_)) => {
+            return Err(Error::field("/space", "an admin's key is for all spaces: leave it out"));
+        }
+        (Role::Admin, None) => {}
+        (_, None) => return Err(Error::at(Code::FieldMissing, "/space", "a key of this role is for one space")),
+        (_, Some(space)) if api.access.knows(space) => {}
+        (_, Some(space)) => return Err(Error::field("/space", format!("there is no space `{space}`"))),
+    }
+    let (key, text) = generate(input.name, input.role, input.space, api.host.clock.now());
+    let view = KeyView::of(&key, Some(text));
+    unbroken(async move {
+        api.host.store.create_key(key.clone()).await?;
+        api.access.put_key(key);
+        Ok::<_, Error>(())
+    })
+    .await?;
+    Ok((StatusCode::CREATED, Json(view)))
+}
+
+/// Lists keys, oldest first.
+#[utoipa::path(get, path = "/v1/keys", tag = "keys", params(PageQuery), responses((status = 200, body = Page<KeyView>)))]
+async fn list_keys(
+    _: Admin,
+    State(api): State<Api>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<KeyView>>, Error> {
+    let after = page::after::<KeyId>(query.cursor.as_deref())?;
+    let found = api.access.keys().into_iter().filter(|key| after.is_none_or(|after| key.id > after));
+    let found = found.take(query.limit.ask()).collect();
+    Ok(Json(Page::new(found, query.limit, |key| key.id, |key| KeyView::of(&key, None))))
+}
+
+/// Deletes a key: it stops working at once.
+///
+/// The last key of an administrator cannot be deleted: nobody could make another.
+#[utoipa::path(delete, path = "/v1/keys/{key}", tag = "keys", responses(
+    (status = 204, description = "It is gone"),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "last_admin_key")))]
+async fn delete_key(_: Admin, State(api): State<Api>, params: PathParams) -> Result<StatusCode, Error> {
+    let id: KeyId = params.get("key")?;
+    unbroken(async move {
+        let _changing = api.access.changing().await;
+        let mut admins = api.access.keys();
+        admins.retain(|key| key.role == Role::Admin);
+        if admins.len() == 1 && admins[0].id == id {
+            return Err(Error::new(Code::LastAdminKey, "this is the only admin key: make another first"));
+        }
+        if !api.host.store.delete_key(id).await? {
+            return Err(Error::not_found("key", id));
+        }
+        api.access.remove_key(id);
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}

@@ -1,0 +1,14 @@
+//! The resources: one file each, or a folder where there are sub-resources.
+
+pub(crate) mod attempts;
+pub(crate) mod deliveries;
+pub(crate) mod event_types;
+pub(crate) mod events;
+pub mod keys;
+pub(crate) mod plugins;
+pub(crate) mod preview;
+pub(crate) mod profiles;
+pub(crate) mod pull;
+pub(crate) mod spaces;
+pub(crate) mod status;
+pub(crate) mod subscriptions;

@@ -1,0 +1,80 @@
+//! Deleting a version of a plugin that nobody uses.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use crate::api::http::access::Manages;
+use crate::api::http::extract::PathParams;
+use crate::api::http::problem::Problem;
+use crate::error::{Code, Error};
+use crate::api::{Api, unbroken};
+use super::follow::follow;
+use hookmill_model::{Digest, PluginName, PluginVersion, SpaceId, Subscription};
+use hookmill_store::{DeletedPlugin, WaitingDeliveries};
+
+/// Users that a problem names.
+const NAMED_MAX: usize = 20;
+
+/// Deletes one version of a plugin, if no subscription uses it and no delivery is yet to be tried again with it.
+///
+/// What subscriptions used before is no use: who rolls back to a version that was deleted is told so.
+#[utoipa::path(delete, path = "/v1/spaces/{space}/plugins/{plugin}/{version}", tag = "plugins",
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "plugin_in_use: the detail names the users; or plugin_bundled")))]
+pub(super) async fn delete_plugin(
+    Manages(space): Manages,
+    State(api): State<Api>,
+    params: PathParams,
+) -> Result<StatusCode, Error> {
+    let (name, version): (PluginName, PluginVersion) = (params.get("plugin")?, params.get("version")?);
+    unbroken(async move {
+        {
+            let _changing = api.host.registry.changing().await;
+            delete(&api, &space, &name, &version).await?;
+        }
+        // Who was held back from this version by its schema is so no longer.
+        follow(&api.host, &space, &name).await?;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}
+
+/// Deletes it. The caller holds `changing`.
+async fn delete(api: &Api, space: &SpaceId, name: &PluginName, version: &PluginVersion) -> Result<(), Error> {
+    let found = api.host.store.plugins(space, Some(name)).await?;
+    let of_version = || found.iter().filter(|plugin| plugin.version == *version);
+    let Some(plugin) = of_version().find(|plugin| plugin.space.is_some()) else {
+        if of_version().next().is_some() {
+            let detail = format!("`{name}` {version} comes with the host: it cannot be deleted");
+            return Err(Error::new(Code::PluginBundled, detail));
+        }
+        return Err(Error::not_found("plugin", format!("{name} {version}")));
+    };
+    let users = api.host.registry.all(|subscription| uses(subscription, plugin.digest));
+    let (own, others): (Vec<_>, Vec<_>) = users.iter().partition(|live| live.subscription.space == *space);
+    if !own.is_empty() {
+        let mut own: Vec<_> = own.iter().map(|live| &live.subscription).collect();
+        own.sort_by_key(|subscription| subscription.id);
+        let named = own.iter().take(NAMED_MAX).map(|user| format!("`{}` ({})", user.name, user.id));
+        return Err(in_use(own.len() as u64, "subscriptions use it", &named.collect::<Vec<_>>()));
+    }
+    match api.host.store.delete_plugin(plugin, others.is_empty(), NAMED_MAX).await? {
+        DeletedPlugin::Done => Ok(()),
+        DeletedPlugin::InUse(WaitingDeliveries { count, first }) => {
+            let named = first.iter().map(|(delivery, subscription)| format!("{delivery} of {subscription}"));
+            Err(in_use(count, "deliveries are yet to be tried again with it", &named.collect::<Vec<_>>()))
+        }
+    }
+}
+
+/// Whether a subscription would miss a component, for its plugin or its shadow. What it used before is no use.
+fn uses(subscription: &Subscription, digest: Digest) -> bool {
+    [&subscription.plugin, &subscription.shadow].into_iter().flatten().any(|plugin| plugin.digest == digest)
+}
+
+fn in_use(count: u64, how: &str, named: &[String]) -> Error {
+    let more = if count > named.len() as u64 { ", …" } else { "" };
+    Error::new(Code::PluginInUse, format!("{count} {how}: {}{more}", named.join(", ")))
+}

@@ -1,0 +1,76 @@
+//! Pulling a plugin from a registry into a space.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::Api;
+use crate::api::http::access::Manages;
+use crate::api::http::extract::JsonBody;
+use super::plugins::{PluginView, admitted};
+use crate::plugins::admit::Candidate;
+use crate::api::http::problem::Problem;
+use crate::error::{Code, Error};
+use crate::plugins::oci::{self, OciError, Registries};
+
+/// The paths of this resource.
+pub(super) fn paths() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(pull_plugin))
+}
+
+/// What to pull.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PullInput {
+    /// `oci://registry/repository:tag`, or `oci://registry/repository@sha256:…` for that manifest and no other.
+    reference: String,
+    /// Ed25519 over the text of the component's digest, in base64; the one that was pushed with it if it is left out.
+    signature: Option<String>,
+}
+
+/// Pulls at once: each may take a component's size of memory, for as long as a registry of the caller's choice drips.
+static PULLS: Semaphore = Semaphore::const_new(4);
+
+/// Pulls a plugin from an OCI registry.
+///
+/// The registry is asked without credentials, and must be at a public address unless the operator allows others. The
+/// plugin shows as its `source` the reference by digest, whatever tag was asked for. The rest is as for an upload.
+#[utoipa::path(post, path = "/v1/spaces/{space}/plugins/pull", tag = "plugins", request_body = PullInput,
+    responses(
+        (status = 201, body = PluginView, description = "It is new"),
+        (status = 200, body = PluginView, description = "It was there already"),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "plugin_version_exists")))]
+async fn pull_plugin(
+    Manages(space): Manages,
+    State(api): State<Api>,
+    JsonBody(PullInput { reference, signature }): JsonBody<PullInput>,
+) -> Result<(StatusCode, Json<PluginView>), Error> {
+    let reference = reference.parse().map_err(|error| problem(&error))?;
+    let registries = Registries::of_host(&api.host.config).map_err(|error| Error::internal(&error))?;
+    let _place = PULLS
+        .try_acquire()
+        .map_err(|_| Error::new(Code::Unavailable, "as many plugins as may be are being pulled: try again later"))?;
+    let pulled = oci::pull(&registries, &reference).await.map_err(|error| problem(&error))?;
+    let source = Some(pulled.reference.to_string());
+    let signature = signature.or(pulled.signature);
+    admitted(&api, &space, Candidate { component: pulled.component, signature, source }).await
+}
+
+fn problem(error: &OciError) -> Error {
+    match error {
+        OciError::Reference { .. } => Error::field("/reference", error),
+        OciError::TooLarge { .. } => Error::new(Code::TooLarge, error.to_string()),
+        OciError::NotFound(_)
+        | OciError::Denied(_)
+        | OciError::NotAPlugin { .. }
+        | OciError::Tampered { .. }
+        | OciError::OutOfBounds(_)
+        | OciError::Registry(_) => Error::new(Code::PluginPullFailed, error.to_string()),
+    }
+}

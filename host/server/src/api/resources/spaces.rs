@@ -1,0 +1,182 @@
+//! Spaces.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::http::access::{Admin, Manages, Reads};
+use crate::api::http::extract::{JsonBody, Patch, Query};
+use crate::api::http::page::{self, Page, PageQuery};
+use crate::api::http::problem::Problem;
+use crate::error::{Code, Error};
+use crate::api::Api;
+use crate::api::http::json;
+use crate::task::unbroken;
+use hookmill_model::{MailAddress, PluginKey, Space, SpaceId};
+use hookmill_store::SpaceChange;
+
+/// Everybody who may have to act, and no mailing list.
+const ADMINISTRATORS_MAX: usize = 50;
+
+/// Teams that write plugins, each with a key and the one that comes after it.
+const PLUGIN_KEYS_MAX: usize = 10;
+
+/// The paths of this resource.
+pub(super) fn paths() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(create_space, list_spaces)).routes(routes!(get_space, change_space))
+}
+
+/// A space to be created.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SpaceInput {
+    /// Its id, used in every path: 1 to 63 of `a-z 0-9 -`, not starting with `-`.
+    #[schema(value_type = String)]
+    id: SpaceId,
+    /// For people: at most 200 characters; the id if it is left out.
+    name: Option<String>,
+    /// Who is told by e-mail when deliveries fail: at most 50 addresses; nobody if it is left out.
+    #[schema(value_type = Option<Vec<String>>)]
+    administrators: Option<Vec<MailAddress>>,
+    /// Ed25519 public keys (`whpk_…`), at most 10: if there is one, each plugin that is uploaded to the space or pulled
+    /// into it must be signed by one of them.
+    #[schema(value_type = Option<Vec<String>>)]
+    plugin_keys: Option<Vec<PluginKey>>,
+}
+
+/// A change of a space.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SpacePatch {
+    /// For people: at most 200 characters; null for the id.
+    name: Option<String>,
+    /// Who is told by e-mail when deliveries fail: at most 50 addresses; null for nobody.
+    #[schema(value_type = Option<Vec<String>>)]
+    administrators: Option<Vec<MailAddress>>,
+    /// Ed25519 public keys (`whpk_…`), at most 10: if there is one, each plugin that is uploaded to the space or pulled
+    /// into it from then on must be signed by one of them; null for none.
+    #[schema(value_type = Option<Vec<String>>)]
+    plugin_keys: Option<Vec<PluginKey>>,
+}
+
+/// One tenant.
+#[derive(Serialize, ToSchema)]
+struct SpaceView {
+    /// Its id.
+    #[schema(value_type = String)]
+    id: SpaceId,
+    /// For people.
+    name: String,
+    /// Who is told by e-mail when deliveries fail.
+    #[schema(value_type = Vec<String>)]
+    administrators: Vec<MailAddress>,
+    /// Who may sign plugins; none need be signed if there is none.
+    #[schema(value_type = Vec<String>)]
+    plugin_keys: Vec<PluginKey>,
+    /// When it was created.
+    created_at: Timestamp,
+}
+
+impl From<Space> for SpaceView {
+    fn from(Space { id, name, administrators, plugin_keys, created_at }: Space) -> Self {
+        Self { id, name, administrators, plugin_keys, created_at }
+    }
+}
+
+/// Creates a space.
+#[utoipa::path(post, path = "/v1/spaces", tag = "spaces", request_body = SpaceInput, responses(
+    (status = 201, body = SpaceView),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "space_exists")))]
+async fn create_space(
+    _: Admin,
+    State(api): State<Api>,
+    JsonBody(input): JsonBody<SpaceInput>,
+) -> Result<(StatusCode, Json<SpaceView>), Error> {
+    let name = input.name.unwrap_or_else(|| input.id.to_string());
+    super::check_name(&name)?;
+    let administrators = input.administrators.unwrap_or_default();
+    check_administrators(&administrators)?;
+    let plugin_keys = input.plugin_keys.unwrap_or_default();
+    check_plugin_keys(&plugin_keys)?;
+    let space = Space { id: input.id, name, administrators, plugin_keys, created_at: api.host.clock.now() };
+    unbroken(async move {
+        if !api.host.store.create_space(space.clone()).await? {
+            return Err(Error::new(Code::SpaceExists, format!("there is a space `{}` already", space.id)));
+        }
+        api.access.put_space(space.id.clone());
+        Ok((StatusCode::CREATED, Json(space.into())))
+    })
+    .await
+}
+
+/// Lists spaces by id.
+#[utoipa::path(get, path = "/v1/spaces", tag = "spaces", params(PageQuery),
+    responses((status = 200, body = Page<SpaceView>)))]
+async fn list_spaces(
+    _: Admin,
+    State(api): State<Api>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<Page<SpaceView>>, Error> {
+    let after = page::after(query.cursor.as_deref())?;
+    let found = api.host.store.spaces(after, query.limit.ask()).await?;
+    Ok(Json(Page::new(found, query.limit, |space| space.id.clone(), SpaceView::from)))
+}
+
+/// Reads a space.
+#[utoipa::path(get, path = "/v1/spaces/{space}", tag = "spaces", responses((status = 200, body = SpaceView)))]
+async fn get_space(Reads(id): Reads, State(api): State<Api>) -> Result<Json<SpaceView>, Error> {
+    let space = api.host.store.space(&id).await?.ok_or_else(|| Error::not_found("space", id))?;
+    Ok(Json(space.into()))
+}
+
+/// Changes a space by a JSON merge patch (RFC 7396).
+///
+/// What is left out stays as it is, null brings back the default, arrays are replaced as a whole.
+#[utoipa::path(patch, path = "/v1/spaces/{space}", tag = "spaces",
+    request_body(content((SpacePatch = "application/merge-patch+json"), (SpacePatch = "application/json"))),
+    responses((status = 200, body = SpaceView)))]
+async fn change_space(
+    Manages(id): Manages,
+    State(api): State<Api>,
+    Patch(patch): Patch,
+) -> Result<Json<SpaceView>, Error> {
+    let [has_name, has_administrators, has_keys] =
+        ["name", "administrators", "plugin_keys"].map(|member| patch.contains_key(member));
+    let given: SpacePatch = json::from_value(patch.into())?;
+    let name = has_name.then(|| given.name.unwrap_or_else(|| id.to_string()));
+    name.as_deref().map_or(Ok(()), super::check_name)?;
+    let administrators = has_administrators.then(|| given.administrators.unwrap_or_default());
+    administrators.as_deref().map_or(Ok(()), check_administrators)?;
+    let plugin_keys = has_keys.then(|| given.plugin_keys.unwrap_or_default());
+    plugin_keys.as_deref().map_or(Ok(()), check_plugin_keys)?;
+    let changed = api.host.store.change_space(&id, SpaceChange { name, administrators, plugin_keys }).await?;
+    Ok(Json(changed.ok_or_else(|| Error::not_found("space", id))?.into()))
+}
+
+fn check_administrators(addresses: &[MailAddress]) -> Result<(), Error> {
+    if addresses.len() > ADMINISTRATORS_MAX {
+        return Err(Error::field("/administrators", format!("at most {ADMINISTRATORS_MAX} addresses")));
+    }
+    for (index, address) in addresses.iter().enumerate() {
+        if addresses[..index].iter().any(|earlier| earlier.as_str().eq_ignore_ascii_case(address.as_str())) {
+            let right = format!("the address `{address}` stands here twice");
+            return Err(Error::field(format!("/administrators/{index}"), right));
+        }
+    }
+    Ok(())
+}
+
+fn check_plugin_keys(keys: &[PluginKey]) -> Result<(), Error> {
+    if keys.len() > PLUGIN_KEYS_MAX {
+        return Err(Error::field("/plugin_keys", format!("at most {PLUGIN_KEYS_MAX} keys")));
+    }
+    match (1..keys.len()).find(|&index| keys[..index].contains(&keys[index])) {
+        Some(index) => Err(Error::field(format!("/plugin_keys/{index}"), "the same key stands here twice")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,87 @@
+//! Why a subscription's webhooks do not come.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::Api;
+use crate::api::http::access::Manages;
+use crate::api::http::extract::PathParams;
+use crate::error::Error;
+use super::test;
+use crate::subscriptions::saving::find;
+use crate::dry_run::diagnose::{self, Finding, Grade};
+
+/// The paths of this resource.
+pub(super) fn paths() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(diagnose_subscription))
+}
+
+/// What was found.
+#[derive(Serialize, ToSchema)]
+struct DiagnosisView {
+    /// Whether there is no problem; warnings there may be.
+    ok: bool,
+    /// What each check found, in the order in which somebody would look; a check may find several things.
+    findings: Vec<FindingView>,
+}
+
+/// What a check found.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Finding)]
+struct FindingView {
+    /// Which check: `state`, `url_scheme`, `url_spelling`, `dns`, `address_policy`, `tls`, `endpoint`, `events`,
+    /// `identical`, `plugin` or `deliveries`.
+    check: &'static str,
+    /// How it went.
+    #[schema(value_type = GradeName)]
+    result: &'static str,
+    /// What was found, for people.
+    finding: String,
+    /// What to do about it; null if there is nothing to do.
+    #[schema(required)]
+    what_to_do: Option<String>,
+}
+
+/// How a check went.
+#[derive(ToSchema)]
+#[schema(as = FindingResult, rename_all = "snake_case")]
+#[expect(dead_code, reason = "stands in the document for a grade, which knows nothing of documents")]
+enum GradeName {
+    /// All is well.
+    Ok,
+    /// It may be what somebody wants, and may be the trouble.
+    Warning,
+    /// Something does not work.
+    Error,
+    /// There was nothing to look at.
+    Skipped,
+}
+
+impl From<Finding> for FindingView {
+    fn from(Finding { check, grade, finding, what_to_do }: Finding) -> Self {
+        Self { check: check.as_str(), result: grade.as_str(), finding, what_to_do }
+    }
+}
+
+/// Finds out why a subscription's webhooks do not come: its state, URL, endpoint, events, plugin and deliveries.
+///
+/// The endpoint gets one request: what an activation would ask it, or a HEAD. No event and no delivery is made, and
+/// nothing is written.
+#[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/diagnose", tag = "subscriptions",
+    responses((status = 200, body = DiagnosisView)))]
+async fn diagnose_subscription(
+    Manages(space): Manages,
+    State(api): State<Api>,
+    params: PathParams,
+) -> Result<Json<DiagnosisView>, Error> {
+    let (subscription, activity) = find(&api.host, &space, params.get("subscription")?).await?;
+    let test_event = test::event(&api, &subscription).await?;
+    let found = diagnose::diagnose(&api.host, &subscription, activity, test_event).await;
+    let found = found.map_err(|err| Error::internal(&*err.into_boxed_dyn_error()))?;
+    let ok = found.iter().all(|finding| finding.grade != Grade::Error);
+    Ok(Json(DiagnosisView { ok, findings: found.into_iter().map(FindingView::from).collect() }))
+}

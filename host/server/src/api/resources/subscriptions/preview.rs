@@ -1,0 +1,72 @@
+//! What a subscription would send.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::Api;
+use crate::api::http::access::Manages;
+use crate::api::http::extract::PathParams;
+use crate::api::http::number::Whole;
+use crate::api::resources::preview::{self, Choice, PreviewView, PreviewedEvent};
+use crate::error::Error;
+use super::other;
+use crate::subscriptions::saving::find;
+use hookmill_model::{EventId, EventType, WantedVersion};
+use crate::registry::Live;
+
+/// The paths of this resource.
+pub(super) fn paths() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(preview_subscription))
+}
+
+/// What to show. Exactly one of `event_id`, `event` and `event_type` is given.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PreviewInput {
+    /// A stored event.
+    #[schema(value_type = Option<String>)]
+    event_id: Option<EventId>,
+    /// An event that is not stored.
+    event: Option<PreviewedEvent>,
+    /// The example of this event type.
+    #[schema(value_type = Option<String>)]
+    event_type: Option<EventType>,
+    /// Another version of the subscription's plugin: a version, or a range whose newest release is taken.
+    #[schema(value_type = Option<String>)]
+    version: Option<WantedVersion>,
+    /// Another configuration of it.
+    config: Option<Value>,
+    /// Which attempt it would be; 1 by default.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000)]
+    attempt: Option<Whole<1, 1_000>>,
+}
+
+/// Shows exactly what a subscription would send of an event, with its plugin or with another version or configuration
+/// of it.
+///
+/// Nothing is sent and nothing is stored. The event need not be one that the subscription wants, and stands alone even
+/// if the subscription gathers events. The signature is made over the exact bytes with the subscription's own secrets, at
+/// this moment and for a delivery's id that is made up; secrets themselves are shown as `***`.
+#[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/preview", tag = "subscriptions",
+    request_body = PreviewInput, responses((status = 200, body = PreviewView)))]
+async fn preview_subscription(
+    Manages(space): Manages,
+    State(api): State<Api>,
+    params: PathParams,
+    request: Request,
+) -> Result<Json<PreviewView>, Error> {
+    let input = preview::read(&api, request).await?;
+    let PreviewInput { event_id, event, event_type, version, config, attempt } = input;
+    let (mut subscription, _) = find(&api.host, &space, params.get("subscription")?).await?;
+    let event = preview::event(&api, &space, Choice { event_id, event, event_type }).await?;
+    if let Some(other) = other::variant(&api, &subscription, version, config).await? {
+        subscription.plugin = Some(other);
+    }
+    let attempt = attempt.map_or(1, |attempt| attempt.0);
+    preview::show(&api, &Live::new(subscription), event, attempt).await.map(Json)
+}

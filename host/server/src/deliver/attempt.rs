@@ -1,0 +1,97 @@
+//! One attempt at one delivery: transform → sign → send. One that repeats an earlier one begins in [`repeat`] instead.
+//! What was made of it is recorded by [`finish`](super::finish).
+//!
+//! Whatever the plugin or the receiver does wrong becomes an outcome and is recorded. Whatever *we* do wrong is an error
+//! here: it is logged, nothing is recorded and no retry is used up; the claim lapses and the delivery is taken up again.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::finish::{Made, end_unsent, given_up};
+use super::repeat;
+use hookmill_model::{Attempt, Delivery, DeliveryState, Outcome, Subscription, SubscriptionState};
+use crate::registry::Live;
+use crate::dispatch::transform::{Shaped, Transformed};
+use crate::dispatch::{digest, judge, shape, signed_and_sent, timeout};
+use crate::host::Host;
+
+/// What a claim must outlast beside the request's timeout: the transform, the record's commit, and clocks that differ.
+const CLAIM_MARGIN: Duration = Duration::from_secs(6);
+
+/// Makes the attempt, or sees that there is none to be made.
+pub(super) async fn attempt(host: &Host, delivery: Delivery) -> Option<Made> {
+    let claimed_until = delivery.claimed_until?;
+    let id = delivery.id;
+    try_attempt(host, delivery, claimed_until).await.unwrap_or_else(|err| {
+        given_up(host, id, claimed_until, &err);
+        None
+    })
+}
+
+async fn try_attempt(host: &Host, delivery: Delivery, claimed_until: Timestamp) -> anyhow::Result<Option<Made>> {
+    let Some(live) = host.registry.get(delivery.subscription_id) else {
+        let reason = "the subscription was deleted";
+        end_unsent(host, &delivery, claimed_until, DeliveryState::Cancelled, reason).await?;
+        return Ok(None);
+    };
+    match live.subscription.state {
+        SubscriptionState::Active => {}
+        _ if delivery.test => {}
+        SubscriptionState::Draft | SubscriptionState::Verifying | SubscriptionState::Paused => {
+            let reason = "the subscription is not active";
+            end_unsent(host, &delivery, claimed_until, DeliveryState::Held, reason).await?;
+            // It may have been activated since we looked: then the row is pending, and nobody else would say so.
+            host.inbox.alarm().due(delivery.due_at);
+            return Ok(None);
+        }
+        SubscriptionState::Deleted => unreachable!("the registry keeps no deleted subscription"),
+    }
+    if !outlasts(claimed_until, host.clock.now(), &live.subscription) {
+        // It waited in memory for too long: somebody else may take it up before we are done.
+        host.inbox.alarm().due(claimed_until);
+        return Ok(None);
+    }
+    let attempt = if delivery.exact {
+        repeat::repeat(host, &live, &delivery).await?
+    } else {
+        make(host, &live, &delivery).await?
+    };
+    Ok(Some(Made { live, delivery, claimed_until, attempt }))
+}
+
+/// Whether a claim holds until an attempt begun now is certainly over.
+fn outlasts(claimed_until: Timestamp, now: Timestamp, subscription: &Subscription) -> bool {
+    let need = timeout(subscription) + CLAIM_MARGIN;
+    claimed_until.duration_since(now) >= SignedDuration::try_from(need).unwrap_or(SignedDuration::MAX)
+}
+
+/// Transforms, signs and sends.
+async fn make(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result<Attempt> {
+    let subscription = &live.subscription;
+    let started_at = host.clock.now();
+    let number = delivery.attempts + 1;
+    let Transformed { result, plugin_fault, logs, figures } = shape(host, live, delivery, number).await?;
+    let (request, outcome, send_us) = match result {
+        Ok(Shaped::Deliver(request)) => {
+            let (sent, answer) =
+                signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await;
+            (Some(sent), judge(subscription, answer.result), answer.took_us)
+        }
+        Ok(Shaped::Skip(reason)) => (None, Outcome::Skipped(reason), 0),
+        Err(fault) => (None, Outcome::PluginFailed(fault), 0),
+    };
+    Ok(Attempt {
+        delivery_id: delivery.id,
+        number,
+        due_at: delivery.due_at,
+        started_at,
+        send_us,
+        request,
+        outcome,
+        plugin_digest: digest(live, delivery),
+        plugin_fault,
+        figures,
+        logs,
+    })
+}

@@ -1,0 +1,237 @@
+//! Recording attempts: what is written of them, and what follows once it is.
+//!
+//! Attempts are recorded together, as many as ended while the last were being written: a commit costs what it costs.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, Setup, Subscription};
+use crate::stages::record::Transition;
+use crate::registry::Live;
+use crate::queues::Seen;
+use hookmill_store::{PluginRun, Record, Recorded};
+use crate::host::Host;
+use crate::stages::record;
+
+/// An attempt that was made, and is yet to be recorded.
+pub(super) struct Made {
+    /// Its subscription as it was then.
+    pub(super) live: Arc<Live>,
+    pub(super) delivery: Delivery,
+    /// The claim under which it was made.
+    pub(super) claimed_until: Timestamp,
+    pub(super) attempt: Attempt,
+}
+
+/// What the attempt tells of the plugin that the subscription has now; nothing if none ran, or another one.
+fn plugin_run(live: &Live, delivery: &Delivery, attempt: &Attempt) -> Option<PluginRun> {
+    let plugin = live.subscription.plugin.as_ref().filter(|_| !delivery.exact)?;
+    let is_another =
+        |setup: &Setup| setup.digest != Some(plugin.digest) || Some(setup.config.as_str()) != live.plugin_config();
+    if delivery.setup.as_deref().is_some_and(is_another) {
+        return None;
+    }
+    Some(PluginRun { failed: attempt.fault_of_plugin().is_some(), pause_after: plugin.pause_after })
+}
+
+/// What the delivery keeps for its next attempt: what shaped the first, if that is told already, or if another is due.
+/// A delivery that succeeds at once keeps nothing.
+fn setup(live: &Live, delivery: &Delivery, next: DeliveryState) -> Option<Arc<Setup>> {
+    if delivery.setup.is_some() || delivery.exact || next != DeliveryState::Pending {
+        return delivery.setup.clone();
+    }
+    let digest = live.subscription.plugin.as_ref().map(|plugin| plugin.digest);
+    Some(Arc::new(Setup { digest, config: live.plugin_config().unwrap_or_default().to_owned() }))
+}
+
+/// Records attempts in their order, and what follows from them.
+///
+/// All of them in one transaction, but for those that may pause their subscription. An error costs no more than its own
+/// attempt: what fails together is tried again one by one.
+pub(super) async fn record_all(host: &Host, made: Vec<Made>) {
+    let mut together = Vec::with_capacity(made.len());
+    for made in made {
+        let finished = Finished::new(host, made);
+        if finished.may_pause {
+            record_together(host, std::mem::take(&mut together)).await;
+            record_alone(host, finished).await;
+        } else {
+            together.push(finished);
+        }
+    }
+    record_together(host, together).await;
+}
+
+/// An attempt, with what is to be written of it and what is to be done once it is.
+struct Finished {
+    record: Record,
+    /// Whether its record may pause its subscription.
+    may_pause: bool,
+    after: After,
+}
+
+/// What is to be done once an attempt is recorded.
+struct After {
+    live: Arc<Live>,
+    state: DeliveryState,
+    at: Timestamp,
+    /// When the next attempt is due.
+    due_at: Option<Timestamp>,
+    seen: Option<Seen>,
+}
+
+impl Finished {
+    fn new(host: &Host, made: Made) -> Self {
+        let Made { live, delivery, claimed_until, attempt } = made;
+        let now = host.clock.now();
+        let number = attempt.number;
+        let Transition { state, due_at, reason, pause } =
+            record::decide(&live.subscription, number, &attempt.outcome, now, rand::random());
+        host.metrics.attempted(&attempt);
+        tracing::debug!(
+            delivery.id = %delivery.id,
+            subscription.id = %delivery.subscription_id,
+            attempt = number,
+            outcome = attempt.outcome.as_str(),
+            duration_ms = attempt.send_us / 1_000,
+            "attempted"
+        );
+        let seen = Seen::of(&live, &delivery, &attempt);
+        let record = Record {
+            delivery_id: delivery.id,
+            subscription_id: delivery.subscription_id,
+            claimed_until,
+            state,
+            due_at: due_at.unwrap_or(delivery.due_at),
+            at: now,
+            reason,
+            setup: setup(&live, &delivery, state),
+            // A test tells its sender what came of it, and nobody else.
+            pause: pause.filter(|_| !delivery.test),
+            pause_after: live.subscription.pause_after_failures,
+            plugin: plugin_run(&live, &delivery, &attempt),
+            test: delivery.test,
+            attempt: Some(attempt),
+        };
+        let may_pause = record.pause.is_some()
+            || (record.pause_after.is_some() && state == DeliveryState::Failed)
+            || record.plugin.as_ref().is_some_and(|run| run.pause_after.is_some() && run.failed);
+        Self { record, may_pause, after: After { live, state, at: now, due_at, seen } }
+    }
+}
+
+impl After {
+    /// Tells those who wait for it that the attempt is written.
+    fn written(self, host: &Host, paused: bool) {
+        if paused {
+            host.notices.arose(self.at);
+        } else if self.state == DeliveryState::Failed {
+            host.notices.failed(self.at);
+        }
+        self.due_at.into_iter().for_each(|due_at| host.inbox.alarm().due(due_at));
+        host.shadows.push(self.seen);
+    }
+}
+
+async fn record_together(host: &Host, finished: Vec<Finished>) {
+    if finished.is_empty() {
+        return;
+    }
+    let (records, after): (Vec<_>, Vec<_>) = finished.into_iter().map(|it| (it.record, it.after)).unzip();
+    let records: Arc<[Record]> = records.into();
+    match host.store.record(Arc::clone(&records)).await {
+        Ok(recorded) => {
+            for ((record, after), recorded) in records.iter().zip(after).zip(recorded) {
+                after.written(host, paused(record.delivery_id, recorded));
+            }
+        }
+        Err(_) => {
+            for (record, after) in records.iter().zip(after) {
+                record_alone(host, Finished { record: record.clone(), may_pause: false, after }).await;
+            }
+        }
+    }
+}
+
+async fn record_alone(host: &Host, Finished { record, may_pause, after }: Finished) {
+    let (id, claimed_until) = (record.delivery_id, record.claimed_until);
+    let written = if may_pause {
+        write_and_take_over(host, record, &after.live.subscription).await
+    } else {
+        write(host, record).await
+    };
+    match written {
+        Ok(paused) => after.written(host, paused),
+        Err(err) => given_up(host, id, claimed_until, &err),
+    }
+}
+
+/// Says that an attempt was for nothing, and that its delivery is to be taken up again once its claim has lapsed.
+pub(super) fn given_up(host: &Host, id: DeliveryId, claimed_until: Timestamp, err: &anyhow::Error) {
+    tracing::error!(delivery.id = %id, error = format!("{err:#}"), "attempt given up, the claim will lapse");
+    host.inbox.alarm().due(claimed_until);
+}
+
+/// Writes a record that may pause its subscription, which nobody else changes meanwhile, and takes the subscription over
+/// into memory as its row is then. True if it was paused.
+async fn write_and_take_over(host: &Host, record: Record, subscription: &Subscription) -> anyhow::Result<bool> {
+    let _changing = host.registry.changing().await;
+    if !write(host, record).await? {
+        return Ok(false);
+    }
+    if let Some((now, _)) = host.store.subscription(&subscription.space, subscription.id).await? {
+        tracing::warn!(
+            subscription.id = %now.id,
+            state = now.state.as_str(),
+            reason = now.pause_detail,
+            "paused by what came of a delivery"
+        );
+        host.registry.put(now);
+    }
+    Ok(true)
+}
+
+/// Ends a claim without an attempt.
+pub(super) async fn end_unsent(
+    host: &Host,
+    delivery: &Delivery,
+    claimed_until: Timestamp,
+    state: DeliveryState,
+    reason: &str,
+) -> anyhow::Result<()> {
+    let record = Record {
+        delivery_id: delivery.id,
+        subscription_id: delivery.subscription_id,
+        claimed_until,
+        attempt: None,
+        state,
+        due_at: delivery.due_at,
+        at: host.clock.now(),
+        reason: Some(reason.to_owned()),
+        setup: delivery.setup.clone(),
+        pause: None,
+        pause_after: None,
+        plugin: None,
+        test: delivery.test,
+    };
+    write(host, record).await.map(|_| ())
+}
+
+/// Writes the record; true if it paused the subscription.
+async fn write(host: &Host, record: Record) -> anyhow::Result<bool> {
+    let id = record.delivery_id;
+    let recorded = host.store.record(Arc::new([record])).await?;
+    Ok(recorded.into_iter().any(|recorded| paused(id, recorded)))
+}
+
+fn paused(id: DeliveryId, recorded: Recorded) -> bool {
+    match recorded {
+        Recorded::Written { paused } => paused,
+        Recorded::Stale => {
+            // The claim lapsed and somebody else went on, or a caller cancelled it: theirs counts.
+            tracing::warn!(delivery.id = %id, "the attempt came too late to be recorded");
+            false
+        }
+    }
+}

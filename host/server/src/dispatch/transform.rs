@@ -1,0 +1,150 @@
+//! Transform: a delivery's event becomes a request.
+//!
+//! In order: field selection ([`select`](crate::stages::select)) takes away what the subscription does not want seen, then the subscription's
+//! plugin runs ([`Engine`]) or, without one, a default shape is made ([`shape`]), and the result is put together with
+//! what the subscription itself asks for into the [`Request`] ([`request`]). Last, secrets take the places of their
+//! placeholders ([`seal`](crate::stages::seal)): that request is signed and sent, the one before is kept.
+//!
+//! Nothing is kept from one attempt to the next: each is transformed anew, from the same event and by the same code.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use hookmill_model::{Delivery, Event, Figures, LogLine, PluginFault, Request, Subscription};
+
+use hookmill_engine::{self as engine, Engine, EngineError, Limits, Prepared};
+use serde_json::value::RawValue;
+
+use crate::stages::request::{self, About};
+use crate::stages::select::Selector;
+use crate::stages::shape::{self, Shown};
+
+/// A plugin, ready to run, with the subscription's configuration for it as JSON text.
+#[derive(Clone, Copy)]
+pub struct Plugin<'a> {
+    /// The code.
+    pub prepared: &'a Prepared,
+    /// The configuration.
+    pub config: &'a str,
+}
+
+/// What is to be transformed.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// The delivery with its events.
+    pub delivery: &'a Delivery,
+    /// Which attempt this is, 1 for the first.
+    pub attempt: u32,
+    /// Whose it is.
+    pub subscription: &'a Subscription,
+    /// The subscription's field selection.
+    pub selector: &'a Selector,
+}
+
+/// What came of a transform.
+#[derive(Clone, Debug)]
+pub struct Transformed {
+    /// What to do, or how the plugin failed.
+    pub result: Result<Shaped, PluginFault>,
+    /// How the plugin failed, if the result is the default shape for that reason.
+    pub plugin_fault: Option<PluginFault>,
+    /// What the plugin logged, whatever came of it.
+    pub logs: Vec<LogLine>,
+    /// What it used; the time is that of all of it, the plugin's part and the host's.
+    pub figures: Figures,
+}
+
+/// What a transform decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shaped {
+    /// Send this.
+    Deliver(Box<Request>),
+    /// Send nothing, for this reason.
+    Skip(String),
+}
+
+/// Makes the request of one attempt, with the subscription's plugin or, without one, in the default shape.
+///
+/// # Errors
+/// If the engine itself fails. What the plugin does wrong is in the result.
+pub async fn transform(
+    engine: &Engine,
+    limits: &Limits,
+    plugin: Option<Plugin<'_>>,
+    input: Input<'_>,
+) -> Result<Transformed, EngineError> {
+    let start = Instant::now();
+    let selected: Result<Vec<_>, _> =
+        input.delivery.events().map(|event| Ok((&**event, input.selector.apply(&event.data)?))).collect();
+    let mut sealed = Vec::new();
+    let (drafted, logs, mut figures) = match (selected, plugin) {
+        (Err(fault), _) => (Err(fault), Vec::new(), Figures::default()),
+        (Ok(events), None) => (shape_of(&events, limits, input.subscription), Vec::new(), Figures::default()),
+        (Ok(events), Some(plugin)) => {
+            let run = run(engine, plugin, input, &events).await?;
+            sealed = run.sealed;
+            (run.result, run.logs, run.figures)
+        }
+    };
+    let result = drafted.and_then(|drafted| match drafted {
+        engine::Shaped::Deliver(draft) => {
+            let about = About { delivery: input.delivery, attempt: input.attempt };
+            request::assemble(input.subscription, draft, sealed, &about, limits)
+                .map(|request| Shaped::Deliver(Box::new(request)))
+        }
+        engine::Shaped::Skip(reason) => Ok(Shaped::Skip(reason)),
+    });
+    figures.transform_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+    Ok(Transformed { result, plugin_fault: None, logs, figures })
+}
+
+/// The same, but where the plugin fails, the default shape takes the place of what it would have made.
+///
+/// # Errors
+/// As [`transform`].
+pub async fn transform_or_default(
+    engine: &Engine,
+    limits: &Limits,
+    plugin: Plugin<'_>,
+    input: Input<'_>,
+) -> Result<Transformed, EngineError> {
+    let tried = transform(engine, limits, Some(plugin), input).await?;
+    let fault = match tried.result {
+        Ok(_) => return Ok(tried),
+        Err(fault) => fault,
+    };
+    let mut instead = transform(engine, limits, None, input).await?;
+    let transform_us = tried.figures.transform_us.saturating_add(instead.figures.transform_us);
+    instead.figures = Figures { transform_us, ..tried.figures };
+    Ok(Transformed { plugin_fault: Some(fault), logs: tried.logs, ..instead })
+}
+
+type Selected<'a> = (&'a Event, Cow<'a, RawValue>);
+
+async fn run(
+    engine: &Engine,
+    plugin: Plugin<'_>,
+    input: Input<'_>,
+    events: &[Selected<'_>],
+) -> Result<engine::Transformed, EngineError> {
+    let events: Vec<_> = events.iter().map(|(event, data)| (*event, data.get())).collect();
+    let call = engine::Input {
+        delivery_id: input.delivery.id,
+        attempt: input.attempt,
+        subscription: input.subscription,
+        events: &events,
+        config: plugin.config,
+        secrets: &input.subscription.sealed_names(),
+    };
+    engine.transform(plugin.prepared, call).await
+}
+
+fn shape_of(
+    events: &[Selected<'_>],
+    limits: &Limits,
+    subscription: &Subscription,
+) -> Result<engine::Shaped, PluginFault> {
+    let shown: Vec<_> =
+        events.iter().map(|(event, data)| Shown { kind: &event.kind, occurred_at: event.occurred_at, data }).collect();
+    shape::shape(subscription.content_type, &shown, limits.output_bytes_max).map(engine::Shaped::Deliver)
+}

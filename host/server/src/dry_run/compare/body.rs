@@ -1,0 +1,135 @@
+//! Where two bodies differ: by pointers in JSON, by fields in forms, by lines in texts, and by the first byte in all
+//! else.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use similar::{DiffTag, TextDiff};
+use url::form_urlencoded;
+
+use super::difference::{Changes, VALUE_BYTES_BEFORE, VALUE_BYTES_MAX};
+use hookmill_model::Part;
+use crate::stages::json::{DEPTH_MAX, Level, Members};
+
+/// How long lines are matched: after it, the lines that are left count as replaced.
+const LINES_MAX: Duration = Duration::from_millis(200);
+
+/// Adds what differs of two bodies of this content type. Bodies with other bytes are different, whatever they mean: where
+/// nothing else tells them apart (spaces, the order of members), it is the first byte.
+pub(super) fn compare(content_type: &str, before: &[u8], after: &[u8], changes: &mut Changes) {
+    if before == after {
+        return;
+    }
+    let known = changes.count();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/x-www-form-urlencoded" {
+        changes.pairs(Part::Body, &fields(before), &fields(after));
+    } else if let (Ok(before), Ok(after)) = (str::from_utf8(before), str::from_utf8(after)) {
+        if essence == "application/json" || essence.ends_with("+json") {
+            json(before, after, changes);
+        } else {
+            lines(before, after, changes);
+        }
+    }
+    if changes.count() == known {
+        bytes(before, after, changes);
+    }
+}
+
+fn fields(body: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(body).into_owned().collect()
+}
+
+fn json(before: &str, after: &str, changes: &mut Changes) {
+    if let (Ok(before), Ok(after)) = (serde_json::from_str(before), serde_json::from_str(after)) {
+        values(String::new(), before, after, DEPTH_MAX, changes);
+    }
+}
+
+/// How long a pointer may grow: beyond it, two values are one change. Pointers are made for every value that differs, and
+/// a body of megabytes could be one long name and a long list.
+const POINTER_BYTES_MAX: usize = 1 << 10;
+
+fn values(at: String, before: &RawValue, after: &RawValue, depth_left: usize, changes: &mut Changes) {
+    if before.get() == after.get() {
+        return;
+    }
+    let deeper = depth_left > 0 && at.len() <= POINTER_BYTES_MAX;
+    match (Level::of(before), Level::of(after)) {
+        (Ok(Level::Object(before)), Ok(Level::Object(after))) if deeper => {
+            members(&at, &before, &after, depth_left - 1, changes);
+        }
+        (Ok(Level::Array(before)), Ok(Level::Array(after))) if deeper => {
+            for index in 0..before.len().max(after.len()) {
+                either(|| format!("{at}/{index}"), before.get(index), after.get(index), depth_left - 1, changes);
+            }
+        }
+        // The same text, escaped in two ways.
+        (Ok(Level::String(before)), Ok(Level::String(after))) if before == after => {}
+        _ => changes.push(Part::Body, Some(at), Some(before.get()), Some(after.get())),
+    }
+}
+
+fn members(at: &str, before: &Members<'_>, after: &Members<'_>, depth_left: usize, changes: &mut Changes) {
+    let at = |name: &str| format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+    // As every reader of JSON takes them that takes one at all: of a repeated name, the last.
+    let (had, has) = (by_name(before), by_name(after));
+    for (name, value) in &before.0 {
+        if had.get(name.as_str()).is_some_and(|last| std::ptr::eq(*last, *value)) {
+            either(|| at(name), Some(value), has.get(name.as_str()), depth_left, changes);
+        }
+    }
+    for (name, value) in &after.0 {
+        if !had.contains_key(name.as_str()) {
+            either(|| at(name), None, Some(value), depth_left, changes);
+        }
+    }
+}
+
+fn by_name<'a, 'raw>(members: &'a Members<'raw>) -> HashMap<&'a str, &'raw RawValue> {
+    members.0.iter().map(|(name, value)| (name.as_str(), *value)).collect()
+}
+
+fn either(
+    at: impl FnOnce() -> String,
+    before: Option<&&RawValue>,
+    after: Option<&&RawValue>,
+    depth_left: usize,
+    changes: &mut Changes,
+) {
+    match (before, after) {
+        (Some(before), Some(after)) if before.get() == after.get() => {}
+        (Some(before), Some(after)) => values(at(), before, after, depth_left, changes),
+        _ => changes.push(Part::Body, Some(at()), before.map(|raw| raw.get()), after.map(|raw| raw.get())),
+    }
+}
+
+fn lines(before: &str, after: &str, changes: &mut Changes) {
+    let diff = TextDiff::configure().timeout(LINES_MAX).diff_lines(before, after);
+    for op in diff.ops() {
+        let (tag, old, new) = op.as_tag_tuple();
+        if tag == DiffTag::Equal {
+            continue;
+        }
+        for offset in 0..old.len().max(new.len()) {
+            let line = |range: &Range<usize>| range.clone().nth(offset);
+            let (had, has) = (line(&old), line(&new));
+            let number = has.or(had).unwrap_or_default() + 1;
+            let (had, has) = (had.and_then(|line| diff.old_slice(line)), has.and_then(|line| diff.new_slice(line)));
+            changes.push(Part::Body, Some(format!("line {number}")), had, has);
+        }
+    }
+}
+
+/// The first place where they differ, with a little of what is before it.
+fn bytes(before: &[u8], after: &[u8], changes: &mut Changes) {
+    let first = before.iter().zip(after).take_while(|(before, after)| before == after).count();
+    let from = first.saturating_sub(VALUE_BYTES_BEFORE);
+    let shown = |bytes: &[u8]| {
+        let end = bytes.len().min(from + VALUE_BYTES_MAX);
+        String::from_utf8_lossy(&bytes[from..end]).into_owned()
+    };
+    changes.push(Part::Body, Some(format!("byte {first}")), Some(&shown(before)), Some(&shown(after)));
+}

@@ -1,0 +1,83 @@
+//! What a space says of its event types.
+
+use serde_json::Value;
+
+use super::distance::distance;
+use super::finding::{Check, Finding};
+use hookmill_model::{Event, EventType, NoticeKind, Pattern, SpaceId};
+use hookmill_store::{Store, StoreError};
+
+/// Event types read from the store at a time.
+const PAGE: usize = 200;
+
+/// Typing errors up to which one type may be meant by another.
+const ERRORS_MAX: usize = 3;
+
+/// A space's event types.
+pub(super) struct Catalog {
+    types: Vec<EventType>,
+    /// The example of the first type in it that the subscription wants and that has one.
+    pub(super) example: Option<(EventType, Value)>,
+}
+
+impl Catalog {
+    /// Reads it, for a subscription that wants these types.
+    pub(super) async fn read(store: &dyn Store, space: &SpaceId, wanted: &[Pattern]) -> Result<Self, StoreError> {
+        let mut catalog = Self { types: Vec::new(), example: None };
+        loop {
+            let page = store.event_types(space, catalog.types.last().cloned(), PAGE).await?;
+            let last = page.len() < PAGE;
+            for entry in page {
+                if catalog.example.is_none() && wanted.iter().any(|pattern| pattern.matches(&entry.name)) {
+                    catalog.example = entry.example.map(|example| (entry.name.clone(), example));
+                }
+                catalog.types.push(entry.name);
+            }
+            if last {
+                return Ok(catalog);
+            }
+        }
+    }
+
+    /// Types that the subscription wants, and that neither the catalog nor an event of the last ones nor the host
+    /// itself has. Without a catalog nothing is known to be wrong.
+    pub(super) fn unknown(&self, wanted: &[Pattern], events: &[Event]) -> Vec<Finding> {
+        if self.types.is_empty() {
+            return Vec::new();
+        }
+        let own = NoticeKind::ALL.map(NoticeKind::event_type);
+        let known: Vec<_> = self.types.iter().chain(&own).chain(events.iter().map(|event| &event.kind)).collect();
+        let unknown = wanted.iter().filter(|pattern| !known.iter().any(|kind| pattern.matches(kind)));
+        unknown.map(|pattern| self.unknown_type(pattern)).collect()
+    }
+
+    fn unknown_type(&self, pattern: &Pattern) -> Finding {
+        let meant = match pattern {
+            Pattern::Exactly(kind) => nearest(kind.as_str(), self.types.iter().map(EventType::as_str)),
+            // Its words stand at the beginning of those that are meant.
+            Pattern::Below(words) => {
+                let beginnings = self
+                    .types
+                    .iter()
+                    .flat_map(|kind| kind.as_str().match_indices('.').map(|(dot, _)| &kind.as_str()[..dot]));
+                nearest(words.as_str(), beginnings).map(|words| format!("{words}.*"))
+            }
+            Pattern::All => None,
+        };
+        let what_to_do = match meant {
+            Some(meant) => format!("did you mean `{meant}`? Change `event_types`"),
+            None => {
+                "compare `event_types` with the space's event types (GET …/event-types), or enter it there".to_owned()
+            }
+        };
+        let finding = format!("the subscription wants `{pattern}`, which the space's event types do not know");
+        Finding::warning(Check::Events, finding, what_to_do)
+    }
+}
+
+fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let errors = |other: &str| distance(&word.to_lowercase(), &other.to_lowercase());
+    let (errors, nearest) = known.map(|other| (errors(other), other)).min()?;
+    // Of a short word, so many errors would leave nothing.
+    (errors <= ERRORS_MAX && errors * 2 < word.len()).then(|| nearest.to_owned())
+}

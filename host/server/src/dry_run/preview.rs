@@ -1,0 +1,56 @@
+//! Preview: what an attempt would send, without sending it.
+//!
+//! A preview goes the way of an attempt, by the same functions: transform, then sign at the present time over the exact
+//! bytes. It stops there. Nothing is sent and nothing is written; what it shows is what the history would show.
+//!
+//! Previews and comparisons ([`crate::dry_run::compare`]) have turns of their own ([`crate::queues::Trials`]), so that however many are asked
+//! for, most of the engine is left to deliveries.
+
+use hookmill_model::{Delivery, Figures, LogLine, Made, PluginFault};
+use crate::registry::Live;
+use crate::dispatch;
+use crate::dispatch::transform::{Shaped, Transformed};
+use crate::host::Host;
+use crate::stages::request;
+
+/// What an attempt would be.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// What would be sent, or why nothing would.
+    pub made: Made,
+    /// How the plugin fails, if the default shape goes out instead.
+    pub plugin_fault: Option<PluginFault>,
+    /// What the plugin logged.
+    pub logs: Vec<LogLine>,
+    /// What the transform used.
+    pub figures: Figures,
+}
+
+impl Preview {
+    /// How the plugin fails, if it does: whether nothing goes out for that or the default shape.
+    pub fn fault(&self) -> Option<&PluginFault> {
+        let failed = match &self.made {
+            Made::Failed(fault) => Some(fault),
+            Made::Request(_) | Made::Skipped(_) => None,
+        };
+        self.plugin_fault.as_ref().or(failed)
+    }
+}
+
+/// Makes what the attempt of this number would send.
+///
+/// # Errors
+/// If the host itself fails. What the plugin does wrong is in the preview.
+pub async fn preview(host: &Host, live: &Live, delivery: &Delivery, number: u32) -> anyhow::Result<Preview> {
+    let Transformed { result, plugin_fault, logs, figures } = dispatch::shape(host, live, delivery, number).await?;
+    let made = match result {
+        Ok(Shaped::Deliver(request)) => {
+            let subscription = &live.subscription;
+            let (_, signature) = dispatch::signed(host, subscription, delivery.id, &request);
+            Made::Request(request::as_sent(&request, &signature, &subscription.headers))
+        }
+        Ok(Shaped::Skip(reason)) => Made::Skipped(reason),
+        Err(fault) => Made::Failed(fault),
+    };
+    Ok(Preview { made, plugin_fault, logs, figures })
+}

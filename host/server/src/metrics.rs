@@ -1,0 +1,104 @@
+//! What operators measure: counters and histograms in Prometheus' text format.
+
+use std::sync::atomic::Ordering;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use hookmill_model::{Attempt, DeliveryState};
+use hookmill_store::Accepted;
+
+/// One label: how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Label {
+    result: &'static str,
+}
+
+/// All metrics of a host.
+pub struct Metrics {
+    registry: Registry,
+    events: Family<Label, Counter>,
+    attempts: Family<Label, Counter>,
+    send_seconds: Histogram,
+    transform_seconds: Histogram,
+    late_seconds: Histogram,
+    backlog: Family<Label, Gauge>,
+    commits: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let metrics = Self {
+            registry: Registry::with_prefix("hookmill"),
+            events: Family::default(),
+            attempts: Family::default(),
+            // 1 ms to 65 s: the longest timeout is 60 s.
+            send_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 17)),
+            // 10 µs to 5 s: the longest wall clock.
+            transform_seconds: Histogram::new(exponential_buckets(0.000_01, 2.0, 20)),
+            late_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
+            backlog: Family::default(),
+            commits: Counter::default(),
+        };
+        metrics.registered()
+    }
+}
+
+impl Metrics {
+    fn registered(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register("events", "Events posted, by what became of them", self.events.clone());
+        registry.register("attempts", "Attempts, by their outcome", self.attempts.clone());
+        registry.register("send_seconds", "Time until the whole answer was read", self.send_seconds.clone());
+        registry.register("transform_seconds", "Time that transforms took", self.transform_seconds.clone());
+        registry.register("late_seconds", "How late attempts began after they were due", self.late_seconds.clone());
+        registry.register("backlog", "Deliveries that are not final, by state", self.backlog.clone());
+        registry.register("commits", "Transactions committed, each a flush of the disk", self.commits.clone());
+        self
+    }
+
+    /// Counts an event.
+    pub fn event_accepted(&self, accepted: &Accepted) {
+        let result = match accepted {
+            Accepted::New { .. } => "accepted",
+            Accepted::Repeat { .. } => "repeated",
+            Accepted::Conflict => "conflict",
+        };
+        self.events.get_or_create(&Label { result }).inc();
+    }
+
+    /// Counts an attempt.
+    pub fn attempted(&self, attempt: &Attempt) {
+        self.attempts.get_or_create(&Label { result: attempt.outcome.as_str() }).inc();
+        self.transform_seconds.observe(attempt.figures.transform_us as f64 / 1e6);
+        if attempt.request.is_some() {
+            self.send_seconds.observe(attempt.send_us as f64 / 1e6);
+        }
+        let late = attempt.started_at.duration_since(attempt.due_at);
+        self.late_seconds.observe(late.as_secs_f64().max(0.0));
+    }
+
+    /// Sets how many deliveries are not final.
+    pub fn set_backlog(&self, counts: &[(DeliveryState, u64)]) {
+        for &(state, count) in counts {
+            self.backlog.get_or_create(&Label { result: state.as_str() }).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Sets how many transactions were committed.
+    pub fn set_commits(&self, commits: u64) {
+        self.commits.inner().store(commits, Ordering::Relaxed);
+    }
+
+    /// All metrics as text.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}

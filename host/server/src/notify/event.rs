@@ -1,0 +1,95 @@
+//! The operational event that tells a notice.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::ingest::Posted;
+use hookmill_model::{DeliveryId, Notice, NoticeKind, Subscription, SubscriptionId};
+
+/// The subscription that an event is about.
+#[derive(Serialize)]
+struct About<'a> {
+    id: SubscriptionId,
+    name: &'a str,
+    /// Without its query, where receivers let their users put tokens.
+    url: String,
+}
+
+/// The data of `delivery.failed`.
+#[derive(Serialize)]
+struct Failed<'a> {
+    subscription: About<'a>,
+    count: u64,
+    first_failed_at: Timestamp,
+    last_failed_at: Timestamp,
+    reason: Option<&'a str>,
+    delivery_id: DeliveryId,
+}
+
+/// The data of `subscription.paused`.
+#[derive(Serialize)]
+struct Paused<'a> {
+    subscription: About<'a>,
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    /// Deliveries that failed until then.
+    count: u64,
+    paused_at: Timestamp,
+}
+
+/// The data of `subscription.activated`.
+#[derive(Serialize)]
+struct Activated<'a> {
+    subscription: About<'a>,
+    activated_at: Timestamp,
+}
+
+/// The event, under the id that the notice has.
+pub(super) fn posted(notice: &Notice, subscription: &Subscription) -> Posted {
+    let occurred_at = Some(notice.at);
+    Posted {
+        id: Some(notice.id.clone()),
+        kind: notice.kind.event_type(),
+        occurred_at,
+        data: data(notice, subscription),
+        changed_fields: None,
+        previous: None,
+    }
+}
+
+fn data(notice: &Notice, subscription: &Subscription) -> Arc<RawValue> {
+    let url = without_query(subscription);
+    let subscription = About { id: subscription.id, name: &subscription.name, url };
+    let data = match (notice.kind, &notice.failures) {
+        (NoticeKind::DeliveryFailed, Some(failures)) => to_raw_value(&Failed {
+            subscription,
+            count: failures.count,
+            first_failed_at: failures.first_at,
+            last_failed_at: failures.last_at,
+            reason: failures.last_reason.as_deref(),
+            delivery_id: failures.last_delivery,
+        }),
+        (NoticeKind::DeliveryFailed, None) => unreachable!("the schema: failed_tells_failures"),
+        (NoticeKind::SubscriptionPaused, failures) => to_raw_value(&Paused {
+            subscription,
+            reason: notice.pause_reason.as_deref(),
+            detail: notice.detail.as_deref(),
+            count: failures.as_ref().map_or(0, |failures| failures.count),
+            paused_at: notice.at,
+        }),
+        (NoticeKind::SubscriptionActivated, _) => to_raw_value(&Activated { subscription, activated_at: notice.at }),
+    };
+    data.expect("plain data is JSON").into()
+}
+
+/// The subscription's URL without its query, where keys stand most often. Some receivers take the path for one: whoever
+/// subscribes to operational events sees it.
+pub(super) fn without_query(subscription: &Subscription) -> String {
+    let mut url = subscription.url.clone();
+    url.set_query(None);
+    url.into()
+}

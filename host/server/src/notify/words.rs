@@ -1,0 +1,122 @@
+//! What a mail says, in words for people who do not know this host.
+
+use std::fmt::Write as _;
+
+use super::event::without_query;
+use hookmill_model::{Failures, Notice, NoticeKind, Subscription};
+
+/// What is shown of a reason, which is a receiver's or a plugin's text.
+const REASON_CHARS_MAX: usize = 500;
+
+/// The subject.
+pub(super) fn subject(notice: &Notice, subscription: &Subscription) -> String {
+    let name = &subscription.name;
+    match notice.kind {
+        NoticeKind::DeliveryFailed => format!("Webhook \u{201c}{name}\u{201d} fails"),
+        NoticeKind::SubscriptionPaused => format!("Webhook \u{201c}{name}\u{201d} was paused"),
+        NoticeKind::SubscriptionActivated => format!("Webhook \u{201c}{name}\u{201d} is active again"),
+    }
+}
+
+/// The text.
+pub(super) fn text(notice: &Notice, subscription: &Subscription, quiet_s: u32) -> String {
+    let mut text = opening(notice);
+    let mut line = |label: &str, value: &str| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{label:<15}{value}");
+    };
+    line("Subscription:", &format!("{} ({})", subscription.name, subscription.id));
+    line("Space:", subscription.space.as_str());
+    line("Sends to:", &without_query(subscription));
+    if notice.kind == NoticeKind::SubscriptionPaused {
+        line("Paused:", &notice.at.to_string());
+        line("Why:", &one_line(notice.detail.as_deref().or(notice.pause_reason.as_deref())));
+    }
+    if let Some(failures) = &notice.failures {
+        line("Failed:", &failed(failures));
+        line("Last reason:", &one_line(failures.last_reason.as_deref()));
+    }
+    text.push_str(&what_to_do(notice, subscription));
+    text.push_str(&closing(notice, quiet_s));
+    text
+}
+
+fn opening(notice: &Notice) -> String {
+    let sentence = match notice.kind {
+        NoticeKind::DeliveryFailed => "A webhook subscription could not deliver; its deliveries were given up.",
+        NoticeKind::SubscriptionPaused if is_for_plugin(notice) => {
+            "A webhook subscription was paused, because the plugin that shapes its requests fails."
+        }
+        NoticeKind::SubscriptionPaused => {
+            "A webhook subscription was paused, because its receiver does not take events."
+        }
+        NoticeKind::SubscriptionActivated => "A webhook subscription is active again.",
+    };
+    format!("{sentence}\n\n")
+}
+
+/// Whether a pause is for the plugin's sake, and not the receiver's.
+fn is_for_plugin(notice: &Notice) -> bool {
+    notice.pause_reason.as_deref() == Some("plugin_failures")
+}
+
+fn failed(Failures { count, first_at, last_at, .. }: &Failures) -> String {
+    match count {
+        1 => format!("1 delivery, at {first_at}"),
+        _ => format!("{count} deliveries since {first_at}, the last at {last_at}"),
+    }
+}
+
+fn what_to_do(notice: &Notice, subscription: &Subscription) -> String {
+    let space = format!("/v1/spaces/{}", subscription.space);
+    let id = subscription.id;
+    let mut text = "\nWhat to do, by Hookmill's API:\n".to_owned();
+    let mut step = |what: &str, call: &str| {
+        let _ = write!(text, "- {what}:\n  {call}\n");
+    };
+    step("See what failed, and why", &format!("GET {space}/deliveries?state=failed&subscription={id}"));
+    if let Some(failures) = &notice.failures {
+        step("Send a delivery again", &format!("POST {space}/deliveries/{}/retry", failures.last_delivery));
+    }
+    if notice.kind == NoticeKind::SubscriptionPaused {
+        let mended = if is_for_plugin(notice) {
+            step("Go back to the plugin before its last change", &format!("POST {space}/subscriptions/{id}/rollback"));
+            "Go on, once the plugin works"
+        } else {
+            "Go on, once the receiver works"
+        };
+        step(mended, &format!("POST {space}/subscriptions/{id}/activate"));
+    }
+    text
+}
+
+fn closing(notice: &Notice, quiet_s: u32) -> String {
+    match notice.kind {
+        NoticeKind::DeliveryFailed => format!(
+            "\nMore failures are told after {}, or after an hour if a delivery succeeds in between.\n",
+            duration(quiet_s)
+        ),
+        NoticeKind::SubscriptionPaused => {
+            "\nUntil then no new events go to it, and what it has to deliver waits.\n".to_owned()
+        }
+        NoticeKind::SubscriptionActivated => String::new(),
+    }
+}
+
+fn duration(seconds: u32) -> String {
+    match seconds {
+        s if s >= 7_200 && s % 3_600 == 0 => format!("{} hours", s / 3_600),
+        s if s >= 120 && s % 60 == 0 => format!("{} minutes", s / 60),
+        s => format!("{s} seconds"),
+    }
+}
+
+/// A text of others, cut, and without what could look like more lines of the mail.
+fn one_line(text: Option<&str>) -> String {
+    let text = text.unwrap_or("not known");
+    let mut line: String = text.chars().take(REASON_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(REASON_CHARS_MAX).is_some() {
+        line.push('…');
+    }
+    line
+}

@@ -1,0 +1,134 @@
+//! The one door: how a component becomes a plugin, however it comes (uploaded, pulled, from the operator's folder, or
+//! shown to `hookmill plugin inspect`). Its signature is checked first, since compiling is what a hostile component costs.
+//!
+//! The bundled plugins come by [`bundled`](super::bundled) instead: what they are was checked when they were built.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hookmill_engine::{Engine, EngineError, InspectError, Inspected, Refusal};
+use hookmill_model::{Digest, Plugin, PluginKey, SpaceId};
+use hookmill_store::StoreError;
+use jiff::Timestamp;
+
+use super::follow::follow;
+use super::signature::{self, Unsigned};
+use super::{schema, versions};
+use crate::error::{Code, Error};
+use crate::host::Host;
+use crate::task::unbroken;
+
+/// A component that asks to be let in.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Its bytes.
+    pub component: Bytes,
+    /// Its signature, if it carries one.
+    pub signature: Option<String>,
+    /// Where it comes from; none if it was uploaded.
+    pub source: Option<String>,
+}
+
+/// Why a component is not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum AdmitError {
+    /// A signature is required, and none of the keys made this one.
+    #[error("the component is refused: {0}")]
+    Unsigned(Unsigned),
+    /// The component is not a plugin that this host takes.
+    #[error("the component is refused: {0}")]
+    Refused(Refusal),
+    /// An internal fault.
+    #[error("the engine failed")]
+    Engine(#[source] EngineError),
+    /// An internal fault.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+impl From<AdmitError> for Error {
+    fn from(error: AdmitError) -> Self {
+        match error {
+            AdmitError::Unsigned(_) => Self::new(Code::PluginUnsigned, error.to_string()),
+            AdmitError::Refused(_) => Self::new(Code::PluginRefused, error.to_string()),
+            AdmitError::Engine(error) => Self::internal(&error),
+            AdmitError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Checks a component: its signature against `keys` (none asks for no signature), its shape, what it says of itself, and
+/// the schema of its configuration.
+///
+/// # Errors
+/// Says why it is not let in.
+pub async fn inspect(engine: &Engine, keys: &[PluginKey], candidate: &Candidate) -> Result<Inspected, AdmitError> {
+    let Candidate { component, signature, .. } = candidate;
+    signature::check(keys, Digest::of(component), signature.as_deref()).map_err(AdmitError::Unsigned)?;
+    let inspected = engine.inspect(component.clone()).await.map_err(|error| match error {
+        InspectError::Refused(refusal) => AdmitError::Refused(refusal),
+        InspectError::Engine(error) => AdmitError::Engine(error),
+    })?;
+    schema::check_schema(&inspected.config_schema)
+        .map_err(|wrong| AdmitError::Refused(Refusal(format!("its config-schema is {wrong}"))))?;
+    Ok(inspected)
+}
+
+/// Lets a component into a space, and lets the space's subscriptions follow it. Returns whether it is new, and the plugin
+/// as it is kept.
+///
+/// # Errors
+/// If it is not let in, another component has its name and version, or the host fails.
+pub async fn into_space(host: &Arc<Host>, space: &SpaceId, candidate: Candidate) -> Result<(bool, Plugin), Error> {
+    let keys = host.store.space(space).await?.map(|space| space.plugin_keys).unwrap_or_default();
+    let inspected = inspect(&host.engine, &keys, &candidate).await?;
+    let plugin = plugin(Some(space.clone()), inspected, &candidate, host.clock.now());
+    let (host, space) = (Arc::clone(host), space.clone());
+    unbroken(async move { install(&host, &space, plugin, candidate.component).await }).await
+}
+
+async fn install(host: &Host, space: &SpaceId, plugin: Plugin, component: Bytes) -> Result<(bool, Plugin), Error> {
+    let Plugin { name, version, .. } = &plugin;
+    let had = versions::own(&*host.store, space, name).await?.into_iter().find(|had| had.version == *version);
+    if !host.store.put_plugin(&plugin, component).await? {
+        let detail = format!("there is a plugin {name} {version} with another component: raise its version");
+        return Err(Error::new(Code::PluginVersionExists, detail));
+    }
+    // Even if it was there already: the call that uploaded it may not have come this far.
+    follow(host, space, name).await?;
+    Ok((had.is_none(), had.unwrap_or(plugin)))
+}
+
+/// Lets a component in for all spaces, in the place of one of the same name and version. Returns the plugin and the one
+/// whose place it takes.
+///
+/// # Errors
+/// If it is not let in, or the host fails.
+pub async fn for_all_spaces(
+    host: &Host,
+    keys: &[PluginKey],
+    candidate: Candidate,
+) -> Result<(Plugin, Option<Plugin>), AdmitError> {
+    let inspected = inspect(&host.engine, keys, &candidate).await?;
+    let plugin = plugin(None, inspected, &candidate, host.clock.now());
+    let had = host.store.shared_plugin(&plugin.name, &plugin.version).await?;
+    host.store.put_plugin(&plugin, candidate.component).await?;
+    let replaced = had.filter(|had| had.digest != plugin.digest);
+    Ok((plugin, replaced))
+}
+
+fn plugin(space: Option<SpaceId>, inspected: Inspected, candidate: &Candidate, now: Timestamp) -> Plugin {
+    let Inspected { digest, name, version, summary, content_types, config_schema } = inspected;
+    Plugin {
+        space,
+        name,
+        version,
+        digest,
+        summary,
+        content_types,
+        config_schema,
+        size_bytes: candidate.component.len() as u64,
+        source: candidate.source.clone(),
+        created_at: now,
+    }
+}

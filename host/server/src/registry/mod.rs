@@ -1,0 +1,214 @@
+//! The subscriptions in memory, beside the rows: what matching and delivering ask on every event.
+//!
+//! Rows are the truth. A change is written to the store first and entered here after, both by [`Changing`]; a restart reads
+//! everything again.
+
+mod compiled;
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use cel::Env;
+use jiff::Timestamp;
+use tokio::sync::{Mutex, MutexGuard};
+use url::Url;
+
+use crate::stages::matching::{self, Index, Verdict};
+pub use compiled::Live;
+use compiled::Reading;
+use hookmill_model::{Event, Pattern, SpaceId, Subscription, SubscriptionId, SubscriptionState};
+use hookmill_store::{Store, StoreError};
+
+/// Subscriptions read from the store at a time.
+const PAGE: usize = 1_000;
+
+/// Whether two subscriptions send the same events to the same place for the same reason.
+pub fn identical(one: &Subscription, other: &Subscription) -> bool {
+    let types = |subscription: &Subscription| -> BTreeSet<_> {
+        subscription.event_types.iter().map(ToString::to_string).collect()
+    };
+    one.url == other.url
+        && types(one) == types(other)
+        && one.trigger == other.trigger
+        && one.condition == other.condition
+}
+
+/// All subscriptions that are not deleted.
+pub struct Registry {
+    store: Arc<dyn Store>,
+    spaces: RwLock<Contents>,
+    changing: Mutex<()>,
+    env: Arc<Env>,
+}
+
+/// Keeps everyone else from changing a subscription between reading and writing it. Nothing else can save one.
+pub struct Changing<'a> {
+    registry: &'a Registry,
+    _lock: MutexGuard<'a, ()>,
+}
+
+impl Changing<'_> {
+    /// Writes a subscription, to its row first and then to memory.
+    ///
+    /// # Errors
+    /// If the store fails: then nothing is changed.
+    pub async fn save(&self, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError> {
+        self.registry.store.put_subscription(subscription, now).await?;
+        self.registry.put(subscription.clone());
+        Ok(())
+    }
+
+    /// Takes a subscription over into memory as its row is now; none if there is no such row.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn reload(&self, space: &SpaceId, id: SubscriptionId) -> Result<Option<Subscription>, StoreError> {
+        let Some((subscription, _)) = self.registry.store.subscription(space, id).await? else { return Ok(None) };
+        self.registry.put(subscription.clone());
+        Ok(Some(subscription))
+    }
+}
+
+#[derive(Default)]
+struct Contents {
+    live: HashMap<SubscriptionId, Arc<Live>>,
+    active: HashMap<SpaceId, Index>,
+    by_url: HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
+    by_field: HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
+}
+
+impl Contents {
+    fn insert(&mut self, subscription: Subscription) {
+        let id = subscription.id;
+        let space = &subscription.space;
+        if subscription.state == SubscriptionState::Active {
+            self.active.entry(space.clone()).or_default().insert(id, &subscription.event_types);
+        }
+        self.by_url.entry((space.clone(), subscription.url.as_str().to_owned())).or_default().insert(id);
+        for field in subscription.trigger.iter().flat_map(|trigger| &trigger.fields) {
+            self.by_field.entry((space.clone(), field.clone())).or_default().insert(id);
+        }
+        self.live.insert(id, Arc::new(Live::new(subscription)));
+    }
+
+    fn remove(&mut self, id: SubscriptionId) {
+        let Some(old) = self.live.remove(&id) else { return };
+        let Subscription { space, url, event_types, trigger, .. } = &old.subscription;
+        if let Some(index) = self.active.get_mut(space) {
+            index.remove(id, event_types);
+        }
+        remove_from(&mut self.by_url, (space.clone(), url.as_str().to_owned()), id);
+        for field in trigger.iter().flat_map(|trigger| &trigger.fields) {
+            remove_from(&mut self.by_field, (space.clone(), field.clone()), id);
+        }
+    }
+}
+
+fn remove_from(
+    index: &mut HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
+    key: (SpaceId, String),
+    id: SubscriptionId,
+) {
+    if let Entry::Occupied(mut ids) = index.entry(key) {
+        ids.get_mut().remove(&id);
+        if ids.get().is_empty() {
+            ids.remove();
+        }
+    }
+}
+
+impl Registry {
+    /// Reads every subscription from the store.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn load(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+        let (spaces, changing) = (RwLock::default(), Mutex::default());
+        let registry = Self { store, spaces, changing, env: matching::environment() };
+        let mut after = None;
+        loop {
+            let page = registry.store.subscriptions(None, after, PAGE).await?;
+            after = page.last().map(|(subscription, _)| subscription.id);
+            let last = page.len() < PAGE;
+            page.into_iter().for_each(|(subscription, _)| registry.put(subscription));
+            if last {
+                return Ok(registry);
+            }
+        }
+    }
+
+    /// Begins a change; waits until no other is under way.
+    pub async fn changing(&self) -> Changing<'_> {
+        Changing { registry: self, _lock: self.changing.lock().await }
+    }
+
+    /// Enters a subscription, or replaces or (if it is deleted) removes it.
+    fn put(&self, subscription: Subscription) {
+        let mut contents = self.write();
+        contents.remove(subscription.id);
+        if subscription.state != SubscriptionState::Deleted {
+            contents.insert(subscription);
+        }
+    }
+
+    /// One subscription; none if it is deleted or never was.
+    pub fn get(&self, id: SubscriptionId) -> Option<Arc<Live>> {
+        self.read().live.get(&id).cloned()
+    }
+
+    /// The active subscriptions that want this event.
+    pub fn matching(&self, event: &Event) -> Vec<Arc<Live>> {
+        let mut wanting: Vec<_> = {
+            let contents = self.read();
+            let Some(index) = contents.active.get(&event.space) else { return Vec::new() };
+            index.candidates(&event.kind).into_iter().filter_map(|id| contents.live.get(&id).cloned()).collect()
+        };
+        // Triggers and conditions are evaluated without the lock.
+        let mut reading = Reading::new(event, &self.env);
+        wanting.retain(|live| live.verdict(&mut reading) == Verdict::Wanted);
+        wanting
+    }
+
+    /// Whether `live` would want this event if it were active, and why not.
+    pub fn verdict(&self, live: &Live, event: &Event) -> Verdict {
+        let asked = |pattern: &&Pattern| **pattern != Pattern::All || !event.kind.is_operational();
+        if !live.subscription.event_types.iter().filter(asked).any(|pattern| pattern.matches(&event.kind)) {
+            return Verdict::OtherType;
+        }
+        live.verdict(&mut Reading::new(event, &self.env))
+    }
+
+    /// The subscriptions of a space that send to this URL, oldest first.
+    pub fn sending_to(&self, space: &SpaceId, url: &Url) -> Vec<Arc<Live>> {
+        let contents = self.read();
+        let ids = contents.by_url.get(&(space.clone(), url.as_str().to_owned())).into_iter().flatten();
+        ids.filter_map(|id| contents.live.get(id).cloned()).collect()
+    }
+
+    /// The subscription of a space that a change of this field triggers; a space has one at most.
+    pub fn triggered_by(&self, space: &SpaceId, field: &str) -> Option<Arc<Live>> {
+        let contents = self.read();
+        let id = contents.by_field.get(&(space.clone(), field.to_owned()))?.first()?;
+        contents.live.get(id).cloned()
+    }
+
+    /// All subscriptions of which `wanted` is true.
+    pub fn all(&self, wanted: impl Fn(&Subscription) -> bool) -> Vec<Arc<Live>> {
+        self.read().live.values().filter(|live| wanted(&live.subscription)).cloned().collect()
+    }
+
+    /// All subscriptions that keep what came of their deliveries for a time only.
+    pub fn forgetful(&self) -> Vec<Arc<Live>> {
+        self.all(|subscription| subscription.keep_days.is_some())
+    }
+
+    // A panic elsewhere leaves whole entries behind: each is replaced in one step.
+    fn read(&self) -> RwLockReadGuard<'_, Contents> {
+        self.spaces.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Contents> {
+        self.spaces.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,15 @@
+//! The stages: what happens to a delivery, one module each, each readable alone.
+//!
+//! They import the model and the engine's limits, and no stage knows another: [`crate::dispatch`] knows their order. All
+//! but [`send`] are pure.
+
+pub mod delay;
+pub(crate) mod json;
+pub mod matching;
+pub mod record;
+pub mod request;
+pub mod seal;
+pub mod select;
+pub mod send;
+pub mod shape;
+pub mod sign;

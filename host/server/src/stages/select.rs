@@ -1,0 +1,233 @@
+//! Field selection: takes away from an event's data what a subscription does not want its plugin to see.
+//!
+//! Paths are JSONPath (RFC 9535). They are looked up in a parsed copy, but the result is cut from the data's own text:
+//! what is kept stands as it was written, numbers included, in its order. White space between what is kept goes, and of
+//! a name that an object repeats the last value counts.
+//!
+//! Two things differ from the RFC. Filters compare numbers as 64-bit floats, and one that is beyond those (`1e400`)
+//! equals nothing and is less than nothing. And what lets a short path work for hours on a small document (a descent
+//! below a descent, a search inside a filter, a regular expression for each node) is refused, so that the work stays in
+//! proportion to the data: at most [`WEIGHT_MAX`] looks at each of its values.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+use serde_json_path::JsonPath;
+
+use super::json::{self, Level, Members};
+use hookmill_model::{FieldSelection, Invalid, PluginFault, PluginFaultCode};
+
+/// What all paths of a selection may weigh: one each, times the alternatives of their lists (`['a','b']` is two), times
+/// one more than the values that their filters look at.
+pub const WEIGHT_MAX: usize = 100;
+
+/// The longest path: none that a person writes is longer.
+pub const PATH_BYTES_MAX: usize = 1 << 10;
+
+/// How many ways the lists of one path may multiply to: each way finds its own copy of what is behind it. Whoever wants
+/// more writes more paths.
+const ALTERNATIVES_MAX: usize = 20;
+
+/// What all paths together may find, counting again what several find: twice as many values as 1 MiB of JSON can have.
+const FOUND_MAX: usize = 1_000_000;
+
+/// A field selection, ready to be used.
+#[derive(Clone, Debug)]
+pub struct Selector {
+    include: Vec<JsonPath>,
+    exclude: Vec<JsonPath>,
+}
+
+impl Selector {
+    /// Reads the paths.
+    ///
+    /// # Errors
+    /// If a path is none, is too long, or asks for more work than is allowed; names the path and what is wrong.
+    pub fn compile(selection: &FieldSelection) -> Result<Self, Invalid> {
+        let mut weight_left = WEIGHT_MAX;
+        let mut all = |paths: &[String]| -> Result<Vec<_>, _> {
+            paths.iter().map(|path| compile(path, &mut weight_left)).collect()
+        };
+        Ok(Self { include: all(&selection.include)?, exclude: all(&selection.exclude)? })
+    }
+
+    /// Selects nothing: every event's data is empty.
+    pub fn nothing() -> Self {
+        Self { include: Vec::new(), exclude: vec![JsonPath::parse("$").expect("the root is a path")] }
+    }
+
+    /// The part of `data` that is selected; the same bytes if there is nothing to select by.
+    ///
+    /// What `include` finds is kept at its place, with the arrays and objects around it; items of an array move up.
+    /// What `exclude` finds goes, wherever it is. If nothing is left, the data is empty: `{}`, `[]` or `null`.
+    ///
+    /// # Errors
+    /// If the data is JSON by its grammar but cannot be taken apart: too deep, or text that is no Unicode. If the paths
+    /// find a million values, which takes repetition on purpose.
+    pub fn apply<'a>(&self, data: &'a RawValue) -> Result<Cow<'a, RawValue>, PluginFault> {
+        if self.include.is_empty() && self.exclude.is_empty() {
+            return Ok(Cow::Borrowed(data));
+        }
+        let root: Value = serde_json::from_str(data.get()).map_err(|error| json::unreadable(&error.to_string()))?;
+        let mut cut =
+            Cut { kept: found(&self.include, &root)?, removed: found(&self.exclude, &root)?, out: String::new() };
+        if !cut.write(data, &root, self.include.is_empty())? {
+            cut.out.push_str(match root {
+                Value::Object(_) => "{}",
+                Value::Array(_) => "[]",
+                _ => "null",
+            });
+        }
+        Ok(Cow::Owned(RawValue::from_string(cut.out).expect("parts of JSON were put together as JSON")))
+    }
+}
+
+fn compile(path: &str, weight_left: &mut usize) -> Result<JsonPath, Invalid> {
+    if path.len() > PATH_BYTES_MAX {
+        let start: String = path.chars().take(40).collect();
+        return Err(Invalid::new(format!("`{start}…` is too long: a path has at most {PATH_BYTES_MAX} bytes")));
+    }
+    let parsed = JsonPath::parse(path).map_err(|error| {
+        let place = error.position() + 1;
+        Invalid::new(format!("`{path}` is no JSONPath (RFC 9535), see character {place}: {}", error.message()))
+    })?;
+    let weight = weight(path).map_err(|why| Invalid::new(format!("`{path}` would be too much work: {why}")))?;
+    *weight_left = weight_left.checked_sub(weight).ok_or_else(|| {
+        Invalid::new(format!(
+            "with `{path}` the paths would be too much work: at most {WEIGHT_MAX}, less for those with lists or filters"
+        ))
+    })?;
+    Ok(parsed)
+}
+
+/// What a path weighs, or what about it is refused. The path is known to be well-formed.
+fn weight(path: &str) -> Result<usize, &'static str> {
+    let (mut alternatives, mut listed, mut looks) = (1_usize, 1, 1);
+    let (mut depth, mut filter_depth, mut descents) = (0_usize, None, 0);
+    let mut chars = path.chars().peekable();
+    while let Some(c) = chars.next() {
+        let in_filter = filter_depth.is_some();
+        match c {
+            '\'' | '"' => skip_quoted(&mut chars, c),
+            '[' => depth += 1,
+            ']' => {
+                if depth == 1 {
+                    alternatives = alternatives.saturating_mul(std::mem::replace(&mut listed, 1));
+                }
+                filter_depth = filter_depth.filter(|at| *at != depth);
+                depth = depth.saturating_sub(1);
+            }
+            '?' if in_filter => return Err("a filter may not stand inside a filter"),
+            '?' => filter_depth = Some(depth),
+            ',' if in_filter => return Err("a filter may not hold a comma"),
+            ',' => listed += 1,
+            '*' if in_filter => return Err("a filter may not hold `*`"),
+            '.' if chars.peek() == Some(&'.') && in_filter => return Err("a filter may not hold `..`"),
+            '.' if chars.peek() == Some(&'.') => descents += 1,
+            '@' | '$' if in_filter => looks += 1,
+            _ => {}
+        }
+    }
+    if descents > 1 {
+        return Err("`..` may stand in it only once");
+    }
+    if alternatives > ALTERNATIVES_MAX {
+        return Err("its lists have more than 20 combinations");
+    }
+    Ok(alternatives * looks)
+}
+
+fn skip_quoted(chars: &mut impl Iterator<Item = char>, quote: char) {
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => drop(chars.next()),
+            c if c == quote => return,
+            _ => {}
+        }
+    }
+}
+
+/// The nodes that any of the paths finds, by their address: it tells them apart for as long as the document stands.
+fn found(paths: &[JsonPath], root: &Value) -> Result<HashSet<*const Value>, PluginFault> {
+    let mut left = FOUND_MAX;
+    let mut found = HashSet::new();
+    for path in paths {
+        let nodes = path.query(root).all();
+        left = left.checked_sub(nodes.len()).ok_or_else(|| PluginFault {
+            code: PluginFaultCode::InvalidOutput,
+            message: format!("the field selection finds more than {FOUND_MAX} values"),
+            retry: false,
+        })?;
+        found.extend(nodes.into_iter().map(std::ptr::from_ref));
+    }
+    Ok(found)
+}
+
+struct Cut {
+    kept: HashSet<*const Value>,
+    removed: HashSet<*const Value>,
+    out: String,
+}
+
+impl Cut {
+    /// Writes what is left of a value, given as text and parsed; false if that is nothing, and then nothing is written.
+    ///
+    /// Recurses as deep as the parser did, which has a limit.
+    fn write(&mut self, raw: &RawValue, value: &Value, inside: bool) -> Result<bool, PluginFault> {
+        let inside = inside || self.kept.contains(&std::ptr::from_ref(value));
+        if self.removed.contains(&std::ptr::from_ref(value)) {
+            return Ok(false);
+        }
+        if inside && self.removed.is_empty() {
+            self.out.push_str(raw.get());
+            return Ok(true);
+        }
+        match (value, Level::of(raw)?) {
+            (Value::Object(values), Level::Object(Members(members))) => {
+                let mut members: HashMap<_, _> = members.into_iter().collect();
+                let children =
+                    values.iter().filter_map(|(name, value)| Some((Some(name), members.remove(name)?, value)));
+                self.write_children(['{', '}'], children, inside)
+            }
+            (Value::Array(values), Level::Array(items)) => {
+                let children = items.into_iter().zip(values).map(|(raw, value)| (None, raw, value));
+                self.write_children(['[', ']'], children, inside)
+            }
+            _ => {
+                self.out.push_str(if inside { raw.get() } else { "" });
+                Ok(inside)
+            }
+        }
+    }
+
+    fn write_children<'v>(
+        &mut self,
+        [open, close]: [char; 2],
+        children: impl Iterator<Item = (Option<&'v String>, &'v RawValue, &'v Value)>,
+        inside: bool,
+    ) -> Result<bool, PluginFault> {
+        let start = self.out.len();
+        let mut is_empty = true;
+        self.out.push(open);
+        for (name, raw, value) in children {
+            let before = self.out.len();
+            self.out.push_str(if is_empty { "" } else { "," });
+            if let Some(name) = name {
+                self.out.push_str(&serde_json::to_string(name).expect("a string is always JSON"));
+                self.out.push(':');
+            }
+            if self.write(raw, value, inside)? {
+                is_empty = false;
+            } else {
+                self.out.truncate(before);
+            }
+        }
+        self.out.push(close);
+        if is_empty && !inside {
+            self.out.truncate(start);
+        }
+        Ok(!is_empty || inside)
+    }
+}

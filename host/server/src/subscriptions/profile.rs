@@ -1,0 +1,153 @@
+//! Profiles: what a subscription to a CRM's kind of webhooks sets, and that CRM's catalog of events. Data, no code.
+//!
+//! A profile stands in `host/profiles/`. Its defaults are members of a subscription as callers write them: whoever
+//! names a profile might have written them by hand, and overrides any of them by doing so. No stage knows of profiles,
+//! so one more is one more file and its line in [`FILES`].
+//!
+//! In a file, types of events share the schema and the example of a `shape`; the members of a type's own `example` are
+//! laid over those of the shape's.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use hookmill_model::EventType;
+
+/// All of them, the default one first.
+const FILES: [&str; 4] = [
+    include_str!("../../profiles/standard.json"),
+    include_str!("../../profiles/livespace.json"),
+    include_str!("../../profiles/breakcold.json"),
+    include_str!("../../profiles/leadsquared.json"),
+];
+
+static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
+    let read = |text| serde_json::from_str(text).expect("the files are part of the program, and a test reads them all");
+    FILES.into_iter().map(read).collect()
+});
+
+/// How one CRM sends its webhooks.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "File")]
+pub struct Profile {
+    /// What a subscription's `profile` says: `livespace`.
+    pub name: String,
+    /// For people: `Livespace`.
+    pub title: String,
+    /// What it is, in a sentence.
+    pub summary: String,
+    /// How the CRM has been doing it over time; generation 1 is the first one.
+    pub generations: Vec<Generation>,
+    /// What else is to be known.
+    pub notes: Vec<String>,
+    event_types: Vec<CatalogEntry>,
+}
+
+/// One way in which a CRM sends its webhooks.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Generation {
+    /// What it does, in words.
+    pub summary: String,
+    /// What a subscription has, unless it says otherwise: its members as callers write them.
+    pub defaults: Map<String, Value>,
+}
+
+/// A type of events that a CRM sends.
+#[derive(Clone, Debug)]
+pub struct CatalogEntry {
+    /// The type.
+    pub name: EventType,
+    /// What the CRM calls it, if that is not the type.
+    pub title: Option<String>,
+    /// The number that the CRM's own API knows it by, if it has one.
+    pub code: Option<u32>,
+    /// What it means.
+    pub description: String,
+    /// A JSON Schema (2020-12) of its data.
+    pub schema: Value,
+    /// An example of its data.
+    pub example: Value,
+}
+
+impl Profile {
+    /// What a subscription of this generation (from 1) has, unless it says otherwise; none if there is no such
+    /// generation.
+    pub fn defaults(&self, generation: u32) -> Option<&Map<String, Value>> {
+        let index = usize::try_from(generation.checked_sub(1)?).ok()?;
+        self.generations.get(index).map(|generation| &generation.defaults)
+    }
+
+    /// The CRM's catalog of events.
+    pub fn event_types(&self) -> &[CatalogEntry] {
+        &self.event_types
+    }
+}
+
+/// All profiles, `standard` first.
+pub fn all() -> &'static [Profile] {
+    &PROFILES
+}
+
+/// The profile of this name.
+pub fn find(name: &str) -> Option<&'static Profile> {
+    all().iter().find(|profile| profile.name == name)
+}
+
+/// A profile as its file has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: String,
+    title: String,
+    summary: String,
+    generations: Vec<Generation>,
+    #[serde(default)]
+    event_types: Vec<Entry>,
+    #[serde(default)]
+    shapes: HashMap<String, Shape>,
+    #[serde(default)]
+    notes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: EventType,
+    title: Option<String>,
+    code: Option<u32>,
+    description: String,
+    shape: String,
+    #[serde(default)]
+    example: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shape {
+    schema: Value,
+    example: Map<String, Value>,
+}
+
+impl TryFrom<File> for Profile {
+    type Error = String;
+
+    fn try_from(file: File) -> Result<Self, String> {
+        let File { name, title, summary, generations, event_types, shapes, notes } = file;
+        let event_types = event_types.into_iter().map(|entry| entry.complete(&shapes)).collect::<Result<_, _>>()?;
+        Ok(Self { name, title, summary, generations, notes, event_types })
+    }
+}
+
+impl Entry {
+    fn complete(self, shapes: &HashMap<String, Shape>) -> Result<CatalogEntry, String> {
+        let Self { name, title, code, description, shape, example: own } = self;
+        let shape = shapes.get(&shape).ok_or_else(|| format!("{name}: there is no shape `{shape}`"))?;
+        let mut example = shape.example.clone();
+        example.extend(own);
+        let (schema, example) = (shape.schema.clone(), Value::Object(example));
+        Ok(CatalogEntry { name, title, code, description, schema, example })
+    }
+}

@@ -1,0 +1,154 @@
+//! Attempts: written once with their delivery's next state, and read with the delivery.
+
+use bytes::Bytes;
+use rusqlite::{Connection, Row, params};
+
+use super::super::StoreError;
+use super::row::{Columns as _, corrupt, count, json, micros, name};
+use hookmill_model::{Answer, Attempt, DeliveryId, Digest, Figures, Outcome, PluginFault, SendFault, SentRequest};
+
+const INSERT: &str = "
+    INSERT INTO attempts (
+        delivery, number, due_at, started_at, transform_us, send_us, plugin_digest, fuel_used, logs,
+        request_method, request_url, request_headers, request_body,
+        outcome, code, message, retry, answer_status, answer_headers, answer_body, answer_truncated, request_sealed,
+        request_signature_headers, fuel_max, memory_bytes, memory_bytes_max,
+        plugin_fault
+    ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+        ?23, ?24, ?25, ?26, ?27)";
+
+pub(super) const OF_DELIVERY: &str = "SELECT * FROM attempts WHERE delivery = ?1 ORDER BY number";
+
+/// Writes an attempt.
+pub(super) fn insert(db: &Connection, attempt: &Attempt) -> Result<(), StoreError> {
+    let request = attempt.request.as_ref();
+    let figures = &attempt.figures;
+    let OutcomeColumns { code, message, retry, answer } = columns(&attempt.outcome);
+    db.prepare_cached(INSERT)?.execute(params![
+        attempt.delivery_id.to_string(),
+        attempt.number,
+        micros(attempt.due_at),
+        micros(attempt.started_at),
+        count(figures.transform_us),
+        count(attempt.send_us),
+        attempt.plugin_digest.as_ref().map(Digest::as_bytes),
+        count(figures.fuel_used),
+        (!attempt.logs.is_empty()).then(|| json(&attempt.logs)),
+        request.map(|request| &request.method),
+        request.map(|request| &request.url),
+        request.map(|request| json(&request.headers)),
+        request.map(|request| &request.body[..]),
+        attempt.outcome.as_str(),
+        code,
+        message,
+        retry,
+        answer.map(|answer| answer.status),
+        answer.map(|answer| json(&answer.headers)),
+        answer.map(|answer| &answer.body[..]),
+        answer.map(|answer| answer.truncated),
+        request.filter(|request| !request.sealed.is_empty()).map(|request| json(&request.sealed)),
+        request.map_or(0, |request| request.signature_headers),
+        count(figures.fuel_max),
+        count(figures.memory_bytes),
+        count(figures.memory_bytes_max),
+        attempt.plugin_fault.as_ref().map(json),
+    ])?;
+    Ok(())
+}
+
+/// What an outcome has beside its name.
+#[derive(Default)]
+struct OutcomeColumns<'a> {
+    code: Option<String>,
+    message: Option<&'a str>,
+    retry: Option<bool>,
+    answer: Option<&'a Answer>,
+}
+
+fn columns(outcome: &Outcome) -> OutcomeColumns<'_> {
+    match outcome {
+        Outcome::Succeeded(answer) | Outcome::Refused(answer) => {
+            OutcomeColumns { answer: Some(answer), ..OutcomeColumns::default() }
+        }
+        Outcome::Unreachable(SendFault { code, message }) => {
+            OutcomeColumns { code: Some(name(code)), message: Some(message), ..OutcomeColumns::default() }
+        }
+        Outcome::Skipped(message) => OutcomeColumns { message: Some(message), ..OutcomeColumns::default() },
+        Outcome::PluginFailed(PluginFault { code, message, retry }) => OutcomeColumns {
+            code: Some(name(code)),
+            message: Some(message),
+            retry: Some(*retry),
+            ..OutcomeColumns::default()
+        },
+    }
+}
+
+/// A delivery's attempts, oldest first.
+pub(super) fn of_delivery(db: &Connection, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
+    let mut select = db.prepare_cached(OF_DELIVERY)?;
+    Ok(select.query_map([id.to_string()], read)?.collect::<rusqlite::Result<_>>()?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+    Ok(Attempt {
+        delivery_id: row.text("delivery")?,
+        number: row.value("number")?,
+        due_at: row.time("due_at")?,
+        started_at: row.time("started_at")?,
+        send_us: row.count("send_us")?,
+        request: request(row)?,
+        outcome: outcome(row)?,
+        plugin_digest: row.value::<Option<[u8; 32]>>("plugin_digest")?.map(Digest::from),
+        plugin_fault: row.json_if_any("plugin_fault")?,
+        figures: figures(row)?,
+        logs: row.json_if_any("logs")?.unwrap_or_default(),
+    })
+}
+
+fn figures(row: &Row<'_>) -> rusqlite::Result<Figures> {
+    Ok(Figures {
+        fuel_used: row.count("fuel_used")?,
+        fuel_max: row.count("fuel_max")?,
+        memory_bytes: row.count("memory_bytes")?,
+        memory_bytes_max: row.count("memory_bytes_max")?,
+        transform_us: row.count("transform_us")?,
+    })
+}
+
+fn request(row: &Row<'_>) -> rusqlite::Result<Option<SentRequest>> {
+    let Some(method) = row.value("request_method")? else { return Ok(None) };
+    Ok(Some(SentRequest {
+        method,
+        url: row.value("request_url")?,
+        headers: row.json("request_headers")?,
+        body: Bytes::from(row.value::<Vec<u8>>("request_body")?),
+        signature_headers: row.value("request_signature_headers")?,
+        sealed: row.json_if_any("request_sealed")?.unwrap_or_default(),
+    }))
+}
+
+fn outcome(row: &Row<'_>) -> rusqlite::Result<Outcome> {
+    match row.value::<String>("outcome")?.as_str() {
+        "succeeded" => answer(row).map(Outcome::Succeeded),
+        "refused" => answer(row).map(Outcome::Refused),
+        "unreachable" => {
+            Ok(Outcome::Unreachable(SendFault { code: row.variant("code")?, message: row.value("message")? }))
+        }
+        "skipped" => row.value("message").map(Outcome::Skipped),
+        "plugin_failed" => Ok(Outcome::PluginFailed(PluginFault {
+            code: row.variant("code")?,
+            message: row.value("message")?,
+            retry: row.value("retry")?,
+        })),
+        other => Err(corrupt("outcome", format!("`{other}` is none"))),
+    }
+}
+
+fn answer(row: &Row<'_>) -> rusqlite::Result<Answer> {
+    Ok(Answer {
+        status: row.value("answer_status")?,
+        headers: row.json("answer_headers")?,
+        body: Bytes::from(row.value::<Vec<u8>>("answer_body")?),
+        truncated: row.value("answer_truncated")?,
+    })
+}

@@ -1,0 +1,80 @@
+//! Batches: events of one subscription and type that become one delivery.
+//!
+//! A delivery takes further events while its batch is open and nobody has begun to work on it. Both are looked at in the
+//! transaction that accepts the event, so no event is lost between two batches or stands in both.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::super::{NewDelivery, StoreError};
+use super::row::{count, micros};
+use hookmill_model::Event;
+
+const OPEN: &str = "
+    INSERT INTO open_batches (subscription, kind, delivery, closes_at, events, bytes) VALUES (?1, ?2, ?3, ?4, 1, ?5)
+    ON CONFLICT (subscription, kind) DO UPDATE SET delivery = ?3, closes_at = ?4, events = 1, bytes = ?5";
+
+const FIND: &str = "
+    SELECT delivery, events FROM open_batches
+    WHERE subscription = ?1 AND kind = ?2 AND closes_at > ?3 AND events < ?4 AND bytes + ?5 <= ?6";
+
+/// Whoever claimed it, or tried it, has read its events.
+const EXTEND: &str = "
+    UPDATE deliveries SET batched = batched + 1
+    WHERE id = ?1 AND state = 'pending' AND claimed_until IS NULL AND attempts = 0";
+
+const ADD: &str = "INSERT INTO batched_events (delivery, position, event) VALUES (?1, ?2, ?3)";
+
+const COUNT: &str = "
+    UPDATE open_batches SET events = events + 1, bytes = bytes + ?3 WHERE subscription = ?1 AND kind = ?2";
+
+const FILL: &str = "UPDATE deliveries SET due_at = ?2, ready_at = ?2 WHERE id = ?1";
+
+/// What became of an event that may be gathered.
+pub(super) enum Joined {
+    /// There is no batch that it can join.
+    No,
+    /// It joined one.
+    Open,
+    /// It joined one and filled it.
+    Full {
+        /// When that is due now.
+        due_at: Timestamp,
+    },
+}
+
+/// Lets the event of this key join the batch that is open for it, if there is one.
+pub(super) fn join(db: &Connection, key: i64, event: &Event, delivery: &NewDelivery) -> Result<Joined, StoreError> {
+    let Some(batch) = &delivery.batch else { return Ok(Joined::No) };
+    let subscription = delivery.subscription_id.to_string();
+    let (kind, bytes) = (event.kind.as_str(), count(event.data.get().len()));
+    let at = micros(event.accepted_at);
+    let mut find = db.prepare_cached(FIND)?;
+    let found = find.query_row(params![subscription, kind, at, batch.max, bytes, count(batch.bytes_max)], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?))
+    });
+    let Some((id, events)) = found.optional()? else { return Ok(Joined::No) };
+    if db.prepare_cached(EXTEND)?.execute([&id])? == 0 {
+        return Ok(Joined::No);
+    }
+    db.prepare_cached(ADD)?.execute(params![id, events, key])?;
+    db.prepare_cached(COUNT)?.execute(params![subscription, kind, bytes])?;
+    if events + 1 < batch.max {
+        return Ok(Joined::Open);
+    }
+    db.prepare_cached(FILL)?.execute(params![id, micros(batch.due_if_full)])?;
+    Ok(Joined::Full { due_at: batch.due_if_full })
+}
+
+/// Opens a batch with this delivery, if its events are gathered.
+pub(super) fn open(db: &Connection, event: &Event, delivery: &NewDelivery) -> Result<(), StoreError> {
+    let Some(batch) = &delivery.batch else { return Ok(()) };
+    db.prepare_cached(OPEN)?.execute(params![
+        delivery.subscription_id.to_string(),
+        event.kind.as_str(),
+        delivery.id.to_string(),
+        micros(batch.closes_at),
+        count(event.data.get().len()),
+    ])?;
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! Events, read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use serde_json::value::RawValue;
+
+use super::super::StoreError;
+use super::row::{Columns as _, corrupt, count};
+use hookmill_model::{Event, EventId, SpaceId};
+
+const BY_SEQ: &str =
+    "SELECT space, id, kind, occurred_at, accepted_at, data, changed_fields, previous FROM events WHERE seq = ?1";
+
+const BY_ID: &str = "SELECT seq, space, id, kind, occurred_at, accepted_at, data, changed_fields, previous FROM events WHERE space = ?1 AND id = ?2";
+
+pub(super) const NEWEST: &str = "
+    SELECT space, id, kind, occurred_at, accepted_at, data, changed_fields, previous
+    FROM events INDEXED BY events_of_space WHERE space = ?1 ORDER BY seq DESC LIMIT ?2";
+
+pub(super) const NEWEST_BEFORE: &str = "
+    SELECT space, id, kind, occurred_at, accepted_at, data, changed_fields, previous
+    FROM events INDEXED BY events_of_space
+    WHERE space = ?1 AND seq < (SELECT seq FROM events WHERE space = ?1 AND id = ?3) ORDER BY seq DESC LIMIT ?2";
+
+pub(super) const DELIVERIES_MADE: &str = "
+    SELECT (SELECT count(*) FROM deliveries INDEXED BY deliveries_of_event WHERE event = ?1)
+        + (SELECT count(*) FROM batched_events INDEXED BY batched_events_by_event WHERE event = ?1)";
+
+/// See [`Store::events`](super::super::Store::events).
+pub(super) fn list(
+    db: &Connection,
+    space: &SpaceId,
+    before: Option<&EventId>,
+    limit: usize,
+) -> Result<Vec<Event>, StoreError> {
+    let (space, limit) = (space.as_str(), count(limit));
+    let events: rusqlite::Result<_> = match before {
+        None => db.prepare_cached(NEWEST)?.query_map(params![space, limit], read)?.collect(),
+        Some(id) => db.prepare_cached(NEWEST_BEFORE)?.query_map(params![space, limit, id.as_str()], read)?.collect(),
+    };
+    Ok(events?)
+}
+
+/// See [`Store::event`](super::super::Store::event).
+pub(super) fn one(db: &Connection, space: &SpaceId, id: &EventId) -> Result<Option<(Event, u64)>, StoreError> {
+    let mut select = db.prepare_cached(BY_ID)?;
+    let found =
+        select.query_row([space.as_str(), id.as_str()], |row| Ok((row.value("seq")?, read(row)?))).optional()?;
+    found.map(|(seq, event)| Ok((event, deliveries_made(db, seq)?))).transpose()
+}
+
+/// How many deliveries an event made.
+pub(super) fn deliveries_made(db: &Connection, seq: i64) -> Result<u64, StoreError> {
+    let made: i64 = db.prepare_cached(DELIVERIES_MADE)?.query_row([seq], |row| row.get(0))?;
+    Ok(made.unsigned_abs())
+}
+
+/// Events by their keys, each read once: what many deliveries share is in memory once.
+#[derive(Default)]
+pub(super) struct Events(HashMap<i64, Arc<Event>>);
+
+impl Events {
+    /// The event of this key.
+    pub(super) fn get(&mut self, db: &Connection, seq: i64) -> rusqlite::Result<Arc<Event>> {
+        if let Some(event) = self.0.get(&seq) {
+            return Ok(Arc::clone(event));
+        }
+        let event = Arc::new(db.prepare_cached(BY_SEQ)?.query_row([seq], read)?);
+        self.0.insert(seq, Arc::clone(&event));
+        Ok(event)
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let raw = |column, text| RawValue::from_string(text).map_err(|error| corrupt(column, error));
+    let previous: Option<String> = row.value("previous")?;
+    Ok(Event {
+        space: row.text("space")?,
+        id: row.text("id")?,
+        kind: row.text("kind")?,
+        occurred_at: row.time("occurred_at")?,
+        accepted_at: row.time("accepted_at")?,
+        data: raw("data", row.value("data")?)?.into(),
+        changed_fields: row.json_if_any("changed_fields")?,
+        previous: previous.map(|text| Ok::<_, rusqlite::Error>(raw("previous", text)?.into())).transpose()?,
+    })
+}

@@ -1,0 +1,313 @@
+//! The store in SQLite: one file in a directory that one host has to itself.
+//!
+//! All that writes goes through one thread, which commits in groups ([`writer`]), with another behind it that moves what
+//! was committed to its place ([`checkpoint`]); what reads uses connections of its own beside it ([`readers`]). The other files hold the SQL by subject, as plain functions over a connection.
+//!
+//! A process that dies at any moment leaves a file that is consistent and has all that was answered. That is SQLite's
+//! promise under `synchronous = FULL`, if the disk keeps the one it makes about flushing.
+
+mod accept;
+mod attempts;
+mod batches;
+mod checkpoint;
+mod claim;
+mod deliveries;
+mod events;
+mod forget;
+mod notices;
+mod open;
+#[cfg(test)]
+mod plans;
+mod plugins;
+mod readers;
+mod record;
+mod row;
+mod setups;
+mod shadows;
+mod spaces;
+mod subscriptions;
+mod writer;
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Accepted, Activity, Command, Commanded, DeletedPlugin, DeliveryFilter, EventTypeEntry, NewEvent, NoticeStep,
+    Record, Recorded, SpaceChange, Store, StoreError,
+};
+use checkpoint::Checkpointer;
+use hookmill_model::{
+    Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, Notice, NoticeStage,
+    Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
+};
+pub use open::OpenError;
+use readers::Readers;
+use writer::Writer;
+
+/// The store in a directory. Dropped, it finishes what was begun and closes the file.
+pub struct Sqlite {
+    // In this order: the writer ends before the lock is let go.
+    writer: Writer,
+    readers: Readers,
+    _lock: File,
+}
+
+impl Sqlite {
+    /// Opens the store in `dir`, or makes one. Takes the directory for this process alone and brings the schema up to
+    /// date.
+    ///
+    /// # Errors
+    /// If another process has it, a later version wrote it, or the disk or SQLite refuses.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        let lock = open::lock(dir)?;
+        let file = dir.join("hookmill.db");
+        let db = open::writer(&file)?;
+        let checkpointer = Checkpointer::start(open::checkpointer(&file)?).map_err(OpenError::Thread)?;
+        let writer = Writer::start(db, checkpointer).map_err(OpenError::Thread)?;
+        Ok(Self { writer, readers: Readers::new(file), _lock: lock })
+    }
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        self.writer.write(move |db| accept::accept(db, &events)).await
+    }
+
+    async fn claim_due(
+        &self,
+        now: Timestamp,
+        claimed_until: Timestamp,
+        limit: usize,
+        except: &[SubscriptionId],
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let except = except.to_vec();
+        let ready = self.readers.read(move |db| claim::ready(db, now, limit, &except)).await?;
+        if ready.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut claimed = self.writer.write(move |db| claim::claim(db, &ready, now, claimed_until)).await?;
+        if claimed.iter().all(|delivery| delivery.batched == 0) {
+            return Ok(claimed);
+        }
+        // A batch that is claimed takes no more events. Reading it holds up nobody's commit.
+        self.readers
+            .read(move |db| {
+                deliveries::read_batches(db, &mut claimed)?;
+                Ok(claimed)
+            })
+            .await
+    }
+
+    async fn next_due(&self, except: &[SubscriptionId]) -> Result<Option<Timestamp>, StoreError> {
+        let except = except.to_vec();
+        self.readers.read(move |db| claim::next_due(db, &except)).await
+    }
+
+    async fn record(&self, records: Arc<[Record]>) -> Result<Vec<Recorded>, StoreError> {
+        self.writer.write(move |db| record::record(db, &records)).await
+    }
+
+    async fn hand_back(&self, claims: Vec<(DeliveryId, Timestamp)>) -> Result<(), StoreError> {
+        self.writer.write(move |db| claim::hand_back(db, &claims)).await
+    }
+
+    async fn end_all_claims(&self) -> Result<u64, StoreError> {
+        self.writer.write(claim::end_all).await
+    }
+
+    async fn create_space(&self, space: Space) -> Result<bool, StoreError> {
+        self.writer.write(move |db| spaces::create(db, &space)).await
+    }
+
+    async fn spaces(&self, after: Option<SpaceId>, limit: usize) -> Result<Vec<Space>, StoreError> {
+        self.readers.read(move |db| spaces::list(db, after.as_ref(), limit)).await
+    }
+
+    async fn space(&self, id: &SpaceId) -> Result<Option<Space>, StoreError> {
+        let id = id.clone();
+        self.readers.read(move |db| spaces::one(db, &id)).await
+    }
+
+    async fn change_space(&self, id: &SpaceId, change: SpaceChange) -> Result<Option<Space>, StoreError> {
+        let id = id.clone();
+        self.writer.write(move |db| spaces::change(db, &id, &change)).await
+    }
+
+    async fn create_key(&self, key: Key) -> Result<(), StoreError> {
+        self.writer.write(move |db| spaces::create_key(db, &key)).await
+    }
+
+    async fn keys(&self) -> Result<Vec<Key>, StoreError> {
+        self.readers.read(spaces::keys).await
+    }
+
+    async fn delete_key(&self, id: KeyId) -> Result<bool, StoreError> {
+        self.writer.write(move |db| spaces::delete_key(db, id)).await
+    }
+
+    async fn put_event_type(&self, space: &SpaceId, entry: EventTypeEntry) -> Result<(), StoreError> {
+        let space = space.clone();
+        self.writer.write(move |db| spaces::put_event_type(db, &space, &entry)).await
+    }
+
+    async fn event_types(
+        &self,
+        space: &SpaceId,
+        after: Option<EventType>,
+        limit: usize,
+    ) -> Result<Vec<EventTypeEntry>, StoreError> {
+        let space = space.clone();
+        self.readers.read(move |db| spaces::event_types(db, &space, after.as_ref(), limit)).await
+    }
+
+    async fn delete_event_type(&self, space: &SpaceId, name: &EventType) -> Result<bool, StoreError> {
+        let (space, name) = (space.clone(), name.clone());
+        self.writer.write(move |db| spaces::delete_event_type(db, &space, &name)).await
+    }
+
+    async fn put_subscription(&self, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError> {
+        let subscription = subscription.clone();
+        self.writer.write(move |db| subscriptions::put(db, &subscription, now)).await
+    }
+
+    async fn subscriptions(
+        &self,
+        space: Option<&SpaceId>,
+        after: Option<SubscriptionId>,
+        limit: usize,
+    ) -> Result<Vec<(Subscription, Activity)>, StoreError> {
+        let space = space.cloned();
+        self.readers.read(move |db| subscriptions::list(db, space.as_ref(), after, limit)).await
+    }
+
+    async fn subscription(
+        &self,
+        space: &SpaceId,
+        id: SubscriptionId,
+    ) -> Result<Option<(Subscription, Activity)>, StoreError> {
+        let space = space.clone();
+        self.readers.read(move |db| subscriptions::one(db, &space, id)).await
+    }
+
+    async fn put_plugin(&self, plugin: &Plugin, component: Bytes) -> Result<bool, StoreError> {
+        let plugin = plugin.clone();
+        self.writer.write(move |db| plugins::put(db, &plugin, &component)).await
+    }
+
+    async fn plugins(&self, space: &SpaceId, name: Option<&PluginName>) -> Result<Vec<Plugin>, StoreError> {
+        let (space, name) = (space.clone(), name.cloned());
+        self.readers.read(move |db| plugins::usable(db, &space, name.as_ref())).await
+    }
+
+    async fn delete_plugin(
+        &self,
+        plugin: &Plugin,
+        with_component: bool,
+        limit: usize,
+    ) -> Result<DeletedPlugin, StoreError> {
+        let plugin = plugin.clone();
+        self.writer.write(move |db| plugins::delete(db, &plugin, with_component, limit)).await
+    }
+
+    async fn shared_plugin(&self, name: &PluginName, version: &PluginVersion) -> Result<Option<Plugin>, StoreError> {
+        let (name, version) = (name.clone(), version.clone());
+        self.readers.read(move |db| plugins::shared(db, &name, &version)).await
+    }
+
+    async fn remove_files_but(&self, digests: Vec<Digest>) -> Result<(), StoreError> {
+        self.writer.write(move |db| plugins::remove_files_but(db, &digests)).await
+    }
+
+    async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
+        self.readers.read(move |db| plugins::component(db, digest)).await
+    }
+
+    async fn events(&self, space: &SpaceId, before: Option<EventId>, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let space = space.clone();
+        self.readers.read(move |db| events::list(db, &space, before.as_ref(), limit)).await
+    }
+
+    async fn event(&self, space: &SpaceId, id: &EventId) -> Result<Option<(Event, u64)>, StoreError> {
+        let (space, id) = (space.clone(), id.clone());
+        self.readers.read(move |db| events::one(db, &space, &id)).await
+    }
+
+    async fn deliveries(
+        &self,
+        space: &SpaceId,
+        filter: DeliveryFilter,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let space = space.clone();
+        self.readers.read(move |db| deliveries::list(db, &space, &filter, limit)).await
+    }
+
+    async fn delivery(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
+        let space = space.clone();
+        self.readers.read(move |db| deliveries::one(db, &space, id)).await
+    }
+
+    async fn command(
+        &self,
+        space: &SpaceId,
+        id: DeliveryId,
+        command: Command,
+        now: Timestamp,
+    ) -> Result<Commanded, StoreError> {
+        let space = space.clone();
+        self.writer.write(move |db| deliveries::command(db, &space, id, command, now)).await
+    }
+
+    async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
+        self.writer.write(move |db| forget::forget(db, subscription, before, limit)).await
+    }
+
+    async fn shadow(&self, subscription: SubscriptionId) -> Result<Option<Shadow>, StoreError> {
+        self.readers.read(move |db| shadows::one(db, subscription)).await
+    }
+
+    async fn count_shadows(&self, counted: Vec<(SubscriptionId, PluginRef, Tally)>) -> Result<(), StoreError> {
+        self.writer.write(move |db| shadows::count(db, &counted)).await
+    }
+
+    async fn raise_notices(
+        &self,
+        now: Timestamp,
+        window: SignedDuration,
+        quiet_until: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.writer.write(move |db| notices::raise(db, now, window, quiet_until)).await
+    }
+
+    async fn notices(&self, stage: NoticeStage, now: Timestamp, limit: usize) -> Result<Vec<Notice>, StoreError> {
+        self.readers.read(move |db| notices::waiting(db, stage, now, limit)).await
+    }
+
+    async fn step_notice(&self, id: &EventId, step: NoticeStep) -> Result<(), StoreError> {
+        let id = id.clone();
+        self.writer.write(move |db| notices::step(db, &id, step)).await
+    }
+
+    async fn next_notice(&self, stage: NoticeStage, window: SignedDuration) -> Result<Option<Timestamp>, StoreError> {
+        self.readers.read(move |db| notices::next(db, stage, window)).await
+    }
+
+    fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+
+    async fn backlog(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError> {
+        self.readers.read(deliveries::backlog).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        // Through the writer, and behind what is queued: if that does not get on, nothing does.
+        self.writer.write(|_| Ok(())).await
+    }
+}

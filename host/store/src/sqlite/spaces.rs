@@ -1,0 +1,141 @@
+//! Spaces, keys and event types: small tables, read and written as they are.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::super::{EventTypeEntry, SpaceChange, StoreError};
+use super::row::{Columns as _, count, json, micros, name};
+use hookmill_model::{EventType, Key, KeyId, Space, SpaceId};
+
+/// See [`Store::create_space`](super::super::Store::create_space).
+pub(super) fn create(db: &Connection, space: &Space) -> Result<bool, StoreError> {
+    let insert = "
+        INSERT INTO spaces (id, name, created_at, administrators, plugin_keys) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (id) DO NOTHING";
+    let created = db.prepare_cached(insert)?.execute(params![
+        space.id.as_str(),
+        space.name,
+        micros(space.created_at),
+        json(&space.administrators),
+        json(&space.plugin_keys),
+    ])?;
+    Ok(created > 0)
+}
+
+/// See [`Store::change_space`](super::super::Store::change_space).
+pub(super) fn change(db: &Connection, id: &SpaceId, change: &SpaceChange) -> Result<Option<Space>, StoreError> {
+    let update = "
+        UPDATE spaces SET name = coalesce(?2, name), administrators = coalesce(?3, administrators),
+            plugin_keys = coalesce(?4, plugin_keys)
+        WHERE id = ?1 RETURNING *";
+    let SpaceChange { name, administrators, plugin_keys } = change;
+    let (administrators, plugin_keys) = (administrators.as_ref().map(json), plugin_keys.as_ref().map(json));
+    let mut update = db.prepare_cached(update)?;
+    Ok(update.query_row(params![id.as_str(), name, administrators, plugin_keys], read_space).optional()?)
+}
+
+/// See [`Store::spaces`](super::super::Store::spaces).
+pub(super) fn list(db: &Connection, after: Option<&SpaceId>, limit: usize) -> Result<Vec<Space>, StoreError> {
+    // Every id is greater than the empty text.
+    let after = after.map_or("", SpaceId::as_str);
+    let mut select = db.prepare_cached("SELECT * FROM spaces WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    Ok(select.query_map(params![after, count(limit)], read_space)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// See [`Store::space`](super::super::Store::space).
+pub(super) fn one(db: &Connection, id: &SpaceId) -> Result<Option<Space>, StoreError> {
+    let mut select = db.prepare_cached("SELECT * FROM spaces WHERE id = ?1")?;
+    Ok(select.query_row([id.as_str()], read_space).optional()?)
+}
+
+fn read_space(row: &Row<'_>) -> rusqlite::Result<Space> {
+    Ok(Space {
+        id: row.text("id")?,
+        name: row.value("name")?,
+        administrators: row.json("administrators")?,
+        plugin_keys: row.json("plugin_keys")?,
+        created_at: row.time("created_at")?,
+    })
+}
+
+/// See [`Store::create_key`](super::super::Store::create_key).
+pub(super) fn create_key(db: &Connection, key: &Key) -> Result<(), StoreError> {
+    let insert = "
+        INSERT INTO keys (id, name, role, space, secret_sha256, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    db.prepare_cached(insert)?.execute(params![
+        key.id.to_string(),
+        key.name,
+        name(&key.role),
+        key.space.as_ref().map(SpaceId::as_str),
+        key.secret_sha256,
+        micros(key.created_at),
+    ])?;
+    Ok(())
+}
+
+/// See [`Store::keys`](super::super::Store::keys).
+pub(super) fn keys(db: &Connection) -> Result<Vec<Key>, StoreError> {
+    let mut select = db.prepare_cached("SELECT * FROM keys ORDER BY created_at, id")?;
+    Ok(select.query_map([], read_key)?.collect::<rusqlite::Result<_>>()?)
+}
+
+/// See [`Store::delete_key`](super::super::Store::delete_key).
+pub(super) fn delete_key(db: &Connection, id: KeyId) -> Result<bool, StoreError> {
+    Ok(db.prepare_cached("DELETE FROM keys WHERE id = ?1")?.execute([id.to_string()])? > 0)
+}
+
+fn read_key(row: &Row<'_>) -> rusqlite::Result<Key> {
+    Ok(Key {
+        id: row.text("id")?,
+        name: row.value("name")?,
+        role: row.variant("role")?,
+        space: row.text_if_any("space")?,
+        secret_sha256: row.value("secret_sha256")?,
+        created_at: row.time("created_at")?,
+    })
+}
+
+/// See [`Store::put_event_type`](super::super::Store::put_event_type).
+pub(super) fn put_event_type(db: &Connection, space: &SpaceId, entry: &EventTypeEntry) -> Result<(), StoreError> {
+    let upsert = "
+        INSERT INTO event_types (space, name, description, schema, example, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (space, name) DO UPDATE SET description = ?3, schema = ?4, example = ?5, created_at = ?6";
+    db.prepare_cached(upsert)?.execute(params![
+        space.as_str(),
+        entry.name.as_str(),
+        entry.description,
+        entry.schema.as_ref().map(json),
+        entry.example.as_ref().map(json),
+        micros(entry.created_at),
+    ])?;
+    Ok(())
+}
+
+/// See [`Store::event_types`](super::super::Store::event_types).
+pub(super) fn event_types(
+    db: &Connection,
+    space: &SpaceId,
+    after: Option<&EventType>,
+    limit: usize,
+) -> Result<Vec<EventTypeEntry>, StoreError> {
+    let after = after.map_or("", EventType::as_str);
+    let mut select =
+        db.prepare_cached("SELECT * FROM event_types WHERE space = ?1 AND name > ?2 ORDER BY name LIMIT ?3")?;
+    let found = select.query_map(params![space.as_str(), after, count(limit)], read_event_type)?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+/// See [`Store::delete_event_type`](super::super::Store::delete_event_type).
+pub(super) fn delete_event_type(db: &Connection, space: &SpaceId, name: &EventType) -> Result<bool, StoreError> {
+    let mut delete = db.prepare_cached("DELETE FROM event_types WHERE space = ?1 AND name = ?2")?;
+    Ok(delete.execute([space.as_str(), name.as_str()])? > 0)
+}
+
+fn read_event_type(row: &Row<'_>) -> rusqlite::Result<EventTypeEntry> {
+    Ok(EventTypeEntry {
+        name: row.text("name")?,
+        description: row.value("description")?,
+        schema: row.json_if_any("schema")?,
+        example: row.json_if_any("example")?,
+        created_at: row.time("created_at")?,
+    })
+}

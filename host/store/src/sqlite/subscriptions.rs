@@ -1,0 +1,155 @@
+//! Subscriptions: their definitions, how they are doing, and what a change of state does to their deliveries.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use super::super::{Activity, StoreError};
+use super::row::{Columns as _, count, json, micros};
+use super::{notices, setups, shadows};
+use hookmill_model::{PauseReason, SpaceId, Subscription, SubscriptionId, SubscriptionState};
+
+const PUT: &str = "
+    INSERT INTO subscriptions (id, space, state, definition) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (id) DO UPDATE SET space = ?2, state = ?3, definition = ?4";
+
+pub(super) const SET_FREE: &str = "
+    UPDATE deliveries INDEXED BY deliveries_held
+    SET state = 'pending', due_at = max(due_at, ?2), ready_at = max(due_at, ?2)
+    WHERE subscription = ?1 AND state = 'held'";
+
+/// A claim that has not lapsed means that somebody may be sending it.
+pub(super) const CANCEL_ALL: &str = "
+    UPDATE deliveries
+    SET state = 'cancelled', claimed_until = NULL, ready_at = due_at, completed_at = ?3, setup = NULL,
+        reason = 'the subscription was deleted'
+    WHERE id IN (
+        SELECT id FROM deliveries INDEXED BY deliveries_by_state
+        WHERE space = ?2 AND state IN ('pending', 'held') AND state <> 'delivered' AND subscription = ?1
+    ) AND (claimed_until IS NULL OR claimed_until <= ?3)";
+
+/// What failed before an activation does not count against it.
+const BEGIN_ANEW: &str = "UPDATE subscription_activity SET failure_streak = 0, failed_deliveries = 0, plugin_failures = 0 WHERE subscription = ?1";
+
+/// What another plugin did does not count against the new one.
+const BEGIN_ANEW_WITH_PLUGIN: &str = "UPDATE subscription_activity SET plugin_failures = 0 WHERE subscription = ?1";
+
+const STATE: &str = "SELECT state FROM subscriptions WHERE id = ?1";
+
+const DEFINITION: &str = "SELECT definition FROM subscriptions WHERE id = ?1";
+
+const ONE: &str = "
+    SELECT definition, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
+    FROM subscriptions LEFT JOIN subscription_activity ON subscription = id
+    WHERE id = ?1 AND space = ?2 AND state <> 'deleted'";
+
+pub(super) const OF_SPACE: &str = "
+    SELECT definition, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
+    FROM subscriptions INDEXED BY subscriptions_of_space LEFT JOIN subscription_activity ON subscription = id
+    WHERE space = ?3 AND id > ?1 AND state <> 'deleted' ORDER BY id LIMIT ?2";
+
+pub(super) const OF_ALL: &str = "
+    SELECT definition, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
+    FROM subscriptions LEFT JOIN subscription_activity ON subscription = id
+    WHERE id > ?1 AND state <> 'deleted' ORDER BY id LIMIT ?2";
+
+/// See [`Store::put_subscription`](super::super::Store::put_subscription).
+pub(super) fn put(db: &Connection, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError> {
+    let (id, at) = (subscription.id.to_string(), micros(now));
+    let before =
+        db.prepare_cached(DEFINITION)?.query_row([&id], |row| row.json::<Subscription>("definition")).optional()?;
+    write(db, subscription)?;
+    shadows::follow(db, subscription, now)?;
+    if let (Some(plugin), Some(old)) = (&subscription.plugin, before.as_ref().and_then(|before| before.plugin.as_ref()))
+        && !plugin.runs_as(old)
+    {
+        db.prepare_cached(BEGIN_ANEW_WITH_PLUGIN)?.execute([&id])?;
+    }
+    let before = before.map(|before| before.state);
+    match subscription.state {
+        // None is held of one that is new, or was active before.
+        SubscriptionState::Active if matches!(before, None | Some(SubscriptionState::Active)) => {}
+        SubscriptionState::Active => {
+            db.prepare_cached(SET_FREE)?.execute(params![id, at])?;
+            db.prepare_cached(BEGIN_ANEW)?.execute([id])?;
+            notices::activated(db, subscription.id, now)?;
+        }
+        // The deliver loop holds them, each when its time has come.
+        SubscriptionState::Draft | SubscriptionState::Verifying | SubscriptionState::Paused => {}
+        SubscriptionState::Deleted => {
+            db.prepare_cached(CANCEL_ALL)?.execute(params![id, subscription.space.as_str(), at])?;
+            setups::drop_unused(db)?;
+        }
+    }
+    Ok(())
+}
+
+fn write(db: &Connection, subscription: &Subscription) -> Result<(), StoreError> {
+    db.prepare_cached(PUT)?.execute(params![
+        subscription.id.to_string(),
+        subscription.space.as_str(),
+        subscription.state.as_str(),
+        json(subscription),
+    ])?;
+    Ok(())
+}
+
+/// Pauses a subscription, if it is active: a caller's own word stands. True if it was.
+pub(super) fn pause(
+    db: &Connection,
+    id: SubscriptionId,
+    reason: PauseReason,
+    detail: &str,
+) -> Result<bool, StoreError> {
+    let mut subscription: Subscription =
+        db.prepare_cached(DEFINITION)?.query_row([id.to_string()], |row| row.json("definition"))?;
+    if subscription.state != SubscriptionState::Active {
+        return Ok(false);
+    }
+    subscription.state = SubscriptionState::Paused;
+    subscription.pause_reason = Some(reason);
+    subscription.pause_detail = Some(detail.to_owned());
+    write(db, &subscription)?;
+    Ok(true)
+}
+
+/// A subscription's state.
+pub(super) fn state(db: &Connection, id: SubscriptionId) -> Result<SubscriptionState, StoreError> {
+    Ok(db.prepare_cached(STATE)?.query_row([id.to_string()], |row| row.variant("state"))?)
+}
+
+/// See [`Store::subscriptions`](super::super::Store::subscriptions).
+pub(super) fn list(
+    db: &Connection,
+    space: Option<&SpaceId>,
+    after: Option<SubscriptionId>,
+    limit: usize,
+) -> Result<Vec<(Subscription, Activity)>, StoreError> {
+    // Every id is greater than the empty text.
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    let limit = count(limit);
+    let found: rusqlite::Result<_> = match space {
+        Some(space) => db.prepare_cached(OF_SPACE)?.query_map(params![after, limit, space.as_str()], read)?.collect(),
+        None => db.prepare_cached(OF_ALL)?.query_map(params![after, limit], read)?.collect(),
+    };
+    Ok(found?)
+}
+
+/// See [`Store::subscription`](super::super::Store::subscription).
+pub(super) fn one(
+    db: &Connection,
+    space: &SpaceId,
+    id: SubscriptionId,
+) -> Result<Option<(Subscription, Activity)>, StoreError> {
+    Ok(db.prepare_cached(ONE)?.query_row(params![id.to_string(), space.as_str()], read).optional()?)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<(Subscription, Activity)> {
+    let activity = Activity {
+        // NULL until the first attempt.
+        failure_streak: row.value::<Option<u32>>("failure_streak")?.unwrap_or(0),
+        failed_deliveries: row.value::<Option<u32>>("failed_deliveries")?.unwrap_or(0),
+        plugin_failures: row.value::<Option<u32>>("plugin_failures")?.unwrap_or(0),
+        last_triggered_at: row.time_if_any("last_triggered_at")?,
+    };
+    Ok((row.json("definition")?, activity))
+}
