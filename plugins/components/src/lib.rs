@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// The folder of the bundled plugins' components, from the workspace's root.
@@ -61,7 +62,21 @@ pub const COMPONENTS: &[Component] = &[
     Component { name: "rogue", package: "hookmill-rogue", folder: GUESTS },
 ];
 
-/// Returns the files of components that do not match their sources, each with the reason; none if all is well.
+/// Returns the bundled plugins, each with its component's file, from the workspace's root.
+///
+/// That of `javascript` is among them, which `plugins/javascript/build.sh` builds.
+pub fn plugins() -> impl Iterator<Item = (&'static str, String)> {
+    let built = COMPONENTS.iter().filter(|component| component.folder == BUNDLED);
+    let javascript = ("javascript", "plugins/javascript/javascript.wasm".to_owned());
+    built.map(|component| (component.name, component.file())).chain([javascript])
+}
+
+/// Returns the file of a bundled plugin's description, from the workspace's root.
+pub fn description_file(plugin: &str) -> String {
+    format!("{BUNDLED}/{plugin}.json")
+}
+
+/// Returns the files that do not match their sources, each with the reason; none if all do.
 ///
 /// # Errors
 /// If a source, a component or `Cargo.lock` cannot be read.
@@ -80,6 +95,14 @@ pub fn stale(root: &Path) -> Result<Vec<String>> {
             }
             Some(_) => {}
             None => stale.push(format!("{file}: its sources are not recorded")),
+        }
+    }
+    for (name, component) in plugins() {
+        let file = description_file(name);
+        let description: Value =
+            serde_json::from_slice(&read(root, &file)?).with_context(|| format!("parsing {file}"))?;
+        if description["digest"] != digest(&read(root, &component)?) {
+            stale.push(format!("{file}: describes another component than {component}"));
         }
     }
     for (name, component) in by_hand::components(root)? {

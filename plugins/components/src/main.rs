@@ -7,14 +7,20 @@ mod toolchain;
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use hookmill_components::sources::{Record, Workspace, recorded, records_file};
-use hookmill_components::{COMPONENTS, GUESTS, by_hand, digest};
+use hookmill_components::{BUNDLED, COMPONENTS, Component, GUESTS, by_hand, description_file, digest, plugins};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use build::Builder;
 use toolchain::Toolchain;
+
+/// The contents of files, by their path from the workspace's root.
+type Files = BTreeMap<String, Vec<u8>>;
 
 const USAGE: &str = "\
 Rebuilds the committed components from their sources.
@@ -22,7 +28,9 @@ Rebuilds the committed components from their sources.
 Usage: cargo components [--check] [NAME]...
 
   --check  Build in a temporary folder and compare, instead of writing
-  NAME     Only these components, such as `zapier`";
+  NAME     Only these components, such as `zapier`
+
+`plugins/javascript/build.sh` builds the component of `javascript`; this updates the digest in its description.";
 
 fn main() -> Result<()> {
     let mut names = vec![];
@@ -56,43 +64,70 @@ fn target_dir() -> Result<PathBuf> {
 }
 
 /// Makes the files of these components; of all if none is named.
-fn make(root: &Path, target_dir: &Path, names: &[String]) -> Result<BTreeMap<String, Vec<u8>>> {
+fn make(root: &Path, target_dir: &Path, names: &[String]) -> Result<Files> {
     let by_hand = by_hand::components(root)?;
-    let known: Vec<_> = COMPONENTS.iter().map(|c| c.name).chain(by_hand.iter().map(|(name, _)| *name)).collect();
-    for name in names {
-        ensure!(name != "javascript", "javascript is built by plugins/javascript/build.sh");
-        ensure!(known.contains(&name.as_str()), "unknown component `{name}`: expected one of {}", known.join(", "));
+    let built = COMPONENTS.iter().map(|component| component.name);
+    let known: Vec<_> = built.chain(by_hand.iter().map(|(name, _)| *name)).chain(["javascript"]).collect();
+    if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        bail!("unknown component `{name}`: expected one of {}", known.join(", "));
     }
     let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
-    let mut files = BTreeMap::new();
+
+    let mut files = Files::new();
+    let components: Vec<_> = COMPONENTS.iter().filter(|component| wanted(component.name)).collect();
+    if !components.is_empty() {
+        build(root, target_dir, &components, &mut files)?;
+    }
     for (name, component) in by_hand.into_iter().filter(|(name, _)| wanted(name)) {
         files.insert(format!("{GUESTS}/{name}.wasm"), component);
     }
-    let components: Vec<_> = COMPONENTS.iter().filter(|component| wanted(component.name)).collect();
-    if components.is_empty() {
-        return Ok(files);
+    for (name, file) in plugins().filter(|(name, _)| wanted(name)) {
+        let component = match files.get(&file) {
+            Some(component) => component.clone(),
+            None => fs::read(root.join(&file)).with_context(|| format!("reading {file}"))?,
+        };
+        files.insert(description_file(name), described(root, name, &component)?);
     }
-    let workspace = Workspace::read(root)?;
+    Ok(files)
+}
+
+/// Returns a plugin's description with the digest of this component. Its other members are what the component's
+/// `describe` returns, which takes the host's engine: a test of the host compares them.
+fn described(root: &Path, plugin: &str, component: &[u8]) -> Result<Vec<u8>> {
+    let file = description_file(plugin);
+    let mut description = match fs::read(root.join(&file)) {
+        Ok(text) => serde_json::from_slice(&text).with_context(|| format!("parsing {file}"))?,
+        Err(error) if error.kind() == ErrorKind::NotFound => Map::<String, Value>::new(),
+        Err(error) => return Err(error).with_context(|| format!("reading {file}")),
+    };
+    description.insert("digest".to_owned(), digest(component).into());
+    json(&description)
+}
+
+/// Returns a value as the text of a file.
+fn json(value: &impl Serialize) -> Result<Vec<u8>> {
+    Ok((serde_json::to_string_pretty(value).context("writing JSON")? + "\n").into())
+}
+
+/// Builds these components, and records the digests of their sources.
+fn build(root: &Path, target_dir: &Path, components: &[&Component], files: &mut Files) -> Result<()> {
     let builder = Builder::new(root, target_dir, &Toolchain::prepare(root)?)?;
-    let mut records = BTreeMap::new();
+    let workspace = Workspace::read(root)?;
+    let mut records = BTreeMap::from([(BUNDLED, recorded(root, BUNDLED)?), (GUESTS, recorded(root, GUESTS)?)]);
     for component in components {
         let sources = workspace.digest(component.package)?;
         let made = builder.build(&workspace, component)?;
-        if !records.contains_key(component.folder) {
-            records.insert(component.folder, recorded(root, component.folder)?);
-        }
         let record = Record { sources, component: digest(&made) };
         records.entry(component.folder).or_default().insert(component.name.to_owned(), record);
         files.insert(component.file(), made);
     }
     for (folder, records) in records {
-        let text = serde_json::to_string_pretty(&records).context("records are JSON")?;
-        files.insert(records_file(folder), (text + "\n").into());
+        files.insert(records_file(folder), json(&records)?);
     }
-    Ok(files)
+    Ok(())
 }
 
-fn write(root: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+fn write(root: &Path, files: &Files) -> Result<()> {
     for (name, content) in files {
         fs::write(root.join(name), content).with_context(|| format!("writing {name}"))?;
         println!("{name}: {} bytes", content.len());
@@ -100,7 +135,7 @@ fn write(root: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
     Ok(())
 }
 
-fn compare(root: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+fn compare(root: &Path, files: &Files) -> Result<()> {
     let differs = |name: &&String| fs::read(root.join(name)).ok().as_ref() != Some(&files[*name]);
     let different: Vec<_> = files.keys().filter(differs).map(String::as_str).collect();
     if different.is_empty() {

@@ -58,6 +58,15 @@ pub fn recorded(root: &Path, folder: &str) -> Result<Records> {
     serde_json::from_slice(&read(root, &file)?).with_context(|| format!("parsing {file}"))
 }
 
+/// Returns the version of Rust in `rust-toolchain.toml`.
+///
+/// # Errors
+/// If the file cannot be read or parsed.
+pub fn channel(root: &Path) -> Result<String> {
+    let toolchain: Table = parse(root, "rust-toolchain.toml")?;
+    toolchain["toolchain"]["channel"].as_str().map(str::to_owned).context("the channel is a string")
+}
+
 /// The workspace, as far as it decides what components are built from.
 #[derive(Debug)]
 pub struct Workspace<'a> {
@@ -91,7 +100,6 @@ impl<'a> Workspace<'a> {
     /// If one of them cannot be read or parsed.
     pub fn read(root: &'a Path) -> Result<Self> {
         let manifest: Table = parse(root, "Cargo.toml")?;
-        let toolchain: Table = parse(root, "rust-toolchain.toml")?;
         let Lock { package: locked } = parse(root, "Cargo.lock")?;
         let mut folders = BTreeMap::new();
         for folder in manifest["workspace"]["members"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -100,7 +108,7 @@ impl<'a> Workspace<'a> {
             folders.insert(name.to_owned(), folder.to_owned());
         }
         let mut settings = BTreeSet::new();
-        flatten("rust", &toolchain["toolchain"]["channel"], &mut settings);
+        settings.insert(format!("rust {}", channel(root)?));
         for part in ["resolver", "package", "dependencies"] {
             flatten(part, &manifest["workspace"][part], &mut settings);
         }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use hookmill_components::sources::TARGET;
+use hookmill_components::sources::{TARGET, channel};
 
 use crate::process;
 
@@ -39,10 +39,10 @@ impl Toolchain {
         let field = |name: &str| version.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
         let commit = field("commit-hash: ").context("rustc does not print its commit")?;
         let release = field("release: ").context("rustc does not print its release")?;
-        let pinned = env!("CARGO_PKG_RUST_VERSION");
+        let channel = channel(root)?;
         ensure!(
-            release == pinned || release.starts_with(&format!("{pinned}.")),
-            "components are built with Rust {pinned}, and `rustc` is {release}: install rustup, see https://rustup.rs"
+            release == channel,
+            "components are built with Rust {channel}, and `rustc` is {release}: install rustup, see https://rustup.rs"
         );
         let libraries = rustc(&["--print=target-libdir", "--target", TARGET])?;
         if !Path::new(libraries.trim()).is_dir() {
