@@ -7,6 +7,7 @@ mod authors;
 mod batching;
 mod bench;
 mod breakcold;
+mod components;
 mod crash;
 mod delay;
 mod determinism;

@@ -17,4 +17,5 @@ if [ "${1-}" = --check ]; then
     cmp "$made/javascript.wasm" javascript.wasm
 else
     cp "$made/javascript.wasm" javascript.wasm
+    echo "built javascript.wasm; next: cargo components javascript"
 fi

@@ -1,26 +1,44 @@
-//! The plugins that every Hookmill brings along, compiled by this crate's build script; but for `javascript`, whose
-//! component is committed, so that nobody needs npm.
+//! The plugins that come with every Hookmill, as components.
+//!
+//! The components are committed, so a build needs neither a WebAssembly target nor npm. `cargo components` rebuilds
+//! them from their sources; that of `javascript` is built by `plugins/javascript/build.sh`.
 
 /// A bundled plugin.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Bundled {
-    /// Its name, which is also the name in its description and of its folder in `plugins/`.
+    /// The plugin's name, which is also the name of its folder in `plugins/`.
     pub name: &'static str,
     /// The component's bytes.
     pub component: &'static [u8],
+    /// What the component's `describe` returns, and its digest, as a JSON object with the members `name`, `version`,
+    /// `digest`, `summary`, `content_types` and `config_schema`.
+    pub description: &'static str,
 }
 
-/// All of them.
+macro_rules! bundled {
+    ($name:literal) => {
+        bundled!($name, concat!("../components/", $name, ".wasm"))
+    };
+    ($name:literal, $component:expr) => {
+        Bundled {
+            name: $name,
+            component: include_bytes!($component),
+            description: include_str!(concat!("../components/", $name, ".json")),
+        }
+    };
+}
+
+/// All bundled plugins.
 pub const PLUGINS: &[Bundled] = &[
-    Bundled { name: "zapier", component: include_bytes!(env!("HOOKMILL_ZAPIER_WASM")) },
-    Bundled { name: "make", component: include_bytes!(env!("HOOKMILL_MAKE_WASM")) },
-    Bundled { name: "n8n", component: include_bytes!(env!("HOOKMILL_N8N_WASM")) },
-    Bundled { name: "cloudevents", component: include_bytes!(env!("HOOKMILL_CLOUDEVENTS_WASM")) },
-    Bundled { name: "slack", component: include_bytes!(env!("HOOKMILL_SLACK_WASM")) },
-    Bundled { name: "template", component: include_bytes!(env!("HOOKMILL_TEMPLATE_WASM")) },
-    Bundled { name: "jq", component: include_bytes!(env!("HOOKMILL_JQ_WASM")) },
-    Bundled { name: "javascript", component: include_bytes!("../../javascript/javascript.wasm") },
-    Bundled { name: "livespace", component: include_bytes!(env!("HOOKMILL_LIVESPACE_WASM")) },
-    Bundled { name: "breakcold", component: include_bytes!(env!("HOOKMILL_BREAKCOLD_WASM")) },
-    Bundled { name: "leadsquared", component: include_bytes!(env!("HOOKMILL_LEADSQUARED_WASM")) },
+    bundled!("zapier"),
+    bundled!("make"),
+    bundled!("n8n"),
+    bundled!("cloudevents"),
+    bundled!("slack"),
+    bundled!("template"),
+    bundled!("jq"),
+    bundled!("javascript", "../../javascript/javascript.wasm"),
+    bundled!("livespace"),
+    bundled!("breakcold"),
+    bundled!("leadsquared"),
 ];

@@ -1,50 +1,46 @@
-//! Makes the guests: one from Rust, the others from WebAssembly's own text, without WASI or any toolchain's doing.
+//! The components that are written by hand, in WebAssembly's text format, without WASI or a toolchain's additions.
 
-use std::env;
-use std::fs;
 use std::path::Path;
 
+use anyhow::{Context as _, Result};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
-const WIT: &str = "../../wit/1.1.0";
+const WIT: &str = "wit/1.1.0";
 
-/// The contract as it was released first.
-const WIT_1_0_0: &str = "wit-1.0.0";
+/// The contract as it was first released.
+const WIT_1_0_0: &str = "tests/guests/wit-1.0.0";
 
-/// The first event's data as JSON. The delivery is at `$delivery`; at 1024 are zeros for the result.
+/// Returns the first event's data as JSON. The delivery is at `$delivery`; at 1024 are zeros for the result.
 const ECHO: &str = "(local.set $event (i32.load offset=52 (local.get $delivery)))
     (i32.store offset=40 (i32.const 1024) (i32.load offset=24 (local.get $event)))
     (i32.store offset=44 (i32.const 1024) (i32.load offset=28 (local.get $event)))
     (i32.const 1024)";
 
-/// What `describe` gives: a pointer to the description.
+/// The result of `describe`: a pointer to the description.
 const DESCRIBE: &str = "(i32.const 128)";
 
-fn main() {
-    hookmill_plugin_build::build(&["hookmill-rogue"]);
-    println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed={WIT_1_0_0}");
+/// Returns all of them by name.
+///
+/// # Errors
+/// If the contract in `wit/` cannot be read, or does not fit.
+pub fn components(root: &Path) -> Result<Vec<(&'static str, Vec<u8>)>> {
     let spin = "(func $spin (loop $again (br $again))) (start $spin)";
-    for (name, module) in [
-        ("echo", module("", DESCRIBE, ECHO)),
-        ("recursion", module("", DESCRIBE, "(call $transform (local.get $delivery))")),
-        ("ninth_body", module("", DESCRIBE, "(i32.store8 offset=36 (i32.const 1024) (i32.const 9)) (i32.const 1024)")),
-        ("no_memory", module("", DESCRIBE, "(i32.store offset=44 (i32.const 1024) (i32.const -1)) (i32.const 1024)")),
-        ("never_starts", module(spin, DESCRIBE, ECHO)),
-        ("speechless", module("", "unreachable", ECHO)),
-        ("logging", logging("1.1.0")),
-    ] {
-        write(name, &component(&module, WIT));
-    }
-    write("logging_1_0_0", &component(&logging("1.0.0"), WIT_1_0_0));
+    let ninth_body = "(i32.store8 offset=36 (i32.const 1024) (i32.const 9)) (i32.const 1024)";
+    let no_memory = "(i32.store offset=44 (i32.const 1024) (i32.const -1)) (i32.const 1024)";
+    let all = [
+        ("echo", module("", DESCRIBE, ECHO), WIT),
+        ("recursion", module("", DESCRIBE, "(call $transform (local.get $delivery))"), WIT),
+        ("ninth_body", module("", DESCRIBE, ninth_body), WIT),
+        ("no_memory", module("", DESCRIBE, no_memory), WIT),
+        ("never_starts", module(spin, DESCRIBE, ECHO), WIT),
+        ("speechless", module("", "unreachable", ECHO), WIT),
+        ("logging", logging("1.1.0"), WIT),
+        ("logging_1_0_0", logging("1.0.0"), WIT_1_0_0),
+    ];
+    all.iter().map(|(name, module, wit)| Ok((*name, component(module, &root.join(wit)).context(*name)?))).collect()
 }
 
-fn write(name: &str, component: &[u8]) {
-    let file = Path::new(&env::var_os("OUT_DIR").expect("cargo sets it")).join(name).with_extension("wasm");
-    fs::write(&file, component).expect("cargo's folder can be written");
-}
-
-/// The echo by this version of the contract, which writes its name into the log.
+/// The echo by this version of the contract, which writes its name to the log.
 fn logging(version: &str) -> String {
     let import = format!(r#"(import "hookmill:plugin/log@{version}" "write" (func $log (param i32 i32 i32)))"#);
     let transform = format!("(call $log (i32.const 1) (i32.const 16) (i32.const 7)) {ECHO}");
@@ -79,12 +75,11 @@ fn module_for(version: &str, fields: &str, describe: &str, transform: &str) -> S
     )
 }
 
-fn component(module: &str, contract: &str) -> Vec<u8> {
-    let mut module = wat::parse_str(module).expect("the text is well-formed");
+fn component(module: &str, contract: &Path) -> Result<Vec<u8>> {
+    let mut module = wat::parse_str(module)?;
     let mut resolve = wit_parser::Resolve::default();
-    let (package, _) = resolve.push_dir(contract).expect("the contract parses");
-    let world = resolve.select_world(&[package], Some("plugin")).expect("it has a world");
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("it takes the metadata");
-    let mut encoder = ComponentEncoder::default().validate(true).module(&module).expect("it fits the world");
-    encoder.encode().expect("it becomes a component")
+    let (package, _) = resolve.push_dir(contract)?;
+    let world = resolve.select_world(&[package], Some("plugin"))?;
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
+    ComponentEncoder::default().validate(true).module(&module)?.encode()
 }
