@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds javascript.wasm, which is committed so that Hookmill builds without npm. Needs Node, npm and a C compiler, on
-# Linux. The same sources give the same bytes: with --check it tells whether the committed file is what they give.
+# Linux. The build is reproducible: --check compares the committed file with a new build.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -9,7 +9,7 @@ trap 'rm -rf "$made"' EXIT
 
 npm install --silent --no-package-lock --no-audit --no-fund
 "${CC:-cc}" -shared -fPIC -o "$made/still.so" still.c
-# Built for size, since every host compiles it at its first start.
+# Optimized for size, since every host compiles it at its first start.
 LD_PRELOAD="$made/still.so" node_modules/.bin/componentize-qjs --wit ../../wit/1.1.0 --js src/component.js \
     --module-root .. --sync --stub-wasi --opt-size -o "$made/javascript.wasm"
 

@@ -1,5 +1,5 @@
-/* Stands the clock and chance still while a component is built (build.sh preloads it). QuickJS keeps the time of its
-   start and the seeds of its hash tables in its memory, which the component holds as it was when the build ended. */
+/* Fixes the clock and the random numbers during the build of a component (build.sh preloads it). QuickJS keeps its
+   start time and the seeds of its hash tables in memory, and the component contains a snapshot of that memory. */
 
 #include <string.h>
 #include <sys/random.h>

@@ -89,7 +89,7 @@ class CallTest(unittest.TestCase):
         for outcome, words in (
             (None, "transform returned None"),
             (Request({"a": 1}), "the body is {'a': 1}"),
-            (Request(Json("{}"), headers={"x-n": 5}), "headers: x-n must be a text and is 5"),
+            (Request(Json("{}"), headers={"x-n": 5}), "headers: x-n must be a str, got 5"),
         ):
             self.assertIn(words, ask(lambda _delivery, _config: outcome).failure.reason)
 

@@ -1,4 +1,4 @@
-//! Breakcold's webhook: one event in the envelope of the first generation, whose body carries the secret, or of the
+//! Breakcold's webhook: one event in the envelope of the first generation, whose body contains the secret, or of the
 //! second, which is signed.
 
 use hookmill_plugin::json::{self, Json, Parts};
@@ -8,14 +8,14 @@ use serde::Deserialize;
 /// The plugin.
 pub struct Breakcold;
 
-/// Its configuration.
+/// The plugin's configuration.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Which envelope.
+    /// The generation of the envelope.
     #[serde(default)]
     generation: Generation,
-    /// What the body says the space is.
+    /// The space's id in the body.
     id_space: Option<String>,
 }
 
@@ -35,7 +35,7 @@ impl TryFrom<u8> for Generation {
         match number {
             1 => Ok(Self::First),
             2 => Ok(Self::Second),
-            other => Err(format!("there is no generation {other}, only 1 and 2")),
+            other => Err(format!("unknown generation {other}, expected 1 or 2")),
         }
     }
 }
@@ -47,8 +47,9 @@ impl Plugin for Breakcold {
         Description {
             name: "breakcold".into(),
             version: "1.0.0".into(),
-            summary: "Breakcold's webhook, of the first generation (the secret in the body) or the second (signed)"
-                .into(),
+            summary:
+                "Breakcold's webhook, first generation (with the secret in the body) or second generation (signed)"
+                    .into(),
             content_types: vec!["application/json".into()],
             config_schema: include_str!("config.schema.json").into(),
             extra: vec![],
@@ -58,7 +59,7 @@ impl Plugin for Breakcold {
     fn transform(delivery: Delivery, config: Config) -> Result<Outcome, Failure> {
         let [event] = delivery.events.as_slice() else {
             return Err(refuse(format!(
-                "a Breakcold webhook holds one event and there are {}: switch the subscription's batching off",
+                "a Breakcold webhook holds one event, the delivery has {}: turn off the subscription's batching",
                 delivery.events.len()
             )));
         };
@@ -75,7 +76,7 @@ impl Plugin for Breakcold {
     }
 }
 
-/// The space that an event's data names itself; of several members of that name the last, as most programs read it.
+/// Returns the space named in an event's data; of duplicate members the last, as most programs read it.
 fn id_space(event: &Event) -> Result<Option<String>, Failure> {
     let Parts::Object(members) = Json::of(event)?.parts() else { return Ok(None) };
     let named = members.into_iter().rfind(|(name, _)| name == "id_space");
@@ -101,7 +102,7 @@ fn second(event: &Event, space: &str) -> String {
     )
 }
 
-/// Those that are not the signature's.
+/// Returns the headers other than those of the signature.
 fn headers(event: &Event, delivery_id: &str) -> Vec<(String, String)> {
     vec![
         ("X-Webhook-Event".to_owned(), event.kind.clone()),

@@ -1,4 +1,4 @@
-//! CloudEvents 1.0 in structured mode; a batch of them for several events.
+//! CloudEvents 1.0 in structured mode; several events become a batch.
 
 use hookmill_plugin::{
     Binary, Body, Delivery, Description, Event, Failure, Outcome, Plugin, deliver, export, json, refuse,
@@ -9,15 +9,15 @@ use serde_json::Value;
 /// The plugin.
 pub struct CloudEvents;
 
-/// Its configuration.
+/// The plugin's configuration.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where the events come from; the space's path in the API if it is not given.
+    /// The attribute `source` of the events; defaults to the space's path in the API.
     source: Option<String>,
-    /// What every event is about.
+    /// The attribute `subject` of every event.
     subject: Option<String>,
-    /// Where in an event's data it says what the event is about.
+    /// A JSON Pointer to the subject in an event's data.
     subject_pointer: Option<String>,
 }
 
@@ -49,13 +49,13 @@ impl Plugin for CloudEvents {
 }
 
 impl Config {
-    /// CloudEvents allows neither attribute to be empty.
+    /// Checks the attributes: CloudEvents allows neither to be empty.
     fn check(&self) -> Result<(), Failure> {
         if self.source.as_deref() == Some("") || self.subject.as_deref() == Some("") {
-            return Err(refuse("the configuration is wrong: `source` and `subject` must not be empty"));
+            return Err(refuse("invalid configuration: `source` and `subject` must not be empty"));
         }
         if self.subject.is_some() && self.subject_pointer.is_some() {
-            return Err(refuse("the configuration is wrong: give `subject` or `subject_pointer`, not both"));
+            return Err(refuse("invalid configuration: set either `subject` or `subject_pointer`, not both"));
         }
         Ok(())
     }
@@ -75,11 +75,11 @@ impl Config {
         Ok(text)
     }
 
-    /// The subject; none if the data has no text, number or boolean at that place, since the attribute is optional.
+    /// Returns the subject; `None` if the pointer finds no string, number or boolean, since the attribute is optional.
     fn subject(&self, event: &Event) -> Result<Option<String>, Failure> {
         let Some(pointer) = &self.subject_pointer else { return Ok(self.subject.clone()) };
         let data: Value = serde_json::from_str(&event.data)
-            .map_err(|e| refuse(format!("the data of event {} cannot be used: {e}", event.id)))?;
+            .map_err(|e| refuse(format!("cannot read the data of event {}: {e}", event.id)))?;
         let subject = match data.pointer(pointer) {
             Some(Value::String(text)) => text.clone(),
             Some(scalar @ (Value::Bool(_) | Value::Number(_))) => scalar.to_string(),

@@ -1,4 +1,4 @@
-// Made of a configuration of the plugin `javascript`. What was its `config` is the whole configuration now.
+// Created from a configuration of the plugin `javascript`. Its `config` is now the whole configuration.
 
 import { ExactNumber, Failure, entries, isObject, log, parse, secret, stringify } from "../sdk/hookmill.js";
 
@@ -6,7 +6,7 @@ export function describe() {
   return {
     name: "my-plugin",
     version: "0.1.0",
-    summary: "What was JavaScript in a configuration",
+    summary: "A project ejected from a JavaScript configuration",
     contentTypes: ["application/json", "application/x-www-form-urlencoded", "text/plain"],
     configSchema: {},
   };
@@ -14,6 +14,6 @@ export function describe() {
 
 export { transform };
 
-// From here on: the code as it was.
+// The code of the configuration, unchanged.
 
 {{code}}

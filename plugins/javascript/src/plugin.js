@@ -1,8 +1,8 @@
-// The plugin whose configuration is a plugin's code.
+// A plugin whose configuration contains the code.
 
 import * as sdk from "../../sdk/javascript/hookmill.js";
 
-// The code imports nothing: what an ejected project imports is there.
+// The code cannot import modules: the imports of an ejected project are global here.
 const { ExactNumber, Failure, entries, isObject, log, parse, secret, stringify } = sdk;
 Object.assign(globalThis, { ExactNumber, Failure, entries, isObject, log, parse, secret, stringify });
 
@@ -10,13 +10,13 @@ export function describe() {
   return {
     name: "javascript",
     version: "1.0.0",
-    summary: "Any request by a JavaScript function in the configuration",
+    summary: "Any request from a JavaScript function in the configuration",
     contentTypes: ["application/json", "application/x-www-form-urlencoded", "text/plain"],
     configSchema: {
       type: "object",
       properties: {
         code: { type: "string", minLength: 1, description: "JavaScript that defines `transform(delivery, config)`" },
-        config: { description: "What the function gets as its second argument; an empty object if absent" },
+        config: { description: "The function's second argument; an empty object if absent" },
       },
       required: ["code"],
       additionalProperties: false,
@@ -25,14 +25,14 @@ export function describe() {
 }
 
 export function transform(delivery, { code, config = {} }) {
-  if (typeof code !== "string") throw new Failure("the configuration is wrong: `code` must be a text");
+  if (typeof code !== "string") throw new Failure("invalid configuration: `code` must be a string");
   return defined(code)(delivery, config);
 }
 
-/** The function `transform` that the code defines. */
+/** Returns the function `transform` that the code defines. */
 function defined(code) {
-  // Strict, as a module is: `plugin eject` makes one of it. An indirect eval sees nothing of this module.
+  // Strict like a module, since `plugin eject` turns the code into one. An indirect eval has no access to this module.
   const transform = (0, eval)(`"use strict"; ${code}\n; typeof transform === "undefined" ? undefined : transform`);
   if (typeof transform === "function") return transform;
-  throw new Failure("the code defines no function `transform(delivery, config)`");
+  throw new Failure("the code does not define a function `transform(delivery, config)`");
 }

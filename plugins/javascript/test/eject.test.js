@@ -1,4 +1,4 @@
-// What `plugin eject` makes of a configuration does what the configuration did.
+// A project ejected from a configuration gives the same requests as the configuration.
 
 import assert from "node:assert/strict";
 import { cp, mkdtemp, readFile, rm, writeFile, mkdir } from "node:fs/promises";

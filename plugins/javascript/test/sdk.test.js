@@ -1,4 +1,4 @@
-// The SDK in Node; in a plugin the golden pairs of this folder and of ../templates test it.
+// Tests the SDK in Node. The golden pairs of this folder and of ../templates test it in a component.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,7 +14,7 @@ const plugin = (transform) => ({
 
 const given = (data) => ({ events: [{ data }] });
 
-test("what is parsed and written again is what was written", () => {
+test("parsing and serializing preserve the text", () => {
   for (const text of [
     "null",
     '"a"',
@@ -27,7 +27,7 @@ test("what is parsed and written again is what was written", () => {
   }
 });
 
-test("spaces, escapes and repeated keys are read as JSON.parse reads them", () => {
+test("whitespace, escapes and repeated keys are parsed as by JSON.parse", () => {
   const text = ' { "a\\u0062" : [ 1 , "\\/\\\\" , { } ] , "a" : 1 , "a" : [ ] } ';
   assert.deepEqual(parse(text), JSON.parse(text));
 });
@@ -36,16 +36,16 @@ test("a number that JavaScript prints as it was written is a number", () => {
   assert.deepEqual(parse("[1,-2.5,1e+21]"), [1, -2.5, 1e21]);
 });
 
-test("any other number is exact: it prints as written and calculates as JavaScript can", () => {
+test("any other number is exact: it prints as written and calculates as a JavaScript number", () => {
   const price = parse("12.50");
   assert(price instanceof ExactNumber);
   assert.equal(`${price}`, "12.50");
   assert.equal(price * 2, 25);
   assert(price > 12 && price < 13);
-  assert.throws(() => new ExactNumber("1.5.0"), /1\.5\.0 is no JSON number/);
+  assert.throws(() => new ExactNumber("1.5.0"), /1\.5\.0 is not a JSON number/);
 });
 
-test("keys that look like numbers keep their place, and later ones come last", () => {
+test("keys that look like numbers keep their position, and new ones come last", () => {
   const object = parse('{"b":1,"10":2,"2":3}');
   delete object.b;
   object.c = 4;
@@ -53,14 +53,14 @@ test("keys that look like numbers keep their place, and later ones come last", (
   assert.equal(stringify(object), '{"10":2,"2":3,"c":4}');
 });
 
-test("maps and big integers are written, what is no number is refused", () => {
+test("maps and big integers are serialized, NaN is refused", () => {
   assert.equal(stringify(new Map([["b", 1], ["1", 2n ** 70n]])), '{"b":1,"1":1180591620717411303424}');
   assert.equal(stringify({ none: undefined, list: [undefined] }), '{"list":[null]}');
   assert.equal(stringify([new Date(0)]), '["1970-01-01T00:00:00.000Z"]');
-  assert.throws(() => stringify({ a: [Number.NaN] }), /NaN is no JSON number/);
+  assert.throws(() => stringify({ a: [Number.NaN] }), /NaN is not a JSON number/);
 });
 
-test("text that is no JSON is refused as JSON.parse refuses it", () => {
+test("text that is not JSON throws the same error as JSON.parse", () => {
   assert.throws(() => parse('{"a":}'), SyntaxError);
 });
 
@@ -68,7 +68,7 @@ test("only an object is an object", () => {
   assert.deepEqual([{}, [], null, "a", 1, parse("1.0")].map(isObject), [true, false, false, false, false, false]);
 });
 
-test("an error is a failure with its place, and is logged with all of its stack", () => {
+test("an error is a failure with its location, and is logged with its whole stack", () => {
   const { failed, log } = tryOut(plugin(function broken() { throw new TypeError("no name"); }), given());
   assert.match(failed.reason, /^TypeError: no name \((Object\.)?broken, .*test\/sdk\.test\.js:\d+\)$/);
   assert.equal(failed.retry, false);
@@ -76,30 +76,30 @@ test("an error is a failure with its place, and is logged with all of its stack"
   assert.match(log[0].message, /TypeError: no name\n(.|\n)*sdk\.test\.js/);
 });
 
-test("a failure stays as it was thrown, and is not logged", () => {
+test("a failure is passed on unchanged, and is not logged", () => {
   const thrown = tryOut(plugin(() => { throw new Failure("later", { retry: true }); }), given());
   assert.deepEqual(thrown, { failed: { reason: "later", retry: true }, log: [] });
 });
 
-test("what is thrown that is no error is told too", () => {
+test("a thrown value that is not an error is reported, too", () => {
   assert.equal(tryOut(plugin(() => { throw "enough"; }), given()).failed.reason, "thrown: enough");
   assert.equal(tryOut(plugin(() => { throw { code: 7 }; }), given()).failed.reason, 'thrown: {"code":7}');
 });
 
-test("a wrong result is a failure that says what to return", () => {
+test("an invalid result is a failure that says what is expected", () => {
   const reason = (result) => tryOut(plugin(() => result), given()).failed.reason;
-  assert.match(reason(undefined), /transform returned undefined: it returns/);
-  assert.match(reason("no"), /transform returned a text: it returns/);
+  assert.match(reason(undefined), /transform returned undefined, expected/);
+  assert.match(reason("no"), /transform returned a string, expected/);
   assert.match(reason({}), /transform returned no body/);
-  assert.match(reason({ body: { json: 1, text: "a" } }), /not json and text/);
-  assert.match(reason({ body: { text: null } }), /the text must be a text and is null/);
-  assert.match(reason({ headers: { "x-a": {} }, body: { text: "" } }), /header x-a must be a text and is an object/);
+  assert.match(reason({ body: { json: 1, text: "a" } }), /got json and text/);
+  assert.match(reason({ body: { text: null } }), /the text must be a string, got null/);
+  assert.match(reason({ headers: { "x-a": {} }, body: { text: "" } }), /header x-a must be a string, got an object/);
   const binary = { contentType: "a/b", bytes: [1, 999] };
-  assert.match(reason({ body: { binary } }), /are a Uint8Array or a text and are a list/);
-  assert.match(reason(Promise.resolve({ skip: "x" })), /a plugin cannot wait/);
+  assert.match(reason({ body: { binary } }), /must be a Uint8Array or a string, got an array/);
+  assert.match(reason(Promise.resolve({ skip: "x" })), /a plugin cannot await/);
 });
 
-test("all kinds of bodies and fields arrive as the contract has them", () => {
+test("all kinds of bodies and fields are converted to the contract's", () => {
   const body = (body) => tryOut(plugin(() => ({ body })), given()).deliver.body;
   assert.deepEqual(body({ json: [1] }), { json: "[1]" });
   assert.deepEqual(body({ form: [["a", 1], ["a", true]] }), { form: [["a", "1"], ["a", "true"]] });
@@ -109,13 +109,13 @@ test("all kinds of bodies and fields arrive as the contract has them", () => {
   assert.deepEqual([...binary.bytes], [...Buffer.from("<ł/>")]);
 });
 
-test("a secret is a placeholder, and one that there is not a failure", () => {
+test("a secret is a placeholder, and a missing secret is a failure", () => {
   const sealed = plugin(() => ({ body: { text: `Bearer ${secret("erp")}` } }));
   assert.deepEqual(tryOut(sealed, { ...given(), secrets: ["erp"] }).deliver.body, { text: "Bearer {{secret:erp}}" });
   assert.equal(tryOut(sealed, given()).failed.reason, "the subscription has no secret `erp`");
 });
 
-test("time stands at the event's, and chance is the same for the same delivery", () => {
+test("the clock is stopped at the event's time, and random numbers are the same for the same delivery", () => {
   const chance = plugin(() => ({ body: { json: [new Date(), Date.now(), Date().slice(0, 15), Math.random()] } }));
   const first = tryOut(chance, given());
   assert.match(first.deliver.body.json, /^\["2026-04-29T11:13:55\.021Z",1777461235021,"Wed Apr 29 2026",0\.\d+\]$/);
@@ -130,7 +130,7 @@ test("lines are logged at their level", () => {
   assert.deepEqual(tryOut(chatty, given()), { skip: "enough", log: lines });
 });
 
-test("a description that lacks something is logged, since it cannot fail", () => {
+test("an incomplete description is logged, since it cannot fail", () => {
   const nameless = { describe: () => ({ version: "1.0.0" }), transform: () => ({ skip: "" }) };
-  assert.throws(() => tryOut(nameless, given()), /the name must be a text and is undefined/);
+  assert.throws(() => tryOut(nameless, given()), /the name must be a string, got undefined/);
 });

@@ -1,4 +1,4 @@
-//! Any JSON, form or text by a jq program in the configuration.
+//! Any JSON, form or text from a jq program in the configuration.
 
 mod program;
 
@@ -16,23 +16,23 @@ use program::{Program, object, val};
 /// The plugin.
 pub struct Jq;
 
-/// Its configuration.
+/// The plugin's configuration.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The program.
+    /// The jq program.
     program: String,
-    /// Whether the program runs once on the list of all events, instead of on each.
+    /// Runs the program once on the list of all events, instead of on each event.
     #[serde(default)]
     slurp: bool,
-    /// What the output is sent as; what the subscription asks for if it is not given.
+    /// The content type of the output; defaults to the subscription's.
     content_type: Option<String>,
-    /// Whether the output is not the body but an object that has it, with headers and query.
+    /// Treats the output as an object with body, headers, query and method, instead of as the body.
     #[serde(default)]
     envelope: bool,
 }
 
-/// What a program makes if the configuration says `envelope`.
+/// The output of a program if the configuration sets `envelope`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Envelope {
@@ -49,7 +49,7 @@ impl Plugin for Jq {
         Description {
             name: "jq".into(),
             version: "1.0.0".into(),
-            summary: "Any JSON, form or text by a jq program".into(),
+            summary: "Any JSON, form or text from a jq program".into(),
             content_types: ["application/json", "application/x-www-form-urlencoded", "text/plain"]
                 .map(Into::into)
                 .into(),
@@ -59,19 +59,19 @@ impl Plugin for Jq {
     }
 
     fn transform(delivery: Delivery, config: Config) -> Result<Outcome, Failure> {
-        // Of several loggers only the first is taken; there is but one call.
+        // A logger can be set only once, and an instance gets only one call.
         if log::set_logger(&Logger).is_ok() {
             log::set_max_level(log::LevelFilter::Debug);
         }
         let Some(output) = output(&delivery.events, &config)? else {
-            return Ok(Outcome::Skip("the program made no output".into()));
+            return Ok(Outcome::Skip("the program produced no output".into()));
         };
         let content_type = config.content_type.unwrap_or(delivery.subscription.content_type);
         if !config.envelope {
             return Ok(deliver(body(content_type, read(&output)?)?));
         }
-        let envelope: Envelope =
-            serde_json::from_str(&output).map_err(|e| refuse(format!("the program's output is no envelope: {e}")))?;
+        let envelope: Envelope = serde_json::from_str(&output)
+            .map_err(|e| refuse(format!("the program's output is not an envelope: {e}")))?;
         Ok(Outcome::Deliver(Request {
             method: envelope.method,
             query: envelope.query.map(|query| fields("query", read(query.get())?)).transpose()?.unwrap_or_default(),
@@ -82,7 +82,7 @@ impl Plugin for Jq {
     }
 }
 
-/// The program's output as JSON text; several events make a list of what it made of each.
+/// Returns the program's output as JSON text; for several events, a list of the outputs.
 fn output(events: &[Event], config: &Config) -> Result<Option<String>, Failure> {
     let program = Program::compile(&config.program)?;
     let inputs = events.iter().map(input).collect::<Result<Vec<_>, _>>()?;
@@ -107,9 +107,9 @@ fn input(event: &Event) -> Result<Val, Failure> {
     ]))
 }
 
-/// The program's output, read again: what it made of several events may be nested one level too deep.
+/// Parses the program's output again: the list for several events may be nested one level too deep.
 fn read(output: &str) -> Result<Json<'_>, Failure> {
-    Json::read(output).map_err(|e| refuse(format!("the program's output cannot be used: {e}")))
+    Json::read(output).map_err(|e| refuse(format!("cannot use the program's output: {e}")))
 }
 
 fn body(content_type: String, output: Json<'_>) -> Result<Body, Failure> {
@@ -121,7 +121,7 @@ fn body(content_type: String, output: Json<'_>) -> Result<Body, Failure> {
     })
 }
 
-/// A text as it is, anything else as JSON.
+/// Returns a string as is, any other value as JSON.
 fn text(output: Json<'_>) -> String {
     match output.parts() {
         Parts::Text(text) => text,
@@ -129,10 +129,10 @@ fn text(output: Json<'_>) -> String {
     }
 }
 
-/// An object's members as fields; those that have members of their own, with bracketed names.
+/// Returns an object's members as fields; nested members get bracketed names.
 fn fields(what: &str, object: Json<'_>) -> Result<Fields, Failure> {
     let Parts::Object(members) = object.parts() else {
-        return Err(refuse(format!("{what} is made of an object, the program made none")));
+        return Err(refuse(format!("the program's output for {what} must be an object")));
     };
     let mut fields = vec![];
     for (name, value) in members {
@@ -141,7 +141,7 @@ fn fields(what: &str, object: Json<'_>) -> Result<Fields, Failure> {
     Ok(fields)
 }
 
-/// Takes what a program writes with `debug` and `stderr` to the delivery's log.
+/// Forwards the output of `debug` and `stderr` to the attempt's log.
 struct Logger;
 
 impl log::Log for Logger {

@@ -1,17 +1,17 @@
-//! LeadSquared's webhook: the event's data without any envelope; activities, which LeadSquared gathers, as a list.
+//! LeadSquared's webhook: the event's data without an envelope; activities, which LeadSquared batches, as a list.
 
 use hookmill_plugin::form::{self, Fields};
 use hookmill_plugin::json::{Json, Parts};
 use hookmill_plugin::{Body, Delivery, Description, Event, Failure, Outcome, Plugin, deliver, export, refuse};
 use serde::Deserialize;
 
-/// What the types of activities have in their names: `LeadActivity_Post_Create`, `SalesActivity_Post_Update`.
+/// The part of an event's type that identifies activities: `LeadActivity_Post_Create`, `SalesActivity_Post_Update`.
 const ACTIVITY: &str = "Activity";
 
 /// The plugin.
 pub struct LeadSquared;
 
-/// Its configuration: there is nothing to choose.
+/// The plugin's configuration, which has no options.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {}
@@ -23,7 +23,8 @@ impl Plugin for LeadSquared {
         Description {
             name: "leadsquared".into(),
             version: "1.0.0".into(),
-            summary: "LeadSquared's webhook: the event's data as it is; activities and several events as a list".into(),
+            summary: "LeadSquared's webhook: the event's data without an envelope; activities and batches as a list"
+                .into(),
             content_types: ["application/json", "application/x-www-form-urlencoded", "text/plain"]
                 .map(Into::into)
                 .into(),
@@ -42,7 +43,7 @@ impl Plugin for LeadSquared {
     }
 }
 
-/// How events are laid out. A receiver of activities always gets a list, whether one happened in a minute or several.
+/// The layout of events. A receiver of activities always gets a list, whether one or several happened within a minute.
 enum Shape<'a> {
     One(&'a Event),
     List(&'a [Event]),
@@ -87,7 +88,7 @@ impl Shape<'_> {
 
 fn no_object(event: &Event) -> Failure {
     refuse(format!(
-        "the data of event {} is no object, so a form has no names for it: ask for application/json or text/plain",
+        "the data of event {} is not an object, so a form has no field names: use application/json or text/plain",
         event.id
     ))
 }

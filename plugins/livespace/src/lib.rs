@@ -1,4 +1,4 @@
-//! Livespace's webhook: one event in the envelope that receivers of Livespace know.
+//! Livespace's webhook: one event in the envelope that Livespace's receivers expect.
 
 mod uuid;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// The plugin.
 pub struct Livespace;
 
-/// Its configuration: there is nothing to choose.
+/// The plugin's configuration, which has no options.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {}
@@ -30,12 +30,12 @@ impl Plugin for Livespace {
     fn transform(delivery: Delivery, _: Config) -> Result<Outcome, Failure> {
         let [event] = delivery.events.as_slice() else {
             return Err(refuse(format!(
-                "a Livespace webhook holds one event and there are {}: switch the subscription's batching off",
+                "a Livespace webhook holds one event, the delivery has {}: turn off the subscription's batching",
                 delivery.events.len()
             )));
         };
         let id = uuid::of(&delivery.id).ok_or_else(|| {
-            refuse(format!("the delivery's id {} is no ULID, so no UUID can be made of it", delivery.id))
+            refuse(format!("cannot convert the delivery's id to a UUID: `{}` does not end in a ULID", delivery.id))
         })?;
         Ok(deliver(Body::Json(body(event, &id, delivery.attempt))))
     }

@@ -1,12 +1,13 @@
-//! A delivery's id in the spelling that receivers of Livespace expect.
+//! Converts a delivery's id to the format that Livespace's receivers expect.
 
-/// The digits of a ULID, in Crockford's base 32.
+/// The digits of a ULID: Crockford's base 32.
 const DIGITS: &str = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// A ULID has this many; the first is below 8, since there are 128 bits.
+/// The number of digits in a ULID; the first is below 8, since there are 128 bits.
 const ULID_LEN: usize = 26;
 
-/// The 128 bits of an id such as `dlv_01K9ZQ4S1N8M0V6T3X5B7C2D4E` as a UUID, so that it is the same on every attempt.
+/// Returns the 128 bits of an id such as `dlv_01K9ZQ4S1N8M0V6T3X5B7C2D4E` as a UUID, which is the same on every
+/// attempt.
 pub(crate) fn of(id: &str) -> Option<String> {
     let (_, ulid) = id.rsplit_once('_')?;
     if ulid.len() != ULID_LEN || ulid > "7ZZZZZZZZZZZZZZZZZZZZZZZZZ" {
@@ -30,12 +31,12 @@ mod tests {
         assert_eq!(uuid("00000000000000000000000000").as_deref(), Some("00000000-0000-0000-0000-000000000000"));
         assert_eq!(uuid("00000000000000000000000010").as_deref(), Some("00000000-0000-0000-0000-000000000020"));
         assert_eq!(uuid("7ZZZZZZZZZZZZZZZZZZZZZZZZZ").as_deref(), Some("ffffffff-ffff-ffff-ffff-ffffffffffff"));
-        // Computed apart: the digits of base 32 as a number, in hexadecimal.
+        // Computed independently: the base 32 digits as a number, in hexadecimal.
         assert_eq!(uuid("01K9ZQ4S1N8M0V6T3X5B7C2D4E").as_deref(), Some("019a7f72-6435-4501-b368-7d2acec1348e"));
     }
 
     #[test]
-    fn what_is_no_ulid_has_no_uuid() {
+    fn an_id_without_a_ulid_has_no_uuid() {
         for id in [
             "",
             "dlv_",

@@ -1,27 +1,27 @@
-//! Make's custom webhook: nested JSON, or a form with bracketed keys, whichever the subscription asks for.
+//! Make's custom webhook: nested JSON, or a form with bracketed keys, depending on the subscription's content type.
 
 use hookmill_plugin::{
     Body, Delivery, Description, Failure, Outcome, Plugin, deliver_within, export, form, json, refuse, secret,
 };
 use serde::Deserialize;
 
-/// What Make takes.
+/// The largest body that Make accepts.
 const BODY_BYTES_MAX: usize = 5_242_880;
 
-/// The header in which Make looks for a webhook's API key.
+/// The header in which Make expects a webhook's API key.
 const API_KEY: &str = "x-make-apikey";
 
 /// The plugin.
 pub struct Make;
 
-/// Its configuration.
+/// The plugin's configuration.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Whether a single event is sent as a list, too.
+    /// Sends a single event as a list, too.
     #[serde(default)]
     list: bool,
-    /// The sealed secret that is the webhook's API key in Make.
+    /// The sealed secret that holds the webhook's API key.
     api_key_secret: Option<String>,
 }
 
@@ -44,10 +44,10 @@ impl Plugin for Make {
         let body = match delivery.subscription.content_type.as_str() {
             "application/json" => Body::Json(json::events(events, config.list, |event| event.data.clone())),
             "application/x-www-form-urlencoded" => Body::Form(form::events(events, config.list, form::bracketed)?),
-            // Make would put the whole text into one field, where no module finds its parts.
+            // Make would put the whole text into one field, which modules cannot map.
             other => {
                 return Err(refuse(format!(
-                    "Make takes application/json or a form, the subscription asks for {other}"
+                    "Make does not support {other}: use application/json or application/x-www-form-urlencoded"
                 )));
             }
         };

@@ -1,13 +1,13 @@
-//! Numbers that JavaScript would change, as strings.
+//! Quotes numbers that JavaScript would change.
 
 use hookmill_plugin::json::string_len;
 use hookmill_plugin::number::survives_float;
 
-/// Puts quotes around each number of a JSON text that a 64-bit float changes. All else stays to the byte.
+/// Puts quotes around each number of a JSON text that a 64-bit float changes. Everything else stays byte for byte.
 pub(crate) fn quote(json: &str) -> String {
     let mut out = String::with_capacity(json.len() + 16);
     let mut rest = json;
-    // In JSON text a digit or a minus stands either within a string or at the start of a number.
+    // In JSON text a digit or a minus is either within a string or at the start of a number.
     while let Some(at) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
         let (before, from) = rest.split_at(at);
         let (token, after) = from.split_at(if from.starts_with('"') { string_len(from) } else { number_len(from) });
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_within_strings_are_left_alone() {
+    fn digits_in_strings_are_unchanged() {
         let json = r#"{"12345678901234567890":"\"12345678901234567890","\\":"ż 1e400","":""}"#;
         assert_eq!(quote(json), json);
     }

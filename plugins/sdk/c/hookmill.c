@@ -10,7 +10,7 @@ static hookmill_text reason;
 static bool again;
 
 static hookmill_text format_list(const char *format, va_list list) {
-  /* Formatting is dear: most texts fit at once. */
+  /* Formatting is expensive; most texts fit at the first attempt. */
   size_t room = 128;
   char *made = malloc(room);
   va_list twice;
@@ -21,11 +21,11 @@ static hookmill_text format_list(const char *format, va_list list) {
     length = made ? vsnprintf(made, (size_t)length + 1, format, twice) : -1;
   }
   va_end(twice);
-  /* Without memory the format must do. */
+  /* Without memory, fall back to the format itself. */
   return length < 0 ? hookmill_text_of(format) : (hookmill_text){(uint8_t *)made, (size_t)length};
 }
 
-/* What `format` and the arguments after it make. */
+/* Formats `format` and the arguments after it into `made`. */
 #define FORMATTED(made)              \
   va_list list;                      \
   va_start(list, format);            \
@@ -75,7 +75,7 @@ void hookmill_error(const char *format, ...) {
 _Noreturn void hookmill_panic_at(const char *file, int line, const char *format, ...) {
   FORMATTED(text);
   hookmill_error("%.*s, at %s:%d", HOOKMILL_ARG(text), file, line);
-  /* Not abort(), which would log that it was called. */
+  /* Not abort(), which would log a message of its own. */
   __builtin_trap();
 }
 
@@ -92,15 +92,15 @@ bool hookmill_equal(hookmill_text a, hookmill_text b) {
   return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-/* Makes room for `more` items after `length`. Room is always the power of two from 16 on that holds the length, so that
- * nobody needs to keep it. */
+/* Makes room for `more` items after `length`. The capacity is always the smallest power of two, at least 16, that holds
+ * the length, so it need not be stored. */
 static void *with_room(void *items, size_t length, size_t more, size_t item_bytes) {
   size_t room = 16;
   while (room < length) room *= 2;
   if (length > 0 && length + more <= room) return items;
   while (room < length + more) room *= 2;
   void *moved = realloc(items, room * item_bytes);
-  if (!moved) hookmill_panic("no memory is left");
+  if (!moved) hookmill_panic("out of memory");
   return moved;
 }
 
@@ -164,7 +164,7 @@ void exports_hookmill_plugin_transformer_describe(hookmill_description *descript
 
 #ifdef __wasm__
 void hookmill_flush(void);
-/* The bindings refer to the object file with the component's type; `hookmill plugin build` takes that from the WIT. */
+/* The bindings refer to an object file with the component's type, which `hookmill plugin build` takes from the WIT. */
 void __component_type_object_force_link_plugin(void) {}
 #endif
 

@@ -4,12 +4,12 @@
 #include <string.h>
 
 #define DEPTH_MAX 127
-/* Fewer members than this are compared one by one. */
+/* Objects with fewer members are searched linearly. */
 #define INDEX_FROM 8
 
 hookmill_json *hookmill_json_new(hookmill_json_kind kind) {
   hookmill_json *value = calloc(1, sizeof *value);
-  if (!value) hookmill_panic("no memory is left");
+  if (!value) hookmill_panic("out of memory");
   value->kind = kind;
   return value;
 }
@@ -33,7 +33,7 @@ static size_t hash(hookmill_text name) {
   return hash;
 }
 
-/* The place of a name in an object's index: that of its member, or an empty one. */
+/* Returns the slot of a name in an object's index: that of its member, or an empty one. */
 static hookmill_json **place(const hookmill_json *object, hookmill_text name) {
   size_t at = hash(name) & (object->index_size - 1);
   while (object->index[at] && !hookmill_equal(object->index[at]->name, name)) at = (at + 1) & (object->index_size - 1);
@@ -48,7 +48,7 @@ static void enter_index(hookmill_json *object, hookmill_json *member) {
   }
   object->index_size = object->count * 2 < 32 ? 32 : object->index_size * 2;
   object->index = calloc(object->index_size, sizeof *object->index);
-  if (!object->index) hookmill_panic("no memory is left");
+  if (!object->index) hookmill_panic("out of memory");
   for (hookmill_json *each = object->first; each; each = each->next) *place(object, each->name) = each;
 }
 
@@ -65,7 +65,7 @@ hookmill_text hookmill_json_get_text(const hookmill_json *object, const char *na
   return member && member->kind == HOOKMILL_STRING ? member->text : hookmill_text_of(otherwise);
 }
 
-/* Appends a value that is in no other list or object. */
+/* Appends a value that is not in another list or object. */
 static void append(hookmill_json *to, hookmill_json *value) {
   if (to->last)
     to->last->next = value;
@@ -101,7 +101,7 @@ void hookmill_json_set(hookmill_json *object, hookmill_text name, const hookmill
 
 void hookmill_json_push(hookmill_json *list, const hookmill_json *value) { append(list, copy(value)); }
 
-/* Reading: each function takes what it reads from the text's start, and says whether it was there. */
+/* Parsing: each function consumes its part from the text's start, and returns whether it was there. */
 
 static void skip_space(hookmill_text *text) {
   while (text->len > 0 && *text->ptr <= ' ' && strchr(" \n\r\t", *text->ptr) && *text->ptr) text->ptr++, text->len--;
@@ -114,7 +114,7 @@ static bool take(hookmill_text *text, const char *what) {
   return true;
 }
 
-/* Takes digits, at least one. */
+/* Consumes digits, at least one. */
 static bool digits(hookmill_text *text) {
   const uint8_t *from = text->ptr;
   while (text->len > 0 && *text->ptr >= '0' && *text->ptr <= '9') text->ptr++, text->len--;
@@ -160,7 +160,7 @@ static uint8_t *utf8(uint8_t *to, uint32_t c) {
   return *to++ = (uint8_t)(0x80 | (c >> 6 & 63)), *to++ = (uint8_t)(0x80 | (c & 63)), to;
 }
 
-/* Takes what comes after `\u`. */
+/* Consumes the part of an escape after `\u`. */
 static bool unicode(hookmill_text *text, uint8_t **to) {
   uint32_t unit, low;
   if (!four_hex(text, &unit)) return false;
@@ -176,18 +176,18 @@ static bool unicode(hookmill_text *text, uint8_t **to) {
 }
 
 static bool escape(hookmill_text *text, uint8_t **to) {
-  static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+  static const char letters[] = "\"\\/bfnrt", decoded[] = "\"\\/\b\f\n\r\t";
   if (text->len == 0) return false;
   uint8_t letter = *text->ptr;
   text->ptr++, text->len--;
   if (letter == 'u') return unicode(text, to);
   const char *found = letter ? strchr(letters, letter) : NULL;
   if (!found) return false;
-  *(*to)++ = (uint8_t)meant[found - letters];
+  *(*to)++ = (uint8_t)decoded[found - letters];
   return true;
 }
 
-/* The length of a string up to its last quote, from behind its first. */
+/* Returns the length of a string, from after its opening quote up to its closing quote. */
 static size_t string_length(hookmill_text text, bool *escaped) {
   size_t i = 0;
   *escaped = false;
@@ -196,13 +196,13 @@ static size_t string_length(hookmill_text text, bool *escaped) {
   return i;
 }
 
-/* Takes a string, from behind its first quote. One without escapes stays a piece of the text. */
+/* Consumes a string, from after its opening quote. A string without escapes remains a slice of the text. */
 static bool string(hookmill_text *text, hookmill_text *decoded) {
   bool escaped;
   size_t length = string_length(*text, &escaped);
-  /* No escape is shorter than what it stands for. */
+  /* No escape is shorter than its decoded form. */
   uint8_t *to = escaped ? malloc(length) : text->ptr;
-  if (!to) hookmill_panic("no memory is left");
+  if (!to) hookmill_panic("out of memory");
   decoded->ptr = to;
   while (text->len > 0 && *text->ptr >= 0x20) {
     if (take(text, "\"")) return decoded->len = (size_t)(to - decoded->ptr), true;
@@ -268,7 +268,7 @@ hookmill_json *hookmill_json_read(hookmill_text text) {
   return read(&text, value, 0) && text.len == 0 ? value : NULL;
 }
 
-/* Writing. */
+/* Serializing. */
 
 static void add(hookmill_text *to, const char *bytes, size_t length) {
   hookmill_append(to, (hookmill_text){(uint8_t *)bytes, length});

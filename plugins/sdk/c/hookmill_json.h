@@ -1,8 +1,8 @@
-/* JSON as a tree whose numbers stay as they were written.
+/* JSON as a tree with numbers that stay as they were written.
  *
- * Why not one of C's usual libraries: cJSON, the one that Debian has, makes a double of each number (12.50 becomes 12.5,
- * 12345678901234567890 another number), and comes as machine code that no plugin can use; yyjson, which can keep
- * numbers, is no package that a build for WebAssembly could ask for by name. */
+ * The usual C libraries do not fit: cJSON, which Debian packages, converts each number to a double (12.50 becomes 12.5,
+ * 12345678901234567890 another number), and is packaged as machine code that a plugin cannot use; yyjson, which can
+ * keep numbers, has no package for WebAssembly that a build could depend on by name. */
 
 #ifndef HOOKMILL_JSON_H
 #define HOOKMILL_JSON_H
@@ -21,10 +21,10 @@ typedef enum {
 
 typedef struct hookmill_json hookmill_json;
 
-/* A value. Go through a list or an object by `for (each = value->first; each; each = each->next)`. */
+/* A value. To iterate over a list or an object: `for (each = value->first; each; each = each->next)`. */
 struct hookmill_json {
   hookmill_json_kind kind;
-  hookmill_text text;     /* a string, decoded; a number, as it was written */
+  hookmill_text text;     /* of a string, decoded; of a number, as it was written */
   hookmill_text name;     /* of a member of an object */
   hookmill_json *next;    /* the next item or member */
   hookmill_json *first;   /* of a list or an object */
@@ -34,27 +34,27 @@ struct hookmill_json {
   size_t index_size;
 };
 
-/* Reads JSON text; NULL if it is none, or nested deeper than 127 levels. Of a name that is there twice the first place
- * and the last value stay. Half a surrogate pair, which is no UTF-8, becomes U+FFFD. */
+/* Parses JSON text; returns NULL if it is invalid, or nested deeper than 127 levels. A duplicate name keeps its first
+ * position and gets its last value. An unpaired surrogate, which UTF-8 cannot encode, becomes U+FFFD. */
 hookmill_json *hookmill_json_read(hookmill_text text);
 
-/* A member; NULL if there is none of that name, or `object` is NULL or no object. */
+/* Returns a member; NULL if there is none of that name, or `object` is NULL or not an object. */
 hookmill_json *hookmill_json_get(const hookmill_json *object, hookmill_text name);
-/* A member's text, `otherwise` if it is no string. */
+/* Returns a member's text, or `otherwise` if it is not a string. */
 hookmill_text hookmill_json_get_text(const hookmill_json *object, const char *name, const char *otherwise);
 
-/* New values. A number is given as its text. */
+/* Creates values. A number is given as its text. */
 hookmill_json *hookmill_json_new(hookmill_json_kind kind);
 hookmill_json *hookmill_json_string(hookmill_text text);
 hookmill_json *hookmill_json_number(hookmill_text text);
 
-/* Puts a copy of a value into an object, in the place of the member of that name if there is one. What is in a list or
- * an object is shared by its copies: put it in when it is complete. */
+/* Sets a member of an object to a copy of a value; an existing member keeps its position. Copies of a list or an object
+ * share its contents: add it when it is complete. */
 void hookmill_json_set(hookmill_json *object, hookmill_text name, const hookmill_json *value);
 /* Appends a copy of a value to a list. */
 void hookmill_json_push(hookmill_json *list, const hookmill_json *value);
 
-/* Writes JSON text without spaces, with non-ASCII characters as they are. */
+/* Serializes to JSON text without spaces, with non-ASCII characters unescaped. */
 hookmill_text hookmill_json_write(const hookmill_json *value);
 
 #endif

@@ -1,8 +1,8 @@
-/* What the C library asks of a system, answered within the plugin: so it imports nothing but the contract.
+/* The system functions that the C library needs, implemented within the plugin, so that it imports only the contract.
  *
- * Memory is handed out once and never again: an instance lives for one call, and a bump of a pointer costs a tenth of
- * what an allocator does. What is printed goes to the plugin's log, line by line. Time, files, the environment and
- * randomness are not answered: a plugin that uses them cannot be built. */
+ * Memory is never reused: an instance lives for one call, and bumping a pointer costs a tenth of a general allocator.
+ * Printed output goes to the attempt's log, line by line. Time, files, the environment and randomness are not
+ * implemented: a plugin that uses them cannot be built. */
 
 #ifdef __wasm__
 
@@ -15,14 +15,14 @@
 #include "hookmill.h"
 
 #define PAGE ((size_t)65536)
-/* Before each block stands its size, for realloc. WebAssembly needs no alignment, 8 is the quickest. */
+/* Each block is preceded by its size, for realloc. WebAssembly requires no alignment; 8 bytes are the fastest. */
 #define ALIGNED(size) (((size) + 7) & ~(size_t)7)
 #define HEADER ((size_t)8)
 
 extern unsigned char __heap_base;
 static uintptr_t heap_end;
 
-/* Makes the memory reach to `end`. It grows by 1 MiB at least, since growing is what costs. */
+/* Grows the memory up to `end`, by at least 1 MiB, since each growth is expensive. */
 static bool reach(uintptr_t end) {
   size_t have = __builtin_wasm_memory_size(0) * PAGE;
   if (end <= have) return true;
@@ -44,7 +44,7 @@ void free(void *block) { (void)block; }
 void *calloc(size_t count, size_t size) {
   size_t bytes;
   if (__builtin_mul_overflow(count, size, &bytes)) return NULL;
-  /* It is zero as it comes: no memory is used twice. */
+  /* Memory is zero initially and never reused. */
   return malloc(bytes);
 }
 
@@ -52,7 +52,7 @@ void *realloc(void *block, size_t size) {
   if (!block) return malloc(size);
   size_t *had = (size_t *)((unsigned char *)block - HEADER);
   if (size <= *had) return block;
-  /* The last block grows where it stands. */
+  /* The last block grows in place. */
   if ((uintptr_t)block + ALIGNED(*had) == heap_end && size <= SIZE_MAX - heap_end && reach(heap_end + ALIGNED(size))) {
     heap_end = (uintptr_t)block + ALIGNED(size);
     *had = size;
@@ -86,7 +86,7 @@ static void end_line(__wasi_fd_t fd) {
   lines[fd - 1].length = 0;
 }
 
-/* The name by which the C library imports a function of WASI: one that is defined is not imported. */
+/* The symbol of a WASI function in the C library: a function that is defined here is not imported. */
 #define WASI(function) __imported_wasi_snapshot_preview1_##function
 
 __wasi_errno_t WASI(fd_write)(__wasi_fd_t fd, const __wasi_ciovec_t *pieces, size_t count, __wasi_size_t *written) {
@@ -105,10 +105,10 @@ __wasi_errno_t WASI(fd_write)(__wasi_fd_t fd, const __wasi_ciovec_t *pieces, siz
   return 0;
 }
 
-/* Only there if the plugin uses stdio. */
+/* Defined only if the plugin uses stdio. */
 __attribute__((weak)) int fflush(FILE *file);
 
-/* Ends what was printed without a line's end, when the call does. */
+/* Writes unfinished lines to the log at the end of the call. */
 void hookmill_flush(void) {
   if (fflush) fflush(NULL);
   for (__wasi_fd_t fd = 1; fd <= 2; fd++)
@@ -125,7 +125,7 @@ __wasi_errno_t WASI(fd_seek)(__wasi_fd_t fd, __wasi_filedelta_t by, __wasi_whenc
   return __WASI_ERRNO_SPIPE;
 }
 
-/* A terminal: so a line is written when it ends. */
+/* Reports a terminal, so that the output is line buffered. */
 __wasi_errno_t WASI(fd_fdstat_get)(__wasi_fd_t fd, __wasi_fdstat_t *stat) {
   if (fd > 2) return __WASI_ERRNO_BADF;
   *stat = (__wasi_fdstat_t){.fs_filetype = __WASI_FILETYPE_CHARACTER_DEVICE, .fs_rights_base = __WASI_RIGHTS_FD_WRITE};

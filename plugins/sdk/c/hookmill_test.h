@@ -1,4 +1,4 @@
-/* For a plugin's own tests: its transform, called as native code, without a host. In one file of the tests:
+/* For a plugin's own tests: calls its transform as native code, without a host. Include it in one file of the tests:
  *
  *     #include "hookmill_test.h"
  *
@@ -20,13 +20,13 @@
 #include "hookmill.h"
 
 #define HOOKMILL_EXPECT(what) \
-  ((what) ? (void)0 : (fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what), exit(1)))
+  ((what) ? (void)0 : (fprintf(stderr, "%s:%d: expectation failed: %s\n", __FILE__, __LINE__, #what), exit(1)))
 
-/* What became of a call. */
+/* The result of a call. */
 typedef struct {
   hookmill_outcome outcome;
-  hookmill_request request; /* if it is HOOKMILL_DELIVER */
-  hookmill_text reason;     /* if not */
+  hookmill_request request; /* if the outcome is HOOKMILL_DELIVER */
+  hookmill_text reason;     /* otherwise */
   bool retry;
   const char *log; /* lines such as "info: deal evt_test\n" */
 } hookmill_made;
@@ -40,14 +40,14 @@ void hookmill_plugin_log_write(hookmill_plugin_log_level_t level, hookmill_text 
            HOOKMILL_ARG(*line));
 }
 
-/* Each secret is there; its placeholder is `{{secret:name}}`, as in golden pairs. */
+/* Every secret exists; its placeholder is `{{secret:name}}`, as in golden pairs. */
 bool hookmill_plugin_secrets_placeholder(hookmill_text *name, hookmill_text *placeholder, hookmill_text *error) {
   (void)error;
   *placeholder = hookmill_format("{{secret:%.*s}}", HOOKMILL_ARG(*name));
   return true;
 }
 
-/* Calls the transform with these events, and a configuration as JSON text. */
+/* Calls the transform with these events and a configuration as JSON text. */
 static hookmill_made hookmill_run_events(hookmill_event *events, size_t count, const char *config) {
   hookmill_delivery delivery = {
       .id = hookmill_text_of("dlv_test"),
@@ -71,7 +71,7 @@ static hookmill_made hookmill_run_events(hookmill_event *events, size_t count, c
   return made;
 }
 
-/* The same with one event of this data, as JSON text. */
+/* Calls the transform with one event, whose data is JSON text. */
 static inline hookmill_made hookmill_run(const char *data, const char *config) {
   hookmill_event event = {hookmill_text_of("evt_test"), hookmill_text_of("deal.created"),
                           hookmill_text_of("2026-04-29T11:13:55Z"), hookmill_text_of(data)};

@@ -1,10 +1,10 @@
-// One call of a plugin: from the contract's delivery to the author's, and from what it returned to the contract's
+// One call of a plugin: converts the contract's delivery to the author's, and the plugin's result to the contract's
 // outcome.
 
 import { ExactNumber, entries, Failure, log, parse, stringify } from "./hookmill.js";
 import { still } from "./sandbox.js";
 
-/** The contract's description. */
+/** Returns the contract's description. */
 export function describe(plugin) {
   try {
     const { name, version, summary, contentTypes, configSchema } = plugin.describe();
@@ -17,13 +17,13 @@ export function describe(plugin) {
       extra: [],
     };
   } catch (error) {
-    // The contract has no failure here: the host tells this line instead.
+    // `describe` has no failure in the contract: the host reports this line instead.
     log.error(`${error}${place(error.stack)}`);
     throw error;
   }
 }
 
-/** The contract's outcome; throws the contract's failure. */
+/** Returns the contract's outcome; throws the contract's failure. */
 export function transform(plugin, delivery) {
   const restore = still(delivery);
   try {
@@ -53,7 +53,7 @@ function printed(thrown) {
   }
 }
 
-/** ` (flatten, src/plugin.js:7)`: where the author's own code was. */
+/** Returns the location in the author's own code: ` (flatten, src/plugin.js:7)`. */
 function place(stack) {
   const pattern = /at (?:(?:Object\.)?(\S+)(?: \[as \S+\])? \()?(?:file:\/\/)?([^\s()]+?):(\d+)(?::\d+)?\)?$/;
   for (const frame of String(stack).split("\n")) {
@@ -68,10 +68,10 @@ function place(stack) {
 
 function outcome(result) {
   if (typeof result?.then === "function") {
-    throw new Failure("transform returned a promise and a plugin cannot wait: make it a function that is not async");
+    throw new Failure("transform returned a promise, which a plugin cannot await: make transform synchronous");
   }
   if (typeof result !== "object" || result === null) {
-    throw new Failure(`transform returned ${kind(result)}: it returns {body: …} or {skip: "why"}`);
+    throw new Failure(`transform returned ${kind(result)}, expected {body: …} or {skip: "reason"}`);
   }
   if (result.skip !== undefined) return { tag: "skip", val: text(result.skip, "skip") };
   const method = result.method == null ? null : text(result.method, "method");
@@ -82,7 +82,7 @@ function outcome(result) {
 
 function body(given) {
   const [kind, ...more] = Object.keys(given ?? {});
-  if (more.length > 0) throw new Failure(`the body is one of json, form, text and binary, not ${kind} and ${more[0]}`);
+  if (more.length > 0) throw new Failure(`the body is one of json, form, text and binary, got ${kind} and ${more[0]}`);
   switch (kind) {
     case "json":
       return { tag: "json", val: stringify(given.json) };
@@ -93,36 +93,36 @@ function body(given) {
     case "binary":
       return { tag: "binary", val: binary(given.binary) };
     default:
-      throw new Failure("transform returned no body: it is {json: …}, {form: …}, {text: …} or {binary: …}");
+      throw new Failure("transform returned no body, expected {json: …}, {form: …}, {text: …} or {binary: …}");
   }
 }
 
 function binary(given) {
   const { contentType, bytes } = given ?? {};
-  // There is no TextEncoder in a plugin.
+  // QuickJS has no TextEncoder.
   const utf8 = (text) => Uint8Array.from(unescape(encodeURIComponent(text)), (char) => char.charCodeAt(0));
   const encoded = typeof bytes === "string" ? utf8(bytes.toWellFormed()) : bytes;
   if (encoded instanceof Uint8Array) return { contentType: text(contentType, "content type"), bytes: encoded };
-  throw new Failure(`the bytes of a binary body are a Uint8Array or a text and are ${kind(bytes)}`);
+  throw new Failure(`the bytes of a binary body must be a Uint8Array or a string, got ${kind(bytes)}`);
 }
 
-/** Pairs of an object, a Map or a list of pairs. */
+/** Returns the pairs of an object, a Map or a list of pairs. */
 function fields(given, what) {
   const pairs = given?.[Symbol.iterator] ? [...given] : entries(given ?? {});
   return pairs.map(([name, value]) => [text(name, what), text(value, `${what} ${name}`)]);
 }
 
-/** The text of a text, a number or a boolean. A half of a surrogate pair in it would end the plugin without a word. */
+/** Converts a string, number or boolean to a string. An unpaired surrogate in it would trap without a message. */
 function text(value, what) {
   const isPrimitive = ["string", "number", "boolean", "bigint"].includes(typeof value);
   if (isPrimitive || value instanceof ExactNumber) return String(value).toWellFormed();
-  throw new Failure(`the ${what} must be a text and is ${kind(value)}`);
+  throw new Failure(`the ${what} must be a string, got ${kind(value)}`);
 }
 
-/** What a value is, in words. */
+/** Describes the type of a value for an error message. */
 function kind(value) {
   if (value === null) return "null";
-  if (Array.isArray(value)) return "a list";
-  const words = { object: "an object", string: "a text", function: "a function" };
-  return words[typeof value] ?? typeof value;
+  if (Array.isArray(value)) return "an array";
+  const names = { object: "an object", string: "a string", function: "a function" };
+  return names[typeof value] ?? typeof value;
 }

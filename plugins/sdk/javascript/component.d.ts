@@ -1,4 +1,4 @@
 import type { Plugin } from "./hookmill.js";
 
-/** What the component exports as `transformer`. */
+/** Returns what the component exports as `transformer`. */
 export function component(plugin: Plugin): object;

@@ -1,4 +1,4 @@
-// Makes a component of a plugin. The only module that knows the host: its imports exist in no Node.
+// Turns a plugin into a component. The only module that imports from the host; these imports do not exist in Node.
 
 import hostLog from "hookmill:plugin/log@1.1.0";
 import hostSecrets from "hookmill:plugin/secrets@1.1.0";
@@ -6,7 +6,7 @@ import hostSecrets from "hookmill:plugin/secrets@1.1.0";
 import { describe, transform } from "./call.js";
 import { connect, log } from "./hookmill.js";
 
-/** What the component exports as `transformer`. */
+/** Returns what the component exports as `transformer`. */
 export function component(plugin) {
   connect({ write: hostLog.write, placeholder: hostSecrets.placeholder });
   const line = (write) => (...parts) => write(parts.join(" "));
@@ -17,7 +17,7 @@ export function component(plugin) {
     warn: line(log.warn),
     error: line(log.error),
   };
-  // It would ask a clock that is not there, which ends a plugin without a word.
+  // It would read a clock that does not exist, which traps without a message.
   delete globalThis.performance;
   return { describe: () => describe(plugin), transform: (delivery) => transform(plugin, delivery) };
 }

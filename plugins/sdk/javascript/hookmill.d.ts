@@ -1,18 +1,18 @@
-// The contract (wit/plugin.wit) as JavaScript has it.
+// The types of the contract (wit/plugin.wit) in JavaScript.
 
-/** JSON as `parse` reads it. */
+/** JSON as returned by `parse`. */
 export type Json = null | boolean | Num | string | Json[] | JsonObject;
 export type JsonObject = { [key: string]: Json };
-/** A number; an `ExactNumber` if JavaScript would print it otherwise than it was written. `Number(x)` is one of either. */
+/** A number; an `ExactNumber` if JavaScript would print it differently than written. `Number(x)` converts either. */
 export type Num = number | ExactNumber;
 
-/** Something that happened, as the producer posted it. */
+/** An event, as the producer posted it. */
 export interface Event {
   /** Unique in its space. */
   id: string;
   /** For example `deal.created`. */
   type: string;
-  /** RFC 3339 in UTC with at most six decimals. */
+  /** When it happened: RFC 3339 in UTC with at most six decimals. */
   occurredAt: string;
   data: Json;
 }
@@ -28,101 +28,101 @@ export interface Delivery {
     id: string;
     /** The name that its owner gave it. */
     name: string;
-    /** What it asks for: `application/json`, `application/x-www-form-urlencoded` or `text/plain`. */
+    /** `application/json`, `application/x-www-form-urlencoded` or `text/plain`. */
     contentType: string;
   };
-  /** At least one, oldest first; more than one only if the subscription gathers them into batches. */
+  /** At least one, oldest first; more than one only if the subscription batches events. */
   events: Event[];
-  /** Facts that later versions of the contract may add. */
+  /** Information that later versions of the contract may add. */
   extra: [name: string, value: string][];
 }
 
 type Value = string | number | boolean | bigint | ExactNumber;
-/** Names with values, in order: an object, or anything that gives pairs if a name repeats. */
+/** Name-value pairs, in order: an object, or an iterable of pairs if a name repeats. */
 export type Fields = { [name: string]: Value } | Iterable<readonly [name: string, value: Value]>;
 
 /** The request's body: one of these. */
 export type Body =
-  /** Sent as `application/json`, written by `stringify`. */
+  /** Sent as `application/json`, serialized by `stringify`. */
   | { json: unknown }
   /** Sent as `application/x-www-form-urlencoded`, encoded by the host. */
   | { form: Fields }
   /** Sent as `text/plain; charset=utf-8`. */
   | { text: string }
-  /** Bytes with a content type of your own; a text is sent as UTF-8. */
+  /** Bytes with a content type of your choice; a string is sent as UTF-8. */
   | { binary: { contentType: string; bytes: Uint8Array | string } };
 
-/** The request that shall be sent. Scheme, host and path are the subscription's. */
+/** The request to send. Scheme, host and path are the subscription's. */
 export interface Request {
   /** `POST`, `PUT`, `PATCH` or `GET`; the subscription's own method if absent. */
   method?: string;
   /** Appended to the URL's query, encoded by the host. */
   query?: Fields;
-  /** Beside those that the host sets. */
+  /** In addition to those that the host sets. */
   headers?: Fields;
   body: Body;
   skip?: undefined;
 }
 
-/** Nothing is sent; the delivery ends as skipped, with this reason. */
+/** Sends nothing; the delivery ends as skipped, with this reason. */
 export interface Skip {
   skip: string;
 }
 
 export type Outcome = Request | Skip;
 
-/** What a plugin says of itself. */
+/** A plugin's description of itself. */
 export interface Description {
   /** 1 to 64 characters of `a-z 0-9 -`, starting with a letter. */
   name: string;
   /** A semantic version. */
   version: string;
-  /** What it is for, in one sentence. */
+  /** The plugin's purpose, in one sentence. */
   summary: string;
-  /** What it makes: at least one. */
+  /** The content types that it produces: at least one. */
   contentTypes: string[];
-  /** A JSON Schema (2020-12) of the configuration; anything goes if absent. */
+  /** A JSON Schema (2020-12) of the configuration; if absent, any configuration is accepted. */
   configSchema?: object;
 }
 
-/** What `src/plugin` exports. */
+/** The exports of `src/plugin`. */
 export interface Plugin<Config = any> {
   describe(): Description;
-  /** Makes the request of one attempt, or throws: a `Failure`, or any error, which is not tried again. */
+  /** Produces the request of one attempt. Throws a `Failure`, or any other error, which is not retried. */
   transform(delivery: Delivery, config: Config): Outcome;
 }
 
-/** Why a transform can make no request, in words for the subscription's owner. Tried again only if `retry` is true. */
+/** Why a transform cannot produce a request, addressed to the subscription's owner. Retried only if `retry` is true. */
 export class Failure extends Error {
   constructor(reason: string, options?: { retry?: boolean });
   retry: boolean;
 }
 
-/** Lines that the subscription's owner reads with the attempt. `console` writes there, too. */
+/** The attempt's log, which the subscription's owner reads. `console` writes to it, too. */
 export const log: { [level in "debug" | "info" | "warn" | "error"]: (message: unknown) => void };
 
 /**
- * The placeholder of a secret of the subscription, to be put as it is into a header's value or the body. The host puts
- * the secret in its place once the plugin has ended. Throws a `Failure` if there is no such secret.
+ * Returns the placeholder of a secret of the subscription, to be inserted unchanged into a header's value or the body.
+ * The host replaces it with the secret after the plugin has returned. Throws a `Failure` if there is no such secret.
  */
 export function secret(name: string): string;
 
-/** A number that JavaScript would print otherwise than it was written (12.50, 1e400). It prints as it was written. */
+/** A number that JavaScript would print differently from how it was written (12.50, 1e400). It prints as written. */
 export class ExactNumber {
-  /** Of the text of a JSON number. */
+  /** Takes the text of a JSON number. */
   constructor(text: string);
-  /** As it was written. */
+  /** Returns the number as it was written. */
   toString(): string;
-  /** The nearest number that JavaScript has. */
+  /** Returns the nearest JavaScript number. */
   valueOf(): number;
   toJSON(): unknown;
 }
 
-/** Whether it is an object of JSON: no list, no number, not null. */
+/** Returns whether the value is a JSON object: not an array, not a number, not null. */
 export function isObject(value: unknown): value is JsonObject;
-/** Like `Object.entries`, in the order in which `parse` found the keys. */
+/** Like `Object.entries`, but in the order in which the keys were written in the text given to `parse`. */
 export function entries<T>(object: { [key: string]: T } | ArrayLike<T>): [key: string, value: T][];
-/** Like `JSON.parse`; a number that JavaScript would print otherwise becomes an `ExactNumber`. */
+/** Like `JSON.parse`; a number that JavaScript would print differently becomes an `ExactNumber`. */
 export function parse(text: string): Json;
-/** Like `JSON.stringify` without spaces; writes ExactNumbers, BigInts and Maps, and refuses NaN and Infinity. */
+/** Like `JSON.stringify` without spaces; supports ExactNumbers, BigInts and Maps, and throws on NaN and Infinity. */
 export function stringify(value: unknown): string;

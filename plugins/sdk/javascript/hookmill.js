@@ -1,15 +1,15 @@
-// What a plugin's own code imports: its log, the placeholders of secrets, its failures, and exact JSON.
+// The API for a plugin's code: its log, the placeholders of secrets, failures, and exact JSON.
 
 export { ExactNumber, entries, isObject, parse, stringify } from "./json.js";
 
 let host;
 
-/** Says where log lines and secrets' names go: to Hookmill (component.js), or to a test (testing.js). */
+/** Sets where log lines and secrets' names go: to Hookmill (component.js), or to a test (testing.js). */
 export function connect(to) {
   host = to;
 }
 
-/** Why a transform can make no request. Thrown as it is; any other error becomes one that is not tried again. */
+/** Why a transform cannot produce a request. Passed on unchanged; any other error becomes a failure without a retry. */
 export class Failure extends Error {
   constructor(reason, { retry = false } = {}) {
     super(reason);
@@ -20,10 +20,10 @@ export class Failure extends Error {
 
 const line = (level) => (message) => host.write(level, String(message).toWellFormed());
 
-/** Lines that the subscription's owner reads with the attempt. */
+/** The attempt's log, which the subscription's owner reads. */
 export const log = { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
 
-/** The placeholder of a secret of the subscription; the host puts the secret in its place once the plugin has ended. */
+/** Returns the placeholder of a secret; the host replaces it with the secret after the plugin has returned. */
 export function secret(name) {
   try {
     return host.placeholder(String(name).toWellFormed());

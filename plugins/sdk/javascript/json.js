@@ -1,17 +1,17 @@
 // JSON whose numbers and keys stay as they were written.
 //
-// JSON.parse makes 12.5 of 12.50, Infinity of 1e400 and 12345678901234567000 of 12345678901234567890, and it moves keys
-// such as "10" to the front of their object. What is here does neither.
+// JSON.parse turns 12.50 into 12.5, 1e400 into Infinity and 12345678901234567890 into 12345678901234567000, and it
+// moves keys such as "10" to the front of their object. The functions of this module do neither.
 
 import { read, written } from "./reader.js";
 import { write } from "./writer.js";
 
-/** A number that JavaScript would print otherwise than it was written. It prints as it was written. */
+/** A number that JavaScript would print differently from how it was written. It prints as written. */
 export class ExactNumber {
   #text;
 
   constructor(text) {
-    if (!/^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text)) throw new SyntaxError(`${text} is no JSON number`);
+    if (!/^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/.test(text)) throw new SyntaxError(`${text} is not a JSON number`);
     this.#text = String(text);
   }
 
@@ -23,19 +23,19 @@ export class ExactNumber {
     return Number(this.#text);
   }
 
-  // For JSON.stringify: plugins have rawJSON, and so has Node from version 21 on.
+  // For JSON.stringify: QuickJS has rawJSON, and so does Node from version 21 on.
   toJSON() {
     if (JSON.rawJSON) return JSON.rawJSON(this.#text);
-    throw new TypeError("this Node's JSON.stringify would change the number: use the SDK's stringify, or a newer Node");
+    throw new TypeError("before Node 21, JSON.stringify would change the number: use the SDK's stringify");
   }
 }
 
-/** Whether it is an object of JSON: no list, no number, not null. */
+/** Returns whether the value is a JSON object: not an array, not a number, not null. */
 export function isObject(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof ExactNumber);
 }
 
-/** Like Object.entries, in the order in which `parse` found the keys. */
+/** Like Object.entries, but in the order in which the keys were written in the text given to `parse`. */
 export function entries(object) {
   const order = written.get(object);
   if (!order) return Object.entries(object);
@@ -43,16 +43,16 @@ export function entries(object) {
   return keys.map((key) => [key, object[key]]);
 }
 
-/** Like JSON.parse; a number that JavaScript would print otherwise becomes an ExactNumber. */
+/** Like JSON.parse; a number that JavaScript would print differently becomes an ExactNumber. */
 export function parse(text) {
-  // The reader is right for all JSON, but takes four times as long as the engine.
+  // The reader handles all JSON correctly, but takes four times as long as the engine.
   if (!JSON.rawJSON) return read(text, number);
   let unsure = false;
   const value = JSON.parse(text, function (key, value, { source }) {
-    // Such a key may stand elsewhere in its object now.
+    // The engine may have moved such a key within its object.
     if (key >= "0" && key < ":" && !Array.isArray(this)) unsure = true;
     if (typeof value !== "number" || String(value) === source) return value;
-    // QuickJS does not know the source of a member that its object has twice.
+    // QuickJS does not provide the source of a duplicate member.
     if (source === undefined) unsure = true;
     return unsure ? value : new ExactNumber(source);
   });
@@ -63,14 +63,14 @@ function number(source) {
   return String(Number(source)) === source ? Number(source) : new ExactNumber(source);
 }
 
-/** Like JSON.stringify without spaces; writes ExactNumbers, BigInts and Maps, and refuses NaN and Infinity. */
+/** Like JSON.stringify without spaces; supports ExactNumbers, BigInts and Maps, and throws on NaN and Infinity. */
 export function stringify(value) {
   if (!JSON.rawJSON) return write(value);
   let reordered = false;
   const text = JSON.stringify(value, (key, value) => {
     switch (typeof value) {
       case "number":
-        if (!Number.isFinite(value)) throw new RangeError(`${value} is no JSON number`);
+        if (!Number.isFinite(value)) throw new RangeError(`${value} is not a JSON number`);
         return value;
       case "bigint":
         return JSON.rawJSON(String(value));

@@ -1,11 +1,11 @@
-// Reads JSON and remembers the order of its keys.
+// Parses JSON and keeps the order of its keys.
 
-/** The keys in the order in which they were written, of those objects whose keys JavaScript orders otherwise. */
+/** The keys in written order, for objects whose keys JavaScript would order differently. */
 export const written = new WeakMap();
 
-/** Reads a JSON text; `number` makes a value of a number's text. */
+/** Parses a JSON text; `number` converts a number's text to a value. */
 export function read(text, number) {
-  // The reader takes JSON for granted; this finds what is wrong, in words that people know.
+  // The reader assumes valid JSON; this reports errors with the engine's familiar messages.
   JSON.parse(text);
   return new Reader(text, number).value();
 }
@@ -30,13 +30,13 @@ class Reader {
     }
   }
 
-  /** What comes after space, not yet taken. */
+  /** Skips whitespace and returns the next character, without consuming it. */
   next() {
     while (this.text.charCodeAt(this.at) <= 32) this.at++;
     return this.text[this.at];
   }
 
-  /** What comes after a `{`, `[` or comma; nothing at the end. */
+  /** Consumes a comma or the end; returns whether another member or item follows. */
   more(end) {
     const next = this.next();
     this.at += next === "," || next === end ? 1 : 0;
@@ -52,7 +52,7 @@ class Reader {
       const key = this.string();
       this.next();
       this.at++;
-      // Assigning to __proto__ would not make a member of it.
+      // Assigning to __proto__ would not create a member.
       Object.defineProperty(object, key, { value: this.value(), writable: true, enumerable: true, configurable: true });
       keys.push(key);
     }
@@ -76,7 +76,7 @@ class Reader {
     return JSON.parse(this.text.slice(from, this.at));
   }
 
-  /** Whether an odd number of backslashes stands before it. */
+  /** Returns whether an odd number of backslashes precedes the position. */
   isEscaped(end) {
     let from = end;
     while (this.text[from - 1] === "\\") from--;

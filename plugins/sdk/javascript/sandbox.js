@@ -1,9 +1,9 @@
-// Time and chance in a plugin: both follow from the delivery, so that each attempt makes the same request.
+// Time and random numbers in a plugin: both are derived from the delivery, so that each attempt gives the same request.
 
 const RealDate = Date;
 const realRandom = Math.random;
 
-/** Stands the clock still at the first event's time and makes the delivery's id the seed. Gives back what undoes it. */
+/** Stops the clock at the first event's time and seeds Math.random with the delivery's id; returns an undo function. */
 export function still({ id, events }) {
   const now = RealDate.parse(events[0].occurredAt);
   globalThis.Date = new Proxy(RealDate, {
@@ -18,7 +18,7 @@ export function still({ id, events }) {
   };
 }
 
-/** Numbers from 0 to 1: mulberry32, which starts from the seed once it is asked for one. */
+/** Returns a generator of numbers from 0 to 1: mulberry32, seeded at the first call. */
 function seeded(seed) {
   let state;
   return () => {
@@ -29,7 +29,7 @@ function seeded(seed) {
   };
 }
 
-/** FNV-1a of a text's characters. */
+/** FNV-1a over the characters of a string. */
 function hash(text) {
   let hash = 0x811c9dc5;
   for (const char of text) hash = Math.imul(hash ^ char.charCodeAt(0), 0x01000193);

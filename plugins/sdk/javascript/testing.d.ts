@@ -1,16 +1,16 @@
 import type { Plugin } from "./hookmill.js";
 
 export interface Given {
-  /** What is left out of an event is the same for all; `data` is a value, or JSON text if it is a string. */
+  /** Members that are left out have defaults; `data` is a value, or JSON text if it is a string. */
   events: { id?: string; type?: string; occurredAt?: string; data?: unknown }[];
   config?: unknown;
   attempt?: number;
   contentType?: string;
-  /** The names of the secrets that the subscription has. */
+  /** The names of the subscription's secrets. */
   secrets?: string[];
 }
 
-/** The outcome as the files in `golden/` have it, and what was logged. */
+/** The outcome in the format of the files in `golden/`, and the log. */
 export interface TriedOut {
   deliver?: {
     method: string | null;

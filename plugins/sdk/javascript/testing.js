@@ -1,4 +1,4 @@
-// A plugin's transform in a plain `node --test`: nothing is built, no host is needed.
+// Runs a plugin's transform in a plain `node --test`: no component is built, no host is needed.
 
 import { describe, transform } from "./call.js";
 import { connect, stringify } from "./hookmill.js";
@@ -6,8 +6,8 @@ import { connect, stringify } from "./hookmill.js";
 /**
  * Calls the plugin with a delivery of these events. An event's `data` is a value, or JSON text if it is a string.
  *
- * Gives `{deliver: {method, query, headers, body}}`, `{skip}` or `{failed: {reason, retry}}`, as the files in `golden/`
- * have it, and the lines of the `log`. A secret's placeholder is `{{secret:name}}`.
+ * Returns `{deliver: {method, query, headers, body}}`, `{skip}` or `{failed: {reason, retry}}`, in the format of the
+ * files in `golden/`, and the lines of the `log`. A secret's placeholder is `{{secret:name}}`.
  */
 export function tryOut(plugin, { events, config = {}, attempt = 1, contentType = "application/json", secrets = [] }) {
   const lines = [];

@@ -1,8 +1,8 @@
-// Writes JSON with keys in their order.
+// Serializes JSON with keys in written order.
 
 import { ExactNumber, entries } from "./json.js";
 
-/** JSON without spaces. What JSON does not know is left out of objects, and null elsewhere. */
+/** Serializes without spaces. Values that JSON does not have are left out of objects, and are null elsewhere. */
 export function write(value) {
   return written(value) ?? "null";
 }
@@ -12,7 +12,7 @@ function written(value) {
     case "object":
       return value === null ? "null" : composed(value);
     case "number":
-      if (!Number.isFinite(value)) throw new RangeError(`${value} is no JSON number`);
+      if (!Number.isFinite(value)) throw new RangeError(`${value} is not a JSON number`);
       return JSON.stringify(value);
     case "bigint":
       return String(value);

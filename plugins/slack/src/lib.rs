@@ -1,20 +1,20 @@
-//! Slack: a message from a template, for an incoming webhook.
+//! Slack's incoming webhook: a message from a template.
 
 use hookmill_plugin::{Body, Delivery, Description, Failure, Level, Outcome, Plugin, deliver, export, json, log};
 use hookmill_plugin_template::{Print, Renderer};
 use serde::Deserialize;
 
-/// Characters of a message; Slack cuts what is beyond.
+/// The length in characters at which Slack truncates a message.
 const TEXT_CHARS_MAX: usize = 40_000;
 
 /// The plugin.
 pub struct Slack;
 
-/// Its configuration.
+/// The plugin's configuration.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The message's template, rendered for each event.
+    /// The template of the message, rendered for each event.
     text: String,
 }
 
@@ -36,27 +36,27 @@ impl Plugin for Slack {
         let lines = Renderer::new(&delivery, Print::Escaped(escape))?.render_each("text", &config.text)?;
         let lines: Vec<_> = lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
         if lines.is_empty() {
-            // Slack refuses an empty message; a template without an `else` says that there is nothing to say.
-            return Ok(Outcome::Skip("the template made an empty message".into()));
+            // Slack rejects an empty message; a template with an `if` and no `else` renders none on purpose.
+            return Ok(Outcome::Skip("the template rendered an empty message".into()));
         }
         Ok(deliver(Body::Json(format!(r#"{{"text":{}}}"#, json::string(&shorten(lines.join("\n")))))))
     }
 }
 
-/// Takes away the meaning that Slack gives to three characters.
+/// Escapes the three characters that have a special meaning to Slack.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Cuts a text that Slack would cut, between words and not within a link.
+/// Truncates a text that Slack would truncate, between words and not within a link.
 fn shorten(text: String) -> String {
     let Some((end, _)) = text.char_indices().nth(TEXT_CHARS_MAX - 1) else { return text };
     if text[end..].chars().nth(1).is_none() {
         return text;
     }
-    log(Level::Warn, &format!("the message is longer than {TEXT_CHARS_MAX} characters and was cut"));
+    log(Level::Warn, &format!("message truncated: it is longer than {TEXT_CHARS_MAX} characters"));
     let words = &text[..text[..end].rfind(char::is_whitespace).unwrap_or(end)];
-    // A `<` from data is escaped by now: this one opens a link, whose label may have spaces.
+    // Any `<` from data is already escaped: this one opens a link, whose label may contain spaces.
     let whole = match (words.rfind('<'), words.rfind('>')) {
         (Some(open), close) if close.is_none_or(|close| close < open) => &words[..open],
         _ => words,
@@ -71,7 +71,7 @@ mod tests {
     use super::{TEXT_CHARS_MAX, shorten};
 
     #[test]
-    fn a_text_that_fits_is_left_alone() {
+    fn a_text_that_fits_is_unchanged() {
         let text = "ż".repeat(TEXT_CHARS_MAX);
         assert_eq!(shorten(text.clone()), text);
     }

@@ -9,15 +9,15 @@ use serde_json::{Map, Value};
 /// The plugin.
 pub struct Template;
 
-/// Its configuration: one of `json`, `form` and `text`, and what goes beside the body.
+/// The plugin's configuration: one of `json`, `form` and `text`, and optionally headers and query.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// A template that makes JSON.
+    /// A template that renders JSON.
     json: Option<String>,
     /// A template for each field.
     form: Option<Map<String, Value>>,
-    /// A template that makes text.
+    /// A template that renders text.
     text: Option<String>,
     /// A template for each header.
     #[serde(default)]
@@ -51,7 +51,7 @@ impl Plugin for Template {
             (Some(template), None, None) => Body::Json(json(&mut renderer, template)?),
             (None, Some(templates), None) => Body::Form(fields(&renderer, "form", templates)?),
             (None, None, Some(template)) => Body::Text(renderer.render("text", template)?),
-            _ => return Err(refuse("the configuration is wrong: give one of `json`, `form` and `text`")),
+            _ => return Err(refuse("invalid configuration: set exactly one of `json`, `form` and `text`")),
         };
         Ok(Outcome::Deliver(Request { method: None, query, headers, body, extra: vec![] }))
     }
@@ -63,10 +63,10 @@ fn json(renderer: &mut Renderer, template: &str) -> Result<String, Failure> {
     match serde_json::from_str::<IgnoredAny>(&text) {
         Ok(_) => Ok(text),
         Err(e) => {
-            // The place is one in the text, which the configuration's owner does not have.
+            // The error's position refers to the rendered text, which the configuration's owner cannot see.
             let line = text.lines().nth(e.line().saturating_sub(1)).unwrap_or_default();
             let line: String = line.chars().take(200).collect();
-            Err(refuse(format!("the template made no JSON: {e}: {line}")))
+            Err(refuse(format!("the template's output is not JSON: {e}: {line}")))
         }
     }
 }
@@ -75,7 +75,7 @@ fn fields(renderer: &Renderer, what: &str, templates: &Map<String, Value>) -> Re
     let field = |(name, template): (&String, &Value)| {
         let what = format!("{what}.{name}");
         let Some(template) = template.as_str() else {
-            return Err(refuse(format!("the configuration is wrong: {what} must be a text")));
+            return Err(refuse(format!("invalid configuration: {what} must be a string")));
         };
         Ok((name.clone(), renderer.render(&what, template)?))
     };

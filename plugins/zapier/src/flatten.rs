@@ -1,11 +1,11 @@
-//! Nested JSON as one flat object.
+//! Flattens nested JSON into one object.
 
 use std::collections::BTreeSet;
 
 use hookmill_plugin::form::underscored;
 use hookmill_plugin::json::{Json, Parts, string};
 
-/// A flat object in the making.
+/// A builder of a flat object.
 #[derive(Default)]
 pub(crate) struct Flat {
     json: String,
@@ -15,8 +15,8 @@ pub(crate) struct Flat {
 impl Flat {
     /// Inserts `value` under `key`, its members and items under longer keys.
     ///
-    /// A list of texts, numbers, booleans and nulls stays a list, which Zapier shows as one field. Any other list is
-    /// taken apart by position (`data__owners__0__name`), unless `line_items` names it. An empty object is null.
+    /// A list of strings, numbers, booleans and nulls stays a list, which Zapier shows as one field. Any other list is
+    /// flattened by position (`data__owners__0__name`), unless `line_items` names it. An empty object becomes null.
     pub(crate) fn insert(&mut self, key: &str, value: Json<'_>, line_items: &[String]) {
         match value.parts() {
             Parts::Object(members) if members.is_empty() => self.insert_leaf(key, "null"),
@@ -34,9 +34,10 @@ impl Flat {
         }
     }
 
-    /// Inserts a member that is JSON text.
+    /// Inserts a member whose value is JSON text.
     ///
-    /// Two paths may give one key (`{"a": {"b": 1}, "a__b": 2}`): the later one gets a number, so that nothing is lost.
+    /// Two paths may give the same key (`{"a": {"b": 1}, "a__b": 2}`): the later one gets a number, so that no value is
+    /// lost.
     pub(crate) fn insert_leaf(&mut self, key: &str, leaf: &str) {
         let mut free = key.to_owned();
         let mut number = 2;
@@ -49,7 +50,7 @@ impl Flat {
         self.keys.insert(free);
     }
 
-    /// The object as JSON text.
+    /// Returns the object as JSON text.
     pub(crate) fn finish(self) -> String {
         if self.keys.is_empty() { "{}".to_owned() } else { self.json + "}" }
     }
@@ -71,14 +72,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_when_two_paths_give_one_key() {
+    fn no_value_is_lost_if_two_paths_give_the_same_key() {
         let value = r#"{"a": {"b": 1}, "a__b": 2, "a__b_2": 3, "a__b": 4}"#;
         let expected = r#"{"data__a__b":1,"data__a__b_2":2,"data__a__b_2_2":3,"data__a__b_3":4}"#;
         assert_eq!(flat(value, &[]), expected);
     }
 
     #[test]
-    fn a_list_of_objects_stays_one_only_if_it_is_named() {
+    fn only_a_named_list_of_objects_stays_a_list() {
         let value = r#"{"p": [{"n": 1}], "q": [{"n": 2}]}"#;
         assert_eq!(flat(value, &["data__q"]), r#"{"data__p__0__n":1,"data__q":[{"n": 2}]}"#);
     }

@@ -1,5 +1,5 @@
-//! Zapier's catch hook: one flat JSON object, since Zapier shows no headers to its users and makes parallel arrays of
-//! lists of objects.
+//! Zapier's catch hook: one flat JSON object, since Zapier does not show headers to its users and turns lists of
+//! objects into parallel arrays.
 
 mod flatten;
 
@@ -9,17 +9,18 @@ use serde::Deserialize;
 
 use flatten::Flat;
 
-/// What Zapier documents for its hooks.
+/// The largest body that Zapier accepts, according to its documentation.
 const BODY_BYTES_MAX: usize = 10_000_000;
 
 /// The plugin.
 pub struct Zapier;
 
-/// Its configuration.
+/// The plugin's configuration.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Keys, as they stand in the body, whose list of objects is sent as it is: Zapier makes line items of it.
+    /// Keys, as they appear in the body, whose lists of objects are sent unflattened: Zapier turns them into line
+    /// items.
     #[serde(default)]
     line_items: Vec<String>,
 }
@@ -41,7 +42,8 @@ impl Plugin for Zapier {
     fn transform(delivery: Delivery, config: Config) -> Result<Outcome, Failure> {
         let mut body = Flat::default();
         for (index, event) in delivery.events.iter().enumerate() {
-            // The first event's keys are the same with and without others, so that a Zap's mapping holds for both.
+            // The first event's keys are the same with one and with several events, so that a Zap's mapping holds for
+            // both.
             let prefix = if index == 0 { String::new() } else { format!("event_{}__", index + 1) };
             for (name, value) in [("id", &event.id), ("type", &event.kind), ("occurred_at", &event.occurred_at)] {
                 body.insert_leaf(&format!("{prefix}{name}"), &json::string(value));

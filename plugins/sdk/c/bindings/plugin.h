@@ -14,7 +14,7 @@ typedef struct plugin_string_t {
   size_t len;
 } plugin_string_t;
 
-// How much a line matters to its reader.
+// The severity of a line.
 typedef uint8_t hookmill_plugin_log_level_t;
 
 #define HOOKMILL_PLUGIN_LOG_LEVEL_DEBUG 0
@@ -35,38 +35,39 @@ typedef struct {
   plugin_string_t f1;
 } plugin_tuple2_string_string_t;
 
-// Names with values, in order. A name may repeat. Names and values are UTF-8.
+// Name-value pairs, in order. A name may repeat. Names and values are UTF-8.
 typedef struct hookmill_plugin_types_fields_t {
   plugin_tuple2_string_string_t   *ptr;
   size_t len;
 } hookmill_plugin_types_fields_t;
 
-// Something that happened, as the producer posted it.
+// An event, as the producer posted it.
 typedef struct hookmill_plugin_types_event_t {
   // Unique in its space: 1 to 128 characters of `A-Z a-z 0-9 _ - : ~ .`.
   plugin_string_t   id;
-  // The event's type, for example `deal.created` (the word `type` is taken in most languages): 1 to 128 characters.
+  // The event's type, for example `deal.created` (`type` is reserved in many languages): 1 to 128 characters.
   plugin_string_t   kind;
   // When it happened: RFC 3339 in UTC with at most six decimals, for example `2026-04-29T11:13:55.021Z`.
   plugin_string_t   occurred_at;
   // The event's data as JSON text, exactly as posted unless the subscription selects fields: at most 1 MiB.
   // 
-  // Numbers stand as the producer wrote them (`12.50`, `12345678901234567890`, `1e400`). Reading them into a
+  // Numbers are spelled as the producer wrote them (`12.50`, `12345678901234567890`, `1e400`). Parsing them into a
   // 64-bit float changes them; use your language's exact numbers or pass the text through.
   plugin_string_t   data;
 } hookmill_plugin_types_event_t;
 
-// Whose delivery this is.
+// The subscription that a delivery belongs to.
 typedef struct hookmill_plugin_types_subscription_t {
   // For example `sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E`.
   plugin_string_t   id;
   // The name that its owner gave it, 1 to 200 characters.
   plugin_string_t   name;
-  // What the subscription asks for: `application/json`, `application/x-www-form-urlencoded` or `text/plain`.
+  // The content type that the subscription is set to: `application/json`, `application/x-www-form-urlencoded` or
+  // `text/plain`.
   // 
-  // A plugin that makes only one type may ignore it.
+  // A plugin that produces only one content type may ignore it.
   plugin_string_t   content_type;
-  // The plugin's configuration for this subscription as JSON text, `{}` when none was given: at most 256 KiB.
+  // The plugin's configuration for this subscription as JSON text, `{}` if none was given: at most 256 KiB.
   plugin_string_t   config;
 } hookmill_plugin_types_subscription_t;
 
@@ -79,15 +80,15 @@ typedef struct {
 typedef struct hookmill_plugin_types_delivery_t {
   // The delivery's id, which the receiver sees as `webhook-id`; the same on every attempt.
   plugin_string_t   id;
-  // 1 for the first attempt.
+  // The attempt's number, starting at 1.
   uint32_t   attempt;
   // The space that the event was posted to.
   plugin_string_t   space;
-  // The subscription that wants the event.
+  // The subscription that matched the event.
   hookmill_plugin_types_subscription_t   subscription;
-  // At least one event, oldest first; more than one only if the subscription gathers them into batches.
+  // At least one event, oldest first; more than one only if the subscription batches events.
   hookmill_plugin_types_list_event_t   events;
-  // Facts that later versions may add, by name. Ignore names that you do not know.
+  // Information that later versions may add, by name. Ignore names that you do not know.
   hookmill_plugin_types_fields_t   extra;
 } hookmill_plugin_types_delivery_t;
 
@@ -96,11 +97,11 @@ typedef struct {
   size_t len;
 } plugin_list_u8_t;
 
-// A body that is none of the other cases.
+// A body of any other content type.
 typedef struct hookmill_plugin_types_binary_t {
   // The whole `content-type` header, for example `application/cloudevents+json`: at most 256 bytes of visible ASCII.
   plugin_string_t   content_type;
-  // The body, sent as it is.
+  // The body, sent unchanged.
   plugin_list_u8_t   bytes;
 } hookmill_plugin_types_binary_t;
 
@@ -115,13 +116,13 @@ typedef struct hookmill_plugin_types_body_t {
   } val;
 } hookmill_plugin_types_body_t;
 
-// JSON text, sent as it is with `content-type: application/json`. The host refuses text that is no JSON.
+// JSON text, sent unchanged with `content-type: application/json`. The host refuses text that is not JSON.
 #define HOOKMILL_PLUGIN_TYPES_BODY_JSON 0
 // Sent as `application/x-www-form-urlencoded`, encoded by the host, in this order.
 #define HOOKMILL_PLUGIN_TYPES_BODY_FORM 1
 // Sent as `text/plain; charset=utf-8`.
 #define HOOKMILL_PLUGIN_TYPES_BODY_TEXT 2
-// Bytes with a content type of your own.
+// Bytes with a content type of your choice.
 #define HOOKMILL_PLUGIN_TYPES_BODY_BINARY 3
 
 typedef struct {
@@ -129,30 +130,30 @@ typedef struct {
   plugin_string_t val;
 } plugin_option_string_t;
 
-// The request that shall be sent.
+// The request to send.
 // 
 // Scheme, host and path are the subscription's and cannot be changed.
 typedef struct hookmill_plugin_types_request_t {
-  // `POST`, `PUT`, `PATCH` or `GET`; the subscription's own method when absent.
+  // `POST`, `PUT`, `PATCH` or `GET`; the subscription's own method if absent.
   // 
   // A `GET` has no body: the fields of a form body, or the top-level members of a JSON object, go into the query.
   plugin_option_string_t   method;
-  // Query parameters, appended to those that the URL has, encoded by the host: at most 8 KiB encoded.
+  // Query parameters, appended to those in the URL, encoded by the host: at most 8 KiB encoded.
   hookmill_plugin_types_fields_t   query;
-  // Headers beside those that the host sets: at most 64, each name at most 128 bytes, each value 8 KiB, 32 KiB in
-  // all.
+  // Headers in addition to those that the host sets: at most 64, each name at most 128 bytes, each value 8 KiB,
+  // 32 KiB in total.
   // 
-  // Values are visible ASCII, space and tab; a line break is refused. Refused by name: the signature's
-  // (`webhook-*`, `hookmill-*`), `host`, `content-length`, `content-type` (use the body's case), and the
-  // hop-by-hop ones (`connection`, `keep-alive`, `proxy-*`, `te`, `trailer`, `transfer-encoding`, `upgrade`).
+  // Values are visible ASCII, space and tab; a line break is refused. Refused names: those of the signature
+  // (`webhook-*`, `hookmill-*`), `host`, `content-length`, `content-type` (use the body's case), and the hop-by-hop
+  // headers (`connection`, `keep-alive`, `proxy-*`, `te`, `trailer`, `transfer-encoding`, `upgrade`).
   hookmill_plugin_types_fields_t   headers;
   // The body.
   hookmill_plugin_types_body_t   body;
-  // Wishes that later versions may understand, by name. Names that the host does not know are ignored.
+  // Options that later versions may define, by name. The host ignores names that it does not know.
   hookmill_plugin_types_fields_t   extra;
 } hookmill_plugin_types_request_t;
 
-// What a transform that worked decides.
+// The result of a successful transform.
 typedef struct hookmill_plugin_types_outcome_t {
   uint8_t tag;
   union {
@@ -166,11 +167,11 @@ typedef struct hookmill_plugin_types_outcome_t {
 // Send nothing; the delivery ends as `skipped` and keeps this reason, at most 1 KiB.
 #define HOOKMILL_PLUGIN_TYPES_OUTCOME_SKIP 1
 
-// Why a transform could not make a request.
+// Why a transform could not produce a request.
 typedef struct hookmill_plugin_types_failure_t {
-  // In words that the subscription's owner understands, at most 1 KiB; longer text is cut.
+  // A message that the subscription's owner understands, at most 1 KiB; longer text is truncated.
   plugin_string_t   reason;
-  // False: no later attempt can do better, the delivery fails for good. True: try again on schedule.
+  // False: no later attempt can succeed, the delivery fails permanently. True: retry on schedule.
   bool   retry;
 } hookmill_plugin_types_failure_t;
 
@@ -179,19 +180,19 @@ typedef struct {
   size_t len;
 } plugin_list_string_t;
 
-// What a plugin says of itself. Read once, when it is uploaded.
+// A plugin's description of itself. Read once, when the plugin is uploaded.
 typedef struct hookmill_plugin_types_description_t {
   // 1 to 64 characters of `a-z 0-9 -`, starting with a letter: the name that subscriptions use.
   plugin_string_t   name;
   // A semantic version, for example `1.4.0`. The same name and version can be uploaded only once.
   plugin_string_t   version;
-  // What it is for, in one sentence: at most 500 characters.
+  // The plugin's purpose, in one sentence: at most 500 characters.
   plugin_string_t   summary;
-  // The content types that it makes, at least one.
+  // The content types that it produces, at least one.
   plugin_list_string_t   content_types;
-  // A JSON Schema (2020-12) of the configuration as JSON text, `{}` when anything goes: at most 64 KiB.
+  // A JSON Schema (2020-12) of the configuration as JSON text, `{}` to accept any: at most 64 KiB.
   plugin_string_t   config_schema;
-  // Facts that later versions may ask for, by name.
+  // Information that later versions may ask for, by name.
   hookmill_plugin_types_fields_t   extra;
 } hookmill_plugin_types_description_t;
 
@@ -212,28 +213,29 @@ typedef struct {
 } exports_hookmill_plugin_transformer_result_outcome_failure_t;
 
 // Imported Functions from `hookmill:plugin/log@1.1.0`
-// Keeps a line with the attempt, where the subscription's owner reads it.
+// Stores a line with the attempt, where the subscription's owner reads it.
 // 
-// At most 16 KiB and 1,000 lines a call of `transform`; what is beyond is dropped and the drop is noted. A line costs
-// 1,000 units of fuel and 4 for each byte.
+// At most 16 KiB and 1,000 lines per call of `transform`; anything beyond is dropped, and the log notes the drop. A
+// line costs 1,000 units of fuel plus 4 per byte.
 extern void hookmill_plugin_log_write(hookmill_plugin_log_level_t level, plugin_string_t *message);
 
 // Imported Functions from `hookmill:plugin/secrets@1.1.0`
-// The placeholder of the subscription's secret with this name: letters, digits and `_`, 64 at most.
+// Returns the placeholder of the subscription's secret with this name: letters, digits and `_`, at most 64.
 // 
 // The names are those of the subscription's `sealed_secrets`; `signing` is always its newest signing secret, if it
-// has one. The same name gives the same placeholder within a call of `transform`, and another in every other call: it
-// is random, so that no event's data can contain it. A call of `transform` may ask for 20 names; `describe` for none.
+// has one. The same name gives the same placeholder within a call of `transform`, and a different one in every other
+// call: it is random, so that no event's data can contain it. A call of `transform` may ask for 20 names; `describe`
+// for none.
 // 
-// It may be put into a header's value or into the body, within a string of JSON, a form field's value or a text, and
-// nowhere else: not into a name, the query or a reason. The host writes the value as its place needs it, in JSON with
-// escapes, in a form percent-encoded. Put the placeholder in as it is, by itself or within other text (after
-// `Bearer `, say): one that is cut, changed or encoded is sent as it stands.
+// A placeholder works in a header's value and in the body (within a JSON string, a form field's value or a text) and
+// nowhere else: not in a name, the query or a reason. The host encodes the value for its position: escaped in JSON,
+// percent-encoded in a form. Insert the placeholder unchanged, by itself or within other text (for example after
+// `Bearer `): one that is truncated, changed or encoded is sent as is.
 // 
-// The error is a text that says what to do: no secret has that name, or too many were asked for. It can serve as the
-// reason of a `failure`.
+// The error is a message that says what to do: no secret has that name, or too many were asked for. It can serve as
+// the reason of a `failure`.
 // 
-// A call costs 1,000 units of fuel and 4 for each byte of the name and the answer.
+// A call costs 1,000 units of fuel plus 4 per byte of the name and the result.
 extern bool hookmill_plugin_secrets_placeholder(plugin_string_t *name, plugin_string_t *ret, plugin_string_t *err);
 
 // Exported Functions from `hookmill:plugin/transformer@1.1.0`

@@ -1,11 +1,11 @@
-"""What a Hookmill plugin in Python needs beside its own code.
+"""SDK for Hookmill plugins in Python.
 
-A plugin is a module `plugin` with two functions, and a last line that hands them over:
+A plugin is a module `plugin` with two functions, which its last line exports:
 
     from hookmill_plugin import Description, Json, Request, exact, export
 
     def describe():
-        return Description("my-plugin", "0.1.0", "What it is for", ["application/json"])
+        return Description("my-plugin", "0.1.0", "Forwards events", ["application/json"])
 
     def transform(delivery, config):
         return Request(Json(exact.dumps(delivery.events[0].json())))
@@ -13,9 +13,9 @@ A plugin is a module `plugin` with two functions, and a last line that hands the
     Transformer = export(describe, transform)
 
 `transform` returns a `Request` or a `Skip`, or raises a `Failure`. Any other exception becomes a failure whose reason
-is the exception's text and place; its traceback goes to the plugin's log, and so does what is printed.
+is the exception's message and location; its traceback goes to the attempt's log, and so does the output of `print`.
 
-Import modules at the top of a file: what is imported then becomes a part of the component, and there are no files to
+Import modules at the top of a file: they become part of the component when it is built, and there are no files to
 import from when it runs.
 """
 

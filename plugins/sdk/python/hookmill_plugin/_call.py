@@ -1,4 +1,4 @@
-"""Calls the author's functions, so that whatever they raise reaches the author with its text and place."""
+"""Calls the author's functions and reports any exception with its message and location."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Transform = Callable[[Delivery, Any], Outcome]
 _ALONE = re.compile("[\ud800-\udfff]")
 _OWN = os.path.dirname(__file__)
 _STANDARD = os.path.dirname(os.__file__)
-# componentize-py numbers the folders that it takes modules from: `/0/plugin.py`.
+# componentize-py numbers the folders that it collects modules from: `/0/plugin.py`.
 _FOLDER = re.compile(r'(?:^|(?<=  File "))/\d+/', re.MULTILINE)
 _FRAMES_MAX = 20
 
 
 def export(describe: Describe, transform: Transform) -> Any:
-    """The class that componentize-py looks for under the name `Transformer`; outside a component it is of no use."""
+    """Returns the class that componentize-py expects under the name `Transformer`; `None` outside a component."""
     try:
-        import wit_world  # noqa: F401: only the build of a component has it
+        import wit_world  # noqa: F401: exists only while a component is built
     except ImportError:
         return None
     from ._component import transformer
@@ -35,10 +35,10 @@ def export(describe: Describe, transform: Transform) -> Any:
 
 
 def secret(name: str) -> str:
-    """The placeholder of the subscription's secret of that name, to be put as it is into a header's value or the body.
+    """Returns the placeholder of a secret, to be inserted unchanged into a header's value or the body.
 
-    The host puts the secret in its place once the plugin has ended: no plugin sees it. Without such a secret the
-    transform fails with words for the subscription's owner.
+    The host replaces it with the secret after the plugin has returned, so the plugin never sees the secret. If the
+    subscription has no such secret, the transform fails with a message for the subscription's owner.
     """
     try:
         return _host.current.placeholder(name)
@@ -47,18 +47,18 @@ def secret(name: str) -> str:
 
 
 def call(transform: Transform, delivery: Delivery) -> Outcome:
-    """What `transform` makes of a delivery, in the contract's own shape. Raises nothing but `Failure`."""
+    """Calls `transform` and returns its outcome with all values in the contract's types. Raises only `Failure`."""
     try:
         return _outcome(transform(delivery, exact.loads(delivery.subscription.config)))
     except Failure as failure:
         raise Failure(utf8(failure.reason, "a failure's reason"), bool(failure.retry)) from None
-    except BaseException as error:  # a `sys.exit` too would be a trap without a word
+    except BaseException as error:  # including `sys.exit`, which would trap without a message
         log.error(utf8(_traceback(error), "a traceback"))
         raise Failure(utf8(f"{type(error).__name__}: {error} ({_place(error, transform)})", "a reason")) from None
 
 
 def _traceback(error: BaseException) -> str:
-    """The traceback from below this module, its innermost frames alone: fuel is short after endless recursion."""
+    """Returns the traceback below this module, innermost frames only: fuel is short after endless recursion."""
     frames, each = [], error.__traceback__
     while each is not None:
         frames.append(each)
@@ -69,7 +69,7 @@ def _traceback(error: BaseException) -> str:
 
 
 def _place(error: BaseException, transform: Transform) -> str:
-    """The innermost file and line in the plugin's own code; if there is none, what it returned was wrong."""
+    """Returns the innermost location in the plugin's own code, or that of `transform` if its result was invalid."""
     frames = traceback.extract_tb(error.__traceback__)
     others = (_OWN, _STANDARD, "/python/", "<")
     places = [(frame.filename, frame.lineno) for frame in frames if not frame.filename.startswith(others)]
@@ -81,7 +81,7 @@ def _outcome(outcome: Any) -> Outcome:
     if isinstance(outcome, Skip):
         return Skip(utf8(outcome.reason, "a skip's reason"))
     if not isinstance(outcome, Request):
-        raise TypeError(f"transform returned {outcome!r}, which is neither a Request nor a Skip")
+        raise TypeError(f"transform returned {outcome!r}, expected a Request or a Skip")
     if outcome.method is not None:
         utf8(outcome.method, "the method")
     parts = {name: pairs(getattr(outcome, name), name) for name in ("query", "headers", "extra")}
@@ -97,17 +97,17 @@ def _body(body: Any) -> Any:
         return Text(utf8(body.text, "the body's text"))
     if isinstance(body, Binary):
         return Binary(utf8(body.content_type, "the content type"), bytes(body.bytes))
-    raise TypeError(f"the body is {body!r}, which is no Json, Form, Text or Binary")
+    raise TypeError(f"the body is {body!r}, expected a Json, Form, Text or Binary")
 
 
 def pairs(fields: Fields, what: str) -> list[tuple[str, str]]:
-    """Fields as the contract has them."""
+    """Converts fields to the contract's pairs."""
     items = fields.items() if hasattr(fields, "items") else fields
     return [(utf8(name, f"a name in {what}"), utf8(value, f"{what}: {name}")) for name, value in items]
 
 
 def utf8(text: Any, what: str) -> str:
-    """A text that UTF-8 can hold: half a surrogate pair, which JSON allows, becomes U+FFFD."""
+    """Returns a string that can be encoded as UTF-8: an unpaired surrogate, which JSON allows, becomes U+FFFD."""
     if not isinstance(text, str):
-        raise TypeError(f"{what} must be a text and is {text!r}")
+        raise TypeError(f"{what} must be a str, got {text!r}")
     return text if text.isascii() else _ALONE.sub("\ufffd", text)

@@ -1,4 +1,4 @@
-"""The plugin as a component: from the bindings that componentize-py makes of the WIT, and back."""
+"""The plugin as a component: converts from and to the bindings that componentize-py generates from the WIT."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .contract import Delivery, Description, Event, Failure, Form, Json, Skip, S
 
 
 class Component:
-    """The host that a component is called by."""
+    """The host, as imported by a component."""
 
     def write(self, level: str, message: str) -> None:
         wit_log.write(wit_log.Level[level.upper()], utf8(message, "a log line"))
@@ -34,16 +34,16 @@ class Component:
 
 
 def transformer(describe: Describe, transform: Transform) -> type:
-    """The class that stands for the contract's interface."""
+    """Returns the class that implements the contract's interface."""
     _host.current = Component()
     sys.stdout, sys.stderr = _Lines("info"), _Lines("warn")
     _keep_sources()
-    # Asked here, while the component is built: what is wrong with it ends the build, with a traceback.
+    # Called here, while the component is built: an error in it fails the build, with a traceback.
     description = _description(describe())
-    # Its state is that of the build, so that all deliveries would find the same numbers.
+    # Its state is part of the component, so without seeding all deliveries would get the same numbers.
     random = sys.modules.get("random")
     if random:
-        # It imports something when it is first seeded by a text, and a component has no files to import from.
+        # The first seeding with a string imports a module, and a component has no files to import from.
         random.seed("")
 
     class Transformer:
@@ -70,7 +70,7 @@ def transformer(describe: Describe, transform: Transform) -> type:
 
 
 class _Lines(io.TextIOBase):
-    """What is printed, as lines of the plugin's log: the component has no system that would take it."""
+    """A stream that writes its lines to the attempt's log: a component has no standard output."""
 
     def __init__(self, level: str) -> None:
         self.level, self.begun = level, ""
@@ -90,7 +90,7 @@ class _Lines(io.TextIOBase):
 
 
 def _stand_still(occurred_at: str) -> None:
-    """Lets the clocks of `time` stand at the event's time."""
+    """Stops the clocks of `time` at the event's time."""
     seconds = datetime.fromisoformat(occurred_at).timestamp()
     for name in ("time", "monotonic", "perf_counter", "process_time"):
         setattr(time, name, lambda: seconds)
@@ -123,12 +123,12 @@ def _body(body: Any) -> Any:
 
 
 def _keep_sources() -> None:
-    """Keeps the plugin's source lines for tracebacks: a component has no files, and looking for one ends it."""
+    """Keeps the plugin's source lines for tracebacks: a component has no files, and looking for one traps."""
     linecache.updatecache = lambda *_: []
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if file and re.match(r"/\d+/", file):
             with open(file, encoding="utf-8") as source:
                 lines = source.readlines()
-            # Without a time of change, linecache does not look whether the file changed.
+            # Without a modification time, linecache does not check whether the file changed.
             linecache.cache[file] = (sum(map(len, lines)), None, lines, file)

@@ -1,4 +1,4 @@
-"""The contract's types, as Python has them. What each field means and may hold stands in `wit/plugin.wit`."""
+"""The contract's types in Python. `wit/plugin.wit` documents the meaning and the limits of each field."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from typing import Any, Union
 from . import exact
 
 Fields = Union[Mapping[str, str], Iterable[tuple[str, str]]]
-"""Names with values: a dict, or pairs where a name repeats."""
+"""Name-value pairs: a dict, or pairs if a name repeats."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened."""
+    """An event, as the producer posted it."""
 
     id: str
     kind: str
-    """Its type, for example `deal.created`."""
+    """The event's type, for example `deal.created`."""
     occurred_at: str
     data: str
     """JSON text, as the producer wrote it."""
 
     def json(self) -> Any:
-        """The data, read with numbers that stay as they were written: see `exact`."""
+        """Parses the data; numbers stay as they were written: see `exact`."""
         return exact.loads(self.data)
 
 
 @dataclass(frozen=True)
 class Subscription:
-    """Whose delivery this is."""
+    """The subscription that a delivery belongs to."""
 
     id: str
     name: str
     content_type: str
     config: str
-    """JSON text; `transform` gets it read, as its second argument."""
+    """JSON text; `transform` gets it parsed, as its second argument."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ class Delivery:
     space: str
     subscription: Subscription
     events: list[Event]
-    """At least one; more only if the subscription gathers events into batches."""
+    """At least one; more only if the subscription batches events."""
     extra: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Json:
-    """A body of JSON text, such as `exact.dumps` makes."""
+    """A body of JSON text, for example from `exact.dumps`."""
 
     text: str
 
@@ -75,7 +75,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Binary:
-    """A body of bytes with a content type of its own."""
+    """A body of bytes with any content type."""
 
     content_type: str
     bytes: bytes
@@ -86,19 +86,19 @@ Body = Union[Json, Form, Text, Binary]
 
 @dataclass(frozen=True)
 class Request:
-    """The request that shall be sent."""
+    """The request to send."""
 
     body: Body
     headers: Fields = ()
     query: Fields = ()
     method: str | None = None
-    """The subscription's own when absent."""
+    """The subscription's own method if `None`."""
     extra: Fields = ()
 
 
 @dataclass(frozen=True)
 class Skip:
-    """Nothing shall be sent, for this reason."""
+    """Sends nothing, for this reason."""
 
     reason: str
 
@@ -107,7 +107,7 @@ Outcome = Union[Request, Skip]
 
 
 class Failure(Exception):
-    """No request can be made. With `retry` the delivery is tried again on schedule, else it has failed for good."""
+    """No request can be produced. With `retry` the delivery is retried on schedule, otherwise it fails permanently."""
 
     def __init__(self, reason: str, retry: bool = False) -> None:
         super().__init__(reason)
@@ -117,12 +117,12 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class Description:
-    """What a plugin says of itself."""
+    """A plugin's description of itself."""
 
     name: str
     version: str
     summary: str
     content_types: list[str]
     config_schema: dict[str, Any] | str = "{}"
-    """A JSON Schema, as a dict or as text. `describe` is asked once, when the component is built."""
+    """A JSON Schema, as a dict or as text. `describe` is called once, when the component is built."""
     extra: Fields = ()

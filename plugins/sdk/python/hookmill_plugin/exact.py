@@ -1,14 +1,14 @@
-"""JSON with the standard library's `json`, whose numbers stay as they were written.
+"""JSON based on the standard library's `json`, with numbers that stay as they were written.
 
-`json.loads` makes a float of 12.50, which is written as 12.5, and infinity of 1e400. Here a number is an `int` where
-that is exact, and a `Number` otherwise: a `Decimal` that keeps its text.
+`json.loads` turns 12.50 into a float, which is written as 12.5, and 1e400 into infinity. Here a number is an `int` if
+that is exact, and otherwise a `Number`: a `Decimal` that keeps its text.
 
     >>> dumps(loads('{"price": 12.50, "id": 12345678901234567890, "huge": 1e400}'))
     '{"price":12.50,"id":12345678901234567890,"huge":1e400}'
     >>> loads("12.50") * 2
     Decimal('25.00')
 
-`json.dumps` refuses a `Number`; `dumps` of this module writes it.
+`json.dumps` raises a `TypeError` for a `Number`; `dumps` of this module writes it.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-# Python makes no int of more digits unless it is told to.
+# Python's default limit for converting a string to an int.
 _INT_DIGITS_MAX = 4300
 
 
 class Number(Decimal):
-    """A number of JSON text: calculates as a `Decimal`, is written as it was read."""
+    """A JSON number: calculates as a `Decimal`, and is written as it was read."""
 
     text: str
 
     def __new__(cls, text: str) -> Number:
         try:
             number = super().__new__(cls, text)
-        except InvalidOperation:  # an exponent beyond what a Decimal holds: it calculates as the nearest that is held
+        except InvalidOperation:  # the exponent exceeds a Decimal's: use the nearest value for calculations
             nearest = "0" if "e-" in text.lower() or not text.lower().partition("e")[0].strip("-0.") else "Infinity"
             number = super().__new__(cls, ("-" if text.startswith("-") else "") + nearest)
         number.text = text
@@ -50,12 +50,12 @@ class Number(Decimal):
 
 
 def loads(text: str) -> Any:
-    """Reads JSON text. Of a name that is there twice the first place and the last value stay."""
+    """Parses JSON text. A duplicate name keeps its first position and gets its last value."""
     return _decoder.decode(text)
 
 
 def dumps(value: Any) -> str:
-    """Writes JSON text without spaces, in the dicts' order, with non-ASCII characters as they are."""
+    """Serializes to JSON text without spaces, in the dicts' order, with non-ASCII characters unescaped."""
     parts: list[str] = []
     _write(value, parts.append)
     return "".join(parts)
@@ -67,7 +67,7 @@ def _whole(text: str) -> int | Number:
 
 
 def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no JSON")
+    raise ValueError(f"{text} is not JSON")
 
 
 _decoder = json.JSONDecoder(parse_int=_whole, parse_float=Number, parse_constant=_no_number)
@@ -77,13 +77,13 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 def _write(value: Any, add: Callable[[str], None]) -> None:
     if isinstance(value, Decimal):
         if not value.is_finite():
-            raise ValueError(f"JSON has no {value}")
+            raise ValueError(f"{value} is not a JSON number")
         add(str(value))
     elif isinstance(value, dict):
         before = "{"
         for name, member in value.items():
             if not isinstance(name, str):
-                raise TypeError(f"a name in JSON is a text, not {name!r}")
+                raise TypeError(f"a name in JSON must be a str, got {name!r}")
             add(f"{before}{_encode(name)}:")
             _write(member, add)
             before = ","

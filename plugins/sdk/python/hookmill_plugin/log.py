@@ -1,23 +1,23 @@
-"""The plugin's log, where the subscription's owner reads it: 16 KiB a call. What is printed stands there too."""
+"""The attempt's log, which the subscription's owner reads: 16 KiB per call. `print` writes to it, too."""
 
 from . import _host
 
 
 def debug(message: object) -> None:
-    """What only the plugin's author wants to know."""
+    """Logs a detail that is of interest only to the plugin's author."""
     _host.current.write("debug", str(message))
 
 
 def info(message: object) -> None:
-    """What the plugin did."""
+    """Logs what the plugin did."""
     _host.current.write("info", str(message))
 
 
 def warn(message: object) -> None:
-    """What is odd, and did no harm."""
+    """Logs something unexpected but harmless."""
     _host.current.write("warn", str(message))
 
 
 def error(message: object) -> None:
-    """What went wrong."""
+    """Logs an error."""
     _host.current.write("error", str(message))

@@ -1,4 +1,4 @@
-"""For a plugin's own tests, with unittest or pytest: calls its transform as the host does, without building anything.
+"""For a plugin's own tests, with unittest or pytest: calls its transform as the host does, without a build.
 
     from hookmill_plugin.testing import delivery, run
 
@@ -19,7 +19,7 @@ from .contract import Delivery, Event, Failure, Request, Skip, Subscription
 
 @dataclass
 class Made:
-    """What became of one call: one of `request`, `skip` and `failure`, and the log."""
+    """The result of a call: one of `request`, `skip` and `failure`, and the log."""
 
     request: Request | None = None
     skip: str | None = None
@@ -28,19 +28,19 @@ class Made:
 
 
 def event(data: Any, id: str = "evt_test", kind: str = "deal.created", at: str = "2026-04-29T11:13:55Z") -> Event:
-    """An event. `data` is JSON text, or what is written as such."""
+    """Returns an event. `data` is JSON text, or a value that is serialized to it."""
     return Event(id, kind, at, data if isinstance(data, str) else exact.dumps(data))
 
 
 def delivery(*data: Any, config: Any = None, attempt: int = 1, content_type: str = "application/json") -> Delivery:
-    """A delivery of events: each an `event(…)`, or the data of one. `config` is like data."""
+    """Returns a delivery of events, each an `event(…)` or the data of one. `config` is text or a value, like data."""
     events = [each if isinstance(each, Event) else event(each) for each in data]
     config = config if isinstance(config, str) else exact.dumps(config or {})
     return Delivery("dlv_test", attempt, "test", Subscription("sub_test", "Test", content_type, config), events)
 
 
 def run(transform: Transform, given: Delivery, secrets: Iterable[str] = ()) -> Made:
-    """Calls `transform`. The placeholder of a secret is `{{secret:name}}`, as in golden pairs."""
+    """Calls `transform`. A secret's placeholder is `{{secret:name}}`, as in golden pairs."""
     made = Made()
     before, _host.current = _host.current, _Recorder(made, set(secrets))
     try:

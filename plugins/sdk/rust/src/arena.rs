@@ -1,14 +1,15 @@
-//! The memory of one call.
+//! The allocator: an arena that lasts for one call.
 //!
-//! A plugin's instance lives for one call, so most of what it takes need never be given back: pieces are cut from an
-//! array, one behind the other, and only the last can grow, shrink or go. What the array has no room for comes from the
-//! standard allocator, which gives memory back as usual. So a small call neither searches for free memory nor asks the
-//! host for more; that would change the host's own address space, for which all its threads wait.
+//! A plugin's instance lives for one call, so most allocations never need to be freed: blocks are cut from an array,
+//! one after the other, and only the last block can grow, shrink or be freed. Allocations that do not fit into the
+//! array go to the standard allocator, which frees memory as usual. A small call therefore neither searches for free
+//! memory nor asks the host for more; growing memory changes the host's address space, which blocks all of the host's
+//! threads.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
 
-/// Enough for the transform of some kilobytes. The host clears it after each call: a few microseconds.
+/// Large enough to transform a few kilobytes. The host clears it after each call, which takes a few microseconds.
 const SIZE: usize = 64 << 10;
 
 #[repr(align(16))]
@@ -24,14 +25,14 @@ unsafe impl Sync for Arena {}
 static ARENA: Arena = Arena { memory: UnsafeCell::new([0; SIZE]), used: UnsafeCell::new(0) };
 
 impl Arena {
-    /// Where in the array a piece begins; none if it came from elsewhere.
-    fn offset(&self, piece: *mut u8) -> Option<usize> {
-        (piece as usize).checked_sub(self.memory.get() as usize).filter(|offset| *offset < SIZE)
+    /// The offset of a block in the array; `None` if the standard allocator allocated it.
+    fn offset(&self, block: *mut u8) -> Option<usize> {
+        (block as usize).checked_sub(self.memory.get() as usize).filter(|offset| *offset < SIZE)
     }
 }
 
-// SAFETY: pieces of the array do not overlap, since `used` only passes over what was never handed out, or goes back to
-// the start of the last piece. All else is the standard allocator's.
+// SAFETY: blocks of the array do not overlap: `used` only advances over memory that is not allocated, or goes back to
+// the start of the last block. Everything else is delegated to the standard allocator.
 unsafe impl GlobalAlloc for Arena {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         unsafe {
@@ -44,29 +45,29 @@ unsafe impl GlobalAlloc for Arena {
         }
     }
 
-    unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         unsafe {
-            match self.offset(piece) {
-                None => System.dealloc(piece, layout),
+            match self.offset(block) {
+                None => System.dealloc(block, layout),
                 Some(start) if start + layout.size() == *self.used.get() => *self.used.get() = start,
                 Some(_) => {}
             }
         }
     }
 
-    unsafe fn realloc(&self, piece: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         unsafe {
-            match self.offset(piece) {
-                None => return System.realloc(piece, layout, size),
+            match self.offset(block) {
+                None => return System.realloc(block, layout, size),
                 Some(start) if start + layout.size() == *self.used.get() && size <= SIZE - start => {
                     *self.used.get() = start + size;
-                    return piece;
+                    return block;
                 }
                 Some(_) => {}
             }
             let moved = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
             if !moved.is_null() {
-                moved.copy_from_nonoverlapping(piece, layout.size().min(size));
+                moved.copy_from_nonoverlapping(block, layout.size().min(size));
             }
             moved
         }

@@ -1,26 +1,27 @@
-//! Form fields made of JSON.
+//! Form fields from JSON.
 
 use crate::json::{Json, Parts};
 use crate::{Event, Failure};
 
-/// Ordered fields, as a form body has them.
+/// The fields of a form body, in order.
 pub type Fields = Vec<(String, String)>;
 
-/// The name of a member within a form field's name, as PHP and most JavaScript programs read it back: `data[deal][id]`.
+/// Joins a member's name to a field's name with brackets, which PHP and most JavaScript libraries parse:
+/// `data[deal][id]`.
 pub fn bracketed(name: &str, member: &str) -> String {
     [name, "[", member, "]"].concat()
 }
 
-/// The same in one word, for receivers that do not take names apart: `data__deal__id`.
+/// Joins a member's name to a field's name with `__`, for receivers that do not parse names: `data__deal__id`.
 pub fn underscored(name: &str, member: &str) -> String {
     [name, "__", member].concat()
 }
 
-/// One event by itself (`id`, `type`, `occurred_at` and those of `data`); several, or any number if `list` is wanted,
-/// below `events` and their position.
+/// Returns the fields of the events: `id`, `type`, `occurred_at` and the fields of `data`. With several events, or if
+/// `list` is set, their names are nested under `events` and the event's position.
 ///
 /// # Errors
-/// If the data of one cannot be read.
+/// If the data of an event cannot be read.
 pub fn events(events: &[Event], list: bool, join: fn(&str, &str) -> String) -> Result<Fields, Failure> {
     let mut fields = vec![];
     let list = list || events.len() > 1;
@@ -35,8 +36,8 @@ pub fn events(events: &[Event], list: bool, join: fn(&str, &str) -> String) -> R
     Ok(fields)
 }
 
-/// Appends the fields of `value`, in its order: one for each text, number, boolean, null and each empty list or object,
-/// the last three as an empty text. Numbers are written as they came.
+/// Appends the fields of `value`, in its order: one for each string, number, boolean, null, and empty list or object.
+/// Nulls and empty lists and objects become empty strings. Numbers are written as they were posted.
 pub fn append(fields: &mut Fields, name: &str, value: Json<'_>, join: fn(&str, &str) -> String) {
     match value.parts() {
         Parts::Object(members) if !members.is_empty() => {
@@ -55,9 +56,9 @@ pub fn append(fields: &mut Fields, name: &str, value: Json<'_>, join: fn(&str, &
     }
 }
 
-/// How many bytes the fields take once encoded as `application/x-www-form-urlencoded`.
+/// Returns the size of the fields in bytes once encoded as `application/x-www-form-urlencoded`.
 pub fn encoded_len(fields: &[(String, String)]) -> usize {
-    // Each field has a `=`, and all but the first an `&` before it.
+    // Each field has a `=`, and each but the first is preceded by an `&`.
     let signs = (2 * fields.len()).saturating_sub(1);
     signs + fields.iter().map(|(name, value)| text_len(name) + text_len(value)).sum::<usize>()
 }

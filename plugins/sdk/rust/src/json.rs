@@ -1,60 +1,60 @@
-//! JSON that stays as it was written, to the byte.
+//! JSON that stays as it was written, byte for byte.
 //!
-//! Trees of values do not do that: `serde_json::Value` makes 1e+400 of 1e400 even with `arbitrary_precision`. So a
-//! [`Json`] is a piece of the posted text, taken apart one level at a time.
+//! A tree of values does not preserve the text: `serde_json::Value` turns 1e400 into 1e+400 even with
+//! `arbitrary_precision`. A [`Json`] is therefore a slice of the posted text, parsed one level at a time.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::{Event, Failure, refuse};
 
-/// Levels of lists and objects: far more than any CRM's, few enough to be walked by functions that call themselves.
+/// The nesting limit of lists and objects: far more than any CRM produces, few enough for recursive functions.
 const DEPTH_MAX: usize = 127;
 
 /// A JSON text.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<'a>(&'a str);
 
-/// What a JSON text consists of.
+/// The parts of a JSON text.
 #[derive(Debug)]
 pub enum Parts<'a> {
-    /// An object's members in their order, a name that is there twice included.
+    /// An object's members in order, including duplicate names.
     Object(Vec<(String, Json<'a>)>),
     /// A list's items.
     Array(Vec<Json<'a>>),
-    /// A text, without quotes and escapes.
+    /// A string, with quotes removed and escapes decoded.
     Text(String),
-    /// A number, a boolean or null, as it was written.
+    /// A number, boolean or null, as it was written.
     Other(&'a str),
 }
 
 impl<'a> Json<'a> {
-    /// Reads a JSON text.
+    /// Checks and wraps a JSON text.
     ///
     /// # Errors
-    /// If it is none, or nested deeper than 127 levels; says so in a few words.
+    /// If the text is not JSON, or nested deeper than 127 levels. The error is a short message.
     pub fn read(text: &'a str) -> Result<Self, String> {
         serde_json::from_str::<IgnoredAny>(text).map_err(|e| e.to_string())?;
         if depth(text) > DEPTH_MAX {
-            return Err(format!("it is nested deeper than {DEPTH_MAX} levels"));
+            return Err(format!("nested deeper than {DEPTH_MAX} levels"));
         }
         Ok(Self(text.trim()))
     }
 
-    /// An event's data.
+    /// Returns an event's data.
     ///
     /// # Errors
     /// If it is nested deeper than 127 levels.
     pub fn of(event: &'a Event) -> Result<Self, Failure> {
-        Self::read(&event.data).map_err(|e| refuse(format!("the data of event {} cannot be used: {e}", event.id)))
+        Self::read(&event.data).map_err(|e| refuse(format!("cannot read the data of event {}: {e}", event.id)))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn text(self) -> &'a str {
         self.0
     }
 
-    /// Takes it apart, one level.
+    /// Parses one level.
     pub fn parts(self) -> Parts<'a> {
         match self.0.as_bytes() {
             [b'{', ..] => {
@@ -74,11 +74,11 @@ impl<'a> Json<'a> {
     }
 
     fn parse<T: Deserialize<'a>>(self) -> T {
-        serde_json::from_str(self.0).expect("`read` let nothing but JSON through")
+        serde_json::from_str(self.0).expect("`read` accepts only JSON")
     }
 }
 
-/// An object's members, duplicates included.
+/// An object's members, including duplicates.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
@@ -103,7 +103,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// A JSON string. Half a surrogate pair, which JSON allows and UTF-8 does not, becomes U+FFFD, once for each of its bytes.
+/// A JSON string. An unpaired surrogate, which JSON allows and UTF-8 does not, becomes U+FFFD, one for each of its
+/// bytes.
 struct Text(String);
 
 impl<'de> Deserialize<'de> for Text {
@@ -120,12 +121,12 @@ impl<'de> Deserialize<'de> for Text {
                 Ok(String::from_utf8_lossy(bytes).into_owned())
             }
         }
-        // Asked for bytes, serde_json lets such a half through as three bytes.
+        // When bytes are requested, serde_json passes an unpaired surrogate through as three bytes.
         deserializer.deserialize_bytes(Decode).map(Text)
     }
 }
 
-/// How deep lists and objects are nested in a JSON text.
+/// Returns the nesting depth of lists and objects in a JSON text.
 fn depth(json: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut rest = json;
@@ -142,7 +143,7 @@ fn depth(json: &str) -> usize {
     deepest
 }
 
-/// The length of the JSON string that `from` starts with, quotes and escapes included.
+/// Returns the length of the JSON string that `from` starts with, including quotes and escapes.
 pub fn string_len(from: &str) -> usize {
     let mut escaped = false;
     let end = from.bytes().skip(1).position(|byte| {
@@ -150,22 +151,22 @@ pub fn string_len(from: &str) -> usize {
         escaped = byte == b'\\' && !escaped;
         ends
     });
-    // The position counts from after the opening quote.
+    // The position is relative to the byte after the opening quote.
     end.map_or(from.len(), |end| end + 2)
 }
 
-/// A text as JSON, in quotes.
+/// Encodes a string as JSON, with quotes.
 pub fn string(text: &str) -> String {
-    serde_json::to_string(text).expect("every text can be written as JSON")
+    serde_json::to_string(text).expect("every string serializes to JSON")
 }
 
-/// An event with `data` as JSON text: `{"id":…,"type":…,"occurred_at":…,"data":…}`.
+/// Encodes an event with `data` as JSON text: `{"id":…,"type":…,"occurred_at":…,"data":…}`.
 pub fn event(event: &Event, data: &str) -> String {
     let (id, kind, at) = (string(&event.id), string(&event.kind), string(&event.occurred_at));
     format!(r#"{{"id":{id},"type":{kind},"occurred_at":{at},"data":{data}}}"#)
 }
 
-/// One event by itself; several, or any number if `list` is wanted, as `{"events":[…]}`.
+/// Encodes a single event as an object; several events, or any number if `list` is set, as `{"events":[…]}`.
 pub fn events(events: &[Event], list: bool, mut data: impl FnMut(&Event) -> String) -> String {
     let mut texts = events.iter().map(|e| event(e, &data(e)));
     match events {
@@ -179,7 +180,7 @@ mod tests {
     use super::{Json, Parts, depth};
 
     #[test]
-    fn parts_are_what_was_written() {
+    fn parts_preserve_the_text() {
         let Ok(json) = Json::read(r#" {"a" : 1E400, "a":[ 12.50 ,"]\"\\"], "\u0062":null} "#) else {
             panic!("it is JSON")
         };
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_surrogate_pair_is_a_replacement_character() {
+    fn an_unpaired_surrogate_becomes_a_replacement_character() {
         let Ok(json) = Json::read(r#"{"\ud83d":"x\ude00\ud83d\ude00"}"#) else { panic!("it is JSON") };
         let Parts::Object(members) = json.parts() else { panic!("it is an object") };
         assert!(members[0].0.starts_with('\u{fffd}'));
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_counts_lists_and_objects_but_not_brackets_within_texts() {
+    fn depth_counts_lists_and_objects_but_not_brackets_in_strings() {
         assert_eq!(depth("1"), 0);
         assert_eq!(depth(r#"[{"[[[\"[[":[]},[]]"#), 3);
         assert!(Json::read(&("[".repeat(127) + &"]".repeat(127))).is_ok());

@@ -1,12 +1,12 @@
-//! What happens to a JSON number in a receiver that reads it into a 64-bit float, as every JavaScript program does.
+//! JSON numbers in receivers that parse them into 64-bit floats, as every JavaScript program does.
 
-/// Whether a float has the number's value and prints that value again, so that a receiver sees what was written
-/// (12.50 as 12.5, which is the same number).
+/// Returns whether a float holds the number's value and prints the same value, so that a receiver sees what was written
+/// (12.50 prints as 12.5, which is the same number).
 ///
-/// Integers beyond 2^53 do not count as kept: a receiver cannot tell them from their neighbours, even those that a float
-/// can hold.
+/// Integers beyond 2^53 do not survive, even those that a float can hold: a receiver cannot distinguish them from their
+/// neighbors.
 pub fn survives_float(number: &str) -> bool {
-    // Any 15 significant digits survive, and so short a text has no more.
+    // Any 15 significant digits survive, and a text this short has no more.
     if number.len() <= 15 && !number.contains(['e', 'E']) {
         return true;
     }
@@ -17,8 +17,8 @@ pub fn survives_float(number: &str) -> bool {
         && decimal(number) == decimal(&format!("{float:e}"))
 }
 
-/// The significant digits of a JSON number and the power of ten of the last: the same for every way to write it. None
-/// if its exponent is out of any bounds.
+/// Returns the sign, the significant digits and the power of ten of the last digit: the same for every spelling of a
+/// number. `None` if the exponent does not fit into an `i64`.
 fn decimal(number: &str) -> Option<(bool, String, i64)> {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -27,7 +27,7 @@ fn decimal(number: &str) -> Option<(bool, String, i64)> {
     let exponent = exponent.parse::<i64>().ok()?.checked_sub(i64::try_from(fraction.len()).ok()?)?;
     let last = exponent.checked_add(i64::try_from(all.len() - digits.len()).ok()?)?;
     let digits = digits.trim_start_matches('0');
-    // Zero has one form: its sign and its exponent do not matter.
+    // Zero has a single form: its sign and exponent do not matter.
     Some(if digits.is_empty() { (false, String::new(), 0) } else { (number.starts_with('-'), digits.to_owned(), last) })
 }
 
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_a_float_changes_do_not() {
+    fn numbers_that_a_float_changes_do_not_survive() {
         for number in ["9007199254740993", "9007199254740994", "12345678901234567890", "1e400", "-1e400", "1e-400"] {
             assert!(!survives_float(number), "{number}");
         }

@@ -1,7 +1,8 @@
-//! Runs a plugin as native code, for its own unit tests: no build, no host.
+//! Runs a plugin as native code, for its own unit tests: no component build, no host.
 //!
-//! What the contract imports is played here: log lines are kept and given back, and the placeholder of a secret is
-//! `{{secret:name}}`, as golden pairs show it. Limits are the host's: golden pairs (`hookmill plugin test`) try those.
+//! The contract's imports are simulated: log lines are collected and returned, and the placeholder of a secret is
+//! `{{secret:name}}`, as in golden pairs. Limits are not enforced here; golden pairs (`hookmill plugin test`) test
+//! those.
 
 use std::cell::RefCell;
 
@@ -15,16 +16,16 @@ pub(crate) fn log(level: Level, message: &str) {
     LOGS.with_borrow_mut(|logs| logs.push((level, message.to_owned())));
 }
 
-/// What came of a transform.
+/// The result of a transform.
 #[derive(Debug)]
 pub struct Transformed {
-    /// What the plugin decided, or how it failed.
+    /// The plugin's outcome or failure.
     pub result: Result<Outcome, Failure>,
-    /// What it logged.
+    /// The lines that it logged.
     pub logs: Vec<(Level, String)>,
 }
 
-/// A first attempt to deliver one event, with an empty configuration. Change what the test is about.
+/// Returns a first attempt to deliver one event, with an empty configuration. Change the fields that the test is about.
 pub fn delivery(kind: &str, data: &str) -> Delivery {
     let event = Event {
         id: "evt_1".into(),
@@ -48,7 +49,7 @@ pub fn delivery(kind: &str, data: &str) -> Delivery {
     }
 }
 
-/// Runs a plugin on a delivery, its configuration read as on the host.
+/// Runs a plugin on a delivery, with its configuration parsed as on the host.
 pub fn transform<P: Plugin>(delivery: Delivery) -> Transformed {
     LOGS.take();
     let result = config(&delivery.subscription.config).and_then(|config| P::transform(delivery, config));

@@ -1,7 +1,7 @@
-//! Templates over a delivery, for plugins: Jinja whose numbers print as the producer wrote them.
+//! Jinja templates over a delivery, for plugins. Numbers print as the producer wrote them.
 //!
-//! A template sees `event` (`id`, `type`, `occurred_at`, `data`), `data` (that event's), `events` (all of them),
-//! `space`, `subscription` (`id`, `name`) and `delivery` (`id`, `attempt`).
+//! The variables of a template are `event` (`id`, `type`, `occurred_at`, `data`), `data` (that event's), `events` (all
+//! of them), `space`, `subscription` (`id`, `name`) and `delivery` (`id`, `attempt`).
 
 mod value;
 
@@ -13,20 +13,21 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
 use value::Numbers;
 
-/// Steps that one template may take: some 200 for each of 1,000 items, and well within the host's fuel.
+/// The number of steps that a template may take: about 200 for each of 1,000 items, well within the host's fuel.
 const STEPS_MAX: u64 = 200_000;
 
-/// Levels of blocks and macro calls; a macro's call counts several. More would end in a trap that names nothing.
+/// The nesting limit of blocks and macro calls; a macro call counts as several levels. Deeper nesting would end in a
+/// trap whose message does not name the template.
 const DEPTH_MAX: usize = 60;
 
-/// How a value is printed where a template has `{{ … }}`. What passed the filter `safe` is printed as it is.
+/// The format in which `{{ … }}` prints a value. A value marked with the filter `safe` is printed as is.
 #[derive(Clone, Copy)]
 pub enum Print {
-    /// As text; null and what is missing print nothing, lists and objects as JSON.
+    /// As text; null and missing values print nothing, lists and objects print JSON.
     Text,
-    /// As text that is changed so that nothing in it has a meaning of its own to the receiver.
+    /// As text, escaped so that no character has a special meaning to the receiver.
     Escaped(fn(&str) -> String),
-    /// As JSON, texts in quotes; what is missing is null.
+    /// As JSON, with strings in quotes; missing values print null.
     Json,
 }
 
@@ -39,7 +40,7 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// Reads a delivery.
+    /// Creates a renderer for a delivery.
     ///
     /// # Errors
     /// If an event's data cannot be read.
@@ -63,7 +64,7 @@ impl Renderer {
         Ok(renderer)
     }
 
-    /// Changes how values are printed from here on.
+    /// Changes the format of the values printed from now on.
     pub fn print_as(&mut self, print: Print) {
         let numbers = Arc::clone(&self.numbers);
         self.environment.set_formatter(move |out, _, value| {
@@ -77,16 +78,16 @@ impl Renderer {
         });
     }
 
-    /// Renders a template, once, with the first event as `event`.
+    /// Renders a template once, with the first event as `event`.
     ///
     /// # Errors
-    /// If the template is wrong or goes wrong; `what` names it in the reason.
+    /// If the template is invalid or fails; `what` is its name in the reason.
     pub fn render(&self, what: &str, template: &str) -> Result<String, Failure> {
         let first = self.events.first().cloned().unwrap_or_default();
         self.render_for(first, what, template)
     }
 
-    /// Renders a template once for each event as `event`.
+    /// Renders a template for each event, with that event as `event`.
     ///
     /// # Errors
     /// As [`render`](Self::render).
@@ -101,9 +102,9 @@ impl Renderer {
     }
 }
 
-/// The error with what caused it.
+/// Returns the message of an error and its causes.
 fn reason(error: &minijinja::Error) -> String {
-    let mut text = format!("the template is wrong: {error}");
+    let mut text = format!("template error: {error}");
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         text += &format!(": {cause}");
@@ -125,7 +126,7 @@ fn environment(numbers: &Arc<Numbers>) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_fuel(Some(STEPS_MAX));
     environment.set_recursion_limit(DEPTH_MAX);
-    // CRM data leaves out or nulls what is not known: that prints nothing, at any depth.
+    // Unknown values are missing or null in CRM data: they print nothing, at any depth.
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     let of = Arc::clone(numbers);
@@ -133,7 +134,7 @@ fn environment(numbers: &Arc<Numbers>) -> Environment<'static> {
     let of = Arc::clone(numbers);
     environment.add_filter("string", move |value: &Value| of.text(value));
     let of = Arc::clone(numbers);
-    // For a value within a JSON string that stands in the template: its text without the quotes.
+    // For a value within a JSON string in the template: its escaped text without the quotes.
     environment.add_filter("inside", move |value: &Value| {
         let quoted = string(&of.text(value)?);
         Ok::<_, minijinja::Error>(Value::from_safe_string(quoted[1..quoted.len() - 1].to_owned()))

@@ -1,10 +1,10 @@
-//! JSON as template values and back, without a change to its numbers.
+//! Converts JSON to template values and back, without changing its numbers.
 //!
-//! minijinja computes with integers of 128 bits and 64-bit floats. Integers of up to 128 bits are such integers. A
-//! decimal is a float, so that templates can compare and calculate, and the text that it was read from is kept beside:
-//! whenever that float is printed, so is that text. (Should one delivery have the same value in two spellings, 12.5 and
-//! 12.50, the first is printed for both.) A number that no float holds, 1e400, is an object that prints its text and
-//! cannot be calculated with.
+//! minijinja computes with 128-bit integers and 64-bit floats. Integers of up to 128 bits are converted to such
+//! integers. A decimal is converted to a float, so that templates can compare and calculate, and its original text is
+//! kept in a map: whenever that float is printed, the text is printed instead. (If a delivery has the same value in two
+//! spellings, 12.5 and 12.50, the first is printed for both.) A number that a float cannot hold, such as 1e400, is
+//! converted to an object that prints its text and cannot be used in calculations.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -15,11 +15,11 @@ use hookmill_plugin::number;
 use minijinja::value::{Object, ObjectRepr, Value, ValueKind};
 use minijinja::{Error, ErrorKind};
 
-/// How the decimals of a delivery were written.
+/// The original texts of a delivery's decimals, by the bits of their floats.
 #[derive(Default)]
 pub(crate) struct Numbers(BTreeMap<u64, String>);
 
-/// A number that neither an integer of 128 bits nor a float holds.
+/// A number that neither a 128-bit integer nor a float can hold.
 #[derive(Debug)]
 struct Beyond(String);
 
@@ -34,7 +34,7 @@ impl Object for Beyond {
 }
 
 impl Numbers {
-    /// The value that a template sees.
+    /// Converts JSON to a template's value.
     pub(crate) fn value(&mut self, json: Json<'_>) -> Value {
         match json.parts() {
             Parts::Other("null") => Value::from(()),
@@ -60,7 +60,7 @@ impl Numbers {
         }
     }
 
-    /// A value as text: nothing for null and for what is missing, lists and objects as JSON.
+    /// Returns a value as text: empty for null and missing values, JSON for lists and objects.
     pub(crate) fn text(&self, value: &Value) -> Result<String, Error> {
         match value.kind() {
             ValueKind::Undefined | ValueKind::None => Ok(String::new()),
@@ -71,7 +71,7 @@ impl Numbers {
         }
     }
 
-    /// A value as JSON.
+    /// Returns a value as JSON.
     pub(crate) fn json(&self, value: &Value) -> Result<String, Error> {
         let mut out = String::new();
         self.write(&mut out, value)?;
@@ -102,7 +102,7 @@ impl Numbers {
     }
 
     fn number_text(&self, value: &Value) -> String {
-        // Integers print to the digit; converting one to a float could round it to another number's key.
+        // Integers print exactly; converting one to a float could round it to another number's key.
         if !value.is_integer()
             && let Ok(float) = f64::try_from(value.clone())
             && let Some(text) = self.0.get(&float.to_bits())
@@ -113,7 +113,7 @@ impl Numbers {
     }
 }
 
-/// As JSON has it; minijinja itself writes Python's `True`.
+/// Returns JSON's spelling; minijinja itself writes Python's `True`.
 fn bool_text(value: &Value) -> &'static str {
     if value.is_true() { "true" } else { "false" }
 }

@@ -1,4 +1,4 @@
-/* A Livespace deal as the flat JSON object that Zapier likes. */
+/* A Livespace deal as the flat JSON object that Zapier expects. */
 
 #include "hookmill.h"
 #include "hookmill_json.h"
@@ -6,7 +6,7 @@
 void describe(hookmill_description *it) {
   it->name = hookmill_text_of("my-plugin");
   it->version = hookmill_text_of("0.1.0");
-  it->summary = hookmill_text_of("A Livespace deal as the flat JSON object that Zapier likes");
+  it->summary = hookmill_text_of("A Livespace deal as the flat JSON object that Zapier expects");
   hookmill_add_content_type(it, "application/json");
   it->config_schema = hookmill_text_of(
       "{\"type\":\"object\","
@@ -14,7 +14,7 @@ void describe(hookmill_description *it) {
       "\"additionalProperties\":false}");
 }
 
-/* Puts a value under its name, the members of objects and lists under names joined with `__`. */
+/* Inserts a value under its name; members and items get names joined with `__`. */
 static void flatten(hookmill_json *flat, hookmill_text name, const hookmill_json *value) {
   if (value->kind != HOOKMILL_OBJECT && value->kind != HOOKMILL_ARRAY) {
     hookmill_json_set(flat, name, value);
@@ -38,11 +38,11 @@ static void set_text(hookmill_json *object, const char *name, hookmill_text text
 
 hookmill_outcome transform(const hookmill_delivery *delivery, hookmill_request *request) {
   if (delivery->events.len > 1)
-    return hookmill_fail("this plugin takes one event and there are %zu: switch the subscription's batching off",
+    return hookmill_fail("this plugin takes one event, the delivery has %zu: turn off the subscription's batching",
                          delivery->events.len);
   const hookmill_event *event = &delivery->events.ptr[0];
   const hookmill_json *data = hookmill_json_read(event->data);
-  if (!data || data->kind != HOOKMILL_OBJECT) return hookmill_fail("the event's data is no JSON object");
+  if (!data || data->kind != HOOKMILL_OBJECT) return hookmill_fail("the event's data is not a JSON object");
 
   hookmill_json *flat = hookmill_json_new(HOOKMILL_OBJECT);
   set_text(flat, "id", event->id);

@@ -1,4 +1,4 @@
-"""A Livespace deal as the flat JSON object that Zapier likes."""
+"""A Livespace deal as the flat JSON object that Zapier expects."""
 
 from hookmill_plugin import Description, Failure, Json, Request, exact, export, log
 
@@ -7,7 +7,7 @@ def describe():
     return Description(
         name="my-plugin",
         version="0.1.0",
-        summary="A Livespace deal as the flat JSON object that Zapier likes",
+        summary="A Livespace deal as the flat JSON object that Zapier expects",
         content_types=["application/json"],
         config_schema={
             "type": "object",
@@ -20,11 +20,11 @@ def describe():
 def transform(delivery, config):
     if len(delivery.events) > 1:
         count = len(delivery.events)
-        raise Failure(f"this plugin takes one event and there are {count}: switch the subscription's batching off")
+        raise Failure(f"this plugin takes one event, the delivery has {count}: turn off the subscription's batching")
     event = delivery.events[0]
     data = event.json()
     if not isinstance(data, dict):
-        raise Failure("the event's data is no JSON object")
+        raise Failure("the event's data is not a JSON object")
     flat = {"id": event.id, "type": event.kind, "occurred_at": event.occurred_at}
     for name, value in data.items():
         flatten(flat, name, value)
@@ -33,7 +33,7 @@ def transform(delivery, config):
 
 
 def flatten(flat, name, value):
-    """Puts a value under its name, the members of objects and lists under names joined with `__`."""
+    """Inserts a value under its name; members and items get names joined with `__`."""
     if isinstance(value, dict):
         members = value.items()
     elif isinstance(value, list):

@@ -21,7 +21,7 @@ class TransformTest(unittest.TestCase):
 
     def test_several_events_are_refused(self):
         made = run(plugin.transform, delivery(event({}, id="evt_one"), event({}, id="evt_two")))
-        self.assertIn("there are 2", made.failure.reason)
+        self.assertIn("the delivery has 2", made.failure.reason)
         self.assertFalse(made.failure.retry)
 
 

@@ -1,10 +1,10 @@
-//! Nested JSON as one flat object.
+//! Flattens nested JSON into one object.
 
 use std::collections::HashMap;
 
 use hookmill_plugin::json::{Json, Parts, string};
 
-/// A flat object in the making: JSON texts by key, in order.
+/// A builder of a flat object: JSON texts by key, in order.
 #[derive(Default)]
 pub struct Flat {
     members: Vec<(String, String)>,
@@ -12,7 +12,7 @@ pub struct Flat {
 }
 
 impl Flat {
-    /// Inserts JSON text. A key that is there already keeps its place.
+    /// Inserts JSON text. An existing key keeps its position and gets the new value.
     pub fn insert(&mut self, key: String, json: String) {
         match self.places.get(&key) {
             Some(&place) => self.members[place].1 = json,
@@ -23,7 +23,7 @@ impl Flat {
         }
     }
 
-    /// Inserts a value, what is in it under keys joined with `__`.
+    /// Inserts a value; its members and items get keys joined with `__`.
     pub fn flatten(&mut self, key: String, value: Json<'_>) {
         match value.parts() {
             Parts::Object(members) if !members.is_empty() => {
@@ -39,7 +39,7 @@ impl Flat {
         }
     }
 
-    /// The object as JSON text.
+    /// Returns the object as JSON text.
     pub fn finish(self) -> String {
         let members: Vec<_> = self.members.iter().map(|(key, json)| format!("{}:{json}", string(key))).collect();
         format!("{{{}}}", members.join(","))

@@ -1,4 +1,4 @@
-//! A Livespace deal as the flat JSON object that Zapier likes: a place to start from.
+//! A Livespace deal as the flat JSON object that Zapier expects: an example to start from.
 
 mod flat;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 /// The plugin.
 pub struct MyPlugin;
 
-/// Its configuration, which `config.schema.json` describes.
+/// The plugin's configuration, described by `config.schema.json`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -29,7 +29,7 @@ impl Plugin for MyPlugin {
         Description {
             name: "my-plugin".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            summary: "A Livespace deal as the flat JSON object that Zapier likes".into(),
+            summary: "A Livespace deal as the flat JSON object that Zapier expects".into(),
             content_types: vec!["application/json".into()],
             config_schema: include_str!("config.schema.json").into(),
             extra: vec![],
@@ -39,13 +39,13 @@ impl Plugin for MyPlugin {
     fn transform(delivery: Delivery, config: Config) -> Result<Outcome, Failure> {
         let [event] = delivery.events.as_slice() else {
             let events = delivery.events.len();
-            let reason = "switch the subscription's batching off";
-            return Err(refuse(format!("this plugin takes one event and there are {events}: {reason}")));
+            let remedy = "turn off the subscription's batching";
+            return Err(refuse(format!("this plugin takes one event, the delivery has {events}: {remedy}")));
         };
         log(Level::Info, &format!("deal {}", event.id));
         let data = Json::of(event)?;
         let Parts::Object(members) = data.parts() else {
-            return Err(refuse("the event's data is no JSON object"));
+            return Err(refuse("the event's data is not a JSON object"));
         };
         let mut flat = Flat::default();
         for (name, value) in [("id", &event.id), ("type", &event.kind), ("occurred_at", &event.occurred_at)] {
@@ -76,8 +76,8 @@ mod tests {
     #[test]
     fn a_deal_is_flattened_and_its_numbers_stay() {
         let made = transform::<MyPlugin>(delivery("deal.won", r#"{"deal": {"value": 12.50, "tags": ["new"]}}"#));
-        let Ok(Outcome::Deliver(request)) = made.result else { panic!("it made no request") };
-        let Body::Json(body) = request.body else { panic!("it made no JSON") };
+        let Ok(Outcome::Deliver(request)) = made.result else { panic!("no request was produced") };
+        let Body::Json(body) = request.body else { panic!("the body is not JSON") };
         assert!(body.ends_with(r#""deal__value":12.50,"deal__tags__0":"new"}"#), "{body}");
         assert_eq!(made.logs[0].1, "deal evt_1");
     }

@@ -1,4 +1,4 @@
-// What is built: the plugin, wrapped for Hookmill.
+// The entry point of the build: the plugin, wrapped for Hookmill.
 
 import { component } from "../sdk/component.js";
 import * as plugin from "./plugin.js";

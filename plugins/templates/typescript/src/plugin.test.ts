@@ -18,5 +18,5 @@ test("a deal becomes one flat object", () => {
 test("several events are refused", () => {
   const { failed } = tryOut(plugin, { events: [{}, {}] });
 
-  assert.match(failed?.reason ?? "", /takes one event and there are 2/);
+  assert.match(failed?.reason ?? "", /takes one event, the delivery has 2/);
 });

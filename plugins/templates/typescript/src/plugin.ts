@@ -1,4 +1,4 @@
-// A Livespace deal as the flat JSON object that Zapier likes: {"id":…,"type":…,"occurred_at":…,"deal__name":…}.
+// A Livespace deal as the flat JSON object that Zapier expects: {"id":…,"type":…,"occurred_at":…,"deal__name":…}.
 
 import { ExactNumber, Failure, entries, isObject, log } from "../sdk/hookmill.js";
 import type { Delivery, Description, Json, Outcome } from "../sdk/hookmill.js";
@@ -11,7 +11,7 @@ export function describe(): Description {
   return {
     name: "my-plugin",
     version: "0.1.0",
-    summary: "A Livespace deal as the flat JSON object that Zapier likes",
+    summary: "A Livespace deal as the flat JSON object that Zapier expects",
     contentTypes: ["application/json"],
     configSchema: {
       type: "object",
@@ -24,13 +24,13 @@ export function describe(): Description {
 export function transform({ events }: Delivery, config: Config): Outcome {
   const [event] = events;
   if (event === undefined || events.length !== 1) {
-    const many = `this plugin takes one event and there are ${events.length}`;
-    throw new Failure(`${many}: switch the subscription's batching off`);
+    const many = `this plugin takes one event, the delivery has ${events.length}`;
+    throw new Failure(`${many}: turn off the subscription's batching`);
   }
   const { id, type, occurredAt, data } = event;
-  if (!isObject(data)) throw new Failure("the event's data is no JSON object");
+  if (!isObject(data)) throw new Failure("the event's data is not a JSON object");
 
-  // A Map, since an object would put a key such as "10" before all others.
+  // A Map, since an object would move a key such as "10" to the front.
   const flat = new Map<string, Json>(Object.entries({ id, type, occurred_at: occurredAt }));
   for (const [key, value] of entries(data)) flatten(key, value, flat);
   log.info(`deal ${id}`);
