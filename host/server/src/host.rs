@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::queues::{Comparing, Inbox, Notices, Shadows, Trials};
 use crate::registry::Registry;
@@ -31,6 +32,8 @@ pub struct Host {
     pub inbox: Inbox,
     /// What the loops of notices sleep on.
     pub notices: Notices,
+    /// The way to the mail server, if one is configured.
+    pub mailer: Option<Mailer>,
     /// What waits to be run beside what was sent.
     pub shadows: Shadows,
     /// The turns of what callers try out.
@@ -55,7 +58,8 @@ impl Host {
             registry: Registry::load(Arc::clone(&store)).await?,
             client: send::Client::new(&config.send)?,
             inbox: Inbox::new(&config.deliver),
-            notices: Notices::new(&config)?,
+            notices: Notices::new(&config.notify),
+            mailer: config.mail.as_ref().map(Mailer::new).transpose()?,
             shadows: Shadows::default(),
             trials: Trials::new(config.plugin.transforms_max),
             comparing: Comparing::default(),

@@ -61,6 +61,7 @@ pub mod dry_run;
 pub mod error;
 pub mod host;
 pub mod ingest;
+pub mod mail;
 pub mod metrics;
 pub mod notify;
 pub mod plugins;

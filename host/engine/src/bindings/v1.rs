@@ -16,7 +16,7 @@ use hookmill_model::{Body, LogLevel, PluginFault, PluginFaultCode};
 mod generated {
     // Parameters borrow: an event's data goes from the host's memory into the guest's and nowhere between.
     wasmtime::component::bindgen!({
-        path: "../wit/1.1.0",
+        path: "../../wit/1.1.0",
         world: "plugin",
         ownership: Borrowing { duplicate_if_necessary: true },
     });

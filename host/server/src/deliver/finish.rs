@@ -176,18 +176,17 @@ pub(super) fn given_up(host: &Host, id: DeliveryId, claimed_until: Timestamp, er
 /// Writes a record that may pause its subscription, which nobody else changes meanwhile, and takes the subscription over
 /// into memory as its row is then. True if it was paused.
 async fn write_and_take_over(host: &Host, record: Record, subscription: &Subscription) -> anyhow::Result<bool> {
-    let _changing = host.registry.changing().await;
+    let changing = host.registry.changing().await;
     if !write(host, record).await? {
         return Ok(false);
     }
-    if let Some((now, _)) = host.store.subscription(&subscription.space, subscription.id).await? {
+    if let Some(now) = changing.reload(&subscription.space, subscription.id).await? {
         tracing::warn!(
             subscription.id = %now.id,
             state = now.state.as_str(),
             reason = now.pause_detail,
             "paused by what came of a delivery"
         );
-        host.registry.put(now);
     }
     Ok(true)
 }

@@ -17,7 +17,6 @@
 //! [`NotifyConfig::quiet_s`]: crate::config::NotifyConfig::quiet_s
 
 mod event;
-mod mail;
 mod words;
 
 use std::sync::Arc;
@@ -27,10 +26,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::host::Host;
 use crate::ingest::{self, Target};
-use crate::config::{Config, NotifyConfig};
+use crate::mail::{Mail, MailError};
+use crate::queues::Alarm;
 use hookmill_model::{Notice, NoticeKind, NoticeStage};
 use hookmill_store::{NoticeStep, StoreError};
-pub use mail::{MailError, Mailer};
 
 /// Rows fetched at a time.
 const PAGE: usize = 100;
@@ -133,7 +132,7 @@ async fn make_event(host: &Arc<Host>, notice: &Notice) -> Result<NoticeStep, Sto
     let Some(live) = host.registry.get(notice.subscription_id) else { return Ok(NoticeStep::Done) };
     let (posted, space) = (event::posted(notice, &live.subscription), live.subscription.space.clone());
     // A conflict is our own event too, if the subscription was renamed before it was made again: nobody else knows the id.
-    intake::accept(host, space, vec![posted], Target::Matching).await?;
+    ingest::accept(host, space, vec![posted], Target::Matching).await?;
     Ok(NoticeStep::Mail)
 }
 
@@ -157,13 +156,19 @@ async fn try_mails(host: &Host) -> Result<(), StoreError> {
 
 async fn send_mail(host: &Host, notice: &Notice) -> Result<NoticeStep, StoreError> {
     let live = host.registry.get(notice.subscription_id).filter(|live| live.subscription.notify_on_failure);
-    let (Some(mailer), Some(live)) = (&host.notices.mailer, live) else { return Ok(NoticeStep::Done) };
+    let (Some(mailer), Some(live)) = (&host.mailer, live) else { return Ok(NoticeStep::Done) };
     let subscription = &live.subscription;
     let space = host.store.space(&subscription.space).await?.filter(|space| !space.administrators.is_empty());
     let Some(space) = space.filter(|_| notice.kind != NoticeKind::SubscriptionActivated) else {
         return Ok(NoticeStep::Done);
     };
-    match mailer.send(notice, subscription, &space, host.config.notify.quiet_s).await {
+    let mail = Mail {
+        id: notice.id.as_str(),
+        to: &space.administrators,
+        subject: words::subject(notice, subscription),
+        text: words::text(notice, subscription, host.config.notify.quiet_s),
+    };
+    match mailer.send(mail).await {
         Ok(()) => Ok(NoticeStep::Done),
         Err(err) => Ok(try_later(host, notice, &err)),
     }

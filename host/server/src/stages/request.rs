@@ -169,7 +169,7 @@ pub fn check_header_name(name: &str) -> Result<(), Invalid> {
     if name.len() > HEADER_NAME_BYTES_MAX || HeaderName::from_bytes(name.as_bytes()).is_err() {
         return Err(Invalid::new("a header's name is 1 to 128 letters, digits and ! # $ % & ' * + - . ^ _ ` | ~"));
     }
-    if forbidden_header(name) {
+    if hookmill_model::forbidden_header(name) {
         return Err(Invalid::new(format!("the header `{name}` is set by the host or belongs to the connection")));
     }
     Ok(())
@@ -317,7 +317,7 @@ fn parse_headers<'a>(
 ) -> Result<Vec<(HeaderName, HeaderValue)>, PluginFault> {
     // Blanks around a value are no part of it (RFC 9110, 5.5), and HTTP/2 refuses them.
     let parse = |(name, value): (&'a String, &'a String)| {
-        let parsed = HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| !forbidden_header(name.as_str()));
+        let parsed = HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| !hookmill_model::forbidden_header(name.as_str()));
         let value = header_value(value.trim_matches([' ', '\t']));
         parsed.zip(value).ok_or_else(|| PluginFault {
             code: PluginFaultCode::ForbiddenHeader,

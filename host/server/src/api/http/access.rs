@@ -14,9 +14,9 @@ use axum::http::request::Parts;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::Api;
+use crate::api::Api;
 use super::extract::PathParams;
-use super::keys::KeyText;
+use crate::api::resources::keys::KeyText;
 use crate::error::{Code, Error};
 use hookmill_model::{Key, KeyId, Role, SpaceId};
 use hookmill_store::{Store, StoreError};

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use crate::error::{PROBLEM_JSON, Error};
+use super::problem::{PROBLEM_JSON, Problem};
 
 /// What the document says beside the paths.
 #[derive(OpenApi)]
@@ -16,7 +16,7 @@ use crate::error::{PROBLEM_JSON, Error};
             stable `code`."
     ),
     security(("key" = [])),
-    components(schemas(Error))
+    components(schemas(Problem))
 )]
 pub(crate) struct Document;
 

@@ -22,7 +22,7 @@ use hookmill_model::{Delivery, DeliveryId, DeliveryState, EventId, EventType, Pa
 use hookmill_store::{Command, Commanded, DeliveryFilter};
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(list_deliveries))
         .routes(routes!(get_delivery))

@@ -25,7 +25,7 @@ use hookmill_store::EventTypeEntry;
 const PAGE: usize = 200;
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(list_event_types)).routes(routes!(put_event_type, delete_event_type))
 }
 

@@ -20,7 +20,7 @@ use crate::api::http::extract::{self, PathParams, Query};
 use crate::ingest::{self, Conflict, Posted, Receipt, Target};
 use crate::api::http::json;
 use crate::api::http::page::{self, Page, PageQuery};
-use crate::api::http::problem::Problem;
+use crate::api::http::problem::{Problem, status};
 use crate::error::{Code, Error};
 use hookmill_model::{Event, EventId, EventType, SpaceId};
 
@@ -36,7 +36,7 @@ const FIELD_BYTES_MAX: usize = 256;
 const NDJSON: &str = "application/x-ndjson";
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(post_events, list_events)).routes(routes!(get_event))
 }
 
@@ -109,7 +109,7 @@ struct LineView {
     deliveries: Option<u64>,
     /// Why it was not accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<Error>,
+    problem: Option<Problem>,
 }
 
 impl LineView {
@@ -125,8 +125,8 @@ impl LineView {
                 problem: None,
             },
             Err(problem) => {
-                let status = problem.status();
-                let problem = Some(problem);
+                let status = status(problem.code).as_u16();
+                let problem = Some(problem.into());
                 Self { line, status, id: None, occurred_at: None, accepted_at: None, deliveries: None, problem }
             }
         }

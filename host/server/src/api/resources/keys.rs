@@ -24,7 +24,7 @@ use hookmill_model::{Key, KeyId, Role, SpaceId};
 use hookmill_store::{Store, StoreError};
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(create_key, list_keys)).routes(routes!(delete_key))
 }
 
@@ -133,7 +133,7 @@ async fn create_key(
     State(api): State<Api>,
     JsonBody(input): JsonBody<KeyInput>,
 ) -> Result<(StatusCode, Json<KeyView>), Error> {
-    super::check_name(&input.name)?;
+    crate::api::check_name(&input.name)?;
     match (input.role, &input.space) {
         (Role::Admin, Some(_)) => {
             return Err(Error::field("/space", "an admin's key is for all spaces: leave it out"));

@@ -14,9 +14,10 @@ use crate::error::{Code, Error};
 use super::event_types;
 use crate::api::Api;
 use crate::api::http::json;
-use crate::deliver::test_delivery;
+use crate::dispatch::handshake::test_delivery;
 use hookmill_model::{DeliveryId, Digest, Event, EventId, EventType, PluginName, PluginRef, PluginVersion, SpaceId};
-use crate::dry_run::preview::{Made, Preview, preview};
+use crate::dry_run::preview::{Preview, preview};
+use hookmill_model::Made;
 use crate::registry::Live;
 
 /// An event that is given for a preview alone.

@@ -21,7 +21,7 @@ use hookmill_store::{EventTypeEntry, Store, StoreError};
 const PAGE: usize = 1_000;
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(list_profiles))
         .routes(routes!(get_profile))

@@ -19,7 +19,7 @@ use crate::error::{Code, Error};
 use crate::plugins::oci::{self, OciError, Registries};
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(pull_plugin))
 }
 

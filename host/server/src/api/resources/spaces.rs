@@ -27,7 +27,7 @@ const ADMINISTRATORS_MAX: usize = 50;
 const PLUGIN_KEYS_MAX: usize = 10;
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(create_space, list_spaces)).routes(routes!(get_space, change_space))
 }
 
@@ -98,7 +98,7 @@ async fn create_space(
     JsonBody(input): JsonBody<SpaceInput>,
 ) -> Result<(StatusCode, Json<SpaceView>), Error> {
     let name = input.name.unwrap_or_else(|| input.id.to_string());
-    super::check_name(&name)?;
+    crate::api::check_name(&name)?;
     let administrators = input.administrators.unwrap_or_default();
     check_administrators(&administrators)?;
     let plugin_keys = input.plugin_keys.unwrap_or_default();
@@ -149,7 +149,7 @@ async fn change_space(
         ["name", "administrators", "plugin_keys"].map(|member| patch.contains_key(member));
     let given: SpacePatch = json::from_value(patch.into())?;
     let name = has_name.then(|| given.name.unwrap_or_else(|| id.to_string()));
-    name.as_deref().map_or(Ok(()), super::check_name)?;
+    name.as_deref().map_or(Ok(()), crate::api::check_name)?;
     let administrators = has_administrators.then(|| given.administrators.unwrap_or_default());
     administrators.as_deref().map_or(Ok(()), check_administrators)?;
     let plugin_keys = has_keys.then(|| given.plugin_keys.unwrap_or_default());

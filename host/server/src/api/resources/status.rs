@@ -13,7 +13,7 @@ use crate::api::http::problem::Problem;
 use crate::error::{Code, Error};
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(healthz))
         .routes(routes!(readyz))

@@ -73,7 +73,7 @@ async fn reach(host: &Host, subscription: &Subscription, test_event: Event) -> a
         return Ok(vec![dns, policy, network::tls(url, None), Finding::skipped(Check::Endpoint, unasked)]);
     }
     let question = endpoint::question(subscription);
-    let asked = deliver::ask(host, subscription, &question, Some(test_event)).await?;
+    let asked = handshake::ask(host, subscription, &question, Some(test_event)).await?;
     let tls = network::tls(url, asked.result.as_ref());
     Ok(vec![dns, policy, tls, endpoint(subscription, &question, &asked)])
 }
@@ -94,7 +94,7 @@ async fn rehearse(
         }
         (None, None) => return Ok(plugin::without_event(&live.subscription)),
     };
-    let tried = deliver::rehearse(host, live, event.clone()).await?;
+    let tried = handshake::rehearse(host, live, event.clone()).await?;
     Ok(plugin::plugin(&live.subscription, &event, is_example, &tried))
 }
 

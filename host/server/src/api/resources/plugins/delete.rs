@@ -7,8 +7,9 @@ use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
 use crate::api::http::problem::Problem;
 use crate::error::{Code, Error};
-use crate::api::{Api, unbroken};
-use super::follow::follow;
+use crate::api::Api;
+use crate::task::unbroken;
+use crate::plugins::follow::follow;
 use hookmill_model::{Digest, PluginName, PluginVersion, SpaceId, Subscription};
 use hookmill_store::{DeletedPlugin, WaitingDeliveries};
 

@@ -5,12 +5,9 @@
 mod delete;
 mod preview;
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use bytes::Bytes;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -22,23 +19,17 @@ use crate::api::http::access::{Manages, Reads};
 use crate::api::http::extract::{self, PathParams, Query};
 use crate::api::http::page::{Page, PageQuery};
 use crate::api::http::problem::Problem;
-use crate::error::{Code, Error};
+use crate::error::Error;
 use crate::api::Api;
-use crate::host::Host;
 use hookmill_model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
-use crate::plugins::signature;
-use hookmill_engine::InspectError;
-use versions::{hide_bundled, newest, own, usable};
-
-use follow::follow;
-pub(super) use follow::{catch_up, follow_everywhere};
-pub(super) use versions::{check_there, choose, configured, configured_by};
+use crate::plugins::admit::{self, Candidate};
+use crate::plugins::versions::{hide_bundled, newest, usable};
 
 /// The header of an upload that carries the component's signature.
 const SIGNATURE: &str = "hookmill-plugin-signature";
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(upload_plugin, list_plugins))
         .routes(routes!(list_plugin_versions))

@@ -19,11 +19,11 @@ use super::view::SubscriptionView;
 use super::test;
 use crate::host::Host;
 use crate::subscriptions::saving::{change, find, save};
-use crate::deliver;
+use crate::dispatch::handshake;
 use hookmill_model::{Handshake, HandshakeKind, HandshakeReport, Subscription, SubscriptionId, SubscriptionState};
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(activate_subscription))
 }
 
@@ -106,7 +106,7 @@ pub(super) async fn ask(api: &Api, subscription: &Subscription, handshake: &Hand
         HandshakeKind::TestEvent => Some(test::event(api, subscription).await?),
         HandshakeKind::EmptyPost | HandshakeKind::Head | HandshakeKind::CloudEvents => None,
     };
-    let report = deliver::handshake(&api.host, subscription, handshake, event).await;
+    let report = handshake::handshake(&api.host, subscription, handshake, event).await;
     report.map(Report).map_err(|err| Error::internal(&*err.into_boxed_dyn_error()))
 }
 

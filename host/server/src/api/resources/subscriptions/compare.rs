@@ -29,7 +29,7 @@ const TIME_MAX: Duration = Duration::from_secs(60);
 const LAST_DEFAULT: u32 = 100;
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(compare_subscription))
 }
 

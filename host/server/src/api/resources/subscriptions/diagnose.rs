@@ -16,7 +16,7 @@ use crate::subscriptions::saving::find;
 use crate::dry_run::diagnose::{self, Finding, Grade};
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(diagnose_subscription))
 }
 
@@ -82,6 +82,6 @@ async fn diagnose_subscription(
     let test_event = test::event(&api, &subscription).await?;
     let found = diagnose::diagnose(&api.host, &subscription, activity, test_event).await;
     let found = found.map_err(|err| Error::internal(&*err.into_boxed_dyn_error()))?;
-    let ok = found.iter().all(|finding| finding.grade != Grade::Error);
+    let ok = found.iter().all(|finding| finding.grade != Grade::Problem);
     Ok(Json(DiagnosisView { ok, findings: found.into_iter().map(FindingView::from).collect() }))
 }

@@ -52,7 +52,7 @@ use view::SubscriptionView;
 const CHANGE_TRIES: u32 = 3;
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(create_subscription, list_subscriptions))
         .routes(routes!(get_subscription, change_subscription, delete_subscription))
@@ -215,7 +215,7 @@ async fn change_subscription(
 async fn changed(api: &Api, space: &SpaceId, id: SubscriptionId, patch: Map<String, Value>) -> Result<(), Error> {
     let mut tries = 1;
     loop {
-        match try_change(&api.host, space, id, patch.clone()).await {
+        match try_change(api, space, id, patch.clone()).await {
             Err(problem) if problem.is(Code::SubscriptionState) && tries < CHANGE_TRIES => tries += 1,
             result => return result,
         }

@@ -20,7 +20,7 @@ use hookmill_model::{EventId, EventType, WantedVersion};
 use crate::registry::Live;
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(preview_subscription))
 }
 

@@ -17,7 +17,7 @@ use hookmill_model::{PluginRef, SpaceId, Subscription, SubscriptionId};
 use hookmill_store::Activity;
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(rollback_subscription))
 }
 

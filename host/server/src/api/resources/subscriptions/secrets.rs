@@ -25,7 +25,7 @@ use crate::stages::sign;
 const SECRETS_MAX: usize = 5;
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(rotate_secret))
         .routes(routes!(get_secret))

@@ -26,7 +26,7 @@ use crate::subscriptions::saving::{change, find, save};
 use hookmill_model::{PluginFaultCode, PluginRef, Shadow, Subscription, SubscriptionId, Tally, WantedVersion};
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(put_shadow, get_shadow, delete_shadow)).routes(routes!(promote_shadow))
 }
 

@@ -12,14 +12,14 @@ use utoipa_axum::routes;
 use crate::api::http::access::Manages;
 use crate::api::resources::events::check_data;
 use crate::api::http::extract::{OptionalJsonBody, PathParams};
-use crate::api::intake::{self, Posted, Target};
+use crate::ingest::{self, Posted, Target};
 use crate::error::{Code, Error};
 use crate::api::{Api, event_types};
 use hookmill_model::{DeliveryId, Event, EventId, EventType, Pattern, SpaceId, Subscription, SubscriptionId};
 use hookmill_store::DeliveryFilter;
 
 /// The paths of this resource.
-pub(super) fn paths() -> OpenApiRouter<Api> {
+pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(test_subscription))
 }
 
@@ -82,7 +82,7 @@ async fn test_subscription(
 pub(super) async fn event(api: &Api, subscription: &Subscription) -> Result<Event, Error> {
     let (host, space) = (&api.host, &subscription.space);
     let known = match first_type(subscription) {
-        Some(kind) => event_types::find(&api.host, space, &kind).await?.and_then(|entry| Some((kind, entry.example?))),
+        Some(kind) => event_types::find(api, space, &kind).await?.and_then(|entry| Some((kind, entry.example?))),
         None => None,
     };
     let (kind, data) = known.unwrap_or_else(|| {
@@ -112,7 +112,7 @@ fn first_type(subscription: &Subscription) -> Option<EventType> {
 }
 
 async fn example(api: &Api, space: &SpaceId, kind: &EventType) -> Result<Box<RawValue>, Error> {
-    let entry = event_types::find(&api.host, space, kind).await?;
+    let entry = event_types::find(api, space, kind).await?;
     let example = entry.and_then(|entry| entry.example).ok_or_else(|| {
         let right = format!("give data: the event type `{kind}` has no example");
         Error::at(Code::FieldMissing, "/data", right)

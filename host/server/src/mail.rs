@@ -1,7 +1,7 @@
 //! Mails: one connection to the configured server for each of them.
 //!
 //! The server's word is trusted: what it accepted is sent. What the mail says of others (names, reasons) is not, and
-//! stands nowhere but in the subject, which the library encodes, and in the text ([`words`]).
+//! is in the subject, which the library encodes, and in the text, and nowhere else.
 
 use std::time::Duration;
 
@@ -9,11 +9,10 @@ use lettre::address::Envelope;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MessageBuilder};
 use lettre::transport::smtp;
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 
-use super::words;
 use crate::config::MailConfig;
-use hookmill_model::{MailAddress, Notice, Space, Subscription};
+use hookmill_model::MailAddress;
 use crate::stages::send;
 
 /// For each of the server's answers: longer than a server needs that is well.
@@ -28,12 +27,28 @@ pub enum MailError {
     /// The configured server.
     #[error("mail.smtp_url cannot be used")]
     Url(#[source] smtp::Error),
+    /// A recipient that the mail library does not take.
+    #[error("a recipient's address cannot be used")]
+    To(#[source] lettre::address::AddressError),
     /// The mail cannot be put together.
     #[error("the mail could not be written")]
     Message(#[from] lettre::error::Error),
     /// The server cannot be reached, or refused.
     #[error("the mail server did not take the mail")]
     Server(#[from] smtp::Error),
+}
+
+/// One mail.
+#[derive(Clone, Debug)]
+pub struct Mail<'a> {
+    /// The same if it is sent twice, so that mail programs show it once.
+    pub id: &'a str,
+    /// Its recipients.
+    pub to: &'a [MailAddress],
+    /// Its subject.
+    pub subject: String,
+    /// Its text.
+    pub text: String,
 }
 
 /// The way to the mail server.
@@ -55,39 +70,28 @@ impl Mailer {
         Ok(Self { transport: transport.timeout(Some(ANSWER_TIMEOUT)).build(), from })
     }
 
-    /// Sends one mail to all administrators of the space.
+    /// Sends one mail to all its recipients.
     ///
     /// # Errors
     /// If nobody got it.
-    pub(super) async fn send(
-        &self,
-        notice: &Notice,
-        subscription: &Subscription,
-        space: &Space,
-        quiet_s: u32,
-    ) -> Result<(), MailError> {
-        let mail = self
-            .builder(notice, &space.administrators)
-            .subject(words::subject(notice, subscription))
-            .body(words::text(notice, subscription, quiet_s))?;
+    pub async fn send(&self, Mail { id, to, subject, text }: Mail<'_>) -> Result<(), MailError> {
+        let mail = self.builder(id, to)?.subject(subject).body(text)?;
         match self.transport.send(mail.clone()).await {
-            Err(err) if refuses_recipient(&err) && space.administrators.len() > 1 => {
-                self.send_to_each(&mail, &space.administrators).await
-            }
+            Err(err) if refuses_recipient(&err) && to.len() > 1 => self.send_to_each(&mail, to).await,
             sent => Ok(sent.map(drop)?),
         }
     }
 
-    fn builder(&self, notice: &Notice, to: &[MailAddress]) -> MessageBuilder {
+    fn builder(&self, id: &str, to: &[MailAddress]) -> Result<MessageBuilder, MailError> {
         let automatic = HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned());
         let builder = Message::builder()
             .from(self.from.clone())
             // The same if it is sent twice, so that mail programs show it once.
-            .message_id(Some(format!("<{}@{}>", notice.id, self.from.email.domain())))
+            .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
             // No holiday notices, please (RFC 3834).
             .raw_header(automatic)
             .header(ContentType::TEXT_PLAIN);
-        to.iter().fold(builder, |builder, to| builder.to(Mailbox::new(None, to.to_lettre())))
+        to.iter().try_fold(builder, |builder, to| Ok(builder.to(Mailbox::new(None, parsed(to)?))))
     }
 
     /// One address that is gone must not keep the mail from the others.
@@ -95,7 +99,7 @@ impl Mailer {
         let bytes = mail.formatted();
         let mut result = Err(None);
         for address in to {
-            let envelope = Envelope::new(Some(self.from.email.clone()), vec![address.to_lettre()])?;
+            let envelope = Envelope::new(Some(self.from.email.clone()), vec![parsed(address)?])?;
             match self.transport.send_raw(&envelope, &bytes).await {
                 Ok(_) => result = Ok(()),
                 Err(err) if refuses_recipient(&err) => {
@@ -111,6 +115,10 @@ impl Mailer {
         }
         result.map_err(|err| err.expect("there are addresses, and each failed").into())
     }
+}
+
+fn parsed(address: &MailAddress) -> Result<Address, MailError> {
+    address.as_str().parse().map_err(MailError::To)
 }
 
 /// Whether it is a recipient that the server does not like, and not us: 550, 551 and 553 (RFC 5321, 4.2.3).
