@@ -13,10 +13,10 @@ use hookmill_components::sources::{FLAGS, PROFILE, TARGET, Workspace};
 use crate::process;
 use crate::toolchain::{Toolchain, tool};
 
-/// For the download of all packages.
+/// Time limit of the download of all packages.
 const FETCH: Duration = Duration::from_secs(300);
 
-/// For one component with all that it depends on.
+/// Time limit of the build of one component with all that it depends on.
 const BUILD: Duration = Duration::from_secs(900);
 
 /// Builds components.
@@ -37,7 +37,7 @@ impl<'a> Builder<'a> {
         for registry in registries()? {
             remap(&registry, "/crates");
         }
-        // With the component rust-src, the standard library has the machine's paths instead of these.
+        // With the component rust-src installed, rustc replaces these virtual paths of the standard library with local ones.
         let library = toolchain.sysroot.join("lib/rustlib/src/rust");
         remap(&library, &format!("/rustc/{}", toolchain.commit));
         Ok(Self { root, target_dir, flags: flags.join("\x1f") })
@@ -45,8 +45,8 @@ impl<'a> Builder<'a> {
 
     /// Builds one component.
     ///
-    /// By itself, since cargo unites the features of packages that are built together, and then its bytes would depend
-    /// on the others.
+    /// Separately, since cargo unifies the features of packages that are built together: the bytes would depend on what
+    /// else is built.
     pub(crate) fn build(&self, workspace: &Workspace<'_>, component: &Component) -> Result<Vec<u8>> {
         let mut cargo = tool(self.root, "cargo");
         cargo.args(["build", "--locked", "--target", TARGET, "--profile", PROFILE, "--package", component.package]);
@@ -68,7 +68,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// The folders of the sources of registries' packages.
+/// Returns the folders that cargo unpacks the packages of registries in.
 fn registries() -> Result<Vec<PathBuf>> {
     let default = || Some(env::home_dir()?.join(".cargo"));
     let cargo_home =
@@ -78,8 +78,8 @@ fn registries() -> Result<Vec<PathBuf>> {
     entries.map(|entry| Ok(entry?.path())).collect()
 }
 
-/// The files that a component was made from, as cargo lists them next to it: `component: file file`, a space within a
-/// name escaped by a backslash.
+/// Returns the files that a component was built from, as cargo lists them next to it: `component: file file`, with a
+/// backslash before a space in a name.
 fn sources(list: &Path) -> Result<BTreeSet<PathBuf>> {
     let text = fs::read_to_string(list).with_context(|| format!("reading {}", list.display()))?;
     let (_, files) = text.split_once(": ").unwrap_or_default();

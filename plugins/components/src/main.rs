@@ -56,7 +56,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// The folder for builds: next to this program, apart from cargo's own.
+/// Returns the folder for builds, next to this program.
 fn target_dir() -> Result<PathBuf> {
     let folder = env::current_exe().context("finding this program")?.with_file_name("components");
     fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;

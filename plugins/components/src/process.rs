@@ -1,4 +1,4 @@
-//! Programs that must end.
+//! Child processes with a time limit.
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _};
@@ -44,4 +44,28 @@ fn read(file: &mut File) -> std::io::Result<String> {
 fn shown(command: &Command) -> String {
     let words = [command.get_program()].into_iter().chain(command.get_args());
     format!("`{}`", words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    use super::{output, run};
+
+    #[test]
+    fn a_program_that_does_not_end_is_stopped() {
+        let start = Instant::now();
+        let error = run(Command::new("sleep").arg("60"), Duration::from_secs(1)).expect_err("it does not end");
+        assert_eq!(error.to_string(), "`sleep 60` was stopped after 1 s");
+        assert!(start.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn the_output_is_what_the_program_prints() {
+        let limit = Duration::from_secs(30);
+        assert_eq!(output(Command::new("echo").arg("a b"), limit).expect("it ends"), "a b\n");
+        let error = run(&mut Command::new("false"), limit).expect_err("it fails");
+        assert_eq!(error.to_string(), "`false` failed (exit status: 1)");
+    }
 }

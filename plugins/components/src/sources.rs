@@ -67,7 +67,7 @@ pub fn channel(root: &Path) -> Result<String> {
     toolchain["toolchain"]["channel"].as_str().map(str::to_owned).context("the channel is a string")
 }
 
-/// The workspace, as far as it decides what components are built from.
+/// What the workspace says about the sources of components.
 #[derive(Debug)]
 pub struct Workspace<'a> {
     root: &'a Path,
@@ -156,7 +156,7 @@ impl<'a> Workspace<'a> {
         Ok(files)
     }
 
-    /// The package and all that it depends on, by name and version.
+    /// Returns the package and all that it depends on, in the order of names and versions.
     fn closure(&self, package: &str) -> Result<Vec<&Locked>> {
         let mut found = BTreeMap::new();
         let mut open = vec![package];
@@ -173,7 +173,7 @@ impl<'a> Workspace<'a> {
     }
 }
 
-/// The profile's settings: its own, and those of the profile that it inherits from.
+/// Returns the settings of the profile, including those that it inherits.
 fn profile(manifest: &Table) -> Result<Value> {
     let own = manifest["profile"][PROFILE].as_table().context("the profile is a table")?;
     let inherited = manifest["profile"]["release"].as_table().context("the profile is a table")?;
@@ -191,7 +191,7 @@ fn flatten(name: &str, value: &Value, settings: &mut BTreeSet<String>) {
     }
 }
 
-/// Adds a file, or all files of a folder, but for hidden ones; nothing if there is none.
+/// Adds a file, or all files of a folder except hidden ones; nothing if the path does not exist.
 fn list(root: &Path, path: &str, files: &mut BTreeSet<String>) -> Result<()> {
     let full = root.join(path);
     if full.is_file() {
@@ -211,4 +211,44 @@ fn list(root: &Path, path: &str, files: &mut BTreeSet<String>) -> Result<()> {
 fn parse<T: serde::de::DeserializeOwned>(root: &Path, file: &str) -> Result<T> {
     let text = fs::read_to_string(root.join(file)).with_context(|| format!("reading {file}"))?;
     toml::from_str(&text).with_context(|| format!("parsing {file}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    use super::{Lock, Workspace, flatten, profile};
+
+    #[test]
+    fn settings_are_the_same_in_every_layout() {
+        let settings = |text: &str| {
+            let mut settings = BTreeSet::new();
+            flatten("profile", &profile(&toml::from_str(text).expect("TOML")).expect("profiles"), &mut settings);
+            settings.into_iter().collect::<Vec<_>>()
+        };
+        let one = settings(
+            "[profile.release]\ndebug = true\nlto = 'off'\n[profile.plugin]\ninherits = 'release'\nlto = true",
+        );
+        let other = settings("profile = { plugin = { lto = true, inherits = 'release' }, release = { debug = true } }");
+        assert_eq!(one, other);
+        assert_eq!(one[0], "profile.debug = Boolean(true)");
+    }
+
+    #[test]
+    fn a_package_depends_on_nothing_else_in_the_lock_file() {
+        let text = "
+            package = [
+                { name = 'a', version = '1.0.0', dependencies = ['b 2.0.0', 'c'] },
+                { name = 'b', version = '1.0.0' },
+                { name = 'b', version = '2.0.0', dependencies = ['c'] },
+                { name = 'c', version = '1.0.0' },
+                { name = 'd', version = '1.0.0', dependencies = ['a'] },
+            ]";
+        let Lock { package: locked } = toml::from_str(text).expect("TOML");
+        let workspace = Workspace { root: Path::new("."), folders: BTreeMap::new(), locked, settings: BTreeSet::new() };
+        let closure = workspace.closure("a").expect("it is locked");
+        let names: Vec<_> = closure.iter().map(|locked| format!("{} {}", locked.name, locked.version)).collect();
+        assert_eq!(names, ["a 1.0.0", "b 2.0.0", "c 1.0.0"]);
+    }
 }

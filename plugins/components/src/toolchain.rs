@@ -10,13 +10,13 @@ use hookmill_components::sources::{TARGET, channel};
 
 use crate::process;
 
-/// For a question to a tool.
+/// Time limit of a query to rustc.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// For the download of the target's standard library, some 20 MB.
+/// Time limit of the download of the target's standard library, some 20 MB.
 const DOWNLOAD: Duration = Duration::from_secs(180);
 
-/// For the server of the download to respond.
+/// Time limit of the download server's response.
 const RESPONSE_S: &str = "10";
 
 /// The compiler of the workspace.
@@ -32,7 +32,7 @@ impl Toolchain {
     /// Finds the toolchain, and adds the target to it if it is not installed.
     ///
     /// # Errors
-    /// With the command to run, if the target can be had in no other way.
+    /// If `rustc` is of another version, or the target cannot be added; states the command to run.
     pub(crate) fn prepare(root: &Path) -> Result<Self> {
         let rustc = |args: &[&str]| process::output(tool(root, "rustc").args(args), ANSWER);
         let version = rustc(&["--version", "--verbose"])?;
@@ -58,15 +58,16 @@ fn add_target(root: &Path) -> Result<()> {
     rustup.args(["target", "add", TARGET]).env("RUSTUP_DOWNLOAD_TIMEOUT", RESPONSE_S).env("RUSTUP_MAX_RETRIES", "1");
     if let Err(error) = process::run(&mut rustup, DOWNLOAD) {
         bail!(
-            "components are built for {TARGET}, which is not installed and could not be added: {error:#}\nrun: rustup target add {TARGET}"
+            "components are built for {TARGET}, which is not installed and could not be added: {error:#}\n\
+             run: rustup target add {TARGET} (rustup: https://rustup.rs)"
         );
     }
     Ok(())
 }
 
-/// A tool of the toolchain that `rust-toolchain.toml` names, in the workspace's root.
+/// Returns a command of the toolchain that `rust-toolchain.toml` names, to be run in the workspace's root.
 ///
-/// Variables that change what it builds, or choose another toolchain, do not reach it.
+/// Without environment variables that change what it builds, or select another toolchain.
 pub(crate) fn tool(root: &Path, program: &str) -> Command {
     const REMOVED: [&str; 8] = [
         "CARGO_BUILD_",
