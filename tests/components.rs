@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use hookmill_engine::Limits;
-use hookmill_engine::Engine;
 use hookmill_bundled::PLUGINS;
+use hookmill_engine::Engine;
+use hookmill_engine::Limits;
 use serde_json::{Value, json};
 
 #[test]

@@ -3,10 +3,9 @@
 use hookmill_engine::Limits;
 use hookmill_model::{
     Body, ContentType, CustomHeader, DeliveryId, Draft, EventType, Method, PluginFaultCode, Request, Subscription,
+    forbidden_header,
 };
-use hookmill_server::stages::request::{
-    About, as_sent, assemble, check_header_name, check_header_value, check_url, forbidden_header,
-};
+use hookmill_server::stages::request::{About, as_sent, assemble, check_header_name, check_header_value, check_url};
 use hookmill_server::stages::shape::{Shown, shape};
 use hookmill_server::stages::sign::{Signed, sign};
 use jiff::Timestamp;

@@ -11,8 +11,10 @@ mod plugin;
 mod remote;
 mod serve;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 use tracing_subscriber::EnvFilter;
@@ -78,6 +80,11 @@ fn main() -> ExitCode {
         complain(&err);
         ExitCode::FAILURE
     })
+}
+
+/// This program, which compiles plugins as `hookmill compile`.
+fn program() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("finding the program itself, which compiles plugins")
 }
 
 #[expect(clippy::print_stderr, reason = "the last word of a failed command")]

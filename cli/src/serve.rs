@@ -50,7 +50,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen).await.with_context(|| {
         format!("listening on {listen}; is another host running there? choose another address with --listen")
     })?;
-    let (host, first_key) = hookmill_server::open(config, Clock::system()).await?;
+    let (host, first_key) = hookmill_server::open(config, Clock::system(), crate::program()?).await?;
     // Before it is said that the host runs: whoever reads that may ask it to end at once.
     let signals = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     println!("Hookmill listens on http://{}", listener.local_addr()?);

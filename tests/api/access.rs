@@ -97,9 +97,9 @@ async fn keys_are_kept_as_hashes_and_shown_once() {
 #[tokio::test]
 async fn the_first_admin_key_is_made_once_and_keys_outlive_a_restart() {
     let api = TestApi::start().await;
-    assert_eq!(accept::keys::first_admin_key(&*api.host.store, api.host.clock.now()).await.unwrap(), None);
+    assert_eq!(hookmill_server::keys::first_admin_key(&*api.host.store, api.host.clock.now()).await.unwrap(), None);
     // The router reads keys and spaces anew, as after a restart.
-    let router = accept::router(api.host.clone()).await.unwrap();
+    let router = api::router(api.host.clone()).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let manager = api.with_role("manage").await;

@@ -15,20 +15,19 @@ mod plugins;
 mod spaces;
 mod subscriptions;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
-use hookmill_engine::Engine;
 use hookmill_model::{Delivery, SpaceId};
-use hookmill_server::Host;
 use hookmill_server::api;
 use hookmill_server::clock::Clock;
 use hookmill_server::config::Config;
-use hookmill_store::{DeliveryFilter, Sqlite, Store};
+use hookmill_server::host::Host;
+use hookmill_store::DeliveryFilter;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::AbortHandle;
 
+use crate::support::host::{BINARY, compiled_dir};
 use client::{Answer, Client};
 
 /// A host that accepts, but does not deliver.
@@ -56,17 +55,15 @@ impl TestApi {
         static TLS: Once = Once::new();
         TLS.call_once(|| _ = rustls::crypto::ring::default_provider().install_default());
         let dir = TempDir::new().unwrap();
-        let mut config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+        let (data_dir, compiled_dir) = (dir.path().to_owned(), Some(compiled_dir()));
+        let mut config = Config { data_dir, compiled_dir, ..Config::default() };
         config.plugin.transforms_max = 1;
         configure(&mut config);
-        let store: Arc<dyn Store> = Arc::new(Sqlite::open(dir.path()).unwrap());
-        let binary = PathBuf::from(crate::support::host::BINARY);
-        let engine = Engine::new(&config.plugin, &dir.path().join("compiled"), binary).unwrap();
-        let host = Host::new(config, Clock::system(), store, engine).await.unwrap();
-        let key = accept::keys::first_admin_key(&*host.store, host.clock.now()).await.unwrap().unwrap();
+        let opened = hookmill_server::open(config, Clock::system(), BINARY.into()).await.unwrap();
+        let (host, key) = (opened.0, opened.1.unwrap());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = accept::router(host.clone()).await.unwrap();
+        let router = api::router(host.clone()).await.unwrap();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }).abort_handle();
         let admin = Client::connect(address, &key).await;
         admin.post("/v1/spaces", json!({"id": "crm"})).await.expect(201);

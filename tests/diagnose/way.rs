@@ -1,7 +1,7 @@
 //! Diagnose: the URL, the way to the endpoint, and what it answers.
 
 use hookmill_model::{Answer, Handshake, HandshakeKind, HandshakeReport, SuccessCodes};
-use hookmill_server::deliver::Asked;
+use hookmill_server::dispatch::handshake::Asked;
 use hookmill_server::dry_run::diagnose::{self, Check, Finding, Grade};
 use ipnet::IpNet;
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! Mails: sent once, to whoever takes them, and later if they cannot be sent now.
 
 use hookmill_server::config::{Config, MailConfig};
-use hookmill_server::notify::Mailer;
+use hookmill_server::mail::Mailer;
 use reqwest::Method;
 use serde_json::json;
 

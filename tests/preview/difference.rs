@@ -1,9 +1,8 @@
 //! How two requests differ, by the places in them.
 
 use bytes::Bytes;
-use hookmill_model::{Change, Part, PluginFault, PluginFaultCode, Sealed, SentRequest};
+use hookmill_model::{Change, Made, Part, PluginFault, PluginFaultCode, Sealed, SentRequest};
 use hookmill_server::dry_run::compare::difference::between;
-use hookmill_server::dry_run::preview::Made;
 
 fn request(content_type: &str, body: &str) -> SentRequest {
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());

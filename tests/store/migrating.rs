@@ -17,7 +17,7 @@ const DEFINITION: &str = r#"{"id":"sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E","space":"acme
 
 fn first_version(file: &std::path::Path) {
     let db = Connection::open(file).unwrap();
-    db.execute_batch(include_str!("../../host/migrations/0001_first.sql")).unwrap();
+    db.execute_batch(include_str!("../../host/store/migrations/0001_first.sql")).unwrap();
     db.pragma_update(None, "user_version", 1).unwrap();
     db.execute_batch(
         "INSERT INTO spaces VALUES ('acme', 'Acme', 1);

@@ -1,17 +1,15 @@
 //! A whole host in the test's process: the real API on a real socket, real SQLite, a clock that the test moves, and a
 //! deliver loop that the test steps.
 
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hookmill_server::Host;
 use hookmill_server::clock::Clock;
 use hookmill_server::config::Config;
 use hookmill_server::deliver::Deliver;
-use hookmill_server::dispatch::transform::Engine;
+use hookmill_server::host::Host;
 use hookmill_server::notify;
-use hookmill_store::Sqlite;
 use jiff::Timestamp;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -35,12 +33,9 @@ pub struct TestHost {
     shutdown: CancellationToken,
 }
 
-/// One engine for all tests: its cache of compiled plugins outlives them.
-fn engine(config: &Config) -> Engine {
-    static ENGINE: OnceLock<Engine> = OnceLock::new();
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hookmill").join("compiled");
-    let new = || Engine::new(&config.plugin, &cache, BINARY.into()).unwrap();
-    ENGINE.get_or_init(new).clone()
+/// One folder of compiled plugins for all tests, which outlives them.
+pub fn compiled_dir() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("hookmill").join("compiled")
 }
 
 impl TestHost {
@@ -49,10 +44,11 @@ impl TestHost {
         Self::start_with(|_| {}).await
     }
 
-    /// A host whose configuration the test changes. The limits on plugins are the shared engine's.
+    /// A host whose configuration the test changes.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+        let (data_dir, compiled_dir) = (dir.path().to_owned(), Some(compiled_dir()));
+        let mut config = Config { data_dir, compiled_dir, ..Config::default() };
         config.send.allow_networks.push("127.0.0.0/8".parse().unwrap());
         change(&mut config);
         let clock = Clock::manual(hookmill_server::clock::whole_microseconds(Timestamp::now()));
@@ -63,12 +59,7 @@ impl TestHost {
 
     /// A host on this directory; `key` is the admin's, if it was used before.
     pub async fn open(dir: TempDir, config: Config, clock: Clock, key: Option<String>) -> Self {
-        let store = Arc::new(Sqlite::open(dir.path()).unwrap());
-        let engine = engine(&config);
-        let host = Host::new(config, clock.clone(), store, engine).await.unwrap();
-        hookmill_server::install_bundled(&host).await.unwrap();
-        hookmill_server::api::follow_plugins(&host).await;
-        let first_key = hookmill_server::api::keys::first_admin_key(&*host.store, clock.now()).await.unwrap();
+        let (host, first_key) = hookmill_server::open(config, clock.clone(), BINARY.into()).await.unwrap();
         let key = first_key.or(key).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

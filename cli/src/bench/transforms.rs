@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use super::child::Used;
 use super::event::DATA;
 use super::measure::Figures;
-use hookmill_engine::Limits;
+use hookmill_engine::{Engine, Limits, Prepared};
 use hookmill_model::{
     Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, FieldSelection, Pattern, SpaceId, Subscription,
 };
-use hookmill_server::dispatch::transform::{self, Engine, Input, Plugin, Prepared, Shaped};
+use hookmill_server::dispatch::transform::{self, Input, Plugin, Shaped};
 use hookmill_server::stages::select::Selector;
 
 /// The component that is measured.

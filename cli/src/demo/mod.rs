@@ -87,7 +87,7 @@ struct Api {
 impl Api {
     /// Starts a host.
     async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
-        let (host, key) = hookmill_server::open(config, clock).await?;
+        let (host, key) = hookmill_server::open(config, clock, crate::program()?).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
         let shutdown = CancellationToken::new();

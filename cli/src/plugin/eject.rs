@@ -12,7 +12,7 @@ use url::Url;
 use super::new;
 use super::project::Language;
 use super::style::BOLD;
-use crate::cli::remote::{self, Remote};
+use crate::remote::{self, Remote};
 use hookmill_model::{PluginName, SpaceId, SubscriptionId};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);

@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 
 use super::style;
 use hookmill_engine::Limits;
-use hookmill_engine::{Engine, InspectError, Inspected, Prepared};
+use hookmill_engine::{Engine, Inspected, Prepared};
+use hookmill_server::plugins::admit::{self, AdmitError, Candidate};
+use hookmill_server::plugins::versions;
 
 /// An engine under a host's default limits, which keeps what it compiles in the user's cache.
 pub(super) fn engine() -> anyhow::Result<Engine> {
@@ -18,7 +20,7 @@ pub(super) fn engine() -> anyhow::Result<Engine> {
 
 /// The same, with another cache.
 pub(super) fn engine_in(cache: &Path) -> anyhow::Result<Engine> {
-    let program = std::env::current_exe().context("finding the program itself, which compiles plugins")?;
+    let program = crate::program()?;
     let limits = Limits { transforms_max: 2, ..Limits::default() };
     Ok(Engine::new(&limits, cache, program)?)
 }
@@ -42,15 +44,15 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Bytes> {
 }
 
 /// Has a component inspected as a host does when it is uploaded.
-pub(super) async fn inspect(engine: &Engine, component: Bytes) -> Result<Inspected, InspectError> {
+pub(super) async fn inspect(engine: &Engine, component: Bytes) -> Result<Inspected, AdmitError> {
     let _working = style::working("compiling");
-    engine.inspect(component).await
+    admit::inspect(engine, &[], &Candidate { component, signature: None, source: None }).await
 }
 
 /// A configuration as a host keeps it, with the defaults of the plugin's schema; the error says where it does not fit.
 pub(super) async fn configured(inspected: &Inspected, config: &RawValue) -> Result<Box<RawValue>, String> {
     let config = serde_json::from_str(config.get()).map_err(|err| err.to_string())?;
-    let filled = hookmill_server::api::configured(&inspected.config_schema, config).await?;
+    let filled = versions::configured_by(&inspected.config_schema, config, "").await.map_err(|err| err.detail)?;
     serde_json::value::to_raw_value(&filled).map_err(|err| err.to_string())
 }
 

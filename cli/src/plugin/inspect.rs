@@ -8,7 +8,8 @@ use serde_json::json;
 use super::style::{self, BAD, BOLD, DIM, GOOD};
 use super::{build, engine};
 use hookmill_engine::Limits;
-use hookmill_engine::{InspectError, Inspected, Outline, outline};
+use hookmill_engine::{Inspected, Outline, outline};
+use hookmill_server::plugins::admit::AdmitError;
 
 /// What `plugin inspect` takes.
 #[derive(Debug, clap::Args)]
@@ -23,8 +24,7 @@ pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     let size_bytes = component.len() as u64;
     let inspected = match engine::inspect(&engine::engine()?, component.clone()).await {
         Ok(inspected) => inspected,
-        Err(InspectError::Engine(err)) => return Err(err.into()),
-        Err(InspectError::Refused(refusal)) => {
+        Err(AdmitError::Refused(refusal)) => {
             if json {
                 anstream::println!("{}", json!({"accepted": false, "refusal": refusal.0, "size_bytes": size_bytes}));
             } else {
@@ -32,6 +32,7 @@ pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
             }
             bail!("a host would refuse it: {refusal}");
         }
+        Err(err) => return Err(err.into()),
     };
     let outline = outline(&component, &Limits::default())?;
     if json {

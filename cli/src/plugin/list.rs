@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::style::{BOLD, DIM};
-use crate::cli::remote::{self, Remote};
+use crate::remote::{self, Remote};
 
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 

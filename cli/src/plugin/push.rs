@@ -11,7 +11,7 @@ use url::Url;
 use super::project::Project;
 use super::style::{self, DIM, GOOD};
 use super::{build, engine};
-use crate::cli::remote::{self, Remote};
+use crate::remote::{self, Remote};
 use hookmill_engine::Limits;
 use hookmill_model::{Digest, SpaceId};
 use hookmill_server::plugins::oci::{self, About, Reference, Registries};

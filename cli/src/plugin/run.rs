@@ -11,14 +11,14 @@ use url::Url;
 
 use super::engine;
 use super::style::{self, DIM};
-use crate::{sign, transform::request};
 use hookmill_engine::Limits;
 use hookmill_model::{
     ContentType, Delivery, DeliveryId, Event, EventId, EventType, Pattern, SentRequest, SpaceId, Subscription,
 };
-use hookmill_server::deliver::test_delivery;
+use hookmill_server::dispatch::handshake::test_delivery;
 use hookmill_server::dispatch::transform::{self, Input, Plugin, Shaped, Transformed};
 use hookmill_server::stages::select::Selector;
+use hookmill_server::stages::{request, sign};
 
 /// What `plugin run` takes.
 #[derive(Debug, clap::Args)]

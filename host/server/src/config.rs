@@ -20,8 +20,11 @@ use hookmill_model::PluginKey;
 pub struct Config {
     /// Where the API listens. Loopback by default: whoever opens it to a network puts TLS in front of it.
     pub listen: SocketAddr,
-    /// Where the database and compiled plugins are kept.
+    /// Where the database is kept.
     pub data_dir: PathBuf,
+    /// Where compiled plugins are kept: `compiled` in the data directory by default. It is a cache, which may be shared by
+    /// hosts of the same machine and deleted at any time.
+    pub compiled_dir: Option<PathBuf>,
     /// Limits on what callers post.
     pub accept: AcceptConfig,
     /// Limits on plugins.
@@ -45,6 +48,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8470)),
             data_dir: PathBuf::from("hookmill-data"),
+            compiled_dir: None,
             accept: AcceptConfig::default(),
             plugin: Limits::default(),
             plugin_folder: FolderConfig::default(),

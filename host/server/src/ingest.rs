@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
+use crate::clock;
 use crate::host::Host;
 use crate::queues::{Claimed, Room};
-use hookmill_model::{ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, SpaceId};
 use crate::registry::Live;
-use hookmill_store::{Accepted, NewBatch, NewDelivery, NewEvent, StoreError};
-use crate::clock;
 use crate::stages::delay;
+use hookmill_model::{ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, SpaceId};
+use hookmill_store::{Accepted, NewBatch, NewDelivery, NewEvent, StoreError};
 
 /// An event as a producer posted it, parsed.
 #[derive(Clone, Debug)]

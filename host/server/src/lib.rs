@@ -61,6 +61,7 @@ pub mod dry_run;
 pub mod error;
 pub mod host;
 pub mod ingest;
+pub mod keys;
 pub mod mail;
 pub mod metrics;
 pub mod notify;
@@ -72,6 +73,7 @@ pub mod stages;
 pub mod subscriptions;
 pub mod task;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,22 +88,22 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Opens the data directory and puts a host together on it. On the first start there is an admin key beside it, which
-/// is kept nowhere.
+/// is kept nowhere. `program` is what compiles plugins: run with the argument `compile`, it is `hookmill compile`.
 ///
 /// # Errors
 /// If the directory cannot be used, or another host has it.
-pub async fn open(config: Config, clock: Clock) -> anyhow::Result<(Arc<Host>, Option<String>)> {
+pub async fn open(config: Config, clock: Clock, program: PathBuf) -> anyhow::Result<(Arc<Host>, Option<String>)> {
     let dir = config.data_dir.clone();
     let store = tokio::task::spawn_blocking(move || Sqlite::open(&dir)).await??;
     let store: Arc<dyn Store> = Arc::new(store);
-    let program = std::env::current_exe().context("finding the program itself, which compiles plugins")?;
-    let engine = Engine::new(&config.plugin, &config.data_dir.join("compiled"), program)?;
+    let compiled = config.compiled_dir.clone().unwrap_or_else(|| config.data_dir.join("compiled"));
+    let engine = Engine::new(&config.plugin, &compiled, program)?;
     let host = Host::new(config, clock, store, engine).await?;
     plugins::bundled::install(&host).await?;
     plugins::folder::install(&host).await?;
     // Only now: what lies in the folder may stand in the place of what is bundled.
     plugins::follow::at_start(&host).await;
-    let first_key = api::resources::keys::first_admin_key(&*host.store, host.clock.now()).await?;
+    let first_key = keys::first_admin_key(&*host.store, host.clock.now()).await?;
     Ok((host, first_key))
 }
 

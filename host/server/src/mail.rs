@@ -12,8 +12,8 @@ use lettre::transport::smtp;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 
 use crate::config::MailConfig;
-use hookmill_model::MailAddress;
 use crate::stages::send;
+use hookmill_model::MailAddress;
 
 /// For each of the server's answers: longer than a server needs that is well.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);

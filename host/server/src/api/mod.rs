@@ -7,7 +7,7 @@
 //! it in memory must not keep that from happening.
 
 pub(crate) mod http;
-pub mod resources;
+pub(crate) mod resources;
 
 use std::sync::Arc;
 
@@ -18,14 +18,12 @@ use bytes::Bytes;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::error::Error;
 use crate::host::Host;
 use hookmill_store::StoreError;
-use crate::error::Error;
 use http::access::Access;
 use http::{openapi, problem};
-use resources::{
-    deliveries, event_types, events, keys, plugins, profiles, pull, spaces, status, subscriptions,
-};
+use resources::{deliveries, event_types, events, keys, plugins, profiles, pull, spaces, status, subscriptions};
 
 /// What handlers share; clones share it.
 #[derive(Clone)]

@@ -10,11 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::finish::{Made, end_unsent, given_up};
 use super::repeat;
-use hookmill_model::{Attempt, Delivery, DeliveryState, Outcome, Subscription, SubscriptionState};
-use crate::registry::Live;
 use crate::dispatch::transform::{Shaped, Transformed};
 use crate::dispatch::{digest, judge, shape, signed_and_sent, timeout};
 use crate::host::Host;
+use crate::registry::Live;
+use hookmill_model::{Attempt, Delivery, DeliveryState, Outcome, Subscription, SubscriptionState};
 
 /// What a claim must outlast beside the request's timeout: the transform, the record's commit, and clocks that differ.
 const CLAIM_MARGIN: Duration = Duration::from_secs(6);

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, Setup, Subscription};
-use crate::stages::record::Transition;
-use crate::registry::Live;
-use crate::queues::Seen;
-use hookmill_store::{PluginRun, Record, Recorded};
 use crate::host::Host;
+use crate::queues::Seen;
+use crate::registry::Live;
 use crate::stages::record;
+use crate::stages::record::Transition;
+use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, Setup, Subscription};
+use hookmill_store::{PluginRun, Record, Recorded};
 
 /// An attempt that was made, and is yet to be recorded.
 pub(super) struct Made {

@@ -4,8 +4,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::queues::Claimed;
 use crate::config::DeliverConfig;
+use crate::queues::Claimed;
 use hookmill_model::SubscriptionId;
 
 #[derive(Debug, Default)]

@@ -5,10 +5,10 @@ use url::Url;
 
 use crate::dispatch::{judge, signed_and_sent, timeout};
 use crate::host::Host;
-use hookmill_model::{Attempt, Delivery, Figures, Outcome, SentRequest, Subscription};
 use crate::registry::Live;
 use crate::stages::request;
 use crate::stages::seal::MASK;
+use hookmill_model::{Attempt, Delivery, Figures, Outcome, SentRequest, Subscription};
 
 /// Why a request is not repeated.
 pub const MOVED: &str = "it holds secrets, and the subscription has moved to another URL since: send it fresh";

@@ -10,12 +10,12 @@ use http::{HeaderMap, HeaderValue, Method};
 use super::transform::{Shaped, Transformed};
 use super::{shape, signed_and_sent};
 use crate::host::Host;
+use crate::registry::Live;
+use crate::stages::request;
 use hookmill_model::{
     Answer, Delivery, DeliveryId, DeliveryState, Event, Handshake, HandshakeKind, HandshakeReport, Request, SendFault,
     Subscription,
 };
-use crate::registry::Live;
-use crate::stages::request;
 
 /// What is shown of an answer's body: enough to tell a wrong address from a failing program.
 const ANSWER_CHARS_MAX: usize = 500;

@@ -6,12 +6,12 @@
 //! Previews and comparisons ([`crate::dry_run::compare`]) have turns of their own ([`crate::queues::Trials`]), so that however many are asked
 //! for, most of the engine is left to deliveries.
 
-use hookmill_model::{Delivery, Figures, LogLine, Made, PluginFault};
-use crate::registry::Live;
 use crate::dispatch;
 use crate::dispatch::transform::{Shaped, Transformed};
 use crate::host::Host;
+use crate::registry::Live;
 use crate::stages::request;
+use hookmill_model::{Delivery, Figures, LogLine, Made, PluginFault};
 
 /// What an attempt would be.
 #[derive(Clone, Debug)]

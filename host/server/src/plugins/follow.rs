@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 
-use crate::error::{Code, Error};
 use super::versions::{configured, newest_within, usable};
+use crate::error::{Code, Error};
 use crate::host::Host;
-use hookmill_model::{Plugin, PluginName, PluginRef, SpaceId, Subscription, SubscriptionId};
 use crate::registry::{Changing, Live};
+use hookmill_model::{Plugin, PluginName, PluginRef, SpaceId, Subscription, SubscriptionId};
 use hookmill_store::StoreError;
 
 /// How often what was changed by others meanwhile is looked at anew; each of them moved it on by itself.

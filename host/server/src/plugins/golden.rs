@@ -12,9 +12,11 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use url::Url;
 
-use hookmill_model::{Body, ContentType, DeliveryId, Event, EventId, EventType, Method, Pattern, SpaceId, Subscription};
-use hookmill_engine::{Engine, Input, Prepared, Shaped, Transformed};
 use crate::stages::seal;
+use hookmill_engine::{Engine, Input, Prepared, Shaped, Transformed};
+use hookmill_model::{
+    Body, ContentType, DeliveryId, Event, EventId, EventType, Method, Pattern, SpaceId, Subscription,
+};
 
 /// A delivery's file; what is not in it is the same for all.
 #[derive(Debug, Deserialize)]

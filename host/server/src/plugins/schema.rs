@@ -64,8 +64,7 @@ fn check_now(schema: &Value, value: &Value, at: &str) -> Result<(), Error> {
     if started.elapsed() > WORDS_WITHIN {
         return Err(Error::field(at, "this does not fit its schema, which takes too long to say where"));
     }
-    let wrong =
-        |err: ValidationError<'_>| Error::field(format!("{at}{}", err.instance_path()), cut(&err.to_string()));
+    let wrong = |err: ValidationError<'_>| Error::field(format!("{at}{}", err.instance_path()), cut(&err.to_string()));
     validator.validate(value).map_err(wrong)
 }
 

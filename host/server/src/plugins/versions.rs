@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::error::Error;
 use super::{defaults, schema};
+use crate::error::Error;
 use crate::host::Host;
 use hookmill_model::{Plugin, PluginName, SpaceId, Subscription, VersionRange, WantedVersion};
 use hookmill_store::{Store, StoreError};
@@ -28,6 +28,7 @@ pub async fn usable(store: &dyn Store, space: &SpaceId, name: &PluginName) -> Re
     Ok(found)
 }
 
+/// Removes the bundled plugins that a space's own of the same name hide, and sorts by name, newest version first.
 pub fn hide_bundled(plugins: &mut Vec<Plugin>) {
     let own: Vec<_> =
         plugins.iter().filter(|plugin| plugin.space.is_some()).map(|plugin| plugin.name.clone()).collect();
@@ -86,11 +87,7 @@ pub async fn configured_by(schema: &Value, config: Value, pointer: &str) -> Resu
 
 /// Checks that the version that `new` was given is still there. Who asks holds `changing`, without which it may have
 /// been deleted since it was chosen.
-pub async fn check_there(
-    host: &Host,
-    new: &Subscription,
-    old: Option<&Subscription>,
-) -> Result<(), Error> {
+pub async fn check_there(host: &Host, new: &Subscription, old: Option<&Subscription>) -> Result<(), Error> {
     let Some(plugin) = &new.plugin else { return Ok(()) };
     if old.and_then(|old| old.plugin.as_ref()).is_some_and(|old| old.digest == plugin.digest) {
         return Ok(());

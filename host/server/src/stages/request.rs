@@ -317,7 +317,9 @@ fn parse_headers<'a>(
 ) -> Result<Vec<(HeaderName, HeaderValue)>, PluginFault> {
     // Blanks around a value are no part of it (RFC 9110, 5.5), and HTTP/2 refuses them.
     let parse = |(name, value): (&'a String, &'a String)| {
-        let parsed = HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| !hookmill_model::forbidden_header(name.as_str()));
+        let parsed = HeaderName::from_bytes(name.as_bytes())
+            .ok()
+            .filter(|name| !hookmill_model::forbidden_header(name.as_str()));
         let value = header_value(value.trim_matches([' ', '\t']));
         parsed.zip(value).ok_or_else(|| PluginFault {
             code: PluginFaultCode::ForbiddenHeader,

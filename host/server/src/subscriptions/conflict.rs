@@ -3,8 +3,8 @@
 //! Who asks holds [`Registry::changing`], so that nobody saves another one meanwhile.
 
 use crate::error::{Code, Error};
-use hookmill_model::Subscription;
 use crate::registry::{Registry, identical};
+use hookmill_model::Subscription;
 
 /// Checks that `new` is not identical with another one, unless that is allowed, and that none of its fields triggers
 /// another one already.

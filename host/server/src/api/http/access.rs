@@ -14,10 +14,10 @@ use axum::http::request::Parts;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::api::Api;
 use super::extract::PathParams;
-use crate::api::resources::keys::KeyText;
+use crate::api::Api;
 use crate::error::{Code, Error};
+use crate::keys::KeyText;
 use hookmill_model::{Key, KeyId, Role, SpaceId};
 use hookmill_store::{Store, StoreError};
 

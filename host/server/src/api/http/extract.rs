@@ -15,8 +15,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
+use super::json;
+use crate::api::Api;
 use crate::error::{Code, Error};
-use super::{Api, json};
 
 /// A JSON object in the body.
 pub(crate) struct JsonBody<T>(pub(crate) T);

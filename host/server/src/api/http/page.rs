@@ -90,8 +90,8 @@ impl<T> Page<T> {
         let mut rest = all;
         if let Some(cursor) = &query.cursor {
             let last = rest.iter().position(|row| id(row).to_string() == *cursor);
-            let last = last
-                .ok_or_else(|| Error::parameter("cursor", "what it pointed to is gone: start again without one"))?;
+            let last =
+                last.ok_or_else(|| Error::parameter("cursor", "what it pointed to is gone: start again without one"))?;
             rest.drain(..=last);
         }
         Ok(Self::new(rest, query.limit, id, view))

@@ -14,38 +14,38 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// The HTTP status of an error of this kind.
 pub(crate) fn status(code: Code) -> StatusCode {
-        match code {
-            Code::JsonInvalid | Code::ParameterInvalid => StatusCode::BAD_REQUEST,
-            Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Code::Forbidden => StatusCode::FORBIDDEN,
-            Code::RouteUnknown | Code::NotFound => StatusCode::NOT_FOUND,
-            Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Code::EventConflict
-            | Code::SpaceExists
-            | Code::PluginVersionExists
-            | Code::PluginInUse
-            | Code::PluginBundled
-            | Code::PluginDeleted
-            | Code::NoEarlierPlugin
-            | Code::DeliveryInFlight
-            | Code::DeliveryState
-            | Code::SubscriptionState
-            | Code::SubscriptionIdentical
-            | Code::TriggerTaken
-            | Code::HandshakeRefused
-            | Code::SecretsMax
-            | Code::LastAdminKey => StatusCode::CONFLICT,
-            Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Code::ContentTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Code::FieldInvalid
-            | Code::FieldMissing
-            | Code::FieldUnknown
-            | Code::PluginRefused
-            | Code::PluginUnsigned
-            | Code::PluginPullFailed => StatusCode::UNPROCESSABLE_ENTITY,
-            Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        }
+    match code {
+        Code::JsonInvalid | Code::ParameterInvalid => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::RouteUnknown | Code::NotFound => StatusCode::NOT_FOUND,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::EventConflict
+        | Code::SpaceExists
+        | Code::PluginVersionExists
+        | Code::PluginInUse
+        | Code::PluginBundled
+        | Code::PluginDeleted
+        | Code::NoEarlierPlugin
+        | Code::DeliveryInFlight
+        | Code::DeliveryState
+        | Code::SubscriptionState
+        | Code::SubscriptionIdentical
+        | Code::TriggerTaken
+        | Code::HandshakeRefused
+        | Code::SecretsMax
+        | Code::LastAdminKey => StatusCode::CONFLICT,
+        Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::ContentTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::FieldInvalid
+        | Code::FieldMissing
+        | Code::FieldUnknown
+        | Code::PluginRefused
+        | Code::PluginUnsigned
+        | Code::PluginPullFailed => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+    }
 }
 
 /// A problem (RFC 9457).

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::stages::seal::{MASK, masked};
 use hookmill_model::{
     Answer, Attempt, Digest, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, Sealed, SendFaultCode,
     SentRequest,
 };
-use crate::stages::seal::{MASK, masked};
 
 /// One try, and what came of it.
 #[derive(Serialize, ToSchema)]

@@ -9,15 +9,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::http::access::{Manages, Reads};
 use super::attempts::AttemptView;
+use crate::api::Api;
+use crate::api::http::access::{Manages, Reads};
 use crate::api::http::extract::{self, OptionalJsonBody, PathParams, Query};
 use crate::api::http::page::{self, Limit, Page};
 use crate::api::http::problem::Problem;
-use crate::error::{Code, Error};
-use crate::api::Api;
-use crate::task::unbroken;
 use crate::deliver;
+use crate::error::{Code, Error};
+use crate::task::unbroken;
 use hookmill_model::{Delivery, DeliveryId, DeliveryState, EventId, EventType, Pattern, SpaceId, SubscriptionId};
 use hookmill_store::{Command, Commanded, DeliveryFilter};
 

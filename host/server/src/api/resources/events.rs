@@ -17,11 +17,11 @@ use utoipa_axum::routes;
 use crate::api::Api;
 use crate::api::http::access::{Produces, Reads};
 use crate::api::http::extract::{self, PathParams, Query};
-use crate::ingest::{self, Conflict, Posted, Receipt, Target};
 use crate::api::http::json;
 use crate::api::http::page::{self, Page, PageQuery};
 use crate::api::http::problem::{Problem, status};
 use crate::error::{Code, Error};
+use crate::ingest::{self, Conflict, Posted, Receipt, Target};
 use hookmill_model::{Event, EventId, EventType, SpaceId};
 
 /// What an event's other members may add to its data in a body.
@@ -308,11 +308,7 @@ async fn list_events(
 /// Reads an event.
 #[utoipa::path(get, path = "/v1/spaces/{space}/events/{event}", tag = "events",
     responses((status = 200, body = EventView)))]
-async fn get_event(
-    Reads(space): Reads,
-    State(api): State<Api>,
-    params: PathParams,
-) -> Result<Json<EventView>, Error> {
+async fn get_event(Reads(space): Reads, State(api): State<Api>, params: PathParams) -> Result<Json<EventView>, Error> {
     let id: EventId = params.get("event")?;
     let found = api.host.store.event(&space, &id).await?;
     let (event, deliveries) = found.ok_or_else(|| Error::not_found("event", id))?;

@@ -4,7 +4,7 @@ pub(crate) mod attempts;
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
 pub(crate) mod events;
-pub mod keys;
+pub(crate) mod keys;
 pub(crate) mod plugins;
 pub(crate) mod preview;
 pub(crate) mod profiles;

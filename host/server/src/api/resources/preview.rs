@@ -8,17 +8,17 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::attempts::{FiguresView, LogView, PluginFaultView, RequestView};
-use super::events::check_data;
-use crate::api::http::extract;
-use crate::error::{Code, Error};
 use super::event_types;
+use super::events::check_data;
 use crate::api::Api;
+use crate::api::http::extract;
 use crate::api::http::json;
 use crate::dispatch::handshake::test_delivery;
-use hookmill_model::{DeliveryId, Digest, Event, EventId, EventType, PluginName, PluginRef, PluginVersion, SpaceId};
 use crate::dry_run::preview::{Preview, preview};
-use hookmill_model::Made;
+use crate::error::{Code, Error};
 use crate::registry::Live;
+use hookmill_model::Made;
+use hookmill_model::{DeliveryId, Digest, Event, EventId, EventType, PluginName, PluginRef, PluginVersion, SpaceId};
 
 /// An event that is given for a preview alone.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -13,8 +13,8 @@ use crate::api::http::access::{AnyKey, Manages};
 use crate::api::http::extract::{JsonBody, PathParams, Query};
 use crate::api::http::page::{Page, PageQuery};
 use crate::error::Error;
-use hookmill_model::{EventType, SpaceId};
 use crate::subscriptions::profile::{self, CatalogEntry, Profile};
+use hookmill_model::{EventType, SpaceId};
 use hookmill_store::{EventTypeEntry, Store, StoreError};
 
 /// A space's event types read from the store at a time.

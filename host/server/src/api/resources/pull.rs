@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::plugins::{PluginView, admitted};
 use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::JsonBody;
-use super::plugins::{PluginView, admitted};
-use crate::plugins::admit::Candidate;
 use crate::api::http::problem::Problem;
 use crate::error::{Code, Error};
+use crate::plugins::admit::Candidate;
 use crate::plugins::oci::{self, OciError, Registries};
 
 /// The paths of this resource.

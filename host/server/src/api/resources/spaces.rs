@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::Api;
 use crate::api::http::access::{Admin, Manages, Reads};
 use crate::api::http::extract::{JsonBody, Patch, Query};
+use crate::api::http::json;
 use crate::api::http::page::{self, Page, PageQuery};
 use crate::api::http::problem::Problem;
 use crate::error::{Code, Error};
-use crate::api::Api;
-use crate::api::http::json;
 use crate::task::unbroken;
 use hookmill_model::{MailAddress, PluginKey, Space, SpaceId};
 use hookmill_store::SpaceChange;

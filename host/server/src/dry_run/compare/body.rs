@@ -10,8 +10,8 @@ use similar::{DiffTag, TextDiff};
 use url::form_urlencoded;
 
 use super::difference::{Changes, VALUE_BYTES_BEFORE, VALUE_BYTES_MAX};
-use hookmill_model::Part;
 use crate::stages::json::{DEPTH_MAX, Level, Members};
+use hookmill_model::Part;
 
 /// How long lines are matched: after it, the lines that are left count as replaced.
 const LINES_MAX: Duration = Duration::from_millis(200);

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use url::Url;
 
 use super::body;
-use hookmill_model::{Change, Made, Part, SentRequest};
-use hookmill_engine::cut;
 use crate::stages::seal::named;
+use hookmill_engine::cut;
+use hookmill_model::{Change, Made, Part, SentRequest};
 
 /// Changes of one event that are listed: enough to see what kind of change it is.
 const CHANGES_MAX: usize = 20;

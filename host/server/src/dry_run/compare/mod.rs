@@ -12,11 +12,11 @@ pub mod difference;
 use std::time::{Duration, Instant};
 
 use crate::dispatch::handshake::test_delivery;
+use crate::dry_run::preview::{Preview, preview};
 use crate::host::Host;
+use crate::registry::Live;
 use crate::stages::matching::Verdict;
 use hookmill_model::{DeliveryId, Difference, Event, Made};
-use crate::dry_run::preview::{Preview, preview};
-use crate::registry::Live;
 
 /// Differences that are reported.
 const DIFFERENCES_MAX: usize = 50;

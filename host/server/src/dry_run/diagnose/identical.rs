@@ -1,8 +1,8 @@
 //! Whether another subscription does the same.
 
 use super::finding::{Check, Finding};
-use hookmill_model::Subscription;
 use crate::registry::{Registry, identical as does_the_same};
+use hookmill_model::Subscription;
 
 /// Subscriptions that are named; a hub's URL may have many.
 const NAMED: usize = 10;

@@ -19,13 +19,13 @@ mod scheme;
 mod spelling;
 mod state;
 
-use crate::stages::matching::Verdict;
-use hookmill_model::{Event, Subscription};
-use crate::registry::Live;
-use hookmill_store::{Activity, DeliveryFilter};
 use crate::dispatch::handshake;
 use crate::host::Host;
+use crate::registry::Live;
+use crate::stages::matching::Verdict;
 use catalog::Catalog;
+use hookmill_model::{Event, Subscription};
+use hookmill_store::{Activity, DeliveryFilter};
 
 pub use endpoint::endpoint;
 pub use finding::{Check, Finding, Grade};

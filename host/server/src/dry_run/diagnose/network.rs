@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::finding::{Check, Finding};
-use hookmill_model::{Answer, SendFault, SendFaultCode};
 use crate::stages::send::address::allowed;
+use hookmill_model::{Answer, SendFault, SendFaultCode};
 
 /// More than resolvers take that answer at all.
 const LOOKUP_WITHIN: Duration = Duration::from_secs(5);

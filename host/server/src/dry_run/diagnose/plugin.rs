@@ -2,8 +2,8 @@
 
 use super::finding::{Check, Finding};
 use super::path;
-use hookmill_model::{Event, LogLine, Subscription};
 use crate::dispatch::transform::{Shaped, Transformed};
+use hookmill_model::{Event, LogLine, Subscription};
 
 /// The last lines of a plugin's log that are told, and how much of each.
 const LOG_LINES: usize = 5;

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use hookmill_engine::Limits;
-use hookmill_model::{Digest, PluginName, PluginVersion};
 use hookmill_engine::{Inspected, outline};
+use hookmill_model::{Digest, PluginName, PluginVersion};
 
 pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";

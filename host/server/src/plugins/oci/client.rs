@@ -13,8 +13,8 @@ use oci_client::secrets::RegistryAuth;
 use super::artifact::{INDEX, MANIFEST};
 use super::gate::{Gate, Said};
 use super::{OciError, Reference, Registries};
-use hookmill_model::Digest;
 use crate::stages::send::install_crypto;
+use hookmill_model::Digest;
 
 /// Until a registry is connected to.
 const CONNECT: Duration = Duration::from_secs(10);

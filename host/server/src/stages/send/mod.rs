@@ -170,7 +170,7 @@ async fn first_bytes(response: &mut reqwest::Response, bytes_max: usize) -> reqw
 }
 
 /// Names ring as the process's cryptography for TLS; once, and only if nobody did so before.
-pub(crate) fn install_crypto() {
+pub fn install_crypto() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // An Err means that another part of the process chose a provider first, which serves as well.

@@ -4,9 +4,9 @@ use serde_json::{Map, Value};
 
 use super::definition::Definition;
 use crate::stages::matching::Condition;
-use hookmill_model::Pattern;
-use crate::subscriptions::profile::Profile;
 use crate::stages::request::check_url;
+use crate::subscriptions::profile::Profile;
+use hookmill_model::Pattern;
 
 /// What a subscription's name may have.
 const NAME_CHARS_MAX: usize = 200;

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::common::{host_of, is_mask, is_one_of};
 use super::definition::{Definition, same_name};
-use crate::subscriptions::profile::{self, CatalogEntry, Profile};
 use crate::stages::request::{check_header_name, check_header_value};
+use crate::subscriptions::profile::{self, CatalogEntry, Profile};
 
 /// Headers that a subscription can have.
 const HEADERS_MAX: usize = 50;

@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::common::{host_of, is_one_of};
 use super::definition::Definition;
-use hookmill_model::FieldSelection;
-use crate::subscriptions::profile;
 use crate::stages::select::Selector;
+use crate::subscriptions::profile;
+use hookmill_model::FieldSelection;
 
 /// A workflow watches the fields of a deal, whatever event brings them.
 const ANY_DEAL_EVENT: &str = "deal.*";

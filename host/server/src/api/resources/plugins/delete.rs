@@ -3,13 +3,13 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 
+use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
 use crate::api::http::problem::Problem;
 use crate::error::{Code, Error};
-use crate::api::Api;
-use crate::task::unbroken;
 use crate::plugins::follow::follow;
+use crate::task::unbroken;
 use hookmill_model::{Digest, PluginName, PluginVersion, SpaceId, Subscription};
 use hookmill_store::{DeletedPlugin, WaitingDeliveries};
 

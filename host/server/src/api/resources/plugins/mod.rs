@@ -15,15 +15,15 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::Api;
 use crate::api::http::access::{Manages, Reads};
 use crate::api::http::extract::{self, PathParams, Query};
 use crate::api::http::page::{Page, PageQuery};
 use crate::api::http::problem::Problem;
 use crate::error::Error;
-use crate::api::Api;
-use hookmill_model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 use crate::plugins::admit::{self, Candidate};
 use crate::plugins::versions::{hide_bundled, newest, usable};
+use hookmill_model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 
 /// The header of an upload that carries the component's signature.
 const SIGNATURE: &str = "hookmill-plugin-signature";

@@ -15,15 +15,15 @@ use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
 use crate::api::http::number::Whole;
 use crate::api::resources::preview::{self, Choice, PreviewView, PreviewedEvent};
-use crate::error::Error;
 use crate::api::resources::subscriptions::check_sealed_secrets;
+use crate::error::Error;
 use crate::plugins::versions::{choose, configured, usable};
+use crate::registry::Live;
+use crate::stages::request::check_url;
 use hookmill_model::{
     ContentType, EventId, EventType, OnFailure, Pattern, PluginName, PluginRef, Secret, SpaceId, Subscription,
     WantedVersion,
 };
-use crate::registry::Live;
-use crate::stages::request::check_url;
 
 /// Where the requests of a preview would go, if nothing is said. No host has such a name (RFC 2606).
 const URL_DEFAULT: &str = "https://receiver.example/";
@@ -98,7 +98,8 @@ async fn stand_in(
     let PluginPreviewInput { version, config, url, content_type, secrets, .. } = input;
     let url = check_url(url.as_deref().unwrap_or(URL_DEFAULT)).map_err(|right| Error::field("/url", right))?;
     let config = config.unwrap_or_else(|| Value::Object(Map::new()));
-    let chosen = choose(&api.host, space, name, version.as_ref()).await.map_err(|problem| problem.moved("/plugin", ""))?;
+    let chosen =
+        choose(&api.host, space, name, version.as_ref()).await.map_err(|problem| problem.moved("/plugin", ""))?;
     let config = configured(&chosen, config, "/config").await?;
     let secrets: BTreeMap<_, _> = secrets.into_iter().flatten().map(|name| (name, Secret::generate_text())).collect();
     let mut subscription = Subscription::new(space.clone(), "preview", url, vec![Pattern::All], api.host.clock.now());

@@ -9,17 +9,17 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::test;
+use super::view::SubscriptionView;
+use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
 use crate::api::http::problem::Problem;
+use crate::dispatch::handshake;
 use crate::error::{Code, Error};
-use crate::api::Api;
-use crate::task::unbroken;
-use super::view::SubscriptionView;
-use super::test;
 use crate::host::Host;
 use crate::subscriptions::saving::{change, find, save};
-use crate::dispatch::handshake;
+use crate::task::unbroken;
 use hookmill_model::{Handshake, HandshakeKind, HandshakeReport, Subscription, SubscriptionId, SubscriptionState};
 
 /// The paths of this resource.

@@ -10,17 +10,17 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::differences::DifferenceView;
+use super::other;
 use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::{JsonBody, PathParams};
 use crate::api::http::number::Whole;
-use crate::error::{Code, Error};
-use super::differences::DifferenceView;
-use super::other;
-use crate::subscriptions::saving::find;
 use crate::dry_run::compare::{Comparison, compare};
-use hookmill_model::{Subscription, WantedVersion};
+use crate::error::{Code, Error};
 use crate::registry::Live;
+use crate::subscriptions::saving::find;
+use hookmill_model::{Subscription, WantedVersion};
 
 /// How long a comparison may take: as long as most programs wait for an answer.
 const TIME_MAX: Duration = Duration::from_secs(60);

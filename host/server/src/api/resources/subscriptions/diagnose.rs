@@ -7,13 +7,13 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::test;
 use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
-use crate::error::Error;
-use super::test;
-use crate::subscriptions::saving::find;
 use crate::dry_run::diagnose::{self, Finding, Grade};
+use crate::error::Error;
+use crate::subscriptions::saving::find;
 
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {

@@ -9,19 +9,19 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::api::http::number::Whole;
-use crate::error::{Code, Error};
-use crate::api::{Api, check_description, check_name};
 use super::parts::{FieldsInput, HandshakeInput, HeaderInput, RetryInput};
 use super::plugin::PluginInput;
 use super::{document, parts, plugin, rules};
+use crate::api::http::number::Whole;
+use crate::api::{Api, check_description, check_name};
+use crate::error::{Code, Error};
 use crate::stages::delay::DELAY_S_MAX;
 use crate::stages::matching::Condition;
+use crate::stages::request::check_url;
 use hookmill_model::{
     AnswerRule, Batch, ContentType, Method, Pattern, QueryParameter, Secret, SpaceId, Subscription, SubscriptionId,
     SubscriptionState, SuccessCodes, Trigger,
 };
-use crate::stages::request::check_url;
 
 /// The default of Standard Webhooks' libraries, within what receivers' own platforms allow them.
 const TIMEOUT_MS_DEFAULT: u32 = 15_000;

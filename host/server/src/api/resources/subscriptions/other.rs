@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::error::{Code, Error};
 use crate::api::Api;
+use crate::error::{Code, Error};
 use crate::plugins::versions;
 use hookmill_model::{PluginRef, Subscription, WantedVersion};
 

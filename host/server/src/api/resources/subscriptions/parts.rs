@@ -3,13 +3,13 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::input::missing;
 use crate::api::http::number::Whole;
 use crate::error::Error;
-use super::input::missing;
-use hookmill_model::{CustomHeader, FieldSelection, Handshake, HandshakeKind, RetryPolicy, Subscription, SuccessCodes};
 use crate::stages::request::{check_header_name, check_header_value};
 use crate::stages::seal::MASK;
 use crate::stages::select::Selector;
+use hookmill_model::{CustomHeader, FieldSelection, Handshake, HandshakeKind, RetryPolicy, Subscription, SuccessCodes};
 
 /// 7 days: the longest wait between two attempts.
 const RETRY_S_MAX: u32 = 7 * 24 * 60 * 60;

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::input::missing;
+use crate::api::Api;
 use crate::api::http::number::Whole;
 use crate::error::Error;
-use crate::api::Api;
 use crate::plugins::versions;
-use super::input::missing;
 use hookmill_model::{
     Digest, OnFailure, PluginName, PluginRef, PluginVersion, SpaceId, Subscription, VersionRange, WantedVersion,
 };

@@ -8,16 +8,16 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::other;
 use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
 use crate::api::http::number::Whole;
 use crate::api::resources::preview::{self, Choice, PreviewView, PreviewedEvent};
 use crate::error::Error;
-use super::other;
+use crate::registry::Live;
 use crate::subscriptions::saving::find;
 use hookmill_model::{EventId, EventType, WantedVersion};
-use crate::registry::Live;
 
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {

@@ -5,14 +5,14 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::view::SubscriptionView;
+use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
 use crate::api::http::problem::Problem;
 use crate::error::{Code, Error};
-use crate::api::Api;
-use crate::task::unbroken;
-use super::view::SubscriptionView;
 use crate::subscriptions::saving::{find, save};
+use crate::task::unbroken;
 use hookmill_model::{PluginRef, SpaceId, Subscription, SubscriptionId};
 use hookmill_store::Activity;
 

@@ -9,10 +9,10 @@ use url::Url;
 use crate::api::http::json;
 use crate::error::Error;
 use crate::stages::matching::check_trigger;
-use hookmill_model::{AnswerRule, Batch, HmacScheme, Invalid, QueryParameter, Secret, Signing, Subscription, Trigger};
-use crate::stages::sign::{PREFIX_SLOTS, SIGNED_SLOTS};
 use crate::stages::request::{check_header_name, check_header_value};
 use crate::stages::seal::MASK;
+use crate::stages::sign::{PREFIX_SLOTS, SIGNED_SLOTS};
+use hookmill_model::{AnswerRule, Batch, HmacScheme, Invalid, QueryParameter, Secret, Signing, Subscription, Trigger};
 
 /// More than any receiver reads.
 const QUERY_MAX: usize = 20;
@@ -96,10 +96,7 @@ pub(super) fn secrets(
     };
     for secret in &secrets {
         signing.check_secret(secret).map_err(|_| {
-            Error::field(
-                "/signing",
-                "the present secret is none of this scheme's: give a `secret` in the same change",
-            )
+            Error::field("/signing", "the present secret is none of this scheme's: give a `secret` in the same change")
         })?;
     }
     Ok(secrets)
@@ -126,9 +123,7 @@ pub(in super::super) fn sealed_secrets(
         }
         match old.and_then(|old| old.sealed_secrets.get(&name)) {
             Some(had) => Ok((name, had.clone())),
-            None => {
-                Err(Error::field(at, "*** stands for the value that a secret of this name has, and there is none"))
-            }
+            None => Err(Error::field(at, "*** stands for the value that a secret of this name has, and there is none")),
         }
     };
     given.into_iter().map(|(name, secret)| keep(name, secret)).collect()

@@ -17,9 +17,9 @@ use crate::api::http::extract::{OptionalJsonBody, PathParams};
 use crate::api::http::number::Whole;
 use crate::api::http::problem::Problem;
 use crate::error::{Code, Error};
+use crate::stages::sign;
 use crate::subscriptions::saving::{change, find};
 use hookmill_model::{Secret, Subscription};
-use crate::stages::sign;
 
 /// Each signs every request, and receivers look for theirs among all.
 const SECRETS_MAX: usize = 5;

@@ -12,17 +12,17 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::http::access::{Manages, Reads};
-use crate::api::http::extract::{JsonBody, PathParams};
-use crate::error::Error;
-use crate::api::Api;
-use crate::task::unbroken;
 use super::differences::DifferenceView;
 use super::plugin::PluginRefView;
 use super::view::SubscriptionView;
 use super::{activation, other};
+use crate::api::Api;
+use crate::api::http::access::{Manages, Reads};
+use crate::api::http::extract::{JsonBody, PathParams};
+use crate::error::Error;
 use crate::plugins::{follow, versions};
 use crate::subscriptions::saving::{change, find, save};
+use crate::task::unbroken;
 use hookmill_model::{PluginFaultCode, PluginRef, Shadow, Subscription, SubscriptionId, Tally, WantedVersion};
 
 /// The paths of this resource.
@@ -152,7 +152,8 @@ async fn delete_shadow(
     params: PathParams,
 ) -> Result<StatusCode, Error> {
     let id = params.get("subscription")?;
-    change(&api.host, space, id, move |subscription| subscription.shadow.take().map(drop).ok_or_else(|| none(id))).await?;
+    change(&api.host, space, id, move |subscription| subscription.shadow.take().map(drop).ok_or_else(|| none(id)))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -10,11 +10,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::http::access::Manages;
-use crate::api::resources::events::check_data;
 use crate::api::http::extract::{OptionalJsonBody, PathParams};
-use crate::ingest::{self, Posted, Target};
-use crate::error::{Code, Error};
+use crate::api::resources::events::check_data;
 use crate::api::{Api, event_types};
+use crate::error::{Code, Error};
+use crate::ingest::{self, Posted, Target};
 use hookmill_model::{DeliveryId, Event, EventId, EventType, Pattern, SpaceId, Subscription, SubscriptionId};
 use hookmill_store::DeliveryFilter;
 

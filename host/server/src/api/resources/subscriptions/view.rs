@@ -9,12 +9,12 @@ use utoipa::ToSchema;
 
 use super::plugin::{EarlierPluginView, PluginRefView};
 use super::{document, plugin};
+use crate::stages::seal::MASK;
 use hookmill_model::{
     AnswerRule, Batch, ContentType, Handshake, HandshakeKind, HandshakeReport, Method, PauseReason, QueryParameter,
     Signing, SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
 };
 use hookmill_store::Activity;
-use crate::stages::seal::MASK;
 
 /// The members that a caller writes; the others are the host's.
 const WRITTEN: [&str; 28] = [

@@ -1,0 +1,48 @@
+//! API keys: their text, and the first one.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hookmill_model::{Key, KeyId, Role, SpaceId};
+use hookmill_store::{Store, StoreError};
+use jiff::Timestamp;
+use rand::Rng as _;
+use sha2::{Digest as _, Sha256};
+
+/// A key as its user holds it: `hmk_`, the id's ULID, `_`, 32 random bytes in base64 for URLs.
+pub struct KeyText<'a> {
+    /// The part that is no secret.
+    pub id: KeyId,
+    /// The part that is.
+    pub secret: &'a str,
+}
+
+impl<'a> KeyText<'a> {
+    /// Takes a key apart.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let (ulid, secret) = text.strip_prefix("hmk_")?.split_once('_')?;
+        Some(Self { id: format!("key_{ulid}").parse().ok()?, secret })
+    }
+}
+
+/// A new key, and its text, which is not kept.
+pub fn generate(name: String, role: Role, space: Option<SpaceId>, now: Timestamp) -> (Key, String) {
+    let id = KeyId::new(now);
+    let mut secret = [0; 32];
+    rand::rng().fill_bytes(&mut secret);
+    let secret = URL_SAFE_NO_PAD.encode(secret);
+    let text = format!("hmk_{}_{secret}", id.to_string().trim_start_matches("key_"));
+    (Key { id, name, role, space, secret_sha256: Sha256::digest(secret).into(), created_at: now }, text)
+}
+
+/// Makes an administrator's key if there is no key at all, and returns its text: the only time that it can be seen.
+///
+/// # Errors
+/// If the store fails.
+pub async fn first_admin_key(store: &dyn Store, now: Timestamp) -> Result<Option<String>, StoreError> {
+    if !store.keys().await?.is_empty() {
+        return Ok(None);
+    }
+    let (key, text) = generate("first start".to_owned(), Role::Admin, None, now);
+    store.create_key(key).await?;
+    Ok(Some(text))
+}
