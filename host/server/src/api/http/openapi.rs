@@ -78,7 +78,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     for (status, description) in problems(path, operation) {
         let responses = &mut operation["responses"];
         if responses.get(status).is_none() {
-            let schema = json!({"$ref": "#/components/schemas/Error"});
+            let schema = json!({"$ref": "#/components/schemas/Problem"});
             responses[status] = json!({"description": description, "content": {PROBLEM_JSON: {"schema": schema}}});
         }
     }
