@@ -6,6 +6,8 @@ use std::process::Stdio;
 
 use ed25519_dalek::SigningKey;
 use hookmill_model::{Digest, PluginKey};
+use hookmill_server::clock::Clock;
+use hookmill_server::config::Config;
 use hookmill_server::plugins::folder;
 use reqwest::Method;
 use serde_json::{Value, json};

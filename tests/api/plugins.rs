@@ -42,7 +42,8 @@ async fn what_is_no_component_is_refused_and_not_kept() {
     assert_problem(&upload(b"not wasm".to_vec()).await, 422, "plugin_refused", None);
     assert_problem(&upload(b"\0asm\x01\0\0\0".to_vec()).await, 422, "plugin_refused", None);
     assert_problem(&upload(vec![0; 1_001]).await, 413, "too_large", None);
-    assert_eq!(api.admin.get(PLUGINS).await.expect(200)["data"], json!([]));
+    let kept = api.admin.get(PLUGINS).await.expect(200);
+    assert!(kept["data"].as_array().unwrap().iter().all(|plugin| plugin["bundled"] == true), "{}", kept);
 }
 
 #[tokio::test]
@@ -83,7 +84,8 @@ async fn plugins_are_listed_by_name_and_version_and_a_spaces_own_hides_a_bundled
         list["data"].as_array().unwrap().iter().map(entry).map(|text| text.replace('"', "")).collect()
     };
     let all = api.admin.get(PLUGINS).await.expect(200);
-    assert_eq!(shown(&all), ["slack 1.0.0 true", "zapier 1.10.0 false"]);
+    let ours = |text: &String| text.starts_with("slack") || text.starts_with("zapier");
+    assert_eq!(shown(&all).into_iter().filter(ours).collect::<Vec<_>>(), ["slack 1.0.0 true", "zapier 1.10.0 false"]);
     let versions = api.admin.get(&format!("{PLUGINS}/zapier")).await.expect(200);
     assert_eq!(shown(&versions), ["zapier 2.0.0-rc.1 false", "zapier 1.10.0 false", "zapier 1.9.0 false"]);
     let page = api.admin.get(&format!("{PLUGINS}/zapier?limit=1&cursor=2.0.0-rc.1")).await.expect(200);
@@ -91,7 +93,7 @@ async fn plugins_are_listed_by_name_and_version_and_a_spaces_own_hides_a_bundled
     let one = api.admin.get(&format!("{PLUGINS}/zapier/1.9.0")).await.expect(200);
     assert_eq!(one["version"], "1.9.0");
     assert_problem(&api.admin.get(&format!("{PLUGINS}/zapier/9.0.0")).await, 404, "not_found", None);
-    assert_problem(&api.admin.get(&format!("{PLUGINS}/make")).await, 404, "not_found", None);
+    assert_problem(&api.admin.get(&format!("{PLUGINS}/none")).await, 404, "not_found", None);
 }
 
 #[tokio::test]
@@ -115,7 +117,7 @@ async fn a_subscription_gets_the_newest_release_or_the_version_that_it_names() {
     let wrong = use_plugin(&api, json!({"name": "zapier", "version": "3.0.0"})).await;
     assert_problem(&wrong, 422, "field_invalid", Some("/plugin/version"));
     assert!(wrong.text.contains("1.10.0"), "{}", wrong.text);
-    assert_problem(&use_plugin(&api, json!({"name": "make"})).await, 422, "field_invalid", Some("/plugin/name"));
+    assert_problem(&use_plugin(&api, json!({"name": "none"})).await, 422, "field_invalid", Some("/plugin/name"));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A space: one tenant's events, subscriptions and plugins.
 
-use email_address::EmailAddress;
+use email_address::{EmailAddress, Options};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,8 @@ pub struct MailAddress(String);
 impl MailAddress {
     /// Parses an address. ASCII alone: beyond it, a mail server may refuse a mail for all its recipients.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        if text.is_ascii() && EmailAddress::is_valid(text) {
+        let bare = Options::default().without_display_text();
+        if text.is_ascii() && EmailAddress::parse_with_options(text, bare).is_ok() {
             Ok(Self(text.to_owned()))
         } else {
             Err(Invalid::new("an e-mail address is ASCII text such as ops@example.com"))

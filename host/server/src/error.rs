@@ -11,6 +11,7 @@ use serde::Serialize;
 
 /// What kind of problem. Codes never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = ProblemCode)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The body is no JSON.

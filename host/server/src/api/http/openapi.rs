@@ -13,7 +13,20 @@ use super::problem::{PROBLEM_JSON, Problem};
         title = "Hookmill",
         description = "Post an event, and every subscription gets it in its own shape.\n\nTimes are RFC 3339 in UTC. \
             Lists come in pages: `next_cursor` of one page is the `cursor` of the next. Problems are RFC 9457 with a \
-            stable `code`."
+            stable `code`.",
+        contact(name = "The maintainers of Hookmill")
+    ),
+    servers((url = "/", description = "The host that serves this description.")),
+    tags(
+        (name = "deliveries", description = "Events on their way to a subscription, with every attempt."),
+        (name = "event types", description = "What a space documents about its events."),
+        (name = "events", description = "What happened, as posted by a producer."),
+        (name = "host", description = "The host itself: health, metrics and limits."),
+        (name = "keys", description = "API keys and their roles."),
+        (name = "plugins", description = "WebAssembly components that shape requests."),
+        (name = "profiles", description = "How each CRM sends its webhooks: defaults for subscriptions, and its catalog of events."),
+        (name = "spaces", description = "Tenants. Everything but keys, profiles and limits belongs to one."),
+        (name = "subscriptions", description = "Which events go where, in which shape.")
     ),
     security(("key" = [])),
     components(schemas(Problem))
@@ -38,13 +51,13 @@ pub(crate) fn complete(document: &utoipa::openapi::OpenApi) -> serde_json::Resul
     let mut document = serde_json::to_value(document)?;
     document["components"]["securitySchemes"] =
         json!({"key": {"type": "http", "scheme": "bearer", "description": "An API key, `hmk_…`."}});
-    // A change takes the members of a new subscription, none of which must be there.
-    let mut patch = document["components"]["schemas"]["SubscriptionInput"].clone();
-    if let Some(patch) = patch.as_object_mut() {
-        patch.remove("required");
-        patch.insert("description".to_owned(), json!("A change of a subscription."));
-    }
-    document["components"]["schemas"]["SubscriptionPatch"] = patch;
+    let schemas = &mut document["components"]["schemas"];
+    let mut patch = patch_of(&schemas["SubscriptionInput"], "A change of a subscription.");
+    let members = patch["properties"].as_object_mut();
+    members.map(|members| CREATION_ONLY.map(|member| members.shift_remove(member)));
+    patch["properties"]["plugin"]["oneOf"][0]["$ref"] = json!("#/components/schemas/PluginPatch");
+    schemas["PluginPatch"] = patch_of(&schemas["PluginInput"], "A change of a subscription's plugin.");
+    schemas["SubscriptionPatch"] = patch;
     let paths = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.iter_mut());
     for (path, item) in paths {
         for (method, operation) in item.as_object_mut().into_iter().flat_map(Map::iter_mut) {
@@ -52,6 +65,17 @@ pub(crate) fn complete(document: &utoipa::openapi::OpenApi) -> serde_json::Resul
         }
     }
     Ok(document)
+}
+
+/// Members that a subscription gets when it is created, and keeps.
+const CREATION_ONLY: [&str; 3] = ["profile", "generation", "state"];
+
+/// The schema of a change: the members of the input, none of which must be there.
+fn patch_of(input: &Value, description: &str) -> Value {
+    let mut patch = input.clone();
+    patch.as_object_mut().map(|patch| patch.shift_remove("required"));
+    patch["description"] = json!(description);
+    patch
 }
 
 fn complete_operation(path: &str, method: &str, operation: &mut Value) {
@@ -63,8 +87,13 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     } else {
         operation["parameters"] = Value::Array(parameters);
     }
-    if method == "patch" && path.contains("{subscription}") {
-        for content in operation["requestBody"]["content"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+    let contents = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut);
+    for content in contents.into_iter().flat_map(Map::values_mut) {
+        // A body that is optional is left out; null is none.
+        if let Some(schema) = content["schema"].get_mut("oneOf").map(|variants| variants[0].take()) {
+            content["schema"] = schema;
+        }
+        if method == "patch" && path.contains("{subscription}") {
             content["schema"] = json!({"$ref": "#/components/schemas/SubscriptionPatch"});
         }
     }
@@ -94,7 +123,8 @@ fn problems(path: &str, operation: &Value) -> Vec<(&'static str, &'static str)> 
     if operation.get("security").is_none() {
         problems.push(("401", "unauthenticated"));
         problems.push(("503", "unavailable"));
-        if path != "/v1/limits" {
+        // What any key is allowed to read.
+        if path != "/v1/limits" && !path.starts_with("/v1/profiles") {
             problems.push(("403", "forbidden"));
         }
     }

@@ -61,9 +61,11 @@ pub(crate) struct Problem {
     detail: String,
     /// JSON pointer to the member of the body that is wrong; "" is the body itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     field: Option<String>,
     /// The parameter of the path or the query that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     parameter: Option<String>,
 }
 

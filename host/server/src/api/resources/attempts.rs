@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::names::{FaultCodeName, MethodName, PluginFaultCodeName};
 use crate::stages::seal::{MASK, masked};
 use hookmill_model::{
     Answer, Attempt, Digest, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, Sealed, SendFaultCode,
@@ -15,6 +16,7 @@ use hookmill_model::{
 
 /// One try, and what came of it.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
 pub(super) struct AttemptView {
     /// 1 for the first.
     number: u32,
@@ -34,7 +36,7 @@ pub(super) struct AttemptView {
     #[schema(required)]
     reason: Option<String>,
     /// Which kind of fault, if the plugin failed or there was no answer.
-    #[schema(value_type = Option<String>, required)]
+    #[schema(value_type = Option<FaultCodeName>, required)]
     fault: Option<FaultCode>,
     /// The request as sent; null if it did not come that far.
     #[schema(required)]
@@ -103,7 +105,7 @@ impl From<Attempt> for AttemptView {
 #[schema(as = PluginFault)]
 pub(super) struct PluginFaultView {
     /// Which kind of fault.
-    #[schema(value_type = String)]
+    #[schema(value_type = PluginFaultCodeName)]
     code: PluginFaultCode,
     /// What happened, in words.
     message: String,
@@ -189,6 +191,7 @@ fn refusal(status: u16) -> String {
 
 /// A header.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Header)]
 struct HeaderView {
     /// Its name.
     name: String,
@@ -219,8 +222,10 @@ fn body(bytes: &Bytes) -> (String, BodyEncoding) {
 
 /// A request as it went out.
 #[derive(Serialize, ToSchema)]
+#[schema(as = WebhookRequest)]
 pub(super) struct RequestView {
     /// The method.
+    #[schema(value_type = MethodName)]
     method: String,
     /// The whole URL.
     url: String,
@@ -245,6 +250,7 @@ impl From<SentRequest> for RequestView {
 
 /// What a receiver answered.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ReceiverResponse)]
 struct AnswerView {
     /// The HTTP status.
     status: u16,
@@ -268,6 +274,7 @@ impl From<Answer> for AnswerView {
 
 /// A line that a plugin wrote.
 #[derive(Serialize, ToSchema)]
+#[schema(as = LogLine)]
 pub(super) struct LogView {
     /// How much it matters.
     #[schema(value_type = LogLevelName)]

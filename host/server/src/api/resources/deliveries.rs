@@ -21,6 +21,9 @@ use crate::task::unbroken;
 use hookmill_model::{Delivery, DeliveryId, DeliveryState, EventId, EventType, Pattern, SpaceId, SubscriptionId};
 use hookmill_store::{Command, Commanded, DeliveryFilter};
 
+/// A page of the list.
+type DeliveryPage = Page<DeliverySummary>;
+
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
@@ -82,6 +85,7 @@ pub(super) enum DeliveryStateName {
 
 /// A delivery, without its attempts.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Delivery)]
 struct DeliverySummary {
     /// Its id, the `webhook-id` that the receiver sees.
     #[schema(value_type = String)]
@@ -104,7 +108,7 @@ struct DeliverySummary {
     state: DeliveryState,
     /// The same in the words of LeadSquared: `In Queue`, `Success` or `Failure`; null if nothing was to be sent.
     #[schema(required)]
-    status: Option<&'static str>,
+    status: Option<LeadSquaredStatus>,
     /// Attempts made so far.
     attempt_count: u32,
     /// When the next attempt is due; when the last was, once the state is final.
@@ -142,18 +146,30 @@ impl From<Delivery> for DeliverySummary {
     }
 }
 
-/// A state in the words of LeadSquared ("Webhook History").
-fn status(state: DeliveryState) -> Option<&'static str> {
+/// A delivery's state in the words of LeadSquared ("Webhook History").
+#[derive(Serialize, ToSchema)]
+enum LeadSquaredStatus {
+    /// Pending or held.
+    #[serde(rename = "In Queue")]
+    InQueue,
+    /// Delivered.
+    Success,
+    /// Failed.
+    Failure,
+}
+
+fn status(state: DeliveryState) -> Option<LeadSquaredStatus> {
     match state {
-        DeliveryState::Pending | DeliveryState::Held => Some("In Queue"),
-        DeliveryState::Delivered => Some("Success"),
-        DeliveryState::Failed => Some("Failure"),
+        DeliveryState::Pending | DeliveryState::Held => Some(LeadSquaredStatus::InQueue),
+        DeliveryState::Delivered => Some(LeadSquaredStatus::Success),
+        DeliveryState::Failed => Some(LeadSquaredStatus::Failure),
         DeliveryState::Skipped | DeliveryState::Cancelled => None,
     }
 }
 
 /// A delivery with all that was tried.
 #[derive(Serialize, ToSchema)]
+#[schema(as = DeliveryDetails)]
 struct DeliveryView {
     #[serde(flatten)]
     delivery: DeliverySummary,
@@ -165,13 +181,15 @@ struct DeliveryView {
 }
 
 /// Lists deliveries, newest first.
+///
+/// Without their attempts. Filters combine: a delivery has to match all that are given.
 #[utoipa::path(get, path = "/v1/spaces/{space}/deliveries", tag = "deliveries", params(DeliveriesQuery),
-    responses((status = 200, body = Page<DeliverySummary>)))]
+    responses((status = 200, body = DeliveryPage)))]
 async fn list_deliveries(
     Reads(space): Reads,
     State(api): State<Api>,
     Query(query): Query<DeliveriesQuery>,
-) -> Result<Json<Page<DeliverySummary>>, Error> {
+) -> Result<Json<DeliveryPage>, Error> {
     let DeliveriesQuery { state, subscription, event, event_type, since, until, limit, cursor } = query;
     let before = page::after(cursor.as_deref())?;
     let filter = DeliveryFilter { state, subscription, event, event_type, since, until, before };
@@ -179,7 +197,10 @@ async fn list_deliveries(
     Ok(Json(Page::new(found, limit, |delivery| delivery.id, DeliverySummary::from)))
 }
 
-/// Reads a delivery with its attempts: requests as they were sent, answers, timings.
+/// Returns a delivery with its attempts.
+///
+/// Each attempt has the request as it was sent, the receiver's response, the timings, and what the plugin used and
+/// logged.
 #[utoipa::path(get, path = "/v1/spaces/{space}/deliveries/{delivery}", tag = "deliveries",
     responses((status = 200, body = DeliveryView)))]
 async fn get_delivery(
@@ -195,7 +216,9 @@ async fn get_delivery(
     Ok(Json(DeliveryView { delivery: delivery.into(), event_ids, attempts }))
 }
 
-/// Cancels a delivery that is pending or held: nothing more is sent.
+/// Cancels a delivery.
+///
+/// It has to be pending or held. Nothing more is sent.
 #[utoipa::path(post, path = "/v1/spaces/{space}/deliveries/{delivery}/cancel", tag = "deliveries", responses(
     (status = 200, body = DeliverySummary),
     (status = 409, body = Problem, content_type = "application/problem+json",
@@ -230,9 +253,10 @@ enum ResendMode {
     Exact,
 }
 
-/// Sends a delivery again, now, whatever became of it; one that waits for its next attempt does not wait longer.
+/// Resends a delivery now.
 ///
-/// It keeps its id, so a receiver that has seen it can tell.
+/// Whatever its state; one that waits for its next attempt does not wait any longer. It keeps its id, so a receiver
+/// that has seen it can recognize it.
 #[utoipa::path(post, path = "/v1/spaces/{space}/deliveries/{delivery}/retry", tag = "deliveries",
     request_body = Option<ResendInput>,
     responses(

@@ -24,6 +24,9 @@ use hookmill_store::EventTypeEntry;
 /// Event types read from the store at a time, where one is looked for.
 const PAGE: usize = 200;
 
+/// A page of the list.
+type EventTypePage = Page<EventTypeView>;
+
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(list_event_types)).routes(routes!(put_event_type, delete_event_type))
@@ -45,6 +48,7 @@ struct EventTypeInput {
 
 /// An event type.
 #[derive(Serialize, ToSchema)]
+#[schema(as = EventType)]
 struct EventTypeView {
     /// The type.
     #[schema(value_type = String)]
@@ -67,7 +71,9 @@ impl From<EventTypeEntry> for EventTypeView {
     }
 }
 
-/// Enters an event type, or replaces it.
+/// Creates or replaces an event type.
+///
+/// If it has a schema, its example has to fit it. Events are not checked against the schema.
 #[utoipa::path(put, path = "/v1/spaces/{space}/event-types/{event_type}", tag = "event types",
     request_body = EventTypeInput, responses((status = 200, body = EventTypeView)))]
 async fn put_event_type(
@@ -91,19 +97,23 @@ async fn put_event_type(
 }
 
 /// Lists event types by name.
+///
+/// They document the events of a space. An event of a type that is not in the list is accepted all the same.
 #[utoipa::path(get, path = "/v1/spaces/{space}/event-types", tag = "event types", params(PageQuery),
-    responses((status = 200, body = Page<EventTypeView>)))]
+    responses((status = 200, body = EventTypePage)))]
 async fn list_event_types(
     Reads(space): Reads,
     State(api): State<Api>,
     Query(query): Query<PageQuery>,
-) -> Result<Json<Page<EventTypeView>>, Error> {
+) -> Result<Json<EventTypePage>, Error> {
     let after = page::after(query.cursor.as_deref())?;
     let found = api.host.store.event_types(&space, after, query.limit.ask()).await?;
     Ok(Json(Page::new(found, query.limit, |entry| entry.name.clone(), EventTypeView::from)))
 }
 
-/// Removes an event type. Events of that type are not touched.
+/// Deletes an event type.
+///
+/// Events of that type are not touched.
 #[utoipa::path(delete, path = "/v1/spaces/{space}/event-types/{event_type}", tag = "event types",
     responses((status = 204, description = "It is gone")))]
 async fn delete_event_type(

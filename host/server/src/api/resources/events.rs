@@ -35,6 +35,9 @@ const FIELD_BYTES_MAX: usize = 256;
 
 const NDJSON: &str = "application/x-ndjson";
 
+/// A page of the list.
+type EventPage = Page<EventSummary>;
+
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(post_events, list_events)).routes(routes!(get_event))
@@ -66,6 +69,7 @@ struct EventInput {
 
 /// What became of an event.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Receipt)]
 struct ReceiptView {
     /// The event's id.
     #[schema(value_type = String)]
@@ -86,6 +90,7 @@ impl From<Receipt> for ReceiptView {
 
 /// What became of one line of many: the members of a receipt, or a problem.
 #[derive(Serialize, ToSchema)]
+#[schema(as = LineResult)]
 struct LineView {
     /// Which line, from 1; empty lines count, but have no result.
     line: usize,
@@ -109,6 +114,7 @@ struct LineView {
     deliveries: Option<u64>,
     /// Why it was not accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     problem: Option<Problem>,
 }
 
@@ -135,6 +141,7 @@ impl LineView {
 
 /// What became of many events.
 #[derive(Serialize, ToSchema)]
+#[schema(as = LineResults)]
 struct ResultsView {
     /// One for each line, in order.
     results: Vec<LineView>,
@@ -154,6 +161,7 @@ enum AcceptedView {
 
 /// An event without its data.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Event)]
 struct EventSummary {
     /// Its id.
     #[schema(value_type = String)]
@@ -176,6 +184,7 @@ impl From<Event> for EventSummary {
 
 /// An event as it was accepted.
 #[derive(Serialize, ToSchema)]
+#[schema(as = EventDetails)]
 struct EventView {
     /// Its id.
     #[schema(value_type = String)]
@@ -202,11 +211,12 @@ struct EventView {
 
 /// Posts an event, or many as NDJSON.
 ///
-/// Answered with 202 once the event and its deliveries are on disk, and not before. With `application/x-ndjson` each
-/// line is an event of its own: good lines are accepted although bad ones stand beside them; the answer is 202 if all
-/// were accepted, else 207, with a result for each line.
+/// Answered with 202 once the event and its deliveries are on disk, and not before.
+///
+/// With the content type `application/x-ndjson`, each line is an event of its own: valid lines are accepted even if
+/// others are not. The answer is 202 if all were accepted, else 207, with a result for each line.
 #[utoipa::path(post, path = "/v1/spaces/{space}/events", tag = "events",
-    request_body(content((EventInput = "application/json"), (String = "application/x-ndjson"))),
+    request_body = EventInput,
     responses(
         (status = 202, body = AcceptedView),
         (status = 207, body = ResultsView),
@@ -292,20 +302,24 @@ fn conflict(Conflict(id): Conflict) -> Error {
     Error::new(Code::EventConflict, format!("an event `{id}` of other type, data or time was accepted before"))
 }
 
-/// Lists events, newest first, without their data.
+/// Lists events, newest first.
+///
+/// Without their data.
 #[utoipa::path(get, path = "/v1/spaces/{space}/events", tag = "events", params(PageQuery),
-    responses((status = 200, body = Page<EventSummary>)))]
+    responses((status = 200, body = EventPage)))]
 async fn list_events(
     Reads(space): Reads,
     State(api): State<Api>,
     Query(query): Query<PageQuery>,
-) -> Result<Json<Page<EventSummary>>, Error> {
+) -> Result<Json<EventPage>, Error> {
     let before = page::after(query.cursor.as_deref())?;
     let found = api.host.store.events(&space, before, query.limit.ask()).await?;
     Ok(Json(Page::new(found, query.limit, |event| event.id.clone(), EventSummary::from)))
 }
 
-/// Reads an event.
+/// Returns an event.
+///
+/// With its data exactly as posted.
 #[utoipa::path(get, path = "/v1/spaces/{space}/events/{event}", tag = "events",
     responses((status = 200, body = EventView)))]
 async fn get_event(Reads(space): Reads, State(api): State<Api>, params: PathParams) -> Result<Json<EventView>, Error> {

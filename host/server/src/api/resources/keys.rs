@@ -19,6 +19,9 @@ use crate::keys::generate;
 use crate::task::unbroken;
 use hookmill_model::{Key, KeyId, Role, SpaceId};
 
+/// A page of the list.
+type KeyPage = Page<KeyView>;
+
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(create_key, list_keys)).routes(routes!(delete_key))
@@ -40,7 +43,7 @@ struct KeyInput {
 
 /// What a key allows.
 #[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
+#[schema(as = Role, rename_all = "snake_case")]
 #[expect(dead_code, reason = "stands in the document for the model's role, which knows nothing of documents")]
 enum RoleName {
     /// Read subscriptions, events and deliveries of its space.
@@ -55,6 +58,7 @@ enum RoleName {
 
 /// A key, without its secret.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Key)]
 struct KeyView {
     /// Its id.
     #[schema(value_type = String)]
@@ -71,6 +75,7 @@ struct KeyView {
     created_at: Timestamp,
     /// The key itself: shown once, when it is made.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     key: Option<String>,
 }
 
@@ -81,9 +86,9 @@ impl KeyView {
     }
 }
 
-/// Makes a key.
+/// Creates an API key.
 ///
-/// The answer is the only time that the key itself is shown; the host keeps its hash.
+/// The answer is the only place where the key itself is shown; the host keeps its hash.
 #[utoipa::path(post, path = "/v1/keys", tag = "keys", request_body = KeyInput, responses((status = 201, body = KeyView)))]
 async fn create_key(
     _: Admin,
@@ -111,22 +116,20 @@ async fn create_key(
     Ok((StatusCode::CREATED, Json(view)))
 }
 
-/// Lists keys, oldest first.
-#[utoipa::path(get, path = "/v1/keys", tag = "keys", params(PageQuery), responses((status = 200, body = Page<KeyView>)))]
-async fn list_keys(
-    _: Admin,
-    State(api): State<Api>,
-    Query(query): Query<PageQuery>,
-) -> Result<Json<Page<KeyView>>, Error> {
+/// Lists API keys, oldest first.
+///
+/// Without their secrets, which the host does not have.
+#[utoipa::path(get, path = "/v1/keys", tag = "keys", params(PageQuery), responses((status = 200, body = KeyPage)))]
+async fn list_keys(_: Admin, State(api): State<Api>, Query(query): Query<PageQuery>) -> Result<Json<KeyPage>, Error> {
     let after = page::after::<KeyId>(query.cursor.as_deref())?;
     let found = api.access.keys().into_iter().filter(|key| after.is_none_or(|after| key.id > after));
     let found = found.take(query.limit.ask()).collect();
     Ok(Json(Page::new(found, query.limit, |key| key.id, |key| KeyView::of(&key, None))))
 }
 
-/// Deletes a key: it stops working at once.
+/// Deletes an API key.
 ///
-/// The last key of an administrator cannot be deleted: nobody could make another.
+/// It stops working at once. The last admin key cannot be deleted: nobody could create another.
 #[utoipa::path(delete, path = "/v1/keys/{key}", tag = "keys", responses(
     (status = 204, description = "It is gone"),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "last_admin_key")))]

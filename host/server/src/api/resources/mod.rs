@@ -5,6 +5,7 @@ pub(crate) mod deliveries;
 pub(crate) mod event_types;
 pub(crate) mod events;
 pub(crate) mod keys;
+mod names;
 pub(crate) mod plugins;
 pub(crate) mod preview;
 pub(crate) mod profiles;

@@ -20,6 +20,9 @@ use hookmill_store::{EventTypeEntry, Store, StoreError};
 /// A space's event types read from the store at a time.
 const PAGE: usize = 1_000;
 
+/// A page of the list.
+type ProfilePage = Page<ProfileView>;
+
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
@@ -30,6 +33,7 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
 
 /// How one CRM sends its webhooks.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Profile)]
 struct ProfileView {
     /// What a subscription's `profile` says.
     name: &'static str,
@@ -43,11 +47,13 @@ struct ProfileView {
     notes: &'static [String],
     /// The CRM's catalog of events: shown with one profile, left out of the list.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     event_types: Option<Vec<CatalogEntryView>>,
 }
 
 /// One way in which a CRM sends its webhooks.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Generation)]
 struct GenerationView {
     /// What a subscription's `generation` says.
     generation: usize,
@@ -60,6 +66,7 @@ struct GenerationView {
 
 /// A type of events that a CRM sends.
 #[derive(Serialize, ToSchema)]
+#[schema(as = CatalogEntry)]
 struct CatalogEntryView {
     /// The type.
     #[schema(value_type = String)]
@@ -98,15 +105,20 @@ impl ProfileView {
     }
 }
 
-/// Lists the profiles and what they set. Any key will do.
+/// Lists the profiles, without their catalogs.
+///
+/// A profile is how one CRM sends its webhooks: the defaults that a subscription takes from it. Any key is allowed to
+/// read them.
 #[utoipa::path(get, path = "/v1/profiles", tag = "profiles", params(PageQuery),
-    responses((status = 200, body = Page<ProfileView>)))]
-async fn list_profiles(_: AnyKey, Query(query): Query<PageQuery>) -> Result<Json<Page<ProfileView>>, Error> {
+    responses((status = 200, body = ProfilePage)))]
+async fn list_profiles(_: AnyKey, Query(query): Query<PageQuery>) -> Result<Json<ProfilePage>, Error> {
     let all = profile::all().iter().collect();
     Page::of(all, &query, |profile| profile.name.clone(), ProfileView::of).map(Json)
 }
 
-/// Shows a profile with its catalog of events. Any key will do.
+/// Returns a profile with its catalog of events.
+///
+/// Any key is allowed to read it.
 #[utoipa::path(get, path = "/v1/profiles/{profile}", tag = "profiles", responses((status = 200, body = ProfileView)))]
 async fn get_profile(_: AnyKey, params: PathParams) -> Result<Json<ProfileView>, Error> {
     let name = params.text("profile").unwrap_or_default();
@@ -124,13 +136,15 @@ struct LoadInput {
 
 /// What was loaded.
 #[derive(Serialize, ToSchema)]
+#[schema(as = LoadResult)]
 struct LoadView {
     /// How many event types of the catalog the space has now: all of them.
     loaded: usize,
 }
 
-/// Enters a profile's whole catalog into the space. What the space has of the same name is replaced; what is there as
-/// the catalog has it stays untouched.
+/// Loads a profile's whole catalog into the space.
+///
+/// An event type of the same name is replaced; one that already equals the catalog's entry is left untouched.
 #[utoipa::path(post, path = "/v1/spaces/{space}/event-types/load", tag = "event types", request_body = LoadInput,
     responses((status = 200, body = LoadView)))]
 async fn load_event_types(

@@ -26,6 +26,9 @@ const ADMINISTRATORS_MAX: usize = 50;
 /// Teams that write plugins, each with a key and the one that comes after it.
 const PLUGIN_KEYS_MAX: usize = 10;
 
+/// A page of the list.
+type SpacePage = Page<SpaceView>;
+
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(create_space, list_spaces)).routes(routes!(get_space, change_space))
@@ -66,6 +69,7 @@ struct SpacePatch {
 
 /// One tenant.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Space)]
 struct SpaceView {
     /// Its id.
     #[schema(value_type = String)]
@@ -89,6 +93,8 @@ impl From<Space> for SpaceView {
 }
 
 /// Creates a space.
+///
+/// A space is one tenant: its events, subscriptions, plugins and keys are separate from those of others.
 #[utoipa::path(post, path = "/v1/spaces", tag = "spaces", request_body = SpaceInput, responses(
     (status = 201, body = SpaceView),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "space_exists")))]
@@ -115,19 +121,23 @@ async fn create_space(
 }
 
 /// Lists spaces by id.
+///
+/// Only an admin key sees all of them.
 #[utoipa::path(get, path = "/v1/spaces", tag = "spaces", params(PageQuery),
-    responses((status = 200, body = Page<SpaceView>)))]
+    responses((status = 200, body = SpacePage)))]
 async fn list_spaces(
     _: Admin,
     State(api): State<Api>,
     Query(query): Query<PageQuery>,
-) -> Result<Json<Page<SpaceView>>, Error> {
+) -> Result<Json<SpacePage>, Error> {
     let after = page::after(query.cursor.as_deref())?;
     let found = api.host.store.spaces(after, query.limit.ask()).await?;
     Ok(Json(Page::new(found, query.limit, |space| space.id.clone(), SpaceView::from)))
 }
 
-/// Reads a space.
+/// Returns a space.
+///
+/// With its administrators and the keys that its plugins have to be signed with.
 #[utoipa::path(get, path = "/v1/spaces/{space}", tag = "spaces", responses((status = 200, body = SpaceView)))]
 async fn get_space(Reads(id): Reads, State(api): State<Api>) -> Result<Json<SpaceView>, Error> {
     let space = api.host.store.space(&id).await?.ok_or_else(|| Error::not_found("space", id))?;
@@ -136,9 +146,10 @@ async fn get_space(Reads(id): Reads, State(api): State<Api>) -> Result<Json<Spac
 
 /// Changes a space by a JSON merge patch (RFC 7396).
 ///
-/// What is left out stays as it is, null brings back the default, arrays are replaced as a whole.
+/// A member that is left out stays as it is, null restores the default, arrays are replaced as a whole. The content
+/// type `application/merge-patch+json` is accepted as well.
 #[utoipa::path(patch, path = "/v1/spaces/{space}", tag = "spaces",
-    request_body(content((SpacePatch = "application/merge-patch+json"), (SpacePatch = "application/json"))),
+    request_body = SpacePatch,
     responses((status = 200, body = SpaceView)))]
 async fn change_space(
     Manages(id): Manages,

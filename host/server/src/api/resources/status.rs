@@ -21,14 +21,18 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(get_limits))
 }
 
-/// Tells that the process runs.
+/// Reports that the process runs.
+///
+/// Answers as long as the process does, whatever the state of its store. No key is needed.
 #[utoipa::path(get, path = "/healthz", tag = "host", security(()),
     responses((status = 200, body = str, content_type = "text/plain; charset=utf-8")))]
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Tells whether the host can serve: its store answers.
+/// Reports whether the host can serve requests.
+///
+/// It can if its store responds; otherwise the answer is 503. No key is needed.
 #[utoipa::path(get, path = "/readyz", tag = "host", security(()),
     responses(
         (status = 200, body = str, content_type = "text/plain; charset=utf-8"),
@@ -43,7 +47,9 @@ async fn readyz(State(api): State<Api>) -> Result<&'static str, Error> {
     }
 }
 
-/// Metrics in Prometheus' text format (OpenMetrics).
+/// Returns the host's metrics.
+///
+/// In OpenMetrics text format, which Prometheus scrapes. No key is needed.
 #[utoipa::path(get, path = "/metrics", tag = "host", security(()),
     responses((status = 200, body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 async fn metrics(State(api): State<Api>) -> Result<([(&'static str, &'static str); 1], String), Error> {
@@ -55,6 +61,7 @@ async fn metrics(State(api): State<Api>) -> Result<([(&'static str, &'static str
 
 /// The limits in force.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Limits)]
 struct LimitsView {
     /// On what callers post.
     accept: AcceptLimits,
@@ -112,7 +119,9 @@ struct PluginLimits {
     log_bytes_max: usize,
 }
 
-/// Tells the limits in force. Any key will do.
+/// Returns the limits in force.
+///
+/// They come from the host's configuration. Any key is allowed to read them.
 #[utoipa::path(get, path = "/v1/limits", tag = "host", responses((status = 200, body = LimitsView)))]
 async fn get_limits(_: AnyKey, State(api): State<Api>) -> Json<LimitsView> {
     let (accept, plugin) = (&api.host.config.accept, &api.host.config.plugin);

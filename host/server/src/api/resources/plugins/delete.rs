@@ -16,9 +16,10 @@ use hookmill_store::{DeletedPlugin, WaitingDeliveries};
 /// Users that a problem names.
 const NAMED_MAX: usize = 20;
 
-/// Deletes one version of a plugin, if no subscription uses it and no delivery is yet to be tried again with it.
+/// Deletes one version of a plugin.
 ///
-/// What subscriptions used before is no use: who rolls back to a version that was deleted is told so.
+/// It has to be unused: by any subscription, and by any delivery that will be tried again. What subscriptions used
+/// earlier does not count: a rollback to a deleted version is refused with `plugin_deleted`.
 #[utoipa::path(delete, path = "/v1/spaces/{space}/plugins/{plugin}/{version}", tag = "plugins",
     responses(
         (status = 204, description = "It is gone"),

@@ -28,6 +28,9 @@ use hookmill_model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 /// The header of an upload that carries the component's signature.
 const SIGNATURE: &str = "hookmill-plugin-signature";
 
+/// A page of the list.
+type PluginPage = Page<PluginView>;
+
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
@@ -61,6 +64,7 @@ pub(super) struct PluginView {
     /// The component's size.
     size_bytes: u64,
     /// Where it was pulled from, by digest, or which file it was; null if it was uploaded or comes with the host.
+    #[schema(required)]
     source: Option<String>,
     /// When it was uploaded.
     created_at: Timestamp,
@@ -85,16 +89,23 @@ impl From<Plugin> for PluginView {
     }
 }
 
-/// Uploads a plugin: a WebAssembly component that exports `hookmill:plugin/transformer`.
+/// A WebAssembly component.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "used in the API description alone")]
+struct Component(Vec<u8>);
+
+/// Uploads a plugin.
 ///
-/// Name and version are the component's own. A version never changes: another component under the same name and
-/// version is refused, the same one again is answered with 200. Subscriptions that follow a range of versions in which
-/// it is the newest use it when this is answered, if their configurations fit its schema. If the
-/// space has `plugin_keys`, the component's signature stands in the header `hookmill-plugin-signature`.
+/// The body is a WebAssembly component that exports `hookmill:plugin/transformer`. Name and version are the component's
+/// own. A version never changes: another component under the same name and version is refused, the same one again is
+/// answered with 200. If it is the newest version of a range that subscriptions follow, they use it from this answer
+/// on, as far as their configurations fit its schema. If the space has `plugin_keys`, the header
+/// `hookmill-plugin-signature` has to carry the component's signature.
 #[utoipa::path(post, path = "/v1/spaces/{space}/plugins", tag = "plugins",
-    params(("hookmill-plugin-signature" = Option<String>, Header,
+    params(("hookmill-plugin-signature" = Option<String>, Header, nullable = false,
         description = "Ed25519 over the text of the digest, in base64")),
-    request_body(content = Vec<u8>, content_type = "application/wasm"),
+    request_body(content = inline(Component), content_type = "application/wasm"),
     responses(
         (status = 201, body = PluginView, description = "It is new"),
         (status = 200, body = PluginView, description = "It was there already"),
@@ -122,14 +133,16 @@ pub(super) async fn admitted(
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(plugin.into())))
 }
 
-/// Lists the plugins that the space can use by name, each in its newest version.
+/// Lists the plugins that the space can use.
+///
+/// Its own and the bundled ones, by name, each in its newest version.
 #[utoipa::path(get, path = "/v1/spaces/{space}/plugins", tag = "plugins", params(PageQuery),
-    responses((status = 200, body = Page<PluginView>)))]
+    responses((status = 200, body = PluginPage)))]
 async fn list_plugins(
     Reads(space): Reads,
     State(api): State<Api>,
     Query(query): Query<PageQuery>,
-) -> Result<Json<Page<PluginView>>, Error> {
+) -> Result<Json<PluginPage>, Error> {
     let mut all = api.host.store.plugins(&space, None).await?;
     hide_bundled(&mut all);
     let newest: Vec<_> = all.chunk_by(|a, b| a.name == b.name).filter_map(newest).cloned().collect();
@@ -137,14 +150,16 @@ async fn list_plugins(
 }
 
 /// Lists the versions of a plugin, newest first.
+///
+/// A plugin of the space hides a bundled one of the same name, with all its versions.
 #[utoipa::path(get, path = "/v1/spaces/{space}/plugins/{plugin}", tag = "plugins", params(PageQuery),
-    responses((status = 200, body = Page<PluginView>)))]
+    responses((status = 200, body = PluginPage)))]
 async fn list_plugin_versions(
     Reads(space): Reads,
     State(api): State<Api>,
     params: PathParams,
     Query(query): Query<PageQuery>,
-) -> Result<Json<Page<PluginView>>, Error> {
+) -> Result<Json<PluginPage>, Error> {
     let name = params.get("plugin")?;
     let versions = usable(&*api.host.store, &space, &name).await?;
     if versions.is_empty() {
@@ -153,7 +168,9 @@ async fn list_plugin_versions(
     Page::of(versions, &query, |plugin| plugin.version.clone(), PluginView::from).map(Json)
 }
 
-/// Reads one version of a plugin.
+/// Returns one version of a plugin.
+///
+/// With the JSON Schema of its configuration.
 #[utoipa::path(get, path = "/v1/spaces/{space}/plugins/{plugin}/{version}", tag = "plugins",
     responses((status = 200, body = PluginView)))]
 async fn get_plugin(

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::super::names::ContentTypeName;
 use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
@@ -56,17 +57,17 @@ struct PluginPreviewInput {
     /// Where the request would go; `https://receiver.example/` by default.
     url: Option<String>,
     /// The content type that the subscription would ask for; `application/json` by default.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<ContentTypeName>)]
     content_type: Option<ContentType>,
     /// Names of sealed secrets that the plugin may ask for, beside `signing`: at most 19.
     secrets: Option<Vec<String>>,
 }
 
-/// Shows exactly what a plugin would send of an event, without a subscription.
+/// Shows what a plugin would send for an event, without a subscription.
 ///
-/// Nothing is sent and nothing is stored. In the place of a subscription stands one that is made up: a POST to `url`,
-/// all fields, no headers of its own, and secrets that are thrown away after, the signing secret (for Standard Webhooks)
-/// too. So the signature is one, but no receiver's.
+/// Nothing is sent and nothing is stored. A temporary subscription is used: a POST to `url`, all fields, no headers of
+/// its own, and secrets that are discarded afterwards, including the signing secret (for Standard Webhooks). The
+/// signature is therefore valid, but no receiver can verify it.
 #[utoipa::path(post, path = "/v1/spaces/{space}/plugins/{plugin}/preview", tag = "plugins",
     request_body = PluginPreviewInput, responses((status = 200, body = PreviewView)))]
 async fn preview_plugin(

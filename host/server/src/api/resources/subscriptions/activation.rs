@@ -27,8 +27,9 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(activate_subscription))
 }
 
-/// Activates a subscription, after the handshake that it asks for: events match it again, and the deliveries that waited
-/// go on.
+/// Activates a subscription, after its handshake.
+///
+/// Events match it again, and the deliveries that were held go on.
 #[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/activate", tag = "subscriptions",
     responses(
         (status = 200, body = SubscriptionView),

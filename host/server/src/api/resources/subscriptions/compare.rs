@@ -103,12 +103,12 @@ impl From<Comparison> for ComparisonView {
     }
 }
 
-/// Runs another version or configuration of a subscription's plugin over the last stored events that the subscription
-/// wants, and reports which requests would differ, and how.
+/// Compares the requests of another plugin version or configuration over past events.
 ///
-/// Nothing is sent and nothing is stored. Each event stands alone, even if the subscription gathers events, and is
-/// transformed as for a first attempt. One comparison runs at a time in a space, for a minute at most: then it answers
-/// with what it has.
+/// It runs over the last stored events that the subscription wants, and reports which requests would differ, and how.
+/// Nothing is sent and nothing is stored. Each event stands alone, even if the subscription batches events, and is
+/// transformed as for a first attempt. One comparison runs at a time in a space, for at most a minute; after that it
+/// answers with what it has.
 #[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/compare", tag = "subscriptions",
     request_body = CompareInput, responses((status = 200, body = ComparisonView)))]
 async fn compare_subscription(

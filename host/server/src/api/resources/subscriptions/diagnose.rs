@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::super::names::CheckName;
 use super::test;
 use crate::api::Api;
 use crate::api::http::access::Manages;
@@ -22,6 +23,7 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
 
 /// What was found.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Diagnosis)]
 struct DiagnosisView {
     /// Whether there is no problem; warnings there may be.
     ok: bool,
@@ -33,8 +35,8 @@ struct DiagnosisView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Finding)]
 struct FindingView {
-    /// Which check: `state`, `url_scheme`, `url_spelling`, `dns`, `address_policy`, `tls`, `endpoint`, `events`,
-    /// `identical`, `plugin` or `deliveries`.
+    /// Which check.
+    #[schema(value_type = CheckName)]
     check: &'static str,
     /// How it went.
     #[schema(value_type = GradeName)]
@@ -56,7 +58,7 @@ enum GradeName {
     /// It may be what somebody wants, and may be the trouble.
     Warning,
     /// Something does not work.
-    Error,
+    Problem,
     /// There was nothing to look at.
     Skipped,
 }
@@ -67,10 +69,10 @@ impl From<Finding> for FindingView {
     }
 }
 
-/// Finds out why a subscription's webhooks do not come: its state, URL, endpoint, events, plugin and deliveries.
+/// Finds out why a subscription's webhooks do not arrive.
 ///
-/// The endpoint gets one request: what an activation would ask it, or a HEAD. No event and no delivery is made, and
-/// nothing is written.
+/// Checks its state, URL, endpoint, events, plugin and deliveries. The endpoint gets one request: the one of an
+/// activation, or a HEAD. No event and no delivery is created, and nothing is written.
 #[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/diagnose", tag = "subscriptions",
     responses((status = 200, body = DiagnosisView)))]
 async fn diagnose_subscription(

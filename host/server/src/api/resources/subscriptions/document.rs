@@ -4,6 +4,9 @@
 
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+
+use super::super::names::{HmacAlgorithmName, SignatureEncodingName, StandardAlgorithmName};
 
 /// What must have changed: any of the fields, or the status.
 #[derive(ToSchema)]
@@ -62,22 +65,92 @@ pub(super) struct AnswerRule {
     reason_pointer: Option<String>,
 }
 
-/// How requests are signed.
+/// How requests are signed. `scheme` states which of the variants it is.
 #[derive(ToSchema)]
-#[schema(as = Signing)]
-pub(super) struct Signing {
-    /// `standard` (Standard Webhooks 1.0.0), `livespace`, `breakcold`, `hmac` or `none`.
-    scheme: String,
-    /// `hmac-sha256` or `ed25519` for `standard`; `sha1`, `sha256` or `sha512` for `hmac`.
-    algorithm: Option<String>,
-    /// The header of an `hmac`.
-    header: Option<String>,
-    /// What stands before the signature in it: `sha256=`, or `t={timestamp},v1=`.
-    prefix: Option<String>,
-    /// How the signature is written: `hex` or `base64`.
-    encoding: Option<String>,
-    /// What is signed, of `{url}`, `{timestamp}`, `{id}` and `{body}`; the body by default.
-    signed: Option<String>,
-    /// A header with the timestamp in unix seconds.
+#[serde(untagged)]
+#[schema(discriminator(property_name = "scheme", mapping(
+    ("standard" = "#/components/schemas/StandardSigning"),
+    ("livespace" = "#/components/schemas/LivespaceSigning"),
+    ("breakcold" = "#/components/schemas/BreakcoldSigning"),
+    ("hmac" = "#/components/schemas/HmacSigning"),
+    ("none" = "#/components/schemas/NoSigning"),
+)))]
+pub(super) enum Signing {
+    Standard(StandardSigning),
+    Livespace(LivespaceSigning),
+    Breakcold(BreakcoldSigning),
+    Hmac(HmacSigning),
+    None(NoSigning),
+}
+
+/// Standard Webhooks 1.0.0: `webhook-id`, `webhook-timestamp` and `webhook-signature`.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StandardSigning {
+    #[schema(schema_with = standard)]
+    scheme: (),
+    /// The algorithm of new secrets; `hmac-sha256` by default. Each request is signed with every secret according to
+    /// its kind.
+    #[schema(required = false)]
+    algorithm: StandardAlgorithmName,
+}
+
+/// Livespace's: `X-Livespace-Signature`, hexadecimal HMAC-SHA256 over the URL and the body.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LivespaceSigning {
+    #[schema(schema_with = livespace)]
+    scheme: (),
+}
+
+/// Breakcold's: `X-Webhook-Signature`, `sha256=` and hexadecimal HMAC-SHA256 over `timestamp.body`, with
+/// `X-Webhook-Timestamp`.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BreakcoldSigning {
+    #[schema(schema_with = breakcold)]
+    scheme: (),
+}
+
+/// Any other HMAC in a header: what GitHub, Shopify, Stripe and many others do.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HmacSigning {
+    #[schema(schema_with = hmac)]
+    scheme: (),
+    /// The hash; `sha256` by default.
+    #[schema(required = false)]
+    algorithm: HmacAlgorithmName,
+    /// The header that carries the signature.
+    header: String,
+    /// Text before the signature in the header: `sha256=`, or `t={timestamp},v1=`; none by default.
+    #[schema(required = false)]
+    prefix: String,
+    /// The encoding of the signature; `hex` by default.
+    #[schema(required = false)]
+    encoding: SignatureEncodingName,
+    /// What is signed: `{url}`, `{timestamp}`, `{id}` and `{body}` with text between; `{body}` by default.
+    #[schema(required = false)]
+    signed: String,
+    /// A header that carries the timestamp, in unix seconds; none by default.
     timestamp_header: Option<String>,
 }
+
+/// No signature.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoSigning {
+    #[schema(schema_with = none)]
+    scheme: (),
+}
+
+/// Functions that describe the member `scheme` of a variant, which has one value.
+macro_rules! schemes {
+    ($($name:ident),*) => {
+        $(fn $name() -> Object {
+            ObjectBuilder::new().schema_type(Type::String).enum_values(Some([stringify!($name)])).build()
+        })*
+    };
+}
+
+schemes!(standard, livespace, breakcold, hmac, none);

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::super::names::{ContentTypeName, MethodName};
 use super::parts::{FieldsInput, HandshakeInput, HeaderInput, RetryInput};
 use super::plugin::PluginInput;
 use super::{document, parts, plugin, rules};
@@ -47,7 +48,7 @@ pub(super) struct SubscriptionInput {
     #[schema(required, nullable = false)]
     url: Option<String>,
     /// The method, if the plugin does not choose one: POST, PUT, PATCH or GET; POST by default.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<MethodName>)]
     method: Option<Method>,
     /// Which types of events, 1 to 100 of them: `lead.created`, `lead.*` or `*`. A draft may have none yet.
     #[schema(value_type = Option<Vec<String>>, nullable = false)]
@@ -60,7 +61,7 @@ pub(super) struct SubscriptionInput {
     /// Which of the event's fields the plugin sees; all by default.
     fields: Option<FieldsInput>,
     /// `application/json` (the default), `application/x-www-form-urlencoded` or `text/plain`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<ContentTypeName>)]
     content_type: Option<ContentType>,
     /// Headers that every request carries: at most 50.
     headers: Option<Vec<HeaderInput>>,

@@ -51,6 +51,9 @@ use view::SubscriptionView;
 /// How often a change is merged anew because somebody else was faster.
 const CHANGE_TRIES: u32 = 3;
 
+/// A page of the list.
+type SubscriptionPage = Page<SubscriptionView>;
+
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
@@ -87,10 +90,10 @@ impl CreateQuery {
     }
 }
 
-/// Creates a subscription and activates it, unless it shall be a draft.
+/// Creates a subscription and activates it, unless it is a draft.
 ///
-/// If it asks for a handshake, its endpoint is asked before this is answered: `state` is `active` if it passed, else
-/// `verifying`, and `handshake_report` says why.
+/// If it has a handshake, its endpoint is asked before the answer: `state` is `active` if the endpoint passed, else
+/// `verifying`, and `handshake_report` has the reason.
 #[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions", tag = "subscriptions", params(CreateQuery),
     request_body = SubscriptionInput,
     responses(
@@ -145,20 +148,24 @@ fn with_profile(written: Map<String, Value>) -> Result<SubscriptionInput, Error>
 }
 
 /// Lists subscriptions, oldest first.
+///
+/// Secrets are shown as `***`.
 #[utoipa::path(get, path = "/v1/spaces/{space}/subscriptions", tag = "subscriptions", params(PageQuery),
-    responses((status = 200, body = Page<SubscriptionView>)))]
+    responses((status = 200, body = SubscriptionPage)))]
 async fn list_subscriptions(
     Reads(space): Reads,
     State(api): State<Api>,
     Query(query): Query<PageQuery>,
-) -> Result<Json<Page<SubscriptionView>>, Error> {
+) -> Result<Json<SubscriptionPage>, Error> {
     let after = page::after(query.cursor.as_deref())?;
     let found = api.host.store.subscriptions(Some(&space), after, query.limit.ask()).await?;
     let view = |(subscription, activity)| SubscriptionView::of(subscription, activity);
     Ok(Json(Page::new(found, query.limit, |(subscription, _)| subscription.id, view)))
 }
 
-/// Reads a subscription.
+/// Returns a subscription.
+///
+/// Secrets are shown as `***`.
 #[utoipa::path(get, path = "/v1/spaces/{space}/subscriptions/{subscription}", tag = "subscriptions",
     responses((status = 200, body = SubscriptionView)))]
 async fn get_subscription(
@@ -172,11 +179,12 @@ async fn get_subscription(
 
 /// Changes a subscription by a JSON merge patch (RFC 7396).
 ///
-/// What is left out stays as it is, null brings back the default, arrays are replaced as a whole. Another plugin's
-/// name replaces the plugin with its version and configuration. A secret header's value stays if `***` is given. With a
-/// handshake, an active subscription moves to another URL only if the endpoint there passes; else nothing is changed.
+/// A member that is left out stays as it is, null restores the default, arrays are replaced as a whole. Another plugin
+/// name replaces the plugin with its version and configuration. The value of a secret header is kept if `***` is given.
+/// With a handshake, an active subscription moves to another URL only if the endpoint there passes; else nothing is
+/// changed. The content type `application/merge-patch+json` is accepted as well.
 #[utoipa::path(patch, path = "/v1/spaces/{space}/subscriptions/{subscription}", tag = "subscriptions",
-    request_body(content((SubscriptionInput = "application/merge-patch+json"), (SubscriptionInput = "application/json"))),
+    request_body = SubscriptionInput,
     responses(
         (status = 200, body = SubscriptionView),
         (status = 409, body = Problem, content_type = "application/problem+json",
@@ -254,7 +262,9 @@ async fn merged(
     with_profile(merged)?.check(api, &old.space, Some(old)).await
 }
 
-/// Deletes a subscription. Its deliveries that are not final are cancelled; all of them can still be read.
+/// Deletes a subscription.
+///
+/// Its deliveries that are not final are cancelled; all of them can still be read.
 #[utoipa::path(delete, path = "/v1/spaces/{space}/subscriptions/{subscription}", tag = "subscriptions",
     responses((status = 204, description = "It is gone")))]
 async fn delete_subscription(
@@ -271,9 +281,14 @@ async fn delete_subscription(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Pauses a subscription: events pass it by, and the deliveries that it has wait.
+/// Pauses a subscription.
+///
+/// Events no longer match it, and the deliveries that it has are held.
 #[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/pause", tag = "subscriptions",
-    responses((status = 200, body = SubscriptionView)))]
+    responses(
+        (status = 200, body = SubscriptionView),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "subscription_state: it is a draft")))]
 async fn pause_subscription(
     Manages(space): Manages,
     State(api): State<Api>,

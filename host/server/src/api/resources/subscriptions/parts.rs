@@ -1,6 +1,6 @@
 //! The parts of a subscription that callers write otherwise than they are kept, and what is right in them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::input::missing;
@@ -70,9 +70,10 @@ pub(super) struct HandshakeInput {
 }
 
 /// Which request a handshake is.
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = HandshakeKind)]
 #[serde(rename_all = "snake_case")]
-enum HandshakeChoice {
+pub(super) enum HandshakeChoice {
     /// None: it is active at once.
     None,
     /// A POST with an empty body, signed.
@@ -84,6 +85,17 @@ enum HandshakeChoice {
     /// OPTIONS, by which the endpoint allows this host (CloudEvents).
     #[serde(rename = "cloudevents")]
     CloudEvents,
+}
+
+impl From<HandshakeKind> for HandshakeChoice {
+    fn from(kind: HandshakeKind) -> Self {
+        match kind {
+            HandshakeKind::EmptyPost => Self::EmptyPost,
+            HandshakeKind::TestEvent => Self::TestEvent,
+            HandshakeKind::Head => Self::Head,
+            HandshakeKind::CloudEvents => Self::CloudEvents,
+        }
+    }
 }
 
 impl HandshakeInput {

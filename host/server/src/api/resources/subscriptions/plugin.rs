@@ -50,6 +50,7 @@ enum OnFailureName {
 
 /// The plugin that a subscription uses.
 #[derive(Serialize, ToSchema)]
+#[schema(as = PluginRef)]
 pub(super) struct PluginRefView {
     /// Its name.
     #[schema(value_type = String)]
@@ -86,6 +87,7 @@ impl From<PluginRef> for PluginRefView {
 
 /// A plugin that a subscription used before. Its configuration comes back with it.
 #[derive(Serialize, ToSchema)]
+#[schema(as = EarlierPlugin)]
 pub(super) struct EarlierPluginView {
     /// Its name.
     #[schema(value_type = String)]

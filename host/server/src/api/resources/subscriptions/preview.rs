@@ -46,12 +46,12 @@ pub(super) struct PreviewInput {
     attempt: Option<Whole<1, 1_000>>,
 }
 
-/// Shows exactly what a subscription would send of an event, with its plugin or with another version or configuration
-/// of it.
+/// Shows what a subscription would send for an event.
 ///
-/// Nothing is sent and nothing is stored. The event need not be one that the subscription wants, and stands alone even
-/// if the subscription gathers events. The signature is made over the exact bytes with the subscription's own secrets, at
-/// this moment and for a delivery's id that is made up; secrets themselves are shown as `***`.
+/// With its plugin, or with another version or configuration of it. Nothing is sent and nothing is stored. The event
+/// need not be one that the subscription wants, and stands alone even if the subscription batches events. The signature
+/// is made over the exact bytes with the subscription's own secrets, at this moment and for a delivery id that is made
+/// up; secrets themselves are shown as `***`.
 #[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/preview", tag = "subscriptions",
     request_body = PreviewInput, responses((status = 200, body = PreviewView)))]
 async fn preview_subscription(

@@ -21,10 +21,11 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(rollback_subscription))
 }
 
-/// Goes back to the plugin, with its version and configuration, that the subscription used before its last change of
-/// plugin, and stays with that version. Once more goes forth again.
+/// Goes back to the plugin that the subscription used before.
 ///
-/// What becomes of a delivery when the plugin fails stays as it is.
+/// That is the plugin, with its version and configuration, from before the last change of plugin; the subscription
+/// stays with that version. A second rollback undoes the first. What happens to a delivery when the plugin fails stays
+/// as it is.
 #[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/rollback", tag = "subscriptions",
     responses(
         (status = 200, body = SubscriptionView),

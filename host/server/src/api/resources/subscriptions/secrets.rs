@@ -46,6 +46,7 @@ struct RotateInput {
 
 /// The signing secret, in clear.
 #[derive(Serialize, ToSchema)]
+#[schema(as = SigningSecret)]
 struct SecretView {
     /// The newest secret, which the receiver is to verify with.
     secret: String,
@@ -68,10 +69,10 @@ impl SecretView {
     }
 }
 
-/// Makes a new signing secret.
+/// Adds a new signing secret.
 ///
-/// Requests are signed with it and with the previous ones, until those are deleted: at most 5 in all. Schemes other than
-/// Standard Webhooks know one signature a request: there the new secret alone signs from now on.
+/// Requests are signed with it and with the previous ones until those are deleted: at most 5 in all. Schemes other than
+/// Standard Webhooks have one signature per request: with them, the new secret alone signs from now on.
 #[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/rotate-secret", tag = "subscriptions",
     request_body = Option<RotateInput>,
     responses(
@@ -101,7 +102,9 @@ async fn rotate_secret(
     Ok(Json(SecretView::of(&subscription)))
 }
 
-/// Shows the signing secret.
+/// Returns the signing secret.
+///
+/// In clear text, for the receiver to verify with.
 #[utoipa::path(get, path = "/v1/spaces/{space}/subscriptions/{subscription}/secret", tag = "subscriptions",
     responses((status = 200, body = SecretView)))]
 async fn get_secret(
@@ -113,7 +116,9 @@ async fn get_secret(
     Ok(Json(SecretView::of(&subscription)))
 }
 
-/// Ends the previous signing secrets: from now on requests are signed with the newest alone.
+/// Deletes the previous signing secrets.
+///
+/// From now on requests are signed with the newest alone.
 #[utoipa::path(delete, path = "/v1/spaces/{space}/subscriptions/{subscription}/secrets/previous",
     tag = "subscriptions", responses((status = 204, description = "They are gone")))]
 async fn delete_previous_secrets(

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::super::names::PluginFaultCodeName;
 use super::differences::DifferenceView;
 use super::plugin::PluginRefView;
 use super::view::SubscriptionView;
@@ -19,6 +20,7 @@ use super::{activation, other};
 use crate::api::Api;
 use crate::api::http::access::{Manages, Reads};
 use crate::api::http::extract::{JsonBody, PathParams};
+use crate::api::http::problem::Problem;
 use crate::error::Error;
 use crate::plugins::{follow, versions};
 use crate::subscriptions::saving::{change, find, save};
@@ -56,7 +58,7 @@ struct ShadowView {
     /// The others.
     different: u64,
     /// How often it failed, by the kind of fault.
-    #[schema(value_type = BTreeMap<String, u64>)]
+    #[schema(value_type = BTreeMap<PluginFaultCodeName, u64>)]
     failed: BTreeMap<PluginFaultCode, u64>,
     /// How often it would have sent nothing.
     skipped: u64,
@@ -101,13 +103,17 @@ async fn view(api: &Api, subscription: Subscription) -> Result<ShadowView, Error
     subscription.shadow.zip(shadow).map(|(plugin, shadow)| ShadowView::of(plugin, shadow)).ok_or_else(|| none(id))
 }
 
-/// Runs another version or configuration of a subscription's plugin beside it.
+/// Runs another version or configuration next to a subscription's plugin.
 ///
-/// From now on, once the first attempt at a delivery is recorded, the shadow runs on the same delivery, and what it
-/// makes is compared with what was sent. It sends nothing, and nothing that is sent waits for it. Another shadow takes
-/// the place of the one that there is; the same one goes on.
+/// From now on, once the first attempt at a delivery is recorded, the shadow runs on the same delivery, and its request
+/// is compared with the one that was sent. It sends nothing, and nothing that is sent waits for it. Another shadow
+/// replaces the present one; the same one continues.
 #[utoipa::path(put, path = "/v1/spaces/{space}/subscriptions/{subscription}/shadow", tag = "subscriptions",
-    request_body = ShadowInput, responses((status = 200, body = ShadowView)))]
+    request_body = ShadowInput,
+    responses(
+        (status = 200, body = ShadowView),
+        (status = 409, body = Problem, content_type = "application/problem+json",
+            description = "subscription_state: it was changed meanwhile")))]
 async fn put_shadow(
     Manages(space): Manages,
     State(api): State<Api>,
@@ -131,7 +137,9 @@ async fn put_shadow(
     .await
 }
 
-/// Reads what runs beside a subscription's plugin, and what it did.
+/// Returns the shadow of a subscription and its counts.
+///
+/// A shadow is another version or configuration of the plugin that runs on live events without sending.
 #[utoipa::path(get, path = "/v1/spaces/{space}/subscriptions/{subscription}/shadow", tag = "subscriptions",
     responses((status = 200, body = ShadowView)))]
 async fn get_shadow(
@@ -143,7 +151,9 @@ async fn get_shadow(
     view(&api, subscription).await.map(Json)
 }
 
-/// Ends what runs beside a subscription's plugin. What was counted of it is gone.
+/// Ends the shadow of a subscription.
+///
+/// Its counts are deleted.
 #[utoipa::path(delete, path = "/v1/spaces/{space}/subscriptions/{subscription}/shadow", tag = "subscriptions",
     responses((status = 204, description = "It is gone")))]
 async fn delete_shadow(
@@ -157,9 +167,10 @@ async fn delete_shadow(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Makes what runs beside a subscription's plugin its plugin, with the range of versions that it was asked for.
+/// Makes the shadow of a subscription its plugin.
 ///
-/// What becomes of a delivery when the plugin fails stays as it is. `rollback` goes back to the plugin from before.
+/// With the range of versions that it was given. What happens to a delivery when the plugin fails stays as it is.
+/// `rollback` goes back to the previous plugin.
 #[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/shadow/promote", tag = "subscriptions",
     responses((status = 200, body = SubscriptionView)))]
 async fn promote_shadow(

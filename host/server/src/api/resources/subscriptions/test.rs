@@ -37,6 +37,7 @@ struct TestInput {
 
 /// The test on its way.
 #[derive(Serialize, ToSchema)]
+#[schema(as = TestReceipt)]
 struct TestView {
     /// The event that was made.
     #[schema(value_type = String)]
@@ -46,8 +47,10 @@ struct TestView {
     delivery_id: DeliveryId,
 }
 
-/// Sends a test event to this subscription alone, whatever it wants and whatever its state, with its delay, plugin and
-/// signature. What comes of it neither pauses the subscription nor counts against it.
+/// Sends a test event to one subscription.
+///
+/// Whatever it wants and whatever its state, with its delay, plugin and signature. The result neither pauses the
+/// subscription nor counts against it.
 #[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/test", tag = "subscriptions",
     request_body = Option<TestInput>,
     responses((status = 202, body = TestView)))]

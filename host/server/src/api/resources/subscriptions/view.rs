@@ -7,12 +7,14 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::super::names::{ContentTypeName, MethodName, PauseReasonName};
+use super::parts::HandshakeChoice;
 use super::plugin::{EarlierPluginView, PluginRefView};
 use super::{document, plugin};
 use crate::stages::seal::MASK;
 use hookmill_model::{
-    AnswerRule, Batch, ContentType, Handshake, HandshakeKind, HandshakeReport, Method, PauseReason, QueryParameter,
-    Signing, SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
+    AnswerRule, Batch, ContentType, Handshake, HandshakeReport, Method, PauseReason, QueryParameter, Signing, SpaceId,
+    Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
 };
 use hookmill_store::Activity;
 
@@ -69,7 +71,7 @@ pub(super) struct SubscriptionView {
     /// Where to send.
     url: String,
     /// The method, if the plugin does not choose one.
-    #[schema(value_type = String)]
+    #[schema(value_type = MethodName)]
     method: Method,
     /// Which types of events.
     event_types: Vec<String>,
@@ -82,7 +84,7 @@ pub(super) struct SubscriptionView {
     /// Which of the event's fields the plugin sees.
     fields: FieldsView,
     /// The body's content type.
-    #[schema(value_type = String)]
+    #[schema(value_type = ContentTypeName)]
     content_type: ContentType,
     /// Headers that every request carries.
     headers: Vec<CustomHeaderView>,
@@ -139,7 +141,7 @@ pub(super) struct SubscriptionView {
     state: SubscriptionState,
     /// Why it is paused: `requested`, `gone` if its receiver answered 410, or `failures` if too many deliveries in a
     /// row failed, or `plugin_failures` if its plugin failed too often in a row; null if it was not since it was last active.
-    #[schema(value_type = Option<String>, required)]
+    #[schema(value_type = Option<PauseReasonName>, required)]
     pause_reason: Option<PauseReason>,
     /// What led to the pause, in words; null if there is nothing to say.
     #[schema(required)]
@@ -176,10 +178,10 @@ enum SubscriptionStateName {
 
 /// What the endpoint is asked on every activation.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Handshake)]
 struct HandshakeView {
-    /// Which request: `none`, `empty_post`, `test_event`, `head` or `cloudevents`.
-    #[schema(value_type = String)]
-    kind: Value,
+    /// Which request.
+    kind: HandshakeChoice,
     /// Which statuses let it pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
@@ -192,11 +194,10 @@ struct HandshakeView {
 
 impl From<Option<Handshake>> for HandshakeView {
     fn from(handshake: Option<Handshake>) -> Self {
-        let kind = |kind: HandshakeKind| serde_json::to_value(kind).unwrap_or_default();
         match handshake {
-            None => Self { kind: "none".into(), success_codes: None, timeout_ms: None },
-            Some(Handshake { kind: which, success_codes, timeout_ms }) => {
-                Self { kind: kind(which), success_codes: Some(success_codes), timeout_ms: Some(timeout_ms) }
+            None => Self { kind: HandshakeChoice::None, success_codes: None, timeout_ms: None },
+            Some(Handshake { kind, success_codes, timeout_ms }) => {
+                Self { kind: kind.into(), success_codes: Some(success_codes), timeout_ms: Some(timeout_ms) }
             }
         }
     }
@@ -204,6 +205,7 @@ impl From<Option<Handshake>> for HandshakeView {
 
 /// What came of a handshake.
 #[derive(Serialize, ToSchema)]
+#[schema(as = HandshakeReport)]
 pub(super) struct HandshakeReportView {
     /// When it was made.
     at: Timestamp,
@@ -229,6 +231,7 @@ impl From<HandshakeReport> for HandshakeReportView {
 
 /// Which of an event's fields the plugin sees, by JSONPath (RFC 9535) over its data.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Fields)]
 struct FieldsView {
     /// Paths to keep; none keeps all.
     include: Vec<String>,
@@ -238,6 +241,7 @@ struct FieldsView {
 
 /// A header that every request carries.
 #[derive(Serialize, ToSchema)]
+#[schema(as = CustomHeader)]
 struct CustomHeaderView {
     /// Its name.
     name: String,
@@ -249,6 +253,7 @@ struct CustomHeaderView {
 
 /// When to try again after a failed attempt.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Retry)]
 struct RetryView {
     /// Seconds between one attempt's end and the next.
     schedule_s: Vec<u32>,
