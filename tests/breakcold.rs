@@ -103,8 +103,8 @@ async fn the_history_masks_the_secret_and_a_resend_carries_the_present_one() {
     let masked = r#"{"id_space":"acme","event":"lead.create","secret":"***","payload":{}}"#;
     assert_eq!(shown["attempts"][0]["request"]["body"], masked);
     host.ok(Method::POST, &format!("{}/rotate-secret", path(&subscription)), json!({"secret": "wh_new"})).await;
-    let retry = format!("/v1/spaces/acme/deliveries/{}/retry", shown["id"].as_str().unwrap());
-    host.ok(Method::POST, &retry, json!({"mode": "exact"})).await;
+    let retry = format!("/v1/spaces/acme/deliveries/{}/resend", shown["id"].as_str().unwrap());
+    host.ok(Method::POST, &retry, json!({"mode": "verbatim"})).await;
     host.settle().await;
     let bodies: Vec<_> = receiver.take(2).await.iter().map(|request| request.text().to_owned()).collect();
     assert_eq!(bodies, [masked.replace("***", "wh_old"), masked.replace("***", "wh_new")]);

@@ -18,7 +18,7 @@ const RUNS: usize = 1_000;
 
 /// What must agree.
 #[derive(Debug, PartialEq)]
-struct Seen {
+struct ShadowJob {
     request: String,
     logs: String,
     fuel_used: u64,
@@ -34,9 +34,9 @@ async fn prepare(folder: &Path, name: &str) -> (Engine, Arc<Prepared>) {
     (engine, prepared)
 }
 
-async fn see((engine, prepared): &(Engine, Arc<Prepared>), delivery: &golden::Delivery) -> Seen {
+async fn see((engine, prepared): &(Engine, Arc<Prepared>), delivery: &golden::Delivery) -> ShadowJob {
     let made = golden::transform(engine, prepared, delivery).await.unwrap();
-    Seen {
+    ShadowJob {
         request: golden::as_file(&made).to_string(),
         logs: format!("{:?}", made.logs),
         fuel_used: made.figures.fuel_used,

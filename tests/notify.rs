@@ -116,7 +116,7 @@ async fn a_dead_receiver_of_a_thousand_events_is_one_event_and_one_mail_to_all_a
         &format!("1000 deliveries since {first_failed_at}, the last at {}", first_failed_at + 30 * SECOND),
         "the receiver answered 500",
         &format!("GET /v1/spaces/acme/deliveries?state=failed&subscription={id}"),
-        &format!("POST /v1/spaces/acme/deliveries/{last}/retry"),
+        &format!("POST /v1/spaces/acme/deliveries/{last}/resend"),
         "after 24 hours",
     ] {
         assert!(text.contains(part), "{part}: {text}");

@@ -195,7 +195,7 @@ async fn a_failed_delivery_can_be_sent_again_by_hand() {
     host.settle().await;
     assert_eq!(state(&host).await, "failed 1");
     let id = host.delivery().await["id"].as_str().unwrap().to_owned();
-    host.ok(Method::POST, &format!("/v1/spaces/acme/deliveries/{id}/retry"), Value::Null).await;
+    host.ok(Method::POST, &format!("/v1/spaces/acme/deliveries/{id}/resend"), Value::Null).await;
     host.settle().await;
     assert_eq!(state(&host).await, "delivered 2");
 }
@@ -333,8 +333,8 @@ async fn an_exact_resend_that_fails_is_tried_again_exactly_and_shows_one_signatu
     let path = format!("/v1/spaces/acme/subscriptions/{}", made["id"].as_str().unwrap());
     host.ok(Method::PATCH, &path, json!({"content_type": "text/plain"})).await;
     receiver.script("/", [Reply::status(500)]);
-    let retry = format!("/v1/spaces/acme/deliveries/{}/retry", host.delivery().await["id"].as_str().unwrap());
-    host.ok(Method::POST, &retry, json!({"mode": "exact"})).await;
+    let retry = format!("/v1/spaces/acme/deliveries/{}/resend", host.delivery().await["id"].as_str().unwrap());
+    host.ok(Method::POST, &retry, json!({"mode": "verbatim"})).await;
     host.settle().await;
     host.advance(SECOND).await;
     let requests = receiver.requests();
@@ -358,8 +358,8 @@ async fn an_exact_resend_carries_no_signature_of_an_earlier_scheme() {
     host.settle().await;
     let path = format!("/v1/spaces/acme/subscriptions/{}", made["id"].as_str().unwrap());
     host.ok(Method::PATCH, &path, json!({"signing": scheme("X-New")})).await;
-    let retry = format!("/v1/spaces/acme/deliveries/{}/retry", host.delivery().await["id"].as_str().unwrap());
-    host.ok(Method::POST, &retry, json!({"mode": "exact"})).await;
+    let retry = format!("/v1/spaces/acme/deliveries/{}/resend", host.delivery().await["id"].as_str().unwrap());
+    host.ok(Method::POST, &retry, json!({"mode": "verbatim"})).await;
     host.settle().await;
     let requests = receiver.requests();
     for (name, times) in [("x-old", [1, 0]), ("x-old-time", [1, 0]), ("x-new", [0, 1]), ("x-new-time", [0, 1])] {

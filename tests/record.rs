@@ -41,7 +41,7 @@ fn a_success_ends_the_delivery_without_a_word() {
 
 #[test]
 fn a_refusal_is_tried_again_until_the_schedule_ends() {
-    let refused = Outcome::Refused(answer(500, &[]));
+    let refused = Outcome::Rejected(answer(500, &[]));
     assert_eq!((after(1, &refused).state, waits(&after(1, &refused))), (DeliveryState::Pending, 10));
     assert_eq!((after(2, &refused).state, waits(&after(2, &refused))), (DeliveryState::Pending, 20));
     let last = after(3, &refused);
@@ -52,14 +52,14 @@ fn a_refusal_is_tried_again_until_the_schedule_ends() {
 #[test]
 fn retry_after_is_obeyed_on_429_and_503_alone() {
     for (status, wait) in [(429, 60), (503, 60), (500, 10), (302, 10)] {
-        let refused = Outcome::Refused(answer(status, &[("Retry-After", "60")]));
+        let refused = Outcome::Rejected(answer(status, &[("Retry-After", "60")]));
         assert_eq!(waits(&after(1, &refused)), wait, "{status}");
     }
 }
 
 #[test]
 fn a_410_ends_the_delivery_and_pauses_the_subscription() {
-    let next = after(1, &Outcome::Refused(answer(410, &[])));
+    let next = after(1, &Outcome::Rejected(answer(410, &[])));
     assert_eq!((next.state, next.pause), (DeliveryState::Failed, Some(PauseReason::Gone)));
 }
 

@@ -186,8 +186,8 @@ async fn a_resend_swaps_in_the_present_value() {
     sent(&mut host, &receiver, DATA).await;
     let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
     host.ok(Method::PATCH, &path, json!({"sealed_secrets": {"key": "newer"}})).await;
-    let retry = format!("/v1/spaces/acme/deliveries/{}/retry", host.delivery().await["id"].as_str().unwrap());
-    for mode in ["exact", "fresh"] {
+    let retry = format!("/v1/spaces/acme/deliveries/{}/resend", host.delivery().await["id"].as_str().unwrap());
+    for mode in ["verbatim", "fresh"] {
         host.ok(Method::POST, &retry, json!({"mode": mode})).await;
         host.settle().await;
         let request = receiver.take(1).await.remove(0);
@@ -230,8 +230,8 @@ async fn a_secret_does_not_go_to_an_endpoint_that_was_left() {
     sent(&mut host, &receiver, DATA).await;
     let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
     host.ok(Method::PATCH, &path, json!({"url": receiver.url("/elsewhere"), "retry": {"schedule_s": []}})).await;
-    let retry = format!("/v1/spaces/acme/deliveries/{}/retry", host.delivery().await["id"].as_str().unwrap());
-    let (status, problem) = host.call(Method::POST, &retry, json!({"mode": "exact"})).await;
+    let retry = format!("/v1/spaces/acme/deliveries/{}/resend", host.delivery().await["id"].as_str().unwrap());
+    let (status, problem) = host.call(Method::POST, &retry, json!({"mode": "verbatim"})).await;
     assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("delivery_state")));
     assert!(problem["detail"].as_str().unwrap().contains("moved to another URL"), "{problem}");
 
@@ -244,8 +244,8 @@ async fn a_secret_does_not_go_to_an_endpoint_that_was_left() {
 async fn a_move_between_asking_for_a_resend_and_sending_it_keeps_the_secret_too() {
     let (mut host, receiver, subscription) = start("tell:json:key").await;
     sent(&mut host, &receiver, DATA).await;
-    let retry = format!("/v1/spaces/acme/deliveries/{}/retry", host.delivery().await["id"].as_str().unwrap());
-    host.ok(Method::POST, &retry, json!({"mode": "exact"})).await;
+    let retry = format!("/v1/spaces/acme/deliveries/{}/resend", host.delivery().await["id"].as_str().unwrap());
+    host.ok(Method::POST, &retry, json!({"mode": "verbatim"})).await;
     let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
     host.ok(Method::PATCH, &path, json!({"url": receiver.url("/elsewhere")})).await;
     host.settle().await;

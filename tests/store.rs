@@ -5,9 +5,9 @@ mod claiming;
 mod listing;
 mod migrating;
 mod opening;
+mod pinned;
 mod recording;
 mod resources;
-mod setups;
 mod writing;
 
 use std::path::PathBuf;
@@ -62,7 +62,7 @@ impl Kept {
     }
 
     /// The file, opened beside the store as the sqlite3 shell would.
-    pub fn beside(&self) -> rusqlite::Connection {
+    pub fn shadow_variant(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.file()).unwrap()
     }
 
@@ -85,7 +85,7 @@ impl Kept {
     }
 
     pub async fn claim(&self, at: Timestamp) -> Vec<Delivery> {
-        self.store.claim_due(at, at + Duration::from_secs(60), 100_000, &[]).await.unwrap()
+        self.store.lease_due(at, at + Duration::from_secs(60), 100_000, &[]).await.unwrap()
     }
 
     pub async fn read(&self, id: DeliveryId) -> (Delivery, Vec<Attempt>) {
@@ -105,14 +105,7 @@ pub trait To {
 impl To for NewEvent {
     fn to(mut self, subscription_id: SubscriptionId, due_at: Timestamp) -> NewEvent {
         let id = DeliveryId::new(self.event.accepted_at);
-        self.deliveries.push(NewDelivery {
-            id,
-            subscription_id,
-            due_at,
-            claimed_until: None,
-            batch: None,
-            test: false,
-        });
+        self.deliveries.push(NewDelivery { id, subscription_id, due_at, leased_until: None, batch: None, test: false });
         self
     }
 }
@@ -176,17 +169,17 @@ pub fn answered(status: u16) -> Answer {
 }
 
 /// The record of a claimed delivery's attempt, which leads to `state`.
-pub fn record(claimed: &Delivery, outcome: Option<Outcome>, state: DeliveryState) -> Record {
+pub fn record(leased: &Delivery, outcome: Option<Outcome>, state: DeliveryState) -> Record {
     Record {
-        delivery_id: claimed.id,
-        subscription_id: claimed.subscription_id,
-        claimed_until: claimed.claimed_until.unwrap(),
-        attempt: outcome.map(|outcome| attempt(claimed.id, claimed.attempts + 1, outcome)),
+        delivery_id: leased.id,
+        subscription_id: leased.subscription_id,
+        leased_until: leased.leased_until.unwrap(),
+        attempt: outcome.map(|outcome| attempt(leased.id, leased.attempts + 1, outcome)),
         state,
         due_at: after(300),
         at: after(2),
         reason: Some("because".to_owned()),
-        setup: None,
+        pinned: None,
         pause: None,
         pause_after: None,
         plugin: None,
@@ -194,8 +187,8 @@ pub fn record(claimed: &Delivery, outcome: Option<Outcome>, state: DeliveryState
     }
 }
 
-pub fn delivered(claimed: &Delivery) -> Record {
-    record(claimed, Some(Outcome::Succeeded(answered(204))), DeliveryState::Delivered)
+pub fn delivered(leased: &Delivery) -> Record {
+    record(leased, Some(Outcome::Succeeded(answered(204))), DeliveryState::Delivered)
 }
 
 pub fn ids(deliveries: &[Delivery]) -> Vec<DeliveryId> {

@@ -36,13 +36,13 @@ async fn record(api: &TestApi, request: Option<SentRequest>, outcome: Outcome, s
     let record = Record {
         delivery_id: delivery.id,
         subscription_id: delivery.subscription_id,
-        claimed_until: delivery.claimed_until.unwrap(),
+        leased_until: delivery.leased_until.unwrap(),
         attempt: Some(attempt),
         state,
         due_at: now,
         at: now,
         reason: Some("because".to_owned()),
-        setup: None,
+        pinned: None,
         pause: None,
         pause_after: None,
         plugin: None,
@@ -72,12 +72,12 @@ async fn a_delivery_is_read_with_what_was_sent_and_answered() {
     let api = TestApi::start().await;
     let subscription = api.subscribe(json!({})).await;
     let path = post(&api).await;
-    record(&api, Some(sent(b"{\"n\":12.50}")), Outcome::Refused(answer(500, b"no")), DeliveryState::Failed).await;
+    record(&api, Some(sent(b"{\"n\":12.50}")), Outcome::Rejected(answer(500, b"no")), DeliveryState::Failed).await;
     let read = api.admin.get(&path).await.expect(200);
     assert_eq!((&read["state"], &read["attempt_count"]), (&json!("failed"), &json!(1)));
     assert_eq!(read["subscription_id"], subscription["id"]);
     let attempt = &read["attempts"][0];
-    assert_eq!(attempt["outcome"], "refused");
+    assert_eq!(attempt["outcome"], "rejected");
     assert_eq!(attempt["late_us"], 1_500);
     let figures =
         json!({"fuel_used": 42, "fuel_max": 43, "memory_bytes": 44, "memory_bytes_max": 45, "transform_us": 7});
@@ -131,7 +131,7 @@ async fn a_delayed_delivery_is_cancelled_and_sent_all_the_same_by_a_retry() {
     assert_eq!(cancelled["state"], "cancelled");
     let again = api.admin.post_text(&format!("{path}/cancel"), "").await;
     assert_problem(&again, 409, "delivery_state", None);
-    let retried = api.admin.post_text(&format!("{path}/retry"), "").await.expect(202);
+    let retried = api.admin.post_text(&format!("{path}/resend"), "").await.expect(202);
     assert_eq!((&retried["state"], &retried["completed_at"]), (&json!("pending"), &Value::Null));
     assert!(api.deliveries().await[0].due_at <= api.host.clock.now());
 }
@@ -155,7 +155,7 @@ async fn deliveries_of_a_deleted_subscription_are_read_but_not_sent_again() {
     let subscription = format!("/v1/spaces/crm/subscriptions/{}", subscription["id"].as_str().unwrap());
     assert_eq!(api.admin.delete(&subscription).await.status, 204);
     assert_eq!(api.admin.get(&path).await.expect(200)["state"], "cancelled");
-    assert_problem(&api.admin.post_text(&format!("{path}/retry"), "").await, 409, "subscription_state", None);
+    assert_problem(&api.admin.post_text(&format!("{path}/resend"), "").await, 409, "subscription_state", None);
 }
 
 #[tokio::test]
@@ -168,6 +168,6 @@ async fn an_unknown_delivery_is_not_found() {
     for path in [format!("{DELIVERIES}/dlv_01K9ZQ4S1N8M0V6T3X5B7C2D4E"), path.replace("/crm/", "/other/")] {
         assert_problem(&api.admin.get(&path).await, 404, "not_found", None);
         assert_problem(&api.admin.post_text(&format!("{path}/cancel"), "").await, 404, "not_found", None);
-        assert_problem(&api.admin.post_text(&format!("{path}/retry"), "").await, 404, "not_found", None);
+        assert_problem(&api.admin.post_text(&format!("{path}/resend"), "").await, 404, "not_found", None);
     }
 }

@@ -127,7 +127,7 @@ async fn whoever_has_no_key_can_read_the_document_the_health_and_the_metrics() {
     assert_eq!(nobody.get("/readyz").await.status, 200);
     let metrics = nobody.get("/metrics").await;
     assert_eq!(metrics.status, 200);
-    assert!(metrics.text.contains("hookmill_backlog{result=\"pending\"} 0"), "{}", metrics.text);
+    assert!(metrics.text.contains("hookmill_backlog{state=\"pending\"} 0"), "{}", metrics.text);
     assert!(metrics.text.ends_with("# EOF\n"));
 }
 

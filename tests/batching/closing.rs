@@ -103,7 +103,7 @@ async fn a_batch_that_was_sent_before_its_end_takes_no_more_events() {
     leadsquared(&host, &receiver.url("/"), json!({})).await;
     post(&host, 0..2).await;
     let id = deliveries(&host).await[0]["id"].as_str().unwrap().to_owned();
-    host.ok(Method::POST, &format!("/v1/spaces/acme/deliveries/{id}/retry"), Value::Null).await;
+    host.ok(Method::POST, &format!("/v1/spaces/acme/deliveries/{id}/resend"), Value::Null).await;
     host.settle().await;
     assert_eq!(carried(&receiver), [[0, 1]]);
     post(&host, [2]).await;
@@ -122,7 +122,7 @@ async fn a_batch_that_is_being_sent_takes_no_more_events() {
     // Deliveries of one millisecond are in no order.
     host.clock.advance(SECOND);
     let id = deliveries(&host).await[0]["id"].as_str().unwrap().to_owned();
-    host.ok(Method::POST, &format!("/v1/spaces/acme/deliveries/{id}/retry"), Value::Null).await;
+    host.ok(Method::POST, &format!("/v1/spaces/acme/deliveries/{id}/resend"), Value::Null).await;
     let later = Poster::of(&host);
     let meanwhile = async {
         receiver.take(1).await;

@@ -157,7 +157,7 @@ async fn too_many_failures_are_told_as_the_reason_of_a_pause() {
     let since = format!("paused since {}", host.clock.now());
     assert_found(&diagnosis, "state", "problem", &[&since, "too many deliveries in a row failed"]);
     let words =
-        ["of the last 2: 2 failed", "the receiver answered 503", "failed deliveries in a row: 2, of 2", "/retry"];
+        ["of the last 2: 2 failed", "the receiver answered 503", "failed deliveries in a row: 2, of 2", "/resend"];
     assert_found(&diagnosis, "deliveries", "problem", &words);
 }
 

@@ -101,7 +101,7 @@ async fn the_history_shows_when_the_status_and_the_data_sent_and_received() {
         let text = |pointer: &str| attempt.pointer(pointer).unwrap().as_str().unwrap();
         (text("/started_at"), text("/outcome"), text("/request/body"), text("/answer/body"))
     });
-    let expected = [(&*first, "refused", LEAD, "try later"), (&*second, "succeeded", LEAD, received)];
+    let expected = [(&*first, "rejected", LEAD, "try later"), (&*second, "succeeded", LEAD, received)];
     assert_eq!(shown.collect::<Vec<_>>(), expected);
     let sent = &receiver.requests()[1];
     assert!(attempts[1]["request"]["url"].as_str().unwrap().ends_with(&sent.target));
@@ -121,7 +121,7 @@ async fn sent_again(mode: &str) -> (TestHost, Received, Received) {
     change(&host, &made, &receiver).await;
 
     let id = host.delivery().await["id"].as_str().unwrap().to_owned();
-    host.ok(Method::POST, &format!("/v1/spaces/acme/deliveries/{id}/retry"), json!({"mode": mode})).await;
+    host.ok(Method::POST, &format!("/v1/spaces/acme/deliveries/{id}/resend"), json!({"mode": mode})).await;
     assert_eq!(status(&host).await, "In Queue 3");
     host.settle().await;
     assert_eq!(status(&host).await, "Success 4");
@@ -141,7 +141,7 @@ async fn change(host: &TestHost, made: &Value, receiver: &Receiver) {
 
 #[tokio::test]
 async fn a_failure_is_sent_again_exactly_as_it_was_although_the_subscription_was_changed() {
-    let (host, first, again) = sent_again("exact").await;
+    let (host, first, again) = sent_again("verbatim").await;
     assert_eq!((&again.body, &again.target, &again.method), (&first.body, &first.target, &first.method));
     assert_eq!(again.header("content-type"), Some("application/json"));
     assert_eq!(again.text(), LEAD);

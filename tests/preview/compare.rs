@@ -6,7 +6,7 @@ use std::time::Duration;
 use hookmill_guests::ROGUE;
 use hookmill_model::Subscription;
 use hookmill_server::dry_run::compare::compare;
-use hookmill_server::registry::Live;
+use hookmill_server::registry::CompiledSubscription;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -139,7 +139,7 @@ async fn when_its_time_is_over_it_ends_with_what_it_has() {
     let (host, path) = start(5, json!({})).await;
     let id = path.rsplit('/').next().unwrap().parse().unwrap();
     let live = host.host.registry.get(id).unwrap();
-    let after = Live::new(Subscription { plugin: None, ..live.subscription.clone() });
+    let after = CompiledSubscription::new(Subscription { plugin: None, ..live.subscription.clone() });
     let none = compare(&host.host, &live, &after, 100, Duration::ZERO).await.unwrap();
     assert_eq!((none.events, none.timed_out), (0, true));
     let all = compare(&host.host, &live, &after, 100, Duration::from_secs(60)).await.unwrap();

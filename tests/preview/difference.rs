@@ -1,7 +1,7 @@
 //! How two requests differ, by the places in them.
 
 use bytes::Bytes;
-use hookmill_model::{Change, Made, Part, PluginFault, PluginFaultCode, Sealed, SentRequest};
+use hookmill_model::{Change, Part, PluginFault, PluginFaultCode, Sealed, SentRequest, TransformOutcome};
 use hookmill_server::dry_run::compare::difference::between;
 
 fn request(content_type: &str, body: &str) -> SentRequest {
@@ -18,7 +18,8 @@ fn request(content_type: &str, body: &str) -> SentRequest {
 
 /// `part at before after`, for each change.
 fn told(before: SentRequest, after: SentRequest) -> Vec<String> {
-    let changes = between(&Made::Request(before), &Made::Request(after)).map_or_else(Vec::new, |found| found.list);
+    let changes = between(&TransformOutcome::Request(before), &TransformOutcome::Request(after))
+        .map_or_else(Vec::new, |found| found.list);
     changes.iter().map(line).collect()
 }
 
@@ -129,24 +130,30 @@ fn a_placeholder_counts_as_the_name_of_its_secret() {
 
 #[test]
 fn words_do_not_count_and_what_comes_of_it_does() {
-    let skipped = |reason: &str| Made::Skipped(reason.to_owned());
-    let failed = |code, message: &str| Made::Failed(PluginFault { code, message: message.to_owned(), retry: false });
+    let skipped = |reason: &str| TransformOutcome::Skipped(reason.to_owned());
+    let failed =
+        |code, message: &str| TransformOutcome::Failed(PluginFault { code, message: message.to_owned(), retry: false });
     assert!(between(&skipped("a"), &skipped("b")).is_none());
     assert!(between(&failed(PluginFaultCode::Failed, "a"), &failed(PluginFaultCode::Failed, "b")).is_none());
-    let found = |before: &Made, after: &Made| between(before, after).unwrap().list.iter().map(line).collect::<Vec<_>>();
+    let found = |before: &TransformOutcome, after: &TransformOutcome| {
+        between(before, after).unwrap().list.iter().map(line).collect::<Vec<_>>()
+    };
     assert_eq!(
         found(&failed(PluginFaultCode::Failed, "a"), &failed(PluginFaultCode::Trapped, "b")),
         ["Outcome - failed: a → failed: b"]
     );
-    assert_eq!(found(&Made::Request(request("text/plain", "x")), &skipped("a")), ["Outcome - a request → skipped: a"]);
+    assert_eq!(
+        found(&TransformOutcome::Request(request("text/plain", "x")), &skipped("a")),
+        ["Outcome - a request → skipped: a"]
+    );
 }
 
 #[test]
 fn what_is_shown_is_bounded_and_shows_where_long_values_differ() {
     let long = |end: &str| format!(r#"{{"text":"{}{end}"}}"#, "ü".repeat(500));
     let found = between(
-        &Made::Request(request("application/json", &long("a"))),
-        &Made::Request(request("application/json", &long("b"))),
+        &TransformOutcome::Request(request("application/json", &long("a"))),
+        &TransformOutcome::Request(request("application/json", &long("b"))),
     );
     let Change { before, after, at, .. } = &found.unwrap().list[0];
     assert_eq!(at.as_deref(), Some("/text"));
@@ -155,7 +162,7 @@ fn what_is_shown_is_bounded_and_shows_where_long_values_differ() {
 
     let many = |from: usize| {
         let members: Vec<_> = (0..100).map(|n| format!(r#""m{n}":{}"#, n + from)).collect();
-        Made::Request(request("application/json", &format!("{{{}}}", members.join(","))))
+        TransformOutcome::Request(request("application/json", &format!("{{{}}}", members.join(","))))
     };
     let found = between(&many(0), &many(1)).unwrap();
     assert_eq!((found.list.len(), found.more), (20, 80));

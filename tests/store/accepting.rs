@@ -63,9 +63,9 @@ async fn data_comes_back_byte_for_byte() {
     let subscription = kept.subscription().await.id;
     kept.store.accept(vec![event(&kept.space, "e1", data).to(subscription, now())]).await.unwrap();
 
-    let claimed = kept.claim(now()).await;
+    let leased = kept.claim(now()).await;
 
-    let event = &claimed[0].event;
+    let event = &leased[0].event;
     assert_eq!(event.data.get(), data);
     assert_eq!((event.occurred_at, event.accepted_at), (now() - std::time::Duration::from_secs(5), now()));
     assert_eq!((event.space.as_str(), event.id.as_str(), event.kind.as_str()), ("acme", "e1", "lead.create"));

@@ -17,7 +17,7 @@ async fn ten_thousand_deliveries_are_claimed_longest_due_first() {
 
     let mut due = Vec::new();
     loop {
-        let page = kept.store.claim_due(after(20_000), after(30_000), 256, &[]).await.unwrap();
+        let page = kept.store.lease_due(after(20_000), after(30_000), 256, &[]).await.unwrap();
         if page.is_empty() {
             break;
         }
@@ -36,8 +36,8 @@ async fn a_delivery_is_claimed_at_its_due_time_and_not_before() {
 
     assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(30)));
     assert!(kept.claim(after(29)).await.is_empty());
-    let claimed = kept.claim(after(30)).await;
-    assert_eq!(claimed[0].claimed_until, Some(after(90)));
+    let leased = kept.claim(after(30)).await;
+    assert_eq!(leased[0].leased_until, Some(after(90)));
     assert!(kept.claim(after(89)).await.is_empty());
 }
 
@@ -62,9 +62,9 @@ async fn a_lapsed_claim_that_nobody_took_up_can_still_be_recorded() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     let id = kept.delivery(subscription, now()).await;
-    let claimed = kept.claim(now()).await;
+    let leased = kept.claim(now()).await;
 
-    let mut late = delivered(&claimed[0]);
+    let mut late = delivered(&leased[0]);
     late.at = after(1_000);
 
     assert_eq!(kept.store.record(vec![late].into()).await.unwrap(), [Recorded::Written { paused: false }]);
@@ -76,7 +76,7 @@ async fn a_delivery_accepted_with_a_claim_is_left_to_its_claimant() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     let mut event = kept.event("{}").to(subscription, now());
-    event.deliveries[0].claimed_until = Some(after(60));
+    event.deliveries[0].leased_until = Some(after(60));
     kept.store.accept(vec![event]).await.unwrap();
 
     assert!(kept.claim(after(59)).await.is_empty());
@@ -92,8 +92,8 @@ async fn subscriptions_can_be_left_out() {
 
     assert_eq!(kept.store.next_due(&[busy]).await.unwrap(), Some(after(5)));
     assert_eq!(kept.store.next_due(&[busy, idle]).await.unwrap(), None);
-    let claimed = kept.store.claim_due(after(10), after(70), 10, &[busy]).await.unwrap();
-    assert_eq!(ids(&claimed), [wanted]);
+    let leased = kept.store.lease_due(after(10), after(70), 10, &[busy]).await.unwrap();
+    assert_eq!(ids(&leased), [wanted]);
 }
 
 #[tokio::test]
@@ -101,8 +101,8 @@ async fn a_claim_handed_back_is_free_at_once_and_only_its_own() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     let id = kept.delivery(subscription, now()).await;
-    let first = kept.claim(now()).await[0].claimed_until.unwrap();
-    let second = kept.claim(after(60)).await[0].claimed_until.unwrap();
+    let first = kept.claim(now()).await[0].leased_until.unwrap();
+    let second = kept.claim(after(60)).await[0].leased_until.unwrap();
 
     kept.store.hand_back(vec![(id, first)]).await.unwrap();
     assert!(kept.claim(after(61)).await.is_empty());
@@ -121,7 +121,7 @@ async fn all_claims_end_at_once() {
     kept.delivery(subscription, after(1_000)).await;
     assert_eq!(kept.claim(now()).await.len(), 3);
 
-    assert_eq!(kept.store.end_all_claims().await.unwrap(), 3);
+    assert_eq!(kept.store.end_all_leases().await.unwrap(), 3);
     assert_eq!(kept.claim(now()).await.len(), 3);
 }
 
@@ -131,9 +131,9 @@ async fn deliveries_of_one_event_share_it() {
     let subscription = kept.subscription().await.id;
     kept.store.accept(vec![kept.event("{}").to(subscription, now()).to(subscription, now())]).await.unwrap();
 
-    let claimed = kept.claim(now()).await;
+    let leased = kept.claim(now()).await;
 
-    assert!(Arc::ptr_eq(&claimed[0].event, &claimed[1].event));
+    assert!(Arc::ptr_eq(&leased[0].event, &leased[1].event));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,11 +149,11 @@ async fn concurrent_claims_never_hand_one_delivery_out_twice() {
             tokio::spawn(async move {
                 let mut mine = Vec::new();
                 loop {
-                    let claimed = store.claim_due(now(), after(60), 7, &[]).await.unwrap();
-                    if claimed.is_empty() {
+                    let leased = store.lease_due(now(), after(60), 7, &[]).await.unwrap();
+                    if leased.is_empty() {
                         return mine;
                     }
-                    mine.extend(ids(&claimed));
+                    mine.extend(ids(&leased));
                 }
             })
         })

@@ -22,10 +22,10 @@ async fn listed() -> Listed {
         all.push([event.deliveries[0].id, event.deliveries[1].id]);
         kept.store.accept(vec![event]).await.unwrap();
     }
-    let claimed = kept.store.claim_due(after(1), after(60), 4, &[]).await.unwrap();
-    let records = claimed.iter().map(|of| match of.subscription_id == subscriptions[0] {
+    let leased = kept.store.lease_due(after(1), after(60), 4, &[]).await.unwrap();
+    let records = leased.iter().map(|of| match of.subscription_id == subscriptions[0] {
         true => delivered(of),
-        false => record(of, Some(Outcome::Refused(answered(400))), DeliveryState::Failed),
+        false => record(of, Some(Outcome::Rejected(answered(400))), DeliveryState::Failed),
     });
     kept.store.record(records.collect()).await.unwrap();
     Listed { kept, subscriptions, all }

@@ -57,11 +57,11 @@ async fn a_database_of_the_first_version_is_taken_over_with_all_its_rows() {
 
     let (delivery, attempts) = store.delivery(&space, DELIVERY.parse().unwrap()).await.unwrap().unwrap();
     assert_eq!((delivery.state, delivery.event.data.get()), (DeliveryState::Held, r#"{"value":12.50}"#));
-    assert_eq!((delivery.test, delivery.exact, delivery.more.len()), (false, false, 0));
-    assert!(matches!(&attempts[0].outcome, Outcome::Refused(answer) if answer.status == 410));
+    assert_eq!((delivery.test, delivery.verbatim, delivery.more.len()), (false, false, 0));
+    assert!(matches!(&attempts[0].outcome, Outcome::Rejected(answer) if answer.status == 410));
     assert_eq!(attempts[0].request.as_ref().unwrap().sealed, []);
     assert_eq!((attempts[0].figures.transform_us, attempts[0].figures.fuel_max), (4, 0));
-    assert_eq!((delivery.setup, &attempts[0].plugin_fault, activity.plugin_failures), (None, &None, 0));
+    assert_eq!((delivery.pinned, &attempts[0].plugin_fault, activity.plugin_failures), (None, &None, 0));
     assert!(subscription.plugin_history.is_empty());
     assert_eq!(store.space(&space).await.unwrap().unwrap().administrators, []);
 

@@ -34,7 +34,7 @@ async fn a_directory_belongs_to_one_host() {
 #[tokio::test]
 async fn a_database_of_a_later_version_is_refused_untouched() {
     let kept = Kept::new().await;
-    let (beside, dir) = (kept.beside(), kept.dir.path().to_owned());
+    let (beside, dir) = (kept.shadow_variant(), kept.dir.path().to_owned());
     beside.pragma_update(None, "user_version", 99).unwrap();
     let Kept { store, dir: _keep, .. } = kept;
     drop(store);
@@ -48,7 +48,7 @@ async fn a_database_of_a_later_version_is_refused_untouched() {
 #[tokio::test]
 async fn migrations_start_from_nothing_and_are_taken_once() {
     let kept = Kept::new().await.reopened();
-    let version: i64 = kept.beside().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    let version: i64 = kept.shadow_variant().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(version, 6);
     assert_eq!(kept.store.spaces(None, 10).await.unwrap().len(), 1);
 }
@@ -66,7 +66,7 @@ async fn the_schema_refuses_what_cannot_be() {
     let subscription = kept.subscription().await.id;
     let id = kept.delivery(subscription, now()).await;
     kept.store.record(vec![delivered(&kept.claim(now()).await[0])].into()).await.unwrap();
-    let beside = kept.beside();
+    let beside = kept.shadow_variant();
     let refused = |sql: &str, constraint: &str| {
         let error = beside.execute(sql, []).unwrap_err().to_string();
         assert!(error.contains(constraint), "{sql}: {error}");
@@ -74,7 +74,7 @@ async fn the_schema_refuses_what_cannot_be() {
 
     refused("UPDATE deliveries SET completed_at = NULL", "completed_at_iff_final");
     refused("UPDATE deliveries SET state = 'lost'", "state_is_known");
-    refused("UPDATE deliveries SET claimed_until = 1, ready_at = 1", "claimed_only_while_pending");
+    refused("UPDATE deliveries SET leased_until = 1, ready_at = 1", "claimed_only_while_pending");
     refused("UPDATE deliveries SET ready_at = 1", "ready_when_the_claim_lapses_or_due");
     refused("UPDATE deliveries SET attempts = -1", "attempts_are_counted_from_0");
     refused("UPDATE deliveries SET due_at = 'tomorrow'", "cannot store TEXT value in INTEGER column");
@@ -112,7 +112,7 @@ async fn a_row_that_cannot_be_read_is_named_and_stops_nobody_else() {
     let subscription = kept.subscription().await.id;
     let id = kept.delivery(subscription, now()).await;
     let whole = kept.event("{}").event.id.clone();
-    let beside = kept.beside();
+    let beside = kept.shadow_variant();
     for (sql, column) in [
         ("UPDATE events SET data = '{'", "data"),
         ("UPDATE events SET data = '{}', kind = 'no type'", "kind"),

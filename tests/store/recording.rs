@@ -8,12 +8,12 @@ use hookmill_store::{Activity, Command, Commanded, Recorded, Store};
 use super::{Kept, after, answered, attempt, delivered, ids, now, record};
 
 /// A store with one claimed delivery.
-async fn claimed() -> (Kept, Delivery) {
+async fn leased() -> (Kept, Delivery) {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     kept.delivery(subscription, now()).await;
-    let claimed = kept.claim(now()).await.remove(0);
-    (kept, claimed)
+    let leased = kept.claim(now()).await.remove(0);
+    (kept, leased)
 }
 
 async fn write(kept: &Kept, record: hookmill_store::Record) {
@@ -27,20 +27,20 @@ async fn activity(kept: &Kept, of: &Delivery) -> Activity {
 
 #[tokio::test]
 async fn a_success_ends_a_delivery() {
-    let (kept, claimed) = claimed().await;
-    write(&kept, delivered(&claimed)).await;
+    let (kept, leased) = leased().await;
+    write(&kept, delivered(&leased)).await;
 
-    let (delivery, attempts) = kept.read(claimed.id).await;
+    let (delivery, attempts) = kept.read(leased.id).await;
     assert_eq!((delivery.state, delivery.attempts), (DeliveryState::Delivered, 1));
-    assert_eq!((delivery.claimed_until, delivery.completed_at), (None, Some(after(2))));
-    assert_eq!(attempts, [attempt(claimed.id, 1, Outcome::Succeeded(answered(204)))]);
+    assert_eq!((delivery.leased_until, delivery.completed_at), (None, Some(after(2))));
+    assert_eq!(attempts, [attempt(leased.id, 1, Outcome::Succeeded(answered(204)))]);
     assert!(kept.claim(after(100_000)).await.is_empty());
 }
 
 #[tokio::test]
 async fn a_failure_is_due_again_at_the_time_that_was_decided() {
-    let (kept, claimed) = claimed().await;
-    write(&kept, record(&claimed, Some(Outcome::Refused(answered(500))), DeliveryState::Pending)).await;
+    let (kept, leased) = leased().await;
+    write(&kept, record(&leased, Some(Outcome::Rejected(answered(500))), DeliveryState::Pending)).await;
 
     assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(300)));
     let again = kept.claim(after(300)).await.remove(0);
@@ -49,11 +49,11 @@ async fn a_failure_is_due_again_at_the_time_that_was_decided() {
 
 #[tokio::test]
 async fn whats_recorded_twice_is_written_once() {
-    let (kept, claimed) = claimed().await;
-    let answers = kept.store.record(vec![delivered(&claimed), delivered(&claimed)].into()).await.unwrap();
+    let (kept, leased) = leased().await;
+    let answers = kept.store.record(vec![delivered(&leased), delivered(&leased)].into()).await.unwrap();
 
     assert_eq!(answers, [Recorded::Written { paused: false }, Recorded::Stale]);
-    assert_eq!(kept.read(claimed.id).await.1.len(), 1);
+    assert_eq!(kept.read(leased.id).await.1.len(), 1);
 }
 
 #[tokio::test]
@@ -76,13 +76,13 @@ async fn an_attempt_comes_back_as_it_was_made() {
     let plugin_fault = PluginFault { code: PluginFaultCode::OutOfFuel, message: "endless".to_owned(), retry: false };
     let outcomes = [
         Outcome::Succeeded(answer.clone()),
-        Outcome::Refused(answer),
+        Outcome::Rejected(answer),
         Outcome::Unreachable(send_fault),
         Outcome::Skipped("not wanted".to_owned()),
         Outcome::PluginFailed(plugin_fault),
     ];
     for outcome in outcomes {
-        let (kept, claimed) = claimed().await;
+        let (kept, leased) = leased().await;
         let whole = Attempt {
             request: Some(request.clone()),
             plugin_digest: Some(Digest::of(b"component")),
@@ -95,12 +95,12 @@ async fn an_attempt_comes_back_as_it_was_made() {
                 transform_us: 31,
             },
             logs: vec![LogLine { level: LogLevel::Warn, message: "odd\n\u{1F4E6}".to_owned() }],
-            ..attempt(claimed.id, 1, outcome)
+            ..attempt(leased.id, 1, outcome)
         };
-        let recorded = hookmill_store::Record { attempt: Some(whole.clone()), ..delivered(&claimed) };
+        let recorded = hookmill_store::Record { attempt: Some(whole.clone()), ..delivered(&leased) };
         write(&kept, recorded).await;
 
-        assert_eq!(kept.reopened().read(claimed.id).await.1, [whole]);
+        assert_eq!(kept.reopened().read(leased.id).await.1, [whole]);
     }
 }
 
@@ -111,45 +111,44 @@ async fn failures_in_a_row_are_counted_until_a_success() {
     for _ in 0..7 {
         kept.delivery(subscription, now()).await;
     }
-    let claimed = kept.claim(now()).await;
-    let refused = |of| record(of, Some(Outcome::Refused(answered(500))), DeliveryState::Pending);
-    let skipped = record(&claimed[2], Some(Outcome::Skipped("no".to_owned())), DeliveryState::Skipped);
+    let leased = kept.claim(now()).await;
+    let refused = |of| record(of, Some(Outcome::Rejected(answered(500))), DeliveryState::Pending);
+    let skipped = record(&leased[2], Some(Outcome::Skipped("no".to_owned())), DeliveryState::Skipped);
 
-    assert_eq!(activity(&kept, &claimed[0]).await, Activity::default());
-    kept.store.record(vec![refused(&claimed[0]), refused(&claimed[1]), skipped].into()).await.unwrap();
+    assert_eq!(activity(&kept, &leased[0]).await, Activity::default());
+    kept.store.record(vec![refused(&leased[0]), refused(&leased[1]), skipped].into()).await.unwrap();
     assert_eq!(
-        activity(&kept, &claimed[0]).await,
+        activity(&kept, &leased[0]).await,
         Activity { failure_streak: 2, last_triggered_at: Some(after(1)), ..Activity::default() }
     );
-    kept.store.record(vec![refused(&claimed[3])].into()).await.unwrap();
-    assert_eq!(activity(&kept, &claimed[0]).await.failure_streak, 3);
-    kept.store.record(vec![refused(&claimed[4]), delivered(&claimed[5]), refused(&claimed[6])].into()).await.unwrap();
-    assert_eq!(activity(&kept, &claimed[0]).await.failure_streak, 1);
+    kept.store.record(vec![refused(&leased[3])].into()).await.unwrap();
+    assert_eq!(activity(&kept, &leased[0]).await.failure_streak, 3);
+    kept.store.record(vec![refused(&leased[4]), delivered(&leased[5]), refused(&leased[6])].into()).await.unwrap();
+    assert_eq!(activity(&kept, &leased[0]).await.failure_streak, 1);
 }
 
 #[tokio::test]
 async fn a_stale_record_counts_for_nothing() {
-    let (kept, claimed) = claimed().await;
-    kept.store.hand_back(vec![(claimed.id, claimed.claimed_until.unwrap())]).await.unwrap();
-    let mut gone = record(&claimed, Some(Outcome::Refused(answered(410))), DeliveryState::Failed);
+    let (kept, leased) = leased().await;
+    kept.store.hand_back(vec![(leased.id, leased.leased_until.unwrap())]).await.unwrap();
+    let mut gone = record(&leased, Some(Outcome::Rejected(answered(410))), DeliveryState::Failed);
     gone.pause = Some(PauseReason::Gone);
 
     assert_eq!(kept.store.record(vec![gone].into()).await.unwrap(), [Recorded::Stale]);
 
-    let (subscription, activity) =
-        kept.store.subscription(&kept.space, claimed.subscription_id).await.unwrap().unwrap();
+    let (subscription, activity) = kept.store.subscription(&kept.space, leased.subscription_id).await.unwrap().unwrap();
     assert_eq!((subscription.state, activity), (SubscriptionState::Active, Activity::default()));
-    assert!(kept.read(claimed.id).await.1.is_empty());
+    assert!(kept.read(leased.id).await.1.is_empty());
 }
 
 #[tokio::test]
 async fn a_receiver_that_is_gone_pauses_its_subscription_unless_a_caller_did() {
-    let (kept, claimed) = claimed().await;
-    let mut gone = record(&claimed, Some(Outcome::Refused(answered(410))), DeliveryState::Failed);
+    let (kept, leased) = leased().await;
+    let mut gone = record(&leased, Some(Outcome::Rejected(answered(410))), DeliveryState::Failed);
     gone.pause = Some(PauseReason::Gone);
     write(&kept, gone).await;
 
-    let (mut subscription, _) = kept.store.subscription(&kept.space, claimed.subscription_id).await.unwrap().unwrap();
+    let (mut subscription, _) = kept.store.subscription(&kept.space, leased.subscription_id).await.unwrap().unwrap();
     assert_eq!(subscription.state, SubscriptionState::Paused);
     assert_eq!(subscription.pause_reason, Some(PauseReason::Gone));
     assert_eq!(subscription.updated_at, now());
@@ -158,7 +157,7 @@ async fn a_receiver_that_is_gone_pauses_its_subscription_unless_a_caller_did() {
     kept.store.put_subscription(&subscription, after(1)).await.unwrap();
     kept.delivery(subscription.id, now()).await;
     let second = kept.claim(now()).await.remove(0);
-    let mut gone = record(&second, Some(Outcome::Refused(answered(410))), DeliveryState::Failed);
+    let mut gone = record(&second, Some(Outcome::Rejected(answered(410))), DeliveryState::Failed);
     gone.pause = Some(PauseReason::Gone);
     write(&kept, gone).await;
     let (subscription, _) = kept.store.subscription(&kept.space, subscription.id).await.unwrap().unwrap();
@@ -167,19 +166,19 @@ async fn a_receiver_that_is_gone_pauses_its_subscription_unless_a_caller_did() {
 
 #[tokio::test]
 async fn what_is_held_goes_on_when_its_subscription_is_activated() {
-    let (kept, claimed) = claimed().await;
-    let (mut subscription, _) = kept.store.subscription(&kept.space, claimed.subscription_id).await.unwrap().unwrap();
+    let (kept, leased) = leased().await;
+    let (mut subscription, _) = kept.store.subscription(&kept.space, leased.subscription_id).await.unwrap().unwrap();
     subscription.state = SubscriptionState::Paused;
     kept.store.put_subscription(&subscription, now()).await.unwrap();
-    write(&kept, record(&claimed, None, DeliveryState::Held)).await;
-    assert_eq!(kept.state(claimed.id).await, DeliveryState::Held);
+    write(&kept, record(&leased, None, DeliveryState::Held)).await;
+    assert_eq!(kept.state(leased.id).await, DeliveryState::Held);
     assert!(kept.claim(after(1_000)).await.is_empty());
 
     subscription.state = SubscriptionState::Active;
     kept.store.put_subscription(&subscription, after(1_000)).await.unwrap();
 
     assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(1_000)));
-    assert_eq!(ids(&kept.claim(after(1_000)).await), [claimed.id]);
+    assert_eq!(ids(&kept.claim(after(1_000)).await), [leased.id]);
 }
 
 #[tokio::test]
@@ -187,21 +186,21 @@ async fn nothing_is_held_for_a_subscription_that_is_no_longer_paused() {
     for (state, then) in
         [(SubscriptionState::Active, DeliveryState::Pending), (SubscriptionState::Deleted, DeliveryState::Cancelled)]
     {
-        let (kept, claimed) = claimed().await;
+        let (kept, leased) = leased().await;
         let (mut subscription, _) =
-            kept.store.subscription(&kept.space, claimed.subscription_id).await.unwrap().unwrap();
+            kept.store.subscription(&kept.space, leased.subscription_id).await.unwrap().unwrap();
         subscription.state = state;
         kept.store.put_subscription(&subscription, now()).await.unwrap();
 
-        write(&kept, record(&claimed, None, DeliveryState::Held)).await;
+        write(&kept, record(&leased, None, DeliveryState::Held)).await;
 
-        assert_eq!(kept.state(claimed.id).await, then);
+        assert_eq!(kept.state(leased.id).await, then);
     }
 }
 
 #[tokio::test]
 async fn a_deleted_subscriptions_deliveries_are_cancelled_but_not_one_being_sent() {
-    let (kept, being_sent) = claimed().await;
+    let (kept, being_sent) = leased().await;
     let (mut subscription, _) =
         kept.store.subscription(&kept.space, being_sent.subscription_id).await.unwrap().unwrap();
     let other = kept.subscription().await.id;
@@ -221,52 +220,52 @@ async fn a_deleted_subscriptions_deliveries_are_cancelled_but_not_one_being_sent
 
 #[tokio::test]
 async fn a_caller_can_cancel_what_goes_on_and_retry_what_does_not() {
-    let (kept, claimed) = claimed().await;
-    let id = claimed.id;
+    let (kept, leased) = leased().await;
+    let id = leased.id;
     let command = async |command, at| kept.store.command(&kept.space, id, command, at).await.unwrap();
 
     assert_eq!(command(Command::Cancel, after(1)).await, Commanded::InFlight);
-    assert_eq!(command(Command::Retry { exact: false }, after(1)).await, Commanded::InFlight);
-    write(&kept, record(&claimed, Some(Outcome::Refused(answered(500))), DeliveryState::Pending)).await;
-    assert_eq!(command(Command::Retry { exact: false }, after(10)).await, Commanded::Done);
+    assert_eq!(command(Command::Resend { verbatim: false }, after(1)).await, Commanded::InFlight);
+    write(&kept, record(&leased, Some(Outcome::Rejected(answered(500))), DeliveryState::Pending)).await;
+    assert_eq!(command(Command::Resend { verbatim: false }, after(10)).await, Commanded::Done);
     assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(10)));
     assert_eq!(command(Command::Cancel, after(11)).await, Commanded::Done);
     assert_eq!(command(Command::Cancel, after(12)).await, Commanded::NotIn(DeliveryState::Cancelled));
     assert_eq!(kept.store.next_due(&[]).await.unwrap(), None);
-    assert_eq!(command(Command::Retry { exact: false }, after(13)).await, Commanded::Done);
+    assert_eq!(command(Command::Resend { verbatim: false }, after(13)).await, Commanded::Done);
     let again = kept.claim(after(13)).await.remove(0);
     assert_eq!((again.attempts, again.completed_at, again.reason), (1, None, None));
 }
 
 #[tokio::test]
 async fn a_claim_that_lapsed_does_not_stand_in_a_callers_way() {
-    let (kept, claimed) = claimed().await;
-    assert_eq!(kept.store.command(&kept.space, claimed.id, Command::Cancel, after(60)).await.unwrap(), Commanded::Done);
-    assert_eq!(kept.store.record(vec![delivered(&claimed)].into()).await.unwrap(), [Recorded::Stale]);
+    let (kept, leased) = leased().await;
+    assert_eq!(kept.store.command(&kept.space, leased.id, Command::Cancel, after(60)).await.unwrap(), Commanded::Done);
+    assert_eq!(kept.store.record(vec![delivered(&leased)].into()).await.unwrap(), [Recorded::Stale]);
 }
 
 #[tokio::test]
 async fn what_is_held_can_be_cancelled_but_not_retried() {
-    let (kept, claimed) = claimed().await;
-    let (mut subscription, _) = kept.store.subscription(&kept.space, claimed.subscription_id).await.unwrap().unwrap();
+    let (kept, leased) = leased().await;
+    let (mut subscription, _) = kept.store.subscription(&kept.space, leased.subscription_id).await.unwrap().unwrap();
     subscription.state = SubscriptionState::Paused;
     kept.store.put_subscription(&subscription, now()).await.unwrap();
-    write(&kept, record(&claimed, None, DeliveryState::Held)).await;
+    write(&kept, record(&leased, None, DeliveryState::Held)).await;
 
-    let command = async |command| kept.store.command(&kept.space, claimed.id, command, after(9)).await.unwrap();
-    assert_eq!(command(Command::Retry { exact: false }).await, Commanded::NotIn(DeliveryState::Held));
+    let command = async |command| kept.store.command(&kept.space, leased.id, command, after(9)).await.unwrap();
+    assert_eq!(command(Command::Resend { verbatim: false }).await, Commanded::NotIn(DeliveryState::Held));
     assert_eq!(command(Command::Cancel).await, Commanded::Done);
-    assert_eq!(kept.state(claimed.id).await, DeliveryState::Cancelled);
+    assert_eq!(kept.state(leased.id).await, DeliveryState::Cancelled);
 }
 
 #[tokio::test]
 async fn a_delivery_of_another_space_is_unknown() {
-    let (kept, claimed) = claimed().await;
+    let (kept, leased) = leased().await;
     let elsewhere = hookmill_model::SpaceId::parse("other").unwrap();
     kept.store.create_space(super::space_called(&elsewhere)).await.unwrap();
 
-    let commanded = kept.store.command(&elsewhere, claimed.id, Command::Cancel, after(100)).await.unwrap();
+    let commanded = kept.store.command(&elsewhere, leased.id, Command::Cancel, after(100)).await.unwrap();
 
     assert_eq!(commanded, Commanded::Unknown);
-    assert!(kept.store.delivery(&elsewhere, claimed.id).await.unwrap().is_none());
+    assert!(kept.store.delivery(&elsewhere, leased.id).await.unwrap().is_none());
 }

@@ -78,7 +78,7 @@ async fn the_default_shape_goes_out_instead_and_the_attempt_keeps_the_plugins_fa
         assert!(attempt["figures"]["fuel_used"].as_u64().unwrap() > 0 && attempt["plugin_digest"].is_string());
     }
     let [refused, delivered] = &first["attempts"].as_array().unwrap()[..] else { panic!("{first}") };
-    assert_eq!((&refused["outcome"], &delivered["outcome"]), (&json!("refused"), &json!("succeeded")));
+    assert_eq!((&refused["outcome"], &delivered["outcome"]), (&json!("rejected"), &json!("succeeded")));
     let trapped = host.delivery_of(list["data"][0]["id"].as_str().unwrap()).await;
     assert_eq!(trapped["attempts"][0]["plugin_fault"]["code"], "trapped");
 }

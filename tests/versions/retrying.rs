@@ -77,7 +77,7 @@ async fn a_fresh_retry_is_shaped_by_what_the_subscription_uses_today_and_an_exac
     let receiver = Receiver::start().await;
     let (mut host, path) = changed_between(&receiver).await;
     let id = host.delivery().await["id"].as_str().unwrap().to_owned();
-    let retry = format!("/v1/spaces/acme/deliveries/{id}/retry");
+    let retry = format!("/v1/spaces/acme/deliveries/{id}/resend");
     host.ok(Method::POST, &retry, json!({"mode": "fresh"})).await;
     host.settle().await;
     assert_eq!(made_by(&receiver.take(1).await[0]), ("1.2.0", r#"{"n":2}"#));
@@ -86,7 +86,7 @@ async fn a_fresh_retry_is_shaped_by_what_the_subscription_uses_today_and_an_exac
     host.advance(Duration::from_secs(20)).await;
     assert_eq!(made_by(&receiver.take(1).await[0]), ("1.2.0", r#"{"n":2}"#));
     assert_eq!(host.delivery().await["state"], "delivered");
-    host.ok(Method::POST, &retry, json!({"mode": "exact"})).await;
+    host.ok(Method::POST, &retry, json!({"mode": "verbatim"})).await;
     host.settle().await;
     assert_eq!(made_by(&receiver.take(1).await[0]), ("1.2.0", r#"{"n":2}"#));
     host.ok(Method::POST, &retry, json!({"mode": "fresh"})).await;

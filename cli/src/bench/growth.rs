@@ -98,7 +98,7 @@ async fn fill(template: &Template, folder: PathBuf, subscriptions: usize, waitin
                 previous: None,
             };
             let id = DeliveryId::new(now);
-            let delivery = NewDelivery { id, subscription_id, due_at, claimed_until: None, batch: None, test: false };
+            let delivery = NewDelivery { id, subscription_id, due_at, leased_until: None, batch: None, test: false };
             NewEvent { event: Arc::new(event), content_sha256: [0; 32], deliveries: vec![delivery] }
         };
         store.accept((0..BATCH).map(|_| event()).collect()).await?;

@@ -57,12 +57,12 @@ fn delivery(subscription: &Subscription, event: Event) -> Delivery {
         batched: 0,
         more: Vec::new(),
         test: false,
-        exact: false,
-        setup: None,
+        verbatim: false,
+        pinned: None,
         state: DeliveryState::Pending,
         attempts: 0,
         due_at: now(),
-        claimed_until: None,
+        leased_until: None,
         completed_at: None,
         reason: None,
     }
@@ -229,7 +229,7 @@ fn recording(criterion: &mut Criterion) {
     let unreachable = SendFault { code: SendFaultCode::Connect, message: "connection refused".to_owned() };
     let outcomes = [
         ("success", Outcome::Succeeded(answer(204, Vec::new()))),
-        ("retry after", Outcome::Refused(answer(503, vec![wait]))),
+        ("retry after", Outcome::Rejected(answer(503, vec![wait]))),
         ("unreachable", Outcome::Unreachable(unreachable)),
     ];
     let mut group = criterion.benchmark_group("record");

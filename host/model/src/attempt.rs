@@ -127,7 +127,7 @@ pub enum Outcome {
     /// The receiver answered with one of the subscription's success codes.
     Succeeded(Answer),
     /// The receiver answered with anything else.
-    Refused(Answer),
+    Rejected(Answer),
     /// There was no answer.
     Unreachable(SendFault),
     /// The plugin decided to send nothing, for this reason.
@@ -141,7 +141,7 @@ impl Outcome {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Succeeded(_) => "succeeded",
-            Self::Refused(_) => "refused",
+            Self::Rejected(_) => "rejected",
             Self::Unreachable(_) => "unreachable",
             Self::Skipped(_) => "skipped",
             Self::PluginFailed(_) => "plugin_failed",
@@ -181,7 +181,7 @@ impl Attempt {
     pub fn fault_of_plugin(&self) -> Option<&PluginFault> {
         match &self.outcome {
             Outcome::PluginFailed(fault) => Some(self.plugin_fault.as_ref().unwrap_or(fault)),
-            Outcome::Succeeded(_) | Outcome::Refused(_) | Outcome::Unreachable(_) | Outcome::Skipped(_) => {
+            Outcome::Succeeded(_) | Outcome::Rejected(_) | Outcome::Unreachable(_) | Outcome::Skipped(_) => {
                 self.plugin_fault.as_ref()
             }
         }

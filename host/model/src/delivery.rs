@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DeliveryId, Event, Setup, SubscriptionId};
+use super::{DeliveryId, Event, PinnedPlugin, SubscriptionId};
 
 /// Where a delivery stands.
 ///
@@ -90,9 +90,9 @@ pub struct Delivery {
     /// of how the subscription is doing.
     pub test: bool,
     /// Whether the next attempt sends what the last one sent, and transforms nothing.
-    pub exact: bool,
+    pub verbatim: bool,
     /// What shapes its next attempt; none if that is its subscription's to say.
-    pub setup: Option<Arc<Setup>>,
+    pub pinned: Option<Arc<PinnedPlugin>>,
     /// Where it stands.
     pub state: DeliveryState,
     /// Attempts made so far.
@@ -100,7 +100,7 @@ pub struct Delivery {
     /// When the next attempt is due; when the last was, once the state is final.
     pub due_at: Timestamp,
     /// While somebody works on it: until when the claim holds. Tells one claim from another, too.
-    pub claimed_until: Option<Timestamp>,
+    pub leased_until: Option<Timestamp>,
     /// When it became final.
     pub completed_at: Option<Timestamp>,
     /// Why it ended as it did, or why the last attempt failed, in words.

@@ -10,22 +10,22 @@ mod event;
 mod handshake;
 mod id;
 mod key;
-mod made;
 mod notice;
 mod pattern;
+mod pinned;
 mod plugin;
 mod plugin_key;
 mod plugin_ref;
 mod request;
 mod rules;
 mod secret;
-mod setup;
 mod shadow;
 mod signing;
 mod space;
 mod subscription;
 mod success;
 mod template;
+mod transform_outcome;
 
 pub use attempt::{
     Answer, Attempt, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SendFault, SendFaultCode,
@@ -37,16 +37,15 @@ pub use event::{Event, EventId, EventType};
 pub use handshake::{Handshake, HandshakeKind, HandshakeReport};
 pub use id::{DeliveryId, IdError, KeyId, SubscriptionId};
 pub use key::{Key, Role};
-pub use made::Made;
 pub use notice::{Failures, Notice, NoticeKind, NoticeStage};
 pub use pattern::Pattern;
+pub use pinned::PinnedPlugin;
 pub use plugin::{Digest, Plugin, PluginName, PluginVersion};
 pub use plugin_key::PluginKey;
 pub use plugin_ref::{OnFailure, PluginRef, VersionRange, WantedVersion};
 pub use request::{Body, Draft, Request, Sealed, forbidden_header};
 pub use rules::{AnswerRule, Batch, QueryParameter, StatusChange, Trigger};
 pub use secret::Secret;
-pub use setup::Setup;
 pub use shadow::{Shadow, Tally};
 pub use signing::{HmacAlgorithm, HmacScheme, SignatureEncoding, Signing, StandardAlgorithm};
 pub use space::{MailAddress, Space, SpaceId};
@@ -56,6 +55,7 @@ pub use subscription::{
 };
 pub use success::SuccessCodes;
 pub use template::{Piece, Template};
+pub use transform_outcome::TransformOutcome;
 
 /// Why a text is not the value that was asked for; names what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

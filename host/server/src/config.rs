@@ -155,7 +155,7 @@ pub struct DeliverConfig {
     /// Bytes of events that wait in memory; beyond it they wait in rows.
     pub waiting_bytes_max: usize,
     /// Seconds that a claim holds: longer than the longest timeout, short enough to go on soon after a crash.
-    pub claim_s: u32,
+    pub lease_s: u32,
     /// Seconds that a shutdown waits for what is in flight.
     pub grace_s: u64,
 }
@@ -168,7 +168,7 @@ impl Default for DeliverConfig {
             waiting_max: 16_384,
             waiting_per_subscription_max: 4_096,
             waiting_bytes_max: 64 << 20,
-            claim_s: 120,
+            lease_s: 120,
             grace_s: 20,
         }
     }
@@ -240,8 +240,8 @@ impl Config {
             "send.origin is a DNS name: hooks.example.com"
         );
         anyhow::ensure!(
-            deliver.claim_s >= 70,
-            "deliver.claim_s must be at least 70: a subscription's timeout may be 60 s, and a claim must outlast it"
+            deliver.lease_s >= 70,
+            "deliver.lease_s must be at least 70: a subscription's timeout may be 60 s, and a claim must outlast it"
         );
         Ok(())
     }

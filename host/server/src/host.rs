@@ -50,7 +50,7 @@ impl Host {
     /// # Errors
     /// If the store fails, the HTTP client cannot be built, or mail is configured wrongly.
     pub async fn new(config: Config, clock: Clock, store: Arc<dyn Store>, engine: Engine) -> anyhow::Result<Arc<Self>> {
-        let taken_up = store.end_all_claims().await?;
+        let taken_up = store.end_all_leases().await?;
         if taken_up > 0 {
             tracing::info!(taken_up, "deliveries that were in flight when the last host ended are due again");
         }
@@ -72,7 +72,7 @@ impl Host {
     }
 
     /// Until when a claim made now holds.
-    pub fn claim_until(&self, now: Timestamp) -> Timestamp {
-        now.checked_add(SignedDuration::from_secs(self.config.deliver.claim_s.into())).unwrap_or(Timestamp::MAX)
+    pub fn lease_until(&self, now: Timestamp) -> Timestamp {
+        now.checked_add(SignedDuration::from_secs(self.config.deliver.lease_s.into())).unwrap_or(Timestamp::MAX)
     }
 }

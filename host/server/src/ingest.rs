@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::clock;
 use crate::host::Host;
-use crate::queues::{Claimed, Room};
-use crate::registry::Live;
+use crate::queues::{Leased, Reservation};
+use crate::registry::CompiledSubscription;
 use crate::stages::delay;
 use hookmill_model::{ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, SpaceId};
 use hookmill_store::{Accepted, NewBatch, NewDelivery, NewEvent, StoreError};
@@ -40,7 +40,7 @@ pub enum Target {
     /// Every subscription that wants them.
     Matching,
     /// This one, whatever it wants and whatever its state: a test.
-    Test(Arc<Live>),
+    Test(Arc<CompiledSubscription>),
 }
 
 /// What became of one event.
@@ -83,20 +83,20 @@ async fn commit(
     target: &Target,
 ) -> Result<Vec<Result<Receipt, Conflict>>, StoreError> {
     let now = host.clock.now();
-    let (new, rooms): (Vec<_>, Vec<_>) =
+    let (new, reservations): (Vec<_>, Vec<_>) =
         posted.into_iter().map(|posted| prepare(host, space, posted, target, now)).unzip();
     let accepted = host.store.accept(new.clone()).await?;
-    let mut claimed = Vec::new();
+    let mut leased = Vec::new();
     let mut receipts = Vec::with_capacity(new.len());
-    for ((new, rooms), accepted) in new.into_iter().zip(rooms).zip(accepted) {
+    for ((new, reservations), accepted) in new.into_iter().zip(reservations).zip(accepted) {
         host.metrics.event_accepted(&accepted);
         receipts.push(receipt(&new, &accepted));
         if let Accepted::New { filled } = accepted {
             filled.into_iter().for_each(|due_at| host.inbox.alarm().due(due_at));
-            hand_over(host, new, rooms, &mut claimed);
+            hand_over(host, new, reservations, &mut leased);
         }
     }
-    host.inbox.push(claimed);
+    host.inbox.push(leased);
     Ok(receipts)
 }
 
@@ -107,7 +107,7 @@ fn prepare(
     posted: Posted,
     target: &Target,
     now: Timestamp,
-) -> (NewEvent, Vec<Option<Room>>) {
+) -> (NewEvent, Vec<Option<Reservation>>) {
     let content_sha256 = content_sha256(&posted);
     let event = Arc::new(Event {
         space: space.clone(),
@@ -128,16 +128,16 @@ fn prepare(
         let batch = subscription.batch.as_ref().filter(|batch| !test && batch.gathers(&event.kind));
         let closes_at = batch.map_or(now, |batch| delay::batch_end(now, batch.window_s));
         let due_at = delay::first(closes_at, subscription.delay_s);
-        let room = if due_at <= now { host.inbox.reserve(event.data.get().len()) } else { None };
-        let claimed_until = room.as_ref().map(|_| host.claim_until(now));
+        let reservation = if due_at <= now { host.inbox.reserve(event.data.get().len()) } else { None };
+        let leased_until = reservation.as_ref().map(|_| host.lease_until(now));
         let due_if_full = delay::first(now, subscription.delay_s);
         let bytes_max = batch_bytes_max(subscription.content_type, host.config.plugin.output_bytes_max);
         let batch = batch.map(|batch| NewBatch { closes_at, max: batch.max, bytes_max, due_if_full });
         let (id, subscription_id) = (DeliveryId::new(now), subscription.id);
-        (NewDelivery { id, subscription_id, due_at, claimed_until, batch, test }, room)
+        (NewDelivery { id, subscription_id, due_at, leased_until, batch, test }, reservation)
     });
-    let (deliveries, rooms) = deliveries.unzip();
-    (NewEvent { event, content_sha256, deliveries }, rooms)
+    let (deliveries, reservations) = deliveries.unzip();
+    (NewEvent { event, content_sha256, deliveries }, reservations)
 }
 
 /// Data of one batch, so that its body keeps within its limit where each event alone would: a form can be six times as
@@ -186,9 +186,9 @@ fn receipt(new: &NewEvent, accepted: &Accepted) -> Result<Receipt, Conflict> {
 }
 
 /// Committed deliveries go on from memory if they are claimed; of the others the loop learns when they are due.
-fn hand_over(host: &Host, new: NewEvent, rooms: Vec<Option<Room>>, claimed: &mut Vec<Claimed>) {
-    for (delivery, room) in new.deliveries.into_iter().zip(rooms) {
-        let Some(room) = room else {
+fn hand_over(host: &Host, new: NewEvent, reservations: Vec<Option<Reservation>>, leased: &mut Vec<Leased>) {
+    for (delivery, reservation) in new.deliveries.into_iter().zip(reservations) {
+        let Some(reservation) = reservation else {
             host.inbox.alarm().due(delivery.due_at);
             continue;
         };
@@ -200,15 +200,15 @@ fn hand_over(host: &Host, new: NewEvent, rooms: Vec<Option<Room>>, claimed: &mut
             batched: 0,
             more: Vec::new(),
             test: delivery.test,
-            exact: false,
-            setup: None,
+            verbatim: false,
+            pinned: None,
             state: DeliveryState::Pending,
             attempts: 0,
             due_at: delivery.due_at,
-            claimed_until: delivery.claimed_until,
+            leased_until: delivery.leased_until,
             completed_at: None,
             reason: None,
         };
-        claimed.push(Claimed { delivery, room });
+        leased.push(Leased { delivery, reservation });
     }
 }

@@ -12,21 +12,27 @@ use prometheus_client::registry::Registry;
 use hookmill_model::{Attempt, DeliveryState};
 use hookmill_store::Accepted;
 
-/// One label: how it ended.
+/// How an event or an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Label {
+struct ResultLabel {
     result: &'static str,
+}
+
+/// The state of deliveries.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
 }
 
 /// All metrics of a host.
 pub struct Metrics {
     registry: Registry,
-    events: Family<Label, Counter>,
-    attempts: Family<Label, Counter>,
+    events: Family<ResultLabel, Counter>,
+    attempts: Family<ResultLabel, Counter>,
     send_seconds: Histogram,
     transform_seconds: Histogram,
-    late_seconds: Histogram,
-    backlog: Family<Label, Gauge>,
+    schedule_lag_seconds: Histogram,
+    backlog: Family<StateLabel, Gauge>,
     commits: Counter,
 }
 
@@ -40,7 +46,7 @@ impl Default for Metrics {
             send_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 17)),
             // 10 µs to 5 s: the longest wall clock.
             transform_seconds: Histogram::new(exponential_buckets(0.000_01, 2.0, 20)),
-            late_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
+            schedule_lag_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
             backlog: Family::default(),
             commits: Counter::default(),
         };
@@ -55,7 +61,11 @@ impl Metrics {
         registry.register("attempts", "Attempts, by their outcome", self.attempts.clone());
         registry.register("send_seconds", "Time until the whole answer was read", self.send_seconds.clone());
         registry.register("transform_seconds", "Time that transforms took", self.transform_seconds.clone());
-        registry.register("late_seconds", "How late attempts began after they were due", self.late_seconds.clone());
+        registry.register(
+            "schedule_lag_seconds",
+            "How late attempts began after they were due",
+            self.schedule_lag_seconds.clone(),
+        );
         registry.register("backlog", "Deliveries that are not final, by state", self.backlog.clone());
         registry.register("commits", "Transactions committed, each a flush of the disk", self.commits.clone());
         self
@@ -68,24 +78,26 @@ impl Metrics {
             Accepted::Repeat { .. } => "repeated",
             Accepted::Conflict => "conflict",
         };
-        self.events.get_or_create(&Label { result }).inc();
+        self.events.get_or_create(&ResultLabel { result }).inc();
     }
 
     /// Counts an attempt.
     pub fn attempted(&self, attempt: &Attempt) {
-        self.attempts.get_or_create(&Label { result: attempt.outcome.as_str() }).inc();
+        self.attempts.get_or_create(&ResultLabel { result: attempt.outcome.as_str() }).inc();
         self.transform_seconds.observe(attempt.figures.transform_us as f64 / 1e6);
         if attempt.request.is_some() {
             self.send_seconds.observe(attempt.send_us as f64 / 1e6);
         }
         let late = attempt.started_at.duration_since(attempt.due_at);
-        self.late_seconds.observe(late.as_secs_f64().max(0.0));
+        self.schedule_lag_seconds.observe(late.as_secs_f64().max(0.0));
     }
 
     /// Sets how many deliveries are not final.
     pub fn set_backlog(&self, counts: &[(DeliveryState, u64)]) {
         for &(state, count) in counts {
-            self.backlog.get_or_create(&Label { result: state.as_str() }).set(i64::try_from(count).unwrap_or(i64::MAX));
+            self.backlog
+                .get_or_create(&StateLabel { state: state.as_str() })
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
         }
     }
 

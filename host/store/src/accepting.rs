@@ -27,7 +27,7 @@ pub struct NewDelivery {
     /// When its first attempt is due.
     pub due_at: Timestamp,
     /// Set if the caller goes on with it itself, from memory.
-    pub claimed_until: Option<Timestamp>,
+    pub leased_until: Option<Timestamp>,
     /// Set if the event may join a batch; else, or if there is none to join, the delivery is created as it stands here.
     pub batch: Option<NewBatch>,
     /// Whether it is a test that somebody asked for.

@@ -6,7 +6,7 @@
 //!
 //! What the stages rely on:
 //! - [`Store::accept`] and [`Store::record`] return once the commit is on disk, and not before.
-//! - A claim (`claimed_until`) is advisory: it keeps two workers off one delivery, and lapses by itself. Correctness
+//! - A claim (`leased_until`) is advisory: it keeps two workers off one delivery, and lapses by itself. Correctness
 //!   rests on [`Store::record`] alone, which writes only if the delivery is as the claim left it.
 //!
 //! What they do not rely on: that a claim is exclusive after it lapsed. A delivery may then be sent twice; it is
@@ -24,8 +24,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use hookmill_model::{
     Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, MailAddress, Notice,
-    NoticeStage, Pattern, PauseReason, Plugin, PluginKey, PluginName, PluginRef, PluginVersion, Setup, Shadow, Space,
-    SpaceId, Subscription, SubscriptionId, Tally,
+    NoticeStage, Pattern, PauseReason, PinnedPlugin, Plugin, PluginKey, PluginName, PluginRef, PluginVersion, Shadow,
+    Space, SpaceId, Subscription, SubscriptionId, Tally,
 };
 
 pub use accepting::{Accepted, NewBatch, NewDelivery, NewEvent};
@@ -54,7 +54,7 @@ pub struct Record {
     /// Whose it is.
     pub subscription_id: SubscriptionId,
     /// The claim under which it was worked on.
-    pub claimed_until: Timestamp,
+    pub leased_until: Timestamp,
     /// The attempt, if one was made; none when the delivery is held or cancelled before it.
     pub attempt: Option<Attempt>,
     /// Its next state.
@@ -66,7 +66,7 @@ pub struct Record {
     /// Why, in words.
     pub reason: Option<String>,
     /// What shaped it, for the next attempt: kept with the delivery until it is final. None if nothing is kept.
-    pub setup: Option<Arc<Setup>>,
+    pub pinned: Option<Arc<PinnedPlugin>>,
     /// Pause the subscription too.
     pub pause: Option<PauseReason>,
     /// Pause it if so many deliveries in a row have failed with this one.
@@ -96,10 +96,10 @@ pub enum Command {
     /// Do not send it.
     Cancel,
     /// Send it again, now, whatever became of it.
-    Retry {
+    Resend {
         /// What was sent last, byte for byte but for its signature and the number of the attempt; else it is
         /// transformed anew.
-        exact: bool,
+        verbatim: bool,
     },
 }
 
@@ -198,10 +198,10 @@ pub trait Store: Send + Sync + 'static {
     /// Claims up to `limit` deliveries that are due at `now` and that nobody has a claim on (or a lapsed one), the
     /// longest due first, leaving out those of `except`. Fewer, if somebody else claims at the same time: only
     /// [`next_due`](Self::next_due) tells that none is left.
-    async fn claim_due(
+    async fn lease_due(
         &self,
         now: Timestamp,
-        claimed_until: Timestamp,
+        leased_until: Timestamp,
         limit: usize,
         except: &[SubscriptionId],
     ) -> Result<Vec<Delivery>, StoreError>;
@@ -217,10 +217,10 @@ pub trait Store: Send + Sync + 'static {
     async fn record(&self, records: Arc<[Record]>) -> Result<Vec<Recorded>, StoreError>;
 
     /// Gives claims back unused. Each is named by delivery and claim.
-    async fn hand_back(&self, claims: Vec<(DeliveryId, Timestamp)>) -> Result<(), StoreError>;
+    async fn hand_back(&self, leases: Vec<(DeliveryId, Timestamp)>) -> Result<(), StoreError>;
 
     /// Ends all claims: whoever held them is gone. Returns how many there were.
-    async fn end_all_claims(&self) -> Result<u64, StoreError>;
+    async fn end_all_leases(&self) -> Result<u64, StoreError>;
 
     // Spaces and keys.
 

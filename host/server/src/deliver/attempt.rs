@@ -8,31 +8,35 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::finish::{Made, end_unsent, given_up};
+use super::finish::{FinishedAttempt, end_unsent, given_up};
 use super::repeat;
 use crate::dispatch::transform::{Shaped, Transformed};
 use crate::dispatch::{digest, judge, shape, signed_and_sent, timeout};
 use crate::host::Host;
-use crate::registry::Live;
+use crate::registry::CompiledSubscription;
 use hookmill_model::{Attempt, Delivery, DeliveryState, Outcome, Subscription, SubscriptionState};
 
 /// What a claim must outlast beside the request's timeout: the transform, the record's commit, and clocks that differ.
-const CLAIM_MARGIN: Duration = Duration::from_secs(6);
+const LEASE_MARGIN: Duration = Duration::from_secs(6);
 
 /// Makes the attempt, or sees that there is none to be made.
-pub(super) async fn attempt(host: &Host, delivery: Delivery) -> Option<Made> {
-    let claimed_until = delivery.claimed_until?;
+pub(super) async fn attempt(host: &Host, delivery: Delivery) -> Option<FinishedAttempt> {
+    let leased_until = delivery.leased_until?;
     let id = delivery.id;
-    try_attempt(host, delivery, claimed_until).await.unwrap_or_else(|err| {
-        given_up(host, id, claimed_until, &err);
+    try_attempt(host, delivery, leased_until).await.unwrap_or_else(|err| {
+        given_up(host, id, leased_until, &err);
         None
     })
 }
 
-async fn try_attempt(host: &Host, delivery: Delivery, claimed_until: Timestamp) -> anyhow::Result<Option<Made>> {
+async fn try_attempt(
+    host: &Host,
+    delivery: Delivery,
+    leased_until: Timestamp,
+) -> anyhow::Result<Option<FinishedAttempt>> {
     let Some(live) = host.registry.get(delivery.subscription_id) else {
         let reason = "the subscription was deleted";
-        end_unsent(host, &delivery, claimed_until, DeliveryState::Cancelled, reason).await?;
+        end_unsent(host, &delivery, leased_until, DeliveryState::Cancelled, reason).await?;
         return Ok(None);
     };
     match live.subscription.state {
@@ -40,34 +44,34 @@ async fn try_attempt(host: &Host, delivery: Delivery, claimed_until: Timestamp) 
         _ if delivery.test => {}
         SubscriptionState::Draft | SubscriptionState::Verifying | SubscriptionState::Paused => {
             let reason = "the subscription is not active";
-            end_unsent(host, &delivery, claimed_until, DeliveryState::Held, reason).await?;
+            end_unsent(host, &delivery, leased_until, DeliveryState::Held, reason).await?;
             // It may have been activated since we looked: then the row is pending, and nobody else would say so.
             host.inbox.alarm().due(delivery.due_at);
             return Ok(None);
         }
         SubscriptionState::Deleted => unreachable!("the registry keeps no deleted subscription"),
     }
-    if !outlasts(claimed_until, host.clock.now(), &live.subscription) {
+    if !outlasts(leased_until, host.clock.now(), &live.subscription) {
         // It waited in memory for too long: somebody else may take it up before we are done.
-        host.inbox.alarm().due(claimed_until);
+        host.inbox.alarm().due(leased_until);
         return Ok(None);
     }
-    let attempt = if delivery.exact {
+    let attempt = if delivery.verbatim {
         repeat::repeat(host, &live, &delivery).await?
     } else {
         make(host, &live, &delivery).await?
     };
-    Ok(Some(Made { live, delivery, claimed_until, attempt }))
+    Ok(Some(FinishedAttempt { live, delivery, leased_until, attempt }))
 }
 
 /// Whether a claim holds until an attempt begun now is certainly over.
-fn outlasts(claimed_until: Timestamp, now: Timestamp, subscription: &Subscription) -> bool {
-    let need = timeout(subscription) + CLAIM_MARGIN;
-    claimed_until.duration_since(now) >= SignedDuration::try_from(need).unwrap_or(SignedDuration::MAX)
+fn outlasts(leased_until: Timestamp, now: Timestamp, subscription: &Subscription) -> bool {
+    let need = timeout(subscription) + LEASE_MARGIN;
+    leased_until.duration_since(now) >= SignedDuration::try_from(need).unwrap_or(SignedDuration::MAX)
 }
 
 /// Transforms, signs and sends.
-async fn make(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result<Attempt> {
+async fn make(host: &Host, live: &CompiledSubscription, delivery: &Delivery) -> anyhow::Result<Attempt> {
     let subscription = &live.subscription;
     let started_at = host.clock.now();
     let number = delivery.attempts + 1;

@@ -7,29 +7,30 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::host::Host;
-use crate::queues::Seen;
-use crate::registry::Live;
+use crate::queues::ShadowJob;
+use crate::registry::CompiledSubscription;
 use crate::stages::record;
 use crate::stages::record::Transition;
-use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, Setup, Subscription};
+use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, PinnedPlugin, Subscription};
 use hookmill_store::{PluginRun, Record, Recorded};
 
 /// An attempt that was made, and is yet to be recorded.
-pub(super) struct Made {
+pub(super) struct FinishedAttempt {
     /// Its subscription as it was then.
-    pub(super) live: Arc<Live>,
+    pub(super) live: Arc<CompiledSubscription>,
     pub(super) delivery: Delivery,
     /// The claim under which it was made.
-    pub(super) claimed_until: Timestamp,
+    pub(super) leased_until: Timestamp,
     pub(super) attempt: Attempt,
 }
 
 /// What the attempt tells of the plugin that the subscription has now; nothing if none ran, or another one.
-fn plugin_run(live: &Live, delivery: &Delivery, attempt: &Attempt) -> Option<PluginRun> {
-    let plugin = live.subscription.plugin.as_ref().filter(|_| !delivery.exact)?;
-    let is_another =
-        |setup: &Setup| setup.digest != Some(plugin.digest) || Some(setup.config.as_str()) != live.plugin_config();
-    if delivery.setup.as_deref().is_some_and(is_another) {
+fn plugin_run(live: &CompiledSubscription, delivery: &Delivery, attempt: &Attempt) -> Option<PluginRun> {
+    let plugin = live.subscription.plugin.as_ref().filter(|_| !delivery.verbatim)?;
+    let is_another = |pinned: &PinnedPlugin| {
+        pinned.digest != Some(plugin.digest) || Some(pinned.config.as_str()) != live.plugin_config()
+    };
+    if delivery.pinned.as_deref().is_some_and(is_another) {
         return None;
     }
     Some(PluginRun { failed: attempt.fault_of_plugin().is_some(), pause_after: plugin.pause_after })
@@ -37,19 +38,19 @@ fn plugin_run(live: &Live, delivery: &Delivery, attempt: &Attempt) -> Option<Plu
 
 /// What the delivery keeps for its next attempt: what shaped the first, if that is told already, or if another is due.
 /// A delivery that succeeds at once keeps nothing.
-fn setup(live: &Live, delivery: &Delivery, next: DeliveryState) -> Option<Arc<Setup>> {
-    if delivery.setup.is_some() || delivery.exact || next != DeliveryState::Pending {
-        return delivery.setup.clone();
+fn pinned(live: &CompiledSubscription, delivery: &Delivery, next: DeliveryState) -> Option<Arc<PinnedPlugin>> {
+    if delivery.pinned.is_some() || delivery.verbatim || next != DeliveryState::Pending {
+        return delivery.pinned.clone();
     }
     let digest = live.subscription.plugin.as_ref().map(|plugin| plugin.digest);
-    Some(Arc::new(Setup { digest, config: live.plugin_config().unwrap_or_default().to_owned() }))
+    Some(Arc::new(PinnedPlugin { digest, config: live.plugin_config().unwrap_or_default().to_owned() }))
 }
 
 /// Records attempts in their order, and what follows from them.
 ///
 /// All of them in one transaction, but for those that may pause their subscription. An error costs no more than its own
 /// attempt: what fails together is tried again one by one.
-pub(super) async fn record_all(host: &Host, made: Vec<Made>) {
+pub(super) async fn record_all(host: &Host, made: Vec<FinishedAttempt>) {
     let mut together = Vec::with_capacity(made.len());
     for made in made {
         let finished = Finished::new(host, made);
@@ -73,17 +74,17 @@ struct Finished {
 
 /// What is to be done once an attempt is recorded.
 struct After {
-    live: Arc<Live>,
+    live: Arc<CompiledSubscription>,
     state: DeliveryState,
     at: Timestamp,
     /// When the next attempt is due.
     due_at: Option<Timestamp>,
-    seen: Option<Seen>,
+    seen: Option<ShadowJob>,
 }
 
 impl Finished {
-    fn new(host: &Host, made: Made) -> Self {
-        let Made { live, delivery, claimed_until, attempt } = made;
+    fn new(host: &Host, made: FinishedAttempt) -> Self {
+        let FinishedAttempt { live, delivery, leased_until, attempt } = made;
         let now = host.clock.now();
         let number = attempt.number;
         let Transition { state, due_at, reason, pause } =
@@ -97,16 +98,16 @@ impl Finished {
             duration_ms = attempt.send_us / 1_000,
             "attempted"
         );
-        let seen = Seen::of(&live, &delivery, &attempt);
+        let seen = ShadowJob::of(&live, &delivery, &attempt);
         let record = Record {
             delivery_id: delivery.id,
             subscription_id: delivery.subscription_id,
-            claimed_until,
+            leased_until,
             state,
             due_at: due_at.unwrap_or(delivery.due_at),
             at: now,
             reason,
-            setup: setup(&live, &delivery, state),
+            pinned: pinned(&live, &delivery, state),
             // A test tells its sender what came of it, and nobody else.
             pause: pause.filter(|_| !delivery.test),
             pause_after: live.subscription.pause_after_failures,
@@ -155,7 +156,7 @@ async fn record_together(host: &Host, finished: Vec<Finished>) {
 }
 
 async fn record_alone(host: &Host, Finished { record, may_pause, after }: Finished) {
-    let (id, claimed_until) = (record.delivery_id, record.claimed_until);
+    let (id, leased_until) = (record.delivery_id, record.leased_until);
     let written = if may_pause {
         write_and_take_over(host, record, &after.live.subscription).await
     } else {
@@ -163,14 +164,14 @@ async fn record_alone(host: &Host, Finished { record, may_pause, after }: Finish
     };
     match written {
         Ok(paused) => after.written(host, paused),
-        Err(err) => given_up(host, id, claimed_until, &err),
+        Err(err) => given_up(host, id, leased_until, &err),
     }
 }
 
 /// Says that an attempt was for nothing, and that its delivery is to be taken up again once its claim has lapsed.
-pub(super) fn given_up(host: &Host, id: DeliveryId, claimed_until: Timestamp, err: &anyhow::Error) {
+pub(super) fn given_up(host: &Host, id: DeliveryId, leased_until: Timestamp, err: &anyhow::Error) {
     tracing::error!(delivery.id = %id, error = format!("{err:#}"), "attempt given up, the claim will lapse");
-    host.inbox.alarm().due(claimed_until);
+    host.inbox.alarm().due(leased_until);
 }
 
 /// Writes a record that may pause its subscription, which nobody else changes meanwhile, and takes the subscription over
@@ -195,20 +196,20 @@ async fn write_and_take_over(host: &Host, record: Record, subscription: &Subscri
 pub(super) async fn end_unsent(
     host: &Host,
     delivery: &Delivery,
-    claimed_until: Timestamp,
+    leased_until: Timestamp,
     state: DeliveryState,
     reason: &str,
 ) -> anyhow::Result<()> {
     let record = Record {
         delivery_id: delivery.id,
         subscription_id: delivery.subscription_id,
-        claimed_until,
+        leased_until,
         attempt: None,
         state,
         due_at: delivery.due_at,
         at: host.clock.now(),
         reason: Some(reason.to_owned()),
-        setup: delivery.setup.clone(),
+        pinned: delivery.pinned.clone(),
         pause: None,
         pause_after: None,
         plugin: None,

@@ -5,12 +5,12 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::config::DeliverConfig;
-use crate::queues::Claimed;
+use crate::queues::Leased;
 use hookmill_model::SubscriptionId;
 
 #[derive(Debug, Default)]
 struct Lane {
-    waiting: VecDeque<Claimed>,
+    waiting: VecDeque<Leased>,
     in_flight: usize,
     /// Was found full, and has rows that nobody fetches until it is not.
     overflowed: bool,
@@ -42,14 +42,14 @@ impl Lanes {
 
     /// Lets a delivery wait, or gives it back if its lane is full.
     #[must_use]
-    pub(super) fn push(&mut self, claimed: Claimed) -> Option<Claimed> {
-        let id = claimed.delivery.subscription_id;
+    pub(super) fn push(&mut self, leased: Leased) -> Option<Leased> {
+        let id = leased.delivery.subscription_id;
         let lane = self.lanes.entry(id).or_default();
         if lane.waiting.len() >= self.waiting_each {
             lane.overflowed = true;
-            return Some(claimed);
+            return Some(leased);
         }
-        lane.waiting.push_back(claimed);
+        lane.waiting.push_back(leased);
         if lane.waiting.len() == 1 && lane.in_flight < self.in_flight_each {
             self.ready.push_back(id);
         }
@@ -57,19 +57,19 @@ impl Lanes {
     }
 
     /// The next delivery to work on, if there is one and room for it. [`finished`](Self::finished) must follow.
-    pub(super) fn start(&mut self) -> Option<Claimed> {
+    pub(super) fn start(&mut self) -> Option<Leased> {
         if self.in_flight >= self.in_flight_max {
             return None;
         }
         let id = self.ready.pop_front()?;
         let lane = self.lanes.get_mut(&id)?;
-        let claimed = lane.waiting.pop_front()?;
+        let leased = lane.waiting.pop_front()?;
         lane.in_flight += 1;
         self.in_flight += 1;
         if !lane.waiting.is_empty() && lane.in_flight < self.in_flight_each {
             self.ready.push_back(id);
         }
-        Some(claimed)
+        Some(leased)
     }
 
     /// One delivery of this subscription is done with. True if its rows should be fetched again.
@@ -102,7 +102,7 @@ impl Lanes {
     }
 
     /// Everything that waits, for handing it back.
-    pub(super) fn drain(&mut self) -> Vec<Claimed> {
+    pub(super) fn drain(&mut self) -> Vec<Leased> {
         self.ready.clear();
         self.lanes.values_mut().flat_map(|lane| lane.waiting.drain(..)).collect()
     }

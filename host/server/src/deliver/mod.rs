@@ -20,11 +20,11 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::host::Host;
-use crate::queues::Claimed;
+use crate::queues::Leased;
 use hookmill_model::{Delivery, DeliveryId, SubscriptionId};
 use hookmill_store::StoreError;
 
-use finish::Made;
+use finish::FinishedAttempt;
 use lanes::Lanes;
 pub use repeat::{MOVED, may_repeat};
 
@@ -38,9 +38,9 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 pub struct Deliver {
     host: Arc<Host>,
     lanes: Lanes,
-    attempts: JoinSet<(SubscriptionId, Option<Made>)>,
+    attempts: JoinSet<(SubscriptionId, Option<FinishedAttempt>)>,
     /// Attempts that were made while others are being recorded.
-    made: Vec<Made>,
+    made: Vec<FinishedAttempt>,
     /// The one recording that is under way, and of how many attempts.
     recording: JoinSet<()>,
     recording_len: usize,
@@ -89,8 +89,8 @@ impl Deliver {
     /// Takes in what is there and starts what can be started.
     async fn step(&mut self) {
         let mut overflow = Vec::new();
-        for claimed in self.host.inbox.arrivals() {
-            overflow.extend(self.lanes.push(claimed));
+        for leased in self.host.inbox.arrivals() {
+            overflow.extend(self.lanes.push(leased));
         }
         let now = self.host.clock.now();
         let due = self.host.inbox.alarm().next_due().is_some_and(|due| due <= now) && self.host.inbox.free() > 0;
@@ -103,9 +103,9 @@ impl Deliver {
         self.record();
         // What is not recorded yet would be sent again after a crash: it counts as in flight.
         while self.lanes.in_flight() + self.made.len() + self.recording_len < self.host.config.deliver.in_flight_max
-            && let Some(claimed) = self.lanes.start()
+            && let Some(leased) = self.lanes.start()
         {
-            self.start(claimed.delivery);
+            self.start(leased.delivery);
         }
     }
 
@@ -120,16 +120,16 @@ impl Deliver {
     }
 
     /// Fetches due rows into the lanes.
-    async fn fetch(&mut self, now: Timestamp, overflow: &mut Vec<Claimed>) -> Result<(), StoreError> {
+    async fn fetch(&mut self, now: Timestamp, overflow: &mut Vec<Leased>) -> Result<(), StoreError> {
         let Host { store, inbox, .. } = &*self.host;
         inbox.alarm().forget();
         let except = self.lanes.full();
         let limit = inbox.free().min(CLAIM_MAX);
-        let claimed = store.claim_due(now, self.host.claim_until(now), limit, &except).await?;
-        let more = claimed.len() == limit;
-        for delivery in claimed {
-            let room = inbox.take(delivery.bytes());
-            overflow.extend(self.lanes.push(Claimed { delivery, room }));
+        let leased = store.lease_due(now, self.host.lease_until(now), limit, &except).await?;
+        let more = leased.len() == limit;
+        for delivery in leased {
+            let reservation = inbox.take(delivery.bytes());
+            overflow.extend(self.lanes.push(Leased { delivery, reservation }));
         }
         let next = if more { Some(now) } else { store.next_due(&self.lanes.full()).await? };
         next.into_iter().for_each(|next| inbox.alarm().due(next));
@@ -159,7 +159,7 @@ impl Deliver {
         self.recording_len = 0;
     }
 
-    fn attempted(&mut self, ended: Result<(SubscriptionId, Option<Made>), JoinError>) {
+    fn attempted(&mut self, ended: Result<(SubscriptionId, Option<FinishedAttempt>), JoinError>) {
         // An attempt's task neither panics nor is aborted while the loop runs; if it did panic, its lane would lose
         // one place, so that is passed on and ends the host.
         let (id, made) = ended.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
@@ -169,10 +169,10 @@ impl Deliver {
         }
     }
 
-    async fn hand_back(&self, claimed: Vec<Claimed>) {
-        let claims: Vec<(DeliveryId, Timestamp)> =
-            claimed.iter().filter_map(|claimed| Some((claimed.delivery.id, claimed.delivery.claimed_until?))).collect();
-        if let Err(err) = self.host.store.hand_back(claims).await {
+    async fn hand_back(&self, leased: Vec<Leased>) {
+        let leases: Vec<(DeliveryId, Timestamp)> =
+            leased.iter().filter_map(|leased| Some((leased.delivery.id, leased.delivery.leased_until?))).collect();
+        if let Err(err) = self.host.store.hand_back(leases).await {
             // The claims lapse by themselves.
             self.store_failed("handing deliveries back", &err);
         }

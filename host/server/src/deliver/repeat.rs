@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::dispatch::{judge, signed_and_sent, timeout};
 use crate::host::Host;
-use crate::registry::Live;
+use crate::registry::CompiledSubscription;
 use crate::stages::request;
 use crate::stages::seal::MASK;
 use hookmill_model::{Attempt, Delivery, Figures, Outcome, SentRequest, Subscription};
@@ -23,7 +23,7 @@ pub fn may_repeat(sent: &SentRequest, subscription: &Subscription) -> bool {
 }
 
 /// Sends what the last attempt that came so far sent.
-pub(super) async fn repeat(host: &Host, live: &Live, delivery: &Delivery) -> anyhow::Result<Attempt> {
+pub(super) async fn repeat(host: &Host, live: &CompiledSubscription, delivery: &Delivery) -> anyhow::Result<Attempt> {
     let subscription = &live.subscription;
     let found = host.store.delivery(&subscription.space, delivery.id).await?;
     let attempts = found.map(|(_, attempts)| attempts).unwrap_or_default();

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use super::transform::{Shaped, Transformed};
 use super::{shape, signed_and_sent};
 use crate::host::Host;
-use crate::registry::Live;
+use crate::registry::CompiledSubscription;
 use crate::stages::request;
 use hookmill_model::{
     Answer, Delivery, DeliveryId, DeliveryState, Event, Handshake, HandshakeKind, HandshakeReport, Request, SendFault,
@@ -87,7 +87,7 @@ pub async fn ask(
 ///
 /// # Errors
 /// If the host itself fails. What the plugin does wrong is in the result.
-pub async fn rehearse(host: &Host, live: &Live, event: Event) -> anyhow::Result<Transformed> {
+pub async fn rehearse(host: &Host, live: &CompiledSubscription, event: Event) -> anyhow::Result<Transformed> {
     let delivery = test_delivery(&live.subscription, DeliveryId::new(host.clock.now()), event);
     shape(host, live, &delivery, 1).await
 }
@@ -100,7 +100,7 @@ async fn test_request(
     event: Event,
 ) -> anyhow::Result<Result<Request, String>> {
     let delivery = test_delivery(subscription, id, event);
-    let live = Live::new(subscription.clone());
+    let live = CompiledSubscription::new(subscription.clone());
     Ok(match shape(host, &live, &delivery, 1).await?.result {
         Ok(Shaped::Deliver(request)) => Ok(*request),
         Ok(Shaped::Skip(reason)) => Err(format!("the plugin sends no test event: {reason}")),
@@ -118,11 +118,11 @@ pub fn test_delivery(subscription: &Subscription, id: DeliveryId, event: Event) 
         batched: 0,
         more: Vec::new(),
         test: true,
-        exact: false,
-        setup: None,
+        verbatim: false,
+        pinned: None,
         state: DeliveryState::Pending,
         attempts: 0,
-        claimed_until: None,
+        leased_until: None,
         completed_at: None,
         reason: None,
     }

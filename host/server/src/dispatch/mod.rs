@@ -16,7 +16,7 @@ use hookmill_model::{
 use http::HeaderMap;
 
 use crate::host::Host;
-use crate::registry::Live;
+use crate::registry::CompiledSubscription;
 use crate::stages::{record, request, seal, send, sign};
 use transform::{Plugin, Transformed};
 
@@ -25,9 +25,14 @@ use transform::{Plugin, Transformed};
 ///
 /// # Errors
 /// If the host itself fails. What the plugin does wrong is in the result.
-pub async fn shape(host: &Host, live: &Live, delivery: &Delivery, number: u32) -> anyhow::Result<Transformed> {
+pub async fn shape(
+    host: &Host,
+    live: &CompiledSubscription,
+    delivery: &Delivery,
+    number: u32,
+) -> anyhow::Result<Transformed> {
     let subscription = &live.subscription;
-    let config = delivery.setup.as_ref().map_or_else(|| live.plugin_config(), |setup| Some(setup.config.as_str()));
+    let config = delivery.pinned.as_ref().map_or_else(|| live.plugin_config(), |setup| Some(setup.config.as_str()));
     let plugin = match digest(live, delivery) {
         Some(digest) => Some(prepared(host, digest).await?),
         None => None,
@@ -41,8 +46,8 @@ pub async fn shape(host: &Host, live: &Live, delivery: &Delivery, number: u32) -
 }
 
 /// The component of the plugin that shapes the delivery, if one does.
-pub fn digest(live: &Live, delivery: &Delivery) -> Option<Digest> {
-    match &delivery.setup {
+pub fn digest(live: &CompiledSubscription, delivery: &Delivery) -> Option<Digest> {
+    match &delivery.pinned {
         Some(setup) => setup.digest,
         None => live.subscription.plugin.as_ref().map(|plugin| plugin.digest),
     }
@@ -87,7 +92,7 @@ pub async fn signed_and_sent(
 pub fn judge(subscription: &Subscription, answered: Result<Answer, SendFault>) -> Outcome {
     match answered {
         Ok(answer) if record::accepts(subscription, &answer) => Outcome::Succeeded(answer),
-        Ok(answer) => Outcome::Refused(answer),
+        Ok(answer) => Outcome::Rejected(answer),
         Err(fault) => Outcome::Unreachable(fault),
     }
 }

@@ -9,15 +9,15 @@
 use crate::dispatch;
 use crate::dispatch::transform::{Shaped, Transformed};
 use crate::host::Host;
-use crate::registry::Live;
+use crate::registry::CompiledSubscription;
 use crate::stages::request;
-use hookmill_model::{Delivery, Figures, LogLine, Made, PluginFault};
+use hookmill_model::{Delivery, Figures, LogLine, PluginFault, TransformOutcome};
 
 /// What an attempt would be.
 #[derive(Clone, Debug)]
 pub struct Preview {
     /// What would be sent, or why nothing would.
-    pub made: Made,
+    pub made: TransformOutcome,
     /// How the plugin fails, if the default shape goes out instead.
     pub plugin_fault: Option<PluginFault>,
     /// What the plugin logged.
@@ -30,8 +30,8 @@ impl Preview {
     /// How the plugin fails, if it does: whether nothing goes out for that or the default shape.
     pub fn fault(&self) -> Option<&PluginFault> {
         let failed = match &self.made {
-            Made::Failed(fault) => Some(fault),
-            Made::Request(_) | Made::Skipped(_) => None,
+            TransformOutcome::Failed(fault) => Some(fault),
+            TransformOutcome::Request(_) | TransformOutcome::Skipped(_) => None,
         };
         self.plugin_fault.as_ref().or(failed)
     }
@@ -41,16 +41,21 @@ impl Preview {
 ///
 /// # Errors
 /// If the host itself fails. What the plugin does wrong is in the preview.
-pub async fn preview(host: &Host, live: &Live, delivery: &Delivery, number: u32) -> anyhow::Result<Preview> {
+pub async fn preview(
+    host: &Host,
+    live: &CompiledSubscription,
+    delivery: &Delivery,
+    number: u32,
+) -> anyhow::Result<Preview> {
     let Transformed { result, plugin_fault, logs, figures } = dispatch::shape(host, live, delivery, number).await?;
     let made = match result {
         Ok(Shaped::Deliver(request)) => {
             let subscription = &live.subscription;
             let (_, signature) = dispatch::signed(host, subscription, delivery.id, &request);
-            Made::Request(request::as_sent(&request, &signature, &subscription.headers))
+            TransformOutcome::Request(request::as_sent(&request, &signature, &subscription.headers))
         }
-        Ok(Shaped::Skip(reason)) => Made::Skipped(reason),
-        Err(fault) => Made::Failed(fault),
+        Ok(Shaped::Skip(reason)) => TransformOutcome::Skipped(reason),
+        Err(fault) => TransformOutcome::Failed(fault),
     };
     Ok(Preview { made, plugin_fault, logs, figures })
 }

@@ -10,14 +10,14 @@
 
 use std::sync::Arc;
 
-use hookmill_model::{Delivery, Difference, Made, Tally};
+use hookmill_model::{Delivery, Difference, Tally, TransformOutcome};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use super::compare::differing;
 use super::preview::{Preview, preview};
 use crate::host::Host;
-use crate::queues::Seen;
+use crate::queues::ShadowJob;
 
 /// How often counts are written.
 const WRITE_EVERY: SignedDuration = SignedDuration::from_secs(1);
@@ -58,9 +58,9 @@ async fn work(host: &Host) {
 }
 
 /// Runs a shadow on what was sent.
-async fn run_beside(host: &Host, seen: Seen) {
+async fn run_beside(host: &Host, seen: ShadowJob) {
     let id = seen.subscription_id();
-    let Some((plugin, beside)) = seen.live.subscription.shadow.as_ref().zip(seen.live.beside()) else { return };
+    let Some((plugin, beside)) = seen.live.subscription.shadow.as_ref().zip(seen.live.shadow_variant()) else { return };
     let still = || host.registry.get(id).is_some_and(|live| live.subscription.shadow.as_ref() == Some(plugin));
     if !still() {
         return;
@@ -79,10 +79,10 @@ async fn run_beside(host: &Host, seen: Seen) {
 }
 
 /// One run, counted.
-async fn tally(delivery: &Delivery, made: Made, fuel_used_active: u64, preview: Preview) -> Tally {
+async fn tally(delivery: &Delivery, made: TransformOutcome, fuel_used_active: u64, preview: Preview) -> Tally {
     let fuel_used = preview.figures.fuel_used;
     let mut tally = Tally { runs: 1, fuel_used, fuel_used_active, ..Tally::default() };
-    tally.skipped = u64::from(matches!(preview.made, Made::Skipped(_)));
+    tally.skipped = u64::from(matches!(preview.made, TransformOutcome::Skipped(_)));
     tally.failed = preview.fault().map(|fault| (fault.code, 1)).into_iter().collect();
     match differing(made, preview.made).await {
         None => tally.same = 1,

@@ -76,7 +76,7 @@ fn what_to_do(notice: &Notice, subscription: &Subscription) -> String {
     };
     step("See what failed, and why", &format!("GET {space}/deliveries?state=failed&subscription={id}"));
     if let Some(failures) = &notice.failures {
-        step("Send a delivery again", &format!("POST {space}/deliveries/{}/retry", failures.last_delivery));
+        step("Send a delivery again", &format!("POST {space}/deliveries/{}/resend", failures.last_delivery));
     }
     if notice.kind == NoticeKind::SubscriptionPaused {
         let mended = if is_for_plugin(notice) {

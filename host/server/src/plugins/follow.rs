@@ -12,7 +12,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use super::versions::{configured, newest_within, usable};
 use crate::error::{Code, Error};
 use crate::host::Host;
-use crate::registry::{Changing, Live};
+use crate::registry::{Changing, CompiledSubscription};
 use hookmill_model::{Plugin, PluginName, PluginRef, SpaceId, Subscription, SubscriptionId};
 use hookmill_store::StoreError;
 
@@ -46,7 +46,7 @@ fn follows(subscription: &Subscription, meant: impl Fn(&PluginName) -> bool) -> 
     subscription.plugin.as_ref().is_some_and(|plugin| plugin.follows.is_some() && meant(&plugin.name))
 }
 
-async fn follow_all(host: &Host, following: impl Fn() -> Vec<Arc<Live>>) -> Result<(), Error> {
+async fn follow_all(host: &Host, following: impl Fn() -> Vec<Arc<CompiledSubscription>>) -> Result<(), Error> {
     for _ in 0..ROUNDS_MAX {
         let moves = moves(host, following()).await?;
         if moves.is_empty() {
@@ -60,7 +60,10 @@ async fn follow_all(host: &Host, following: impl Fn() -> Vec<Arc<Live>>) -> Resu
 }
 
 /// The subscriptions that have something to change, each with what its plugin is to be.
-async fn moves(host: &Host, following: Vec<Arc<Live>>) -> Result<Vec<(Arc<Live>, PluginRef)>, Error> {
+async fn moves(
+    host: &Host,
+    following: Vec<Arc<CompiledSubscription>>,
+) -> Result<Vec<(Arc<CompiledSubscription>, PluginRef)>, Error> {
     let mut versions = HashMap::new();
     let mut moves = Vec::new();
     for live in following {
@@ -104,7 +107,12 @@ async fn next(versions: &[Plugin], used: &PluginRef) -> Result<Option<PluginRef>
 }
 
 /// Writes a subscription that moves on, if it still uses what it was seen to use.
-async fn move_on(host: &Host, changing: &Changing<'_>, seen: Arc<Live>, new: PluginRef) -> Result<(), StoreError> {
+async fn move_on(
+    host: &Host,
+    changing: &Changing<'_>,
+    seen: Arc<CompiledSubscription>,
+    new: PluginRef,
+) -> Result<(), StoreError> {
     let Subscription { id, space, plugin, .. } = &seen.subscription;
     let Some((mut subscription, _)) = host.store.subscription(space, *id).await? else { return Ok(()) };
     if subscription.plugin != *plugin {

@@ -17,7 +17,7 @@ pub struct Inbox(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    arrived: Mutex<Vec<Claimed>>,
+    arrived: Mutex<Vec<Leased>>,
     /// When the next row is known to be due.
     alarm: Alarm,
     waiting: AtomicUsize,
@@ -28,21 +28,21 @@ struct Inner {
 
 /// A delivery that is claimed, with its place in memory.
 #[derive(Debug)]
-pub struct Claimed {
+pub struct Leased {
     /// The delivery.
     pub delivery: Delivery,
     /// Its place.
-    pub room: Room,
+    pub reservation: Reservation,
 }
 
 /// A place in memory for one delivery; given back when it is dropped.
 #[derive(Debug)]
-pub struct Room {
+pub struct Reservation {
     inbox: Inbox,
     bytes: usize,
 }
 
-impl Drop for Room {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.inbox.0.waiting.fetch_sub(1, Ordering::Relaxed);
         self.inbox.0.waiting_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
@@ -75,21 +75,21 @@ impl Inbox {
     ///
     /// Looking and taking are two steps, so two callers can go over the bound by one delivery each: it bounds memory,
     /// nothing else rests on it.
-    pub fn reserve(&self, event_bytes: usize) -> Option<Room> {
+    pub fn reserve(&self, event_bytes: usize) -> Option<Reservation> {
         (self.free() > 0).then(|| self.take(event_bytes))
     }
 
     /// A place, whether there is one or not: for what is in memory already.
-    pub fn take(&self, event_bytes: usize) -> Room {
+    pub fn take(&self, event_bytes: usize) -> Reservation {
         self.0.waiting.fetch_add(1, Ordering::Relaxed);
         self.0.waiting_bytes.fetch_add(event_bytes, Ordering::Relaxed);
-        Room { inbox: self.clone(), bytes: event_bytes }
+        Reservation { inbox: self.clone(), bytes: event_bytes }
     }
 
     /// Hands over deliveries that were claimed and committed.
-    pub fn push(&self, claimed: Vec<Claimed>) {
-        if !claimed.is_empty() {
-            self.arrived().extend(claimed);
+    pub fn push(&self, leased: Vec<Leased>) {
+        if !leased.is_empty() {
+            self.arrived().extend(leased);
             self.0.alarm.ring();
         }
     }
@@ -100,11 +100,11 @@ impl Inbox {
     }
 
     /// What was pushed since the last call.
-    pub fn arrivals(&self) -> Vec<Claimed> {
+    pub fn arrivals(&self) -> Vec<Leased> {
         std::mem::take(&mut *self.arrived())
     }
 
-    fn arrived(&self) -> std::sync::MutexGuard<'_, Vec<Claimed>> {
+    fn arrived(&self) -> std::sync::MutexGuard<'_, Vec<Leased>> {
         // A panic cannot leave the list half-written: pushing and taking are one step each.
         self.0.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,7 +7,7 @@ pub mod shadows;
 pub mod turns;
 
 pub use alarm::Alarm;
-pub use inbox::{Claimed, Inbox, Room};
+pub use inbox::{Inbox, Leased, Reservation};
 pub use notices::Notices;
-pub use shadows::{Seen, Shadows};
+pub use shadows::{ShadowJob, Shadows};
 pub use turns::{Comparing, Trials};

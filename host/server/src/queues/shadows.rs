@@ -3,11 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hookmill_model::{Attempt, Delivery, Made, PluginRef, SubscriptionId, Tally};
+use hookmill_model::{Attempt, Delivery, PluginRef, SubscriptionId, Tally, TransformOutcome};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::registry::Live;
+use crate::registry::CompiledSubscription;
 
 /// Deliveries that wait for their shadow: with the bound on bytes, what a burst may take of memory.
 const QUEUE_MAX: usize = 1_024;
@@ -20,35 +20,35 @@ const QUEUE_BYTES_MAX: usize = 32 << 20;
 
 /// A delivery whose first attempt was made, for its shadow.
 #[derive(Debug)]
-pub struct Seen {
+pub struct ShadowJob {
     /// The subscription at that attempt.
-    pub live: Arc<Live>,
+    pub live: Arc<CompiledSubscription>,
     /// The delivery, as for a first attempt.
     pub delivery: Delivery,
     /// What that attempt made.
-    pub made: Made,
+    pub made: TransformOutcome,
     /// The fuel that it used.
     pub fuel_used: u64,
 }
 
-impl Seen {
+impl ShadowJob {
     /// What the shadow is to see of this attempt; none if there is no shadow, or the attempt is no live event's first.
-    pub fn of(live: &Arc<Live>, delivery: &Delivery, attempt: &Attempt) -> Option<Self> {
+    pub fn of(live: &Arc<CompiledSubscription>, delivery: &Delivery, attempt: &Attempt) -> Option<Self> {
         live.subscription.shadow.as_ref()?;
-        if attempt.number != 1 || delivery.test || delivery.exact {
+        if attempt.number != 1 || delivery.test || delivery.verbatim {
             return None;
         }
-        let made = Made::by(attempt)?;
+        let made = TransformOutcome::by(attempt)?;
         let fuel_used = attempt.figures.fuel_used;
         // What shaped the first attempt is not what shapes the shadow's.
-        let delivery = Delivery { setup: None, ..delivery.clone() };
+        let delivery = Delivery { pinned: None, ..delivery.clone() };
         Some(Self { live: Arc::clone(live), delivery, made, fuel_used })
     }
 
     fn bytes(&self) -> usize {
         let sent = match &self.made {
-            Made::Request(request) => request.body.len(),
-            Made::Skipped(_) | Made::Failed(_) => 0,
+            TransformOutcome::Request(request) => request.body.len(),
+            TransformOutcome::Skipped(_) | TransformOutcome::Failed(_) => 0,
         };
         self.delivery.bytes() + sent
     }
@@ -68,27 +68,27 @@ pub struct Shadows {
 
 #[derive(Debug, Default)]
 struct Inner {
-    queue: VecDeque<Seen>,
+    queue: VecDeque<ShadowJob>,
     bytes: usize,
     of_subscription: HashMap<SubscriptionId, usize>,
     counted: HashMap<SubscriptionId, (PluginRef, Tally)>,
 }
 
 impl Inner {
-    fn has_room(&self, seen: &Seen) -> bool {
+    fn has_room(&self, seen: &ShadowJob) -> bool {
         let own = self.of_subscription.get(&seen.subscription_id()).copied().unwrap_or_default();
         self.queue.len() < QUEUE_MAX
             && own < QUEUE_PER_SUBSCRIPTION_MAX
             && self.bytes.saturating_add(seen.bytes()) <= QUEUE_BYTES_MAX
     }
 
-    fn push(&mut self, seen: Seen) {
+    fn push(&mut self, seen: ShadowJob) {
         self.bytes += seen.bytes();
         *self.of_subscription.entry(seen.subscription_id()).or_default() += 1;
         self.queue.push_back(seen);
     }
 
-    fn pop(&mut self) -> Option<Seen> {
+    fn pop(&mut self) -> Option<ShadowJob> {
         let seen = self.queue.pop_front()?;
         self.bytes -= seen.bytes();
         let id = seen.subscription_id();
@@ -112,7 +112,7 @@ impl Inner {
 
 impl Shadows {
     /// Hands over what an attempt made. Never waits: where there is no room, it is left out.
-    pub fn push(&self, seen: Option<Seen>) {
+    pub fn push(&self, seen: Option<ShadowJob>) {
         let Some(seen) = seen else { return };
         let mut inner = self.lock();
         if inner.has_room(&seen) {
@@ -125,7 +125,7 @@ impl Shadows {
     }
 
     /// The next delivery for its shadow.
-    pub fn pop(&self) -> Option<Seen> {
+    pub fn pop(&self) -> Option<ShadowJob> {
         self.lock().pop()
     }
 

@@ -10,16 +10,16 @@ use crate::stages::select::Selector;
 
 /// A subscription with what is parsed of it on first use.
 #[derive(Debug)]
-pub struct Live {
+pub struct CompiledSubscription {
     /// The subscription.
     pub subscription: Subscription,
     condition: OnceLock<Option<Condition>>,
     selector: OnceLock<Selector>,
     config: OnceLock<String>,
-    beside: OnceLock<Box<Live>>,
+    shadow_variant: OnceLock<Box<CompiledSubscription>>,
 }
 
-impl Live {
+impl CompiledSubscription {
     /// A subscription of which nothing is parsed yet.
     pub fn new(subscription: Subscription) -> Self {
         Self {
@@ -27,7 +27,7 @@ impl Live {
             condition: OnceLock::new(),
             selector: OnceLock::new(),
             config: OnceLock::new(),
-            beside: OnceLock::new(),
+            shadow_variant: OnceLock::new(),
         }
     }
 
@@ -47,13 +47,13 @@ impl Live {
     }
 
     /// The same with its shadow in the place of its plugin, if it has one.
-    pub fn beside(&self) -> Option<&Self> {
+    pub fn shadow_variant(&self) -> Option<&Self> {
         let shadow = self.subscription.shadow.as_ref()?;
         let beside = || {
             let plugin = Some(shadow.clone());
             Box::new(Self::new(Subscription { plugin, shadow: None, ..self.subscription.clone() }))
         };
-        Some(self.beside.get_or_init(beside))
+        Some(self.shadow_variant.get_or_init(beside))
     }
 
     /// Whether an event of a type that it wants pulls its trigger and meets its condition.

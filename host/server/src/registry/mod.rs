@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
 use crate::stages::matching::{self, Index, Verdict};
-pub use compiled::Live;
+pub use compiled::CompiledSubscription;
 use compiled::Reading;
 use hookmill_model::{Event, Pattern, SpaceId, Subscription, SubscriptionId, SubscriptionState};
 use hookmill_store::{Store, StoreError};
@@ -72,7 +72,7 @@ impl Changing<'_> {
 
 #[derive(Default)]
 struct Contents {
-    live: HashMap<SubscriptionId, Arc<Live>>,
+    live: HashMap<SubscriptionId, Arc<CompiledSubscription>>,
     active: HashMap<SpaceId, Index>,
     by_url: HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
     by_field: HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
@@ -89,7 +89,7 @@ impl Contents {
         for field in subscription.trigger.iter().flat_map(|trigger| &trigger.fields) {
             self.by_field.entry((space.clone(), field.clone())).or_default().insert(id);
         }
-        self.live.insert(id, Arc::new(Live::new(subscription)));
+        self.live.insert(id, Arc::new(CompiledSubscription::new(subscription)));
     }
 
     fn remove(&mut self, id: SubscriptionId) {
@@ -153,12 +153,12 @@ impl Registry {
     }
 
     /// One subscription; none if it is deleted or never was.
-    pub fn get(&self, id: SubscriptionId) -> Option<Arc<Live>> {
+    pub fn get(&self, id: SubscriptionId) -> Option<Arc<CompiledSubscription>> {
         self.read().live.get(&id).cloned()
     }
 
     /// The active subscriptions that want this event.
-    pub fn matching(&self, event: &Event) -> Vec<Arc<Live>> {
+    pub fn matching(&self, event: &Event) -> Vec<Arc<CompiledSubscription>> {
         let mut wanting: Vec<_> = {
             let contents = self.read();
             let Some(index) = contents.active.get(&event.space) else { return Vec::new() };
@@ -171,7 +171,7 @@ impl Registry {
     }
 
     /// Whether `live` would want this event if it were active, and why not.
-    pub fn verdict(&self, live: &Live, event: &Event) -> Verdict {
+    pub fn verdict(&self, live: &CompiledSubscription, event: &Event) -> Verdict {
         let asked = |pattern: &&Pattern| **pattern != Pattern::All || !event.kind.is_operational();
         if !live.subscription.event_types.iter().filter(asked).any(|pattern| pattern.matches(&event.kind)) {
             return Verdict::OtherType;
@@ -180,26 +180,26 @@ impl Registry {
     }
 
     /// The subscriptions of a space that send to this URL, oldest first.
-    pub fn sending_to(&self, space: &SpaceId, url: &Url) -> Vec<Arc<Live>> {
+    pub fn sending_to(&self, space: &SpaceId, url: &Url) -> Vec<Arc<CompiledSubscription>> {
         let contents = self.read();
         let ids = contents.by_url.get(&(space.clone(), url.as_str().to_owned())).into_iter().flatten();
         ids.filter_map(|id| contents.live.get(id).cloned()).collect()
     }
 
     /// The subscription of a space that a change of this field triggers; a space has one at most.
-    pub fn triggered_by(&self, space: &SpaceId, field: &str) -> Option<Arc<Live>> {
+    pub fn triggered_by(&self, space: &SpaceId, field: &str) -> Option<Arc<CompiledSubscription>> {
         let contents = self.read();
         let id = contents.by_field.get(&(space.clone(), field.to_owned()))?.first()?;
         contents.live.get(id).cloned()
     }
 
     /// All subscriptions of which `wanted` is true.
-    pub fn all(&self, wanted: impl Fn(&Subscription) -> bool) -> Vec<Arc<Live>> {
+    pub fn all(&self, wanted: impl Fn(&Subscription) -> bool) -> Vec<Arc<CompiledSubscription>> {
         self.read().live.values().filter(|live| wanted(&live.subscription)).cloned().collect()
     }
 
     /// All subscriptions that keep what came of their deliveries for a time only.
-    pub fn forgetful(&self) -> Vec<Arc<Live>> {
+    pub fn forgetful(&self) -> Vec<Arc<CompiledSubscription>> {
         self.all(|subscription| subscription.keep_days.is_some())
     }
 

@@ -34,11 +34,11 @@ pub fn decide(subscription: &Subscription, number: u32, outcome: &Outcome, now: 
         Outcome::Succeeded(_) => end(DeliveryState::Delivered, None),
         Outcome::Skipped(reason) => end(DeliveryState::Skipped, Some(reason.clone())),
         // 410: the receiver is gone for good (Standard Webhooks 1.0.0, "Response status codes").
-        Outcome::Refused(answer) if answer.status == 410 && subscription.pause_on_gone => Transition {
+        Outcome::Rejected(answer) if answer.status == 410 && subscription.pause_on_gone => Transition {
             pause: Some(PauseReason::Gone),
             ..end(DeliveryState::Failed, Some("the receiver answered 410 Gone".to_owned()))
         },
-        Outcome::Refused(answer) => retry(refusal(subscription, answer), asked_to_wait(answer, now)),
+        Outcome::Rejected(answer) => retry(refusal(subscription, answer), asked_to_wait(answer, now)),
         Outcome::Unreachable(fault) => retry(fault.message.clone(), None),
         Outcome::PluginFailed(fault) if fault.retry || tries_again(subscription) => retry(fault.message.clone(), None),
         Outcome::PluginFailed(fault) => end(DeliveryState::Failed, Some(fault.message.clone())),

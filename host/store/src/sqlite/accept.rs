@@ -14,7 +14,7 @@ const INSERT_EVENT: &str = "
     ON CONFLICT (space, id) DO NOTHING";
 
 const INSERT_DELIVERY: &str = "
-    INSERT INTO deliveries (id, space, event, subscription, state, attempts, due_at, claimed_until, ready_at, test)
+    INSERT INTO deliveries (id, space, event, subscription, state, attempts, due_at, leased_until, ready_at, test)
     VALUES (?1, ?2, ?3, ?4, 'pending', 0, ?5, ?6, coalesce(?6, ?5), ?7)";
 
 const EARLIER: &str = "SELECT seq, content_sha256, occurred_at, accepted_at FROM events WHERE space = ?1 AND id = ?2";
@@ -66,7 +66,7 @@ impl Inserts<'_> {
                 event,
                 delivery.subscription_id.to_string(),
                 micros(delivery.due_at),
-                delivery.claimed_until.map(micros),
+                delivery.leased_until.map(micros),
                 delivery.test,
             ])?;
             batches::open(db, &new.event, delivery)?;

@@ -67,7 +67,7 @@ struct OutcomeColumns<'a> {
 
 fn columns(outcome: &Outcome) -> OutcomeColumns<'_> {
     match outcome {
-        Outcome::Succeeded(answer) | Outcome::Refused(answer) => {
+        Outcome::Succeeded(answer) | Outcome::Rejected(answer) => {
             OutcomeColumns { answer: Some(answer), ..OutcomeColumns::default() }
         }
         Outcome::Unreachable(SendFault { code, message }) => {
@@ -130,7 +130,7 @@ fn request(row: &Row<'_>) -> rusqlite::Result<Option<SentRequest>> {
 fn outcome(row: &Row<'_>) -> rusqlite::Result<Outcome> {
     match row.value::<String>("outcome")?.as_str() {
         "succeeded" => answer(row).map(Outcome::Succeeded),
-        "refused" => answer(row).map(Outcome::Refused),
+        "rejected" => answer(row).map(Outcome::Rejected),
         "unreachable" => {
             Ok(Outcome::Unreachable(SendFault { code: row.variant("code")?, message: row.value("message")? }))
         }

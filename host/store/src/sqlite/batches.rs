@@ -21,7 +21,7 @@ const FIND: &str = "
 /// Whoever claimed it, or tried it, has read its events.
 const EXTEND: &str = "
     UPDATE deliveries SET batched = batched + 1
-    WHERE id = ?1 AND state = 'pending' AND claimed_until IS NULL AND attempts = 0";
+    WHERE id = ?1 AND state = 'pending' AND leased_until IS NULL AND attempts = 0";
 
 const ADD: &str = "INSERT INTO batched_events (delivery, position, event) VALUES (?1, ?2, ?3)";
 

@@ -8,13 +8,13 @@ use ulid::Ulid;
 use super::super::{Command, Commanded, DeliveryFilter, StoreError};
 use super::attempts;
 use super::events::Events;
+use super::pinned::{self, PinnedPlugins};
 use super::row::{Columns as _, corrupt, count, micros};
-use super::setups::{self, Setups};
 use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, Pattern, SpaceId};
 
 /// What [`Delivered::row`] reads.
-pub(super) const COLUMNS: &str = "id, subscription, event, batched, state, attempts, due_at, claimed_until, completed_at, reason, test, exact, \
-    setup";
+pub(super) const COLUMNS: &str = "id, subscription, event, batched, state, attempts, due_at, leased_until, completed_at, reason, test, verbatim, \
+    pinned";
 
 const BATCHED: &str = "SELECT event FROM batched_events WHERE delivery = ?1 ORDER BY position";
 
@@ -26,16 +26,16 @@ pub(super) const BACKLOG: &str = "
 pub(super) struct Delivered<'db> {
     db: &'db Connection,
     events: Events,
-    setups: Setups,
+    pinned: PinnedPlugins,
 }
 
 impl<'db> Delivered<'db> {
     pub(super) fn new(db: &'db Connection) -> Self {
-        Self { db, events: Events::default(), setups: Setups::default() }
+        Self { db, events: Events::default(), pinned: PinnedPlugins::default() }
     }
 
     pub(super) fn row(&mut self, row: &Row<'_>) -> rusqlite::Result<Delivery> {
-        let setup: Option<[u8; 32]> = row.value("setup")?;
+        let pinned: Option<[u8; 32]> = row.value("pinned")?;
         Ok(Delivery {
             id: row.text("id")?,
             subscription_id: row.text("subscription")?,
@@ -43,12 +43,12 @@ impl<'db> Delivered<'db> {
             batched: row.value("batched")?,
             more: Vec::new(),
             test: row.value("test")?,
-            exact: row.value("exact")?,
-            setup: setup.map(|id| self.setups.get(self.db, id)).transpose()?,
+            verbatim: row.value("verbatim")?,
+            pinned: pinned.map(|id| self.pinned.get(self.db, id)).transpose()?,
             state: state(row)?,
             attempts: row.value("attempts")?,
             due_at: row.time("due_at")?,
-            claimed_until: row.time_if_any("claimed_until")?,
+            leased_until: row.time_if_any("leased_until")?,
             completed_at: row.time_if_any("completed_at")?,
             reason: row.value("reason")?,
         })
@@ -183,15 +183,15 @@ fn find(db: &Connection, space: &SpaceId, id: DeliveryId) -> Result<Option<Deliv
 
 const CANCEL: &str = "
     UPDATE deliveries
-    SET state = 'cancelled', claimed_until = NULL, ready_at = due_at, completed_at = ?2, setup = NULL,
+    SET state = 'cancelled', leased_until = NULL, ready_at = due_at, completed_at = ?2, pinned = NULL,
         reason = 'cancelled by a caller'
     WHERE id = ?1";
 
 /// What came of it before stands in its attempts, and what shaped it is forgotten if it is to be shaped anew. What waits goes at once, and no later than it would have.
 const RETRY: &str = "
     UPDATE deliveries
-    SET state = 'pending', claimed_until = NULL, completed_at = NULL, reason = NULL, exact = ?3,
-        setup = iif(?3, setup, NULL),
+    SET state = 'pending', leased_until = NULL, completed_at = NULL, reason = NULL, verbatim = ?3,
+        pinned = iif(?3, pinned, NULL),
         due_at = iif(state = 'pending', min(due_at, ?2), ?2), ready_at = iif(state = 'pending', min(due_at, ?2), ?2)
     WHERE id = ?1";
 
@@ -204,7 +204,7 @@ pub(super) fn command(
     now: Timestamp,
 ) -> Result<Commanded, StoreError> {
     let Some(delivery) = find(db, space, id)? else { return Ok(Commanded::Unknown) };
-    if delivery.claimed_until.is_some_and(|claim| claim > now) {
+    if delivery.leased_until.is_some_and(|until| until > now) {
         return Ok(Commanded::InFlight);
     }
     let (id, now) = (id.to_string(), micros(now));
@@ -214,12 +214,12 @@ pub(super) fn command(
         }
         (Command::Cancel, state) => return Ok(Commanded::NotIn(state)),
         // It would only be held again.
-        (Command::Retry { .. }, DeliveryState::Held) => return Ok(Commanded::NotIn(DeliveryState::Held)),
-        (Command::Retry { exact: true }, _) if !sent(db, &id)? => return Ok(Commanded::NothingSent),
-        (Command::Retry { exact }, _) => db.prepare_cached(RETRY)?.execute(params![id, now, exact])?,
+        (Command::Resend { .. }, DeliveryState::Held) => return Ok(Commanded::NotIn(DeliveryState::Held)),
+        (Command::Resend { verbatim: true }, _) if !sent(db, &id)? => return Ok(Commanded::NothingSent),
+        (Command::Resend { verbatim }, _) => db.prepare_cached(RETRY)?.execute(params![id, now, verbatim])?,
     };
-    if let Some(setup) = &delivery.setup {
-        setups::drop_if_unused(db, setup)?;
+    if let Some(pinned) = &delivery.pinned {
+        pinned::drop_if_unused(db, pinned)?;
     }
     Ok(Commanded::Done)
 }

@@ -10,19 +10,19 @@ mod accept;
 mod attempts;
 mod batches;
 mod checkpoint;
-mod claim;
 mod deliveries;
 mod events;
 mod forget;
+mod lease;
 mod notices;
 mod open;
+mod pinned;
 #[cfg(test)]
 mod plans;
 mod plugins;
 mod readers;
 mod record;
 mod row;
-mod setups;
 mod shadows;
 mod spaces;
 mod subscriptions;
@@ -79,46 +79,46 @@ impl Store for Sqlite {
         self.writer.write(move |db| accept::accept(db, &events)).await
     }
 
-    async fn claim_due(
+    async fn lease_due(
         &self,
         now: Timestamp,
-        claimed_until: Timestamp,
+        leased_until: Timestamp,
         limit: usize,
         except: &[SubscriptionId],
     ) -> Result<Vec<Delivery>, StoreError> {
         let except = except.to_vec();
-        let ready = self.readers.read(move |db| claim::ready(db, now, limit, &except)).await?;
+        let ready = self.readers.read(move |db| lease::ready(db, now, limit, &except)).await?;
         if ready.is_empty() {
             return Ok(Vec::new());
         }
-        let mut claimed = self.writer.write(move |db| claim::claim(db, &ready, now, claimed_until)).await?;
-        if claimed.iter().all(|delivery| delivery.batched == 0) {
-            return Ok(claimed);
+        let mut leased = self.writer.write(move |db| lease::lease(db, &ready, now, leased_until)).await?;
+        if leased.iter().all(|delivery| delivery.batched == 0) {
+            return Ok(leased);
         }
         // A batch that is claimed takes no more events. Reading it holds up nobody's commit.
         self.readers
             .read(move |db| {
-                deliveries::read_batches(db, &mut claimed)?;
-                Ok(claimed)
+                deliveries::read_batches(db, &mut leased)?;
+                Ok(leased)
             })
             .await
     }
 
     async fn next_due(&self, except: &[SubscriptionId]) -> Result<Option<Timestamp>, StoreError> {
         let except = except.to_vec();
-        self.readers.read(move |db| claim::next_due(db, &except)).await
+        self.readers.read(move |db| lease::next_due(db, &except)).await
     }
 
     async fn record(&self, records: Arc<[Record]>) -> Result<Vec<Recorded>, StoreError> {
         self.writer.write(move |db| record::record(db, &records)).await
     }
 
-    async fn hand_back(&self, claims: Vec<(DeliveryId, Timestamp)>) -> Result<(), StoreError> {
-        self.writer.write(move |db| claim::hand_back(db, &claims)).await
+    async fn hand_back(&self, leases: Vec<(DeliveryId, Timestamp)>) -> Result<(), StoreError> {
+        self.writer.write(move |db| lease::hand_back(db, &leases)).await
     }
 
-    async fn end_all_claims(&self) -> Result<u64, StoreError> {
-        self.writer.write(claim::end_all).await
+    async fn end_all_leases(&self) -> Result<u64, StoreError> {
+        self.writer.write(lease::end_all).await
     }
 
     async fn create_space(&self, space: Space) -> Result<bool, StoreError> {

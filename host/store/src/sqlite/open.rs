@@ -43,6 +43,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004_plugins.sql"),
     include_str!("../../migrations/0005_shadows.sql"),
     include_str!("../../migrations/0006_sources.sql"),
+    include_str!("../../migrations/0007_words.sql"),
 ];
 
 /// Takes the lock that keeps a second host away from `dir`, which is made if there is none. Holds while the file is

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params_from_iter};
 
 use super::super::DeliveryFilter;
-use super::{attempts, claim, deliveries, events, notices, open, plugins, record, setups, subscriptions};
+use super::{attempts, deliveries, events, lease, notices, open, pinned, plugins, record, subscriptions};
 use hookmill_model::{DeliveryId, DeliveryState, EventId, Pattern, SpaceId, SubscriptionId};
 
 fn database() -> Connection {
@@ -32,9 +32,9 @@ fn assert_plan(db: &Connection, sql: &str, step: &str) {
 fn statements_search_an_index() {
     let db = database();
     for (sql, step) in [
-        (claim::READY, "SEARCH deliveries USING COVERING INDEX deliveries_by_readiness (ready_at<?)"),
-        (&claim::claim_sql(), "SEARCH deliveries USING PRIMARY KEY (id=?)"),
-        (claim::HAND_BACK, "SEARCH deliveries USING PRIMARY KEY (id=?)"),
+        (lease::READY, "SEARCH deliveries USING COVERING INDEX deliveries_by_readiness (ready_at<?)"),
+        (&lease::lease_sql(), "SEARCH deliveries USING PRIMARY KEY (id=?)"),
+        (lease::HAND_BACK, "SEARCH deliveries USING PRIMARY KEY (id=?)"),
         (subscriptions::SET_FREE, "SEARCH deliveries USING INDEX deliveries_held (subscription=?)"),
         (subscriptions::CANCEL_ALL, "SEARCH deliveries USING COVERING INDEX deliveries_by_state (space=? AND state=?)"),
         (subscriptions::OF_SPACE, "SEARCH subscriptions USING INDEX subscriptions_of_space (space=? AND id>?)"),
@@ -48,9 +48,9 @@ fn statements_search_an_index() {
         (notices::NEXT, "SEARCH notices USING COVERING INDEX notices_by_stage (stage=?)"),
         (&notices::groups_due(), "USING INDEX failure_groups_untold"),
         (record::FINISH, "SEARCH deliveries USING PRIMARY KEY (id=?)"),
-        (setups::DROP_IF_UNUSED, "SEARCH deliveries USING COVERING INDEX deliveries_by_setup (setup=?)"),
-        (setups::DROP_UNUSED, "deliveries USING COVERING INDEX deliveries_by_setup"),
-        (plugins::WAITING, "SEARCH deliveries USING INDEX deliveries_by_setup (setup=?)"),
+        (pinned::DROP_IF_UNUSED, "SEARCH deliveries USING COVERING INDEX deliveries_by_pinned (pinned=?)"),
+        (pinned::DROP_UNUSED, "deliveries USING COVERING INDEX deliveries_by_pinned"),
+        (plugins::WAITING, "SEARCH deliveries USING INDEX deliveries_by_pinned (pinned=?)"),
     ] {
         assert_plan(&db, sql, step);
     }
@@ -58,7 +58,7 @@ fn statements_search_an_index() {
 
 #[test]
 fn the_next_due_time_is_the_first_entry_of_an_index() {
-    let plan = plan(&database(), claim::NEXT_READY);
+    let plan = plan(&database(), lease::NEXT_READY);
     // A walk that stops at its first entry, since the index is in the order that is asked for.
     assert!(plan.starts_with("SCAN deliveries USING COVERING INDEX deliveries_by_readiness;"), "{plan}");
     assert!(!plan.contains("TEMP B-TREE"), "{plan}");

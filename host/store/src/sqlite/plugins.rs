@@ -23,15 +23,15 @@ const USABLE: &str = "
     SELECT * FROM plugins WHERE coalesce(space, '') IN ('', ?1) AND (?2 IS NULL OR name = ?2)";
 
 pub(super) const WAITING: &str = "
-    SELECT deliveries.id, subscription FROM plugin_setups CROSS JOIN deliveries INDEXED BY deliveries_by_setup
-    ON setup = plugin_setups.id WHERE digest = ?1 AND space = ?2";
+    SELECT deliveries.id, subscription FROM pinned_plugins CROSS JOIN deliveries INDEXED BY deliveries_by_pinned
+    ON pinned = pinned_plugins.id WHERE digest = ?1 AND space = ?2";
 
 const DELETE: &str = "DELETE FROM plugins WHERE space = ?1 AND name = ?2 AND version = ?3 AND digest = ?4";
 
 const DELETE_COMPONENT: &str = "
     DELETE FROM components
     WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM plugins WHERE digest = ?1)
-        AND NOT EXISTS (SELECT 1 FROM plugin_setups WHERE digest = ?1)";
+        AND NOT EXISTS (SELECT 1 FROM pinned_plugins WHERE digest = ?1)";
 
 const SHARED: &str = "SELECT * FROM plugins WHERE space IS NULL AND name = ?1 AND version = ?2";
 

@@ -7,23 +7,23 @@ use rusqlite::{CachedStatement, Connection, Row, params};
 
 use super::super::{PluginRun, Record, Recorded, StoreError};
 use super::row::micros;
-use super::{attempts, notices, setups, subscriptions};
+use super::{attempts, notices, pinned, subscriptions};
 use hookmill_model::{Attempt, DeliveryState, Outcome, PauseReason, PluginFault, SubscriptionId, SubscriptionState};
 
 /// The compare-and-set that all correctness rests on.
 pub(super) const FINISH: &str = "
     UPDATE deliveries
-    SET state = ?3, attempts = coalesce(?4, attempts), due_at = ?5, claimed_until = NULL, ready_at = ?5,
-        completed_at = ?6, reason = ?7, exact = iif(?6 IS NULL, exact, 0)
-    WHERE id = ?1 AND state = 'pending' AND claimed_until = ?2";
+    SET state = ?3, attempts = coalesce(?4, attempts), due_at = ?5, leased_until = NULL, ready_at = ?5,
+        completed_at = ?6, reason = ?7, verbatim = iif(?6 IS NULL, verbatim, 0)
+    WHERE id = ?1 AND state = 'pending' AND leased_until = ?2";
 
-/// The same where a setup goes with the end. Apart, since writing a column that refers to another table makes SQLite
+/// The same where a pinned goes with the end. Apart, since writing a column that refers to another table makes SQLite
 /// keep a journal of the statement, which nearly no delivery needs.
 pub(super) const FINISH_WITH_SETUP: &str = "
     UPDATE deliveries
-    SET state = ?3, attempts = coalesce(?4, attempts), due_at = ?5, claimed_until = NULL, ready_at = ?5,
-        completed_at = ?6, reason = ?7, exact = iif(?6 IS NULL, exact, 0), setup = iif(?6 IS NULL, setup, NULL)
-    WHERE id = ?1 AND state = 'pending' AND claimed_until = ?2";
+    SET state = ?3, attempts = coalesce(?4, attempts), due_at = ?5, leased_until = NULL, ready_at = ?5,
+        completed_at = ?6, reason = ?7, verbatim = iif(?6 IS NULL, verbatim, 0), pinned = iif(?6 IS NULL, pinned, NULL)
+    WHERE id = ?1 AND state = 'pending' AND leased_until = ?2";
 
 const ACTIVITY: &str = "
     INSERT INTO subscription_activity (
@@ -82,14 +82,14 @@ fn progress<'a>(records: &'a [Record], recorded: &[Recorded]) -> Vec<(usize, Pro
 /// Writes nothing if the delivery is not as the claim left it.
 fn write<'db>(
     db: &'db Connection,
-    (finish, finish_with_setup): &mut (CachedStatement<'db>, CachedStatement<'db>),
+    (finish, finish_with_pinned): &mut (CachedStatement<'db>, CachedStatement<'db>),
     record: &Record,
 ) -> Result<Recorded, StoreError> {
     let state = state_now(db, record)?;
-    let finish = if record.setup.is_some() { finish_with_setup } else { finish };
+    let finish = if record.pinned.is_some() { finish_with_pinned } else { finish };
     let updated = finish.execute(params![
         record.delivery_id.to_string(),
-        micros(record.claimed_until),
+        micros(record.leased_until),
         state.as_str(),
         record.attempt.as_ref().map(|attempt| attempt.number),
         micros(record.due_at),
@@ -102,11 +102,11 @@ fn write<'db>(
     if let Some(attempt) = &record.attempt {
         attempts::insert(db, attempt)?;
     }
-    if let Some(setup) = &record.setup {
+    if let Some(pinned) = &record.pinned {
         if state.is_final() {
-            setups::drop_if_unused(db, setup)?;
+            pinned::drop_if_unused(db, pinned)?;
         } else {
-            setups::keep(db, record.delivery_id, setup)?;
+            pinned::keep(db, record.delivery_id, pinned)?;
         }
     }
     notices::follow(db, record, state)?;
@@ -172,7 +172,7 @@ impl<'a> Progress<'a> {
         self.pause_after = record.pause_after;
         match attempt.outcome {
             Outcome::Succeeded(_) => (self.succeeded, self.failed, self.failed_deliveries) = (true, 0, 0),
-            Outcome::Refused(_) | Outcome::Unreachable(_) | Outcome::PluginFailed(_) => {
+            Outcome::Rejected(_) | Outcome::Unreachable(_) | Outcome::PluginFailed(_) => {
                 self.failed += 1;
                 self.failed_deliveries += u32::from(record.state == DeliveryState::Failed);
             }

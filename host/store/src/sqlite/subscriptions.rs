@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{Activity, StoreError};
 use super::row::{Columns as _, count, json, micros};
-use super::{notices, setups, shadows};
+use super::{notices, pinned, shadows};
 use hookmill_model::{PauseReason, SpaceId, Subscription, SubscriptionId, SubscriptionState};
 
 const PUT: &str = "
@@ -20,12 +20,12 @@ pub(super) const SET_FREE: &str = "
 /// A claim that has not lapsed means that somebody may be sending it.
 pub(super) const CANCEL_ALL: &str = "
     UPDATE deliveries
-    SET state = 'cancelled', claimed_until = NULL, ready_at = due_at, completed_at = ?3, setup = NULL,
+    SET state = 'cancelled', leased_until = NULL, ready_at = due_at, completed_at = ?3, pinned = NULL,
         reason = 'the subscription was deleted'
     WHERE id IN (
         SELECT id FROM deliveries INDEXED BY deliveries_by_state
         WHERE space = ?2 AND state IN ('pending', 'held') AND state <> 'delivered' AND subscription = ?1
-    ) AND (claimed_until IS NULL OR claimed_until <= ?3)";
+    ) AND (leased_until IS NULL OR leased_until <= ?3)";
 
 /// What failed before an activation does not count against it.
 const BEGIN_ANEW: &str = "UPDATE subscription_activity SET failure_streak = 0, failed_deliveries = 0, plugin_failures = 0 WHERE subscription = ?1";
@@ -77,7 +77,7 @@ pub(super) fn put(db: &Connection, subscription: &Subscription, now: Timestamp) 
         SubscriptionState::Draft | SubscriptionState::Verifying | SubscriptionState::Paused => {}
         SubscriptionState::Deleted => {
             db.prepare_cached(CANCEL_ALL)?.execute(params![id, subscription.space.as_str(), at])?;
-            setups::drop_unused(db)?;
+            pinned::drop_unused(db)?;
         }
     }
     Ok(())

@@ -163,7 +163,7 @@ impl From<Outcome> for OutcomeView {
         let none = |name| Self { name, reason: None, fault: None, answer: None };
         match outcome {
             Outcome::Succeeded(answer) => Self { answer: Some(answer.into()), ..none(OutcomeName::Succeeded) },
-            Outcome::Refused(answer) => {
+            Outcome::Rejected(answer) => {
                 Self { reason: Some(refusal(answer.status)), answer: Some(answer.into()), ..none(OutcomeName::Refused) }
             }
             Outcome::Unreachable(fault) => Self {

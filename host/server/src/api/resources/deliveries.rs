@@ -30,7 +30,7 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(list_deliveries))
         .routes(routes!(get_delivery))
         .routes(routes!(cancel_delivery))
-        .routes(routes!(retry_delivery))
+        .routes(routes!(resend_delivery))
 }
 
 /// Which deliveries, and which page of them.
@@ -236,7 +236,7 @@ async fn cancel_delivery(
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ResendInput {
-    /// `fresh` transforms the events anew, with the subscription as it is now; `exact` sends what was sent last, byte
+    /// `fresh` transforms the events anew, with the subscription as it is now; `verbatim` sends what was sent last, byte
     /// for byte, signed anew.
     #[serde(default)]
     mode: ResendMode,
@@ -250,26 +250,26 @@ enum ResendMode {
     #[default]
     Fresh,
     /// As it was sent last.
-    Exact,
+    Verbatim,
 }
 
 /// Resends a delivery now.
 ///
 /// Whatever its state; one that waits for its next attempt does not wait any longer. It keeps its id, so a receiver
 /// that has seen it can recognize it.
-#[utoipa::path(post, path = "/v1/spaces/{space}/deliveries/{delivery}/retry", tag = "deliveries",
+#[utoipa::path(post, path = "/v1/spaces/{space}/deliveries/{delivery}/resend", tag = "deliveries",
     request_body = Option<ResendInput>,
     responses(
         (status = 202, body = DeliverySummary),
         (status = 409, body = Problem, content_type = "application/problem+json",
             description = "delivery_state, delivery_in_flight or subscription_state")))]
-async fn retry_delivery(
+async fn resend_delivery(
     Manages(space): Manages,
     State(api): State<Api>,
     params: PathParams,
     OptionalJsonBody(input): OptionalJsonBody<ResendInput>,
 ) -> Result<(StatusCode, Json<DeliverySummary>), Error> {
-    let exact = matches!(input.mode, ResendMode::Exact);
+    let verbatim = matches!(input.mode, ResendMode::Verbatim);
     let id = params.get("delivery")?;
     let found = api.host.store.delivery(&space, id).await?;
     let (delivery, attempts) = found.ok_or_else(|| Error::not_found("delivery", id))?;
@@ -278,10 +278,10 @@ async fn retry_delivery(
         return Err(Error::new(Code::SubscriptionState, detail));
     };
     let last = attempts.iter().rev().find_map(|attempt| attempt.request.as_ref());
-    if exact && last.is_some_and(|sent| !deliver::may_repeat(sent, &live.subscription)) {
+    if verbatim && last.is_some_and(|sent| !deliver::may_repeat(sent, &live.subscription)) {
         return Err(Error::new(Code::DeliveryState, deliver::MOVED));
     }
-    let delivery = command(&api, &space, id, Command::Retry { exact }).await?;
+    let delivery = command(&api, &space, id, Command::Resend { verbatim }).await?;
     Ok((StatusCode::ACCEPTED, Json(delivery)))
 }
 
@@ -296,7 +296,7 @@ async fn command(api: &Api, space: &SpaceId, id: DeliveryId, command: Command) -
     let commanded = unbroken(async move {
         let now = host.clock.now();
         let commanded = host.store.command(&of, id, command, now).await?;
-        if matches!(command, Command::Retry { .. }) && commanded == Commanded::Done {
+        if matches!(command, Command::Resend { .. }) && commanded == Commanded::Done {
             host.inbox.alarm().due(now);
         }
         Ok::<_, Error>(commanded)
@@ -316,7 +316,7 @@ async fn command(api: &Api, space: &SpaceId, id: DeliveryId, command: Command) -
             let detail = format!("the delivery is {}: there is nothing left to cancel", state.as_str());
             Err(Error::new(Code::DeliveryState, detail))
         }
-        (Commanded::NotIn(state), Command::Retry { .. }) => {
+        (Commanded::NotIn(state), Command::Resend { .. }) => {
             let detail = format!("the delivery is {}: activate its subscription, and it goes on", state.as_str());
             Err(Error::new(Code::DeliveryState, detail))
         }

@@ -16,8 +16,8 @@ use crate::api::http::json;
 use crate::dispatch::handshake::test_delivery;
 use crate::dry_run::preview::{Preview, preview};
 use crate::error::{Code, Error};
-use crate::registry::Live;
-use hookmill_model::Made;
+use crate::registry::CompiledSubscription;
+use hookmill_model::TransformOutcome;
 use hookmill_model::{DeliveryId, Digest, Event, EventId, EventType, PluginName, PluginRef, PluginVersion, SpaceId};
 
 /// An event that is given for a preview alone.
@@ -142,7 +142,12 @@ fn made(api: &Api, space: &SpaceId, given: PreviewedEvent) -> Event {
 }
 
 /// Shows what the attempt of this number would send of an event.
-pub(super) async fn show(api: &Api, live: &Live, event: Event, attempt: u32) -> Result<PreviewView, Error> {
+pub(super) async fn show(
+    api: &Api,
+    live: &CompiledSubscription,
+    event: Event,
+    attempt: u32,
+) -> Result<PreviewView, Error> {
     let host = &api.host;
     let delivery = test_delivery(&live.subscription, DeliveryId::new(host.clock.now()), event);
     let _turn = host.trials.turn().await;
@@ -150,9 +155,9 @@ pub(super) async fn show(api: &Api, live: &Live, event: Event, attempt: u32) -> 
     let Preview { made, plugin_fault, logs, figures } =
         shown.map_err(|err| Error::internal(&*err.into_boxed_dyn_error()))?;
     let (request, skipped, failed) = match made {
-        Made::Request(request) => (Some(request.into()), None, None),
-        Made::Skipped(reason) => (None, Some(reason), None),
-        Made::Failed(fault) => (None, None, Some(fault)),
+        TransformOutcome::Request(request) => (Some(request.into()), None, None),
+        TransformOutcome::Skipped(reason) => (None, Some(reason), None),
+        TransformOutcome::Failed(fault) => (None, None, Some(fault)),
     };
     Ok(PreviewView {
         request,

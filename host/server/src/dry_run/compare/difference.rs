@@ -12,7 +12,7 @@ use url::Url;
 use super::body;
 use crate::stages::seal::named;
 use hookmill_engine::cut;
-use hookmill_model::{Change, Made, Part, SentRequest};
+use hookmill_model::{Change, Part, SentRequest, TransformOutcome};
 
 /// Changes of one event that are listed: enough to see what kind of change it is.
 const CHANGES_MAX: usize = 20;
@@ -100,22 +100,24 @@ fn by_name(pairs: &[(String, String)]) -> HashMap<&str, Vec<&str>> {
 }
 
 /// How what was made differs; none if it does not.
-pub fn between(before: &Made, after: &Made) -> Option<Changes> {
+pub fn between(before: &TransformOutcome, after: &TransformOutcome) -> Option<Changes> {
     let mut changes = Changes::default();
     match (before, after) {
-        (Made::Request(before), Made::Request(after)) => requests(&Plain::of(before), &Plain::of(after), &mut changes),
-        (Made::Skipped(_), Made::Skipped(_)) => {}
-        (Made::Failed(before), Made::Failed(after)) if before.code == after.code => {}
+        (TransformOutcome::Request(before), TransformOutcome::Request(after)) => {
+            requests(&Plain::of(before), &Plain::of(after), &mut changes)
+        }
+        (TransformOutcome::Skipped(_), TransformOutcome::Skipped(_)) => {}
+        (TransformOutcome::Failed(before), TransformOutcome::Failed(after)) if before.code == after.code => {}
         _ => changes.push(Part::Outcome, None, Some(&words(before)), Some(&words(after))),
     }
     (changes.count() > 0).then_some(changes)
 }
 
-fn words(made: &Made) -> String {
+fn words(made: &TransformOutcome) -> String {
     match made {
-        Made::Request(_) => "a request".to_owned(),
-        Made::Skipped(reason) => format!("skipped: {reason}"),
-        Made::Failed(fault) => format!("failed: {}", fault.message),
+        TransformOutcome::Request(_) => "a request".to_owned(),
+        TransformOutcome::Skipped(reason) => format!("skipped: {reason}"),
+        TransformOutcome::Failed(fault) => format!("failed: {}", fault.message),
     }
 }
 

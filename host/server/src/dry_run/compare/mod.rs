@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use crate::dispatch::handshake::test_delivery;
 use crate::dry_run::preview::{Preview, preview};
 use crate::host::Host;
-use crate::registry::Live;
+use crate::registry::CompiledSubscription;
 use crate::stages::matching::Verdict;
-use hookmill_model::{DeliveryId, Difference, Event, Made};
+use hookmill_model::{DeliveryId, Difference, Event, TransformOutcome};
 
 /// Differences that are reported.
 const DIFFERENCES_MAX: usize = 50;
@@ -42,7 +42,7 @@ pub struct Side {
 
 impl Side {
     fn add(&mut self, preview: &Preview) {
-        self.skipped += u64::from(matches!(preview.made, Made::Skipped(_)));
+        self.skipped += u64::from(matches!(preview.made, TransformOutcome::Skipped(_)));
         self.failed += u64::from(preview.fault().is_some());
         self.fuel_used += preview.figures.fuel_used;
         self.transform_us += preview.figures.transform_us;
@@ -76,8 +76,8 @@ pub struct Comparison {
 /// If the host itself fails. What the plugins do wrong is counted.
 pub async fn compare(
     host: &Host,
-    before: &Live,
-    after: &Live,
+    before: &CompiledSubscription,
+    after: &CompiledSubscription,
     last: u64,
     time: Duration,
 ) -> anyhow::Result<Comparison> {
@@ -107,7 +107,13 @@ pub async fn compare(
     }
 }
 
-async fn one(host: &Host, before: &Live, after: &Live, event: Event, into: &mut Comparison) -> anyhow::Result<()> {
+async fn one(
+    host: &Host,
+    before: &CompiledSubscription,
+    after: &CompiledSubscription,
+    event: Event,
+    into: &mut Comparison,
+) -> anyhow::Result<()> {
     let (event_id, event_type) = (event.id.clone(), event.kind.clone());
     let delivery = test_delivery(&before.subscription, DeliveryId::new(host.clock.now()), event);
     let _turn = host.trials.turn().await;
@@ -129,7 +135,7 @@ async fn one(host: &Host, before: &Live, after: &Live, event: Event, into: &mut 
 }
 
 /// How what was made differs, found out where it holds up nobody: bodies may be megabytes.
-pub(crate) async fn differing(before: Made, after: Made) -> Option<difference::Changes> {
+pub(crate) async fn differing(before: TransformOutcome, after: TransformOutcome) -> Option<difference::Changes> {
     let finding = tokio::task::spawn_blocking(move || difference::between(&before, &after));
     finding.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))
 }

@@ -23,7 +23,7 @@ pub(super) fn deliveries(subscription: &Subscription, activity: Activity, last: 
     ];
     let finding = finding.into_iter().flatten().collect::<Vec<_>>().join("; ");
     let what_to_do = "read what was sent and answered (GET …/deliveries/{delivery}), mend it, and send it again by POST \
-        …/deliveries/{delivery}/retry";
+        …/deliveries/{delivery}/resend";
     let newest_tried = last.iter().find(|delivery| {
         matches!(delivery.state, DeliveryState::Delivered | DeliveryState::Failed)
             || (!delivery.state.is_final() && delivery.attempts > 0)

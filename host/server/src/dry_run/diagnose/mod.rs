@@ -21,7 +21,7 @@ mod state;
 
 use crate::dispatch::handshake;
 use crate::host::Host;
-use crate::registry::Live;
+use crate::registry::CompiledSubscription;
 use crate::stages::matching::Verdict;
 use catalog::Catalog;
 use hookmill_model::{Event, Subscription};
@@ -48,7 +48,7 @@ pub async fn diagnose(
     let mut found = vec![state::state(subscription, activity), scheme(subscription)];
     found.extend(spelling(&subscription.url, &host.config.send.allow_networks));
     found.extend(reach(host, subscription, test_event.clone()).await?);
-    let live = Live::new(subscription.clone());
+    let live = CompiledSubscription::new(subscription.clone());
     let last = host.store.events(&subscription.space, None, LAST).await?;
     let catalog = Catalog::read(&*host.store, &subscription.space, &subscription.event_types).await?;
     let judged: Vec<_> = last.iter().map(|event| (event, host.registry.verdict(&live, event))).collect();
@@ -81,7 +81,7 @@ async fn reach(host: &Host, subscription: &Subscription, test_event: Event) -> a
 /// Tries the plugin on the newest event that matched, or on an example.
 async fn rehearse(
     host: &Host,
-    live: &Live,
+    live: &CompiledSubscription,
     matched: Option<Event>,
     catalog: Catalog,
     test_event: Event,

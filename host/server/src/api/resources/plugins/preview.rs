@@ -19,7 +19,7 @@ use crate::api::resources::preview::{self, Choice, PreviewView, PreviewedEvent};
 use crate::api::resources::subscriptions::check_sealed_secrets;
 use crate::error::Error;
 use crate::plugins::versions::{choose, configured, usable};
-use crate::registry::Live;
+use crate::registry::CompiledSubscription;
 use crate::stages::request::check_url;
 use hookmill_model::{
     ContentType, EventId, EventType, OnFailure, Pattern, PluginName, PluginRef, Secret, SpaceId, Subscription,
@@ -86,7 +86,7 @@ async fn preview_plugin(
     let event = preview::event(&api, &space, choice).await?;
     let attempt = input.attempt.map_or(1, |attempt| attempt.0);
     let subscription = stand_in(&api, &space, &name, input).await?;
-    preview::show(&api, &Live::new(subscription), event, attempt).await.map(Json)
+    preview::show(&api, &CompiledSubscription::new(subscription), event, attempt).await.map(Json)
 }
 
 /// The subscription that is made up.

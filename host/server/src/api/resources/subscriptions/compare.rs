@@ -18,7 +18,7 @@ use crate::api::http::extract::{JsonBody, PathParams};
 use crate::api::http::number::Whole;
 use crate::dry_run::compare::{Comparison, compare};
 use crate::error::{Code, Error};
-use crate::registry::Live;
+use crate::registry::CompiledSubscription;
 use crate::subscriptions::saving::find;
 use hookmill_model::{Subscription, WantedVersion};
 
@@ -124,9 +124,9 @@ async fn compare_subscription(
         let detail = "something is being compared in this space: try again when that has ended";
         return Err(Error::new(Code::Unavailable, detail));
     };
-    let after = Live::new(Subscription { plugin: Some(plugin), ..subscription.clone() });
+    let after = CompiledSubscription::new(Subscription { plugin: Some(plugin), ..subscription.clone() });
     let last = last.map_or(LAST_DEFAULT, |last| last.0);
-    let compared = compare(&api.host, &Live::new(subscription), &after, last.into(), TIME_MAX).await;
+    let compared = compare(&api.host, &CompiledSubscription::new(subscription), &after, last.into(), TIME_MAX).await;
     let compared = compared.map_err(|err| Error::internal(&*err.into_boxed_dyn_error()))?;
     Ok(Json(compared.into()))
 }

@@ -15,7 +15,7 @@ use crate::api::http::extract::PathParams;
 use crate::api::http::number::Whole;
 use crate::api::resources::preview::{self, Choice, PreviewView, PreviewedEvent};
 use crate::error::Error;
-use crate::registry::Live;
+use crate::registry::CompiledSubscription;
 use crate::subscriptions::saving::find;
 use hookmill_model::{EventId, EventType, WantedVersion};
 
@@ -68,5 +68,5 @@ async fn preview_subscription(
         subscription.plugin = Some(other);
     }
     let attempt = attempt.map_or(1, |attempt| attempt.0);
-    preview::show(&api, &Live::new(subscription), event, attempt).await.map(Json)
+    preview::show(&api, &CompiledSubscription::new(subscription), event, attempt).await.map(Json)
 }

@@ -7,14 +7,14 @@ use super::Digest;
 /// The code and the configuration of a delivery's first attempt, with which each automatic retry is shaped too: whatever
 /// its subscription uses by then, the receiver gets the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setup {
+pub struct PinnedPlugin {
     /// The plugin's component; none for the default shape.
     pub digest: Option<Digest>,
     /// The plugin's configuration as JSON text; empty without a plugin.
     pub config: String,
 }
 
-impl Setup {
+impl PinnedPlugin {
     /// What tells one from another: SHA-256 of the digest and the configuration.
     pub fn id(&self) -> [u8; 32] {
         let digest = self.digest.as_ref().map_or(&[][..], |digest| digest.as_bytes());

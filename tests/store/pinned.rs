@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookmill_model::{
-    Delivery, DeliveryState, Digest, Outcome, PauseReason, Plugin, PluginFault, PluginFaultCode, Setup,
+    Delivery, DeliveryState, Digest, Outcome, PauseReason, PinnedPlugin, Plugin, PluginFault, PluginFaultCode,
 };
 use hookmill_store::{Command, Commanded, DeletedPlugin, PluginRun, Record, Recorded, Store as _, WaitingDeliveries};
 
@@ -13,12 +13,12 @@ use super::{Kept, after, answered, delivered, now, record};
 
 const COMPONENT: Bytes = Bytes::from_static(b"component");
 
-fn setup(config: &str) -> Arc<Setup> {
-    Arc::new(Setup { digest: Some(Digest::of(&COMPONENT)), config: config.to_owned() })
+fn setup(config: &str) -> Arc<PinnedPlugin> {
+    Arc::new(PinnedPlugin { digest: Some(Digest::of(&COMPONENT)), config: config.to_owned() })
 }
 
 /// A store with a plugin and claimed deliveries of one subscription.
-async fn claimed(count: usize) -> (Kept, Plugin, Vec<Delivery>) {
+async fn leased(count: usize) -> (Kept, Plugin, Vec<Delivery>) {
     let kept = Kept::new().await;
     let plugin = plugin(Some(&kept.space), "1.0.0", &COMPONENT);
     assert!(kept.store.put_plugin(&plugin, COMPONENT).await.unwrap());
@@ -26,73 +26,73 @@ async fn claimed(count: usize) -> (Kept, Plugin, Vec<Delivery>) {
     for _ in 0..count {
         kept.delivery(subscription, now()).await;
     }
-    let claimed = kept.claim(now()).await;
-    (kept, plugin, claimed)
+    let leased = kept.claim(now()).await;
+    (kept, plugin, leased)
 }
 
 /// The record of a refused attempt, after which another is due.
-fn refused(claimed: &Delivery, setup: Option<Arc<Setup>>) -> Record {
-    let refused = record(claimed, Some(Outcome::Refused(answered(500))), DeliveryState::Pending);
-    Record { setup, ..refused }
+fn refused(leased: &Delivery, pinned: Option<Arc<PinnedPlugin>>) -> Record {
+    let refused = record(leased, Some(Outcome::Rejected(answered(500))), DeliveryState::Pending);
+    Record { pinned, ..refused }
 }
 
 fn setups(kept: &Kept) -> i64 {
-    kept.beside().query_row("SELECT count(*) FROM plugin_setups", [], |row| row.get(0)).unwrap()
+    kept.shadow_variant().query_row("SELECT count(*) FROM pinned_plugins", [], |row| row.get(0)).unwrap()
 }
 
 #[tokio::test]
 async fn deliveries_share_a_setup_and_the_last_of_them_takes_it_along() {
-    let (kept, _, claimed) = claimed(3).await;
+    let (kept, _, leased) = leased(3).await;
     let exact = setup(r#"{"n":12.50}"#);
-    let default = Arc::new(Setup { digest: None, config: String::new() });
+    let default = Arc::new(PinnedPlugin { digest: None, config: String::new() });
     let first = [exact.clone(), exact.clone(), default.clone()];
-    let records = claimed.iter().zip(&first).map(|(claimed, setup)| refused(claimed, Some(setup.clone()))).collect();
+    let records = leased.iter().zip(&first).map(|(leased, setup)| refused(leased, Some(setup.clone()))).collect();
     kept.store.record(records).await.unwrap();
     assert_eq!(setups(&kept), 2);
 
     let kept = kept.reopened();
     let again = kept.claim(after(300)).await;
-    let found: Vec<_> = again.iter().map(|delivery| delivery.setup.clone().unwrap()).collect();
+    let found: Vec<_> = again.iter().map(|delivery| delivery.pinned.clone().unwrap()).collect();
     assert_eq!(found, first);
     // What shaped the first attempt stays, whatever is told after.
     kept.store.record(vec![refused(&again[0], Some(setup("{}")))].into()).await.unwrap();
-    assert_eq!(kept.read(again[0].id).await.0.setup, Some(exact.clone()));
-    let done = |delivery: &Delivery| Record { setup: delivery.setup.clone(), ..delivered(delivery) };
+    assert_eq!(kept.read(again[0].id).await.0.pinned, Some(exact.clone()));
+    let done = |delivery: &Delivery| Record { pinned: delivery.pinned.clone(), ..delivered(delivery) };
     kept.store.record(vec![done(&again[1]), done(&again[2])].into()).await.unwrap();
-    assert_eq!(kept.read(again[1].id).await.0.setup, None);
+    assert_eq!(kept.read(again[1].id).await.0.pinned, None);
     let [third] = &kept.claim(after(600)).await[..] else { panic!("one is due") };
-    assert_eq!(third.setup, Some(exact));
+    assert_eq!(third.pinned, Some(exact));
     assert_eq!(setups(&kept), 1);
     kept.store.record(vec![done(third)].into()).await.unwrap();
     assert_eq!(setups(&kept), 0);
-    assert_eq!(kept.beside().query_row("SELECT count(setup) FROM deliveries", [], |row| row.get(0)), Ok(0_i64));
+    assert_eq!(kept.shadow_variant().query_row("SELECT count(setup) FROM deliveries", [], |row| row.get(0)), Ok(0_i64));
 }
 
 #[tokio::test]
 async fn a_fresh_retry_forgets_the_setup_and_an_exact_one_does_not() {
-    let (kept, _, claimed) = claimed(1).await;
-    kept.store.record(vec![refused(&claimed[0], Some(setup("{}")))].into()).await.unwrap();
-    let retry = async |exact| {
-        let command = Command::Retry { exact };
-        kept.store.command(&kept.space, claimed[0].id, command, after(9)).await.unwrap()
+    let (kept, _, leased) = leased(1).await;
+    kept.store.record(vec![refused(&leased[0], Some(setup("{}")))].into()).await.unwrap();
+    let retry = async |verbatim| {
+        let command = Command::Resend { verbatim };
+        kept.store.command(&kept.space, leased[0].id, command, after(9)).await.unwrap()
     };
     // Nothing was kept of a request, so there is none to repeat.
     assert_eq!(retry(true).await, Commanded::NothingSent);
-    assert_eq!(kept.read(claimed[0].id).await.0.setup, Some(setup("{}")));
+    assert_eq!(kept.read(leased[0].id).await.0.pinned, Some(setup("{}")));
     assert_eq!(retry(false).await, Commanded::Done);
-    assert_eq!((kept.read(claimed[0].id).await.0.setup, setups(&kept)), (None, 0));
+    assert_eq!((kept.read(leased[0].id).await.0.pinned, setups(&kept)), (None, 0));
 }
 
 #[tokio::test]
 async fn a_version_with_which_deliveries_wait_is_not_deleted() {
-    let (kept, plugin, claimed) = claimed(3).await;
-    let records = claimed.iter().map(|claimed| refused(claimed, Some(setup("{}")))).collect();
+    let (kept, plugin, leased) = leased(3).await;
+    let records = leased.iter().map(|leased| refused(leased, Some(setup("{}")))).collect();
     kept.store.record(records).await.unwrap();
     let delete = async |limit| kept.store.delete_plugin(&plugin, true, limit).await.unwrap();
-    let first = claimed[..2].iter().map(|delivery| (delivery.id, delivery.subscription_id)).collect();
+    let first = leased[..2].iter().map(|delivery| (delivery.id, delivery.subscription_id)).collect();
     assert_eq!(delete(2).await, DeletedPlugin::InUse(WaitingDeliveries { count: 3, first }));
     assert_eq!(kept.store.component(plugin.digest).await.unwrap(), Some(COMPONENT));
-    for delivery in &claimed {
+    for delivery in &leased {
         kept.store.command(&kept.space, delivery.id, Command::Cancel, after(9)).await.unwrap();
     }
     assert_eq!(delete(2).await, DeletedPlugin::Done);
@@ -102,49 +102,49 @@ async fn a_version_with_which_deliveries_wait_is_not_deleted() {
 
 #[tokio::test]
 async fn a_component_that_a_bundled_plugin_has_too_or_that_shall_stay_stays() {
-    let (kept, plugin, _) = claimed(0).await;
+    let (kept, plugin, _) = leased(0).await;
     let bundled = Plugin { space: None, ..plugin.clone() };
     kept.store.put_plugin(&bundled, COMPONENT).await.unwrap();
     assert_eq!(kept.store.delete_plugin(&plugin, true, 1).await.unwrap(), DeletedPlugin::Done);
     assert_eq!(kept.store.plugins(&kept.space, None).await.unwrap(), [bundled]);
     assert_eq!(kept.store.component(plugin.digest).await.unwrap(), Some(COMPONENT));
 
-    let (kept, plugin, _) = claimed(0).await;
+    let (kept, plugin, _) = leased(0).await;
     assert_eq!(kept.store.delete_plugin(&plugin, false, 1).await.unwrap(), DeletedPlugin::Done);
     assert_eq!(kept.store.component(plugin.digest).await.unwrap(), Some(COMPONENT));
 }
 
 #[tokio::test]
 async fn an_attempt_whose_version_was_deleted_meanwhile_is_recorded_all_the_same() {
-    let (kept, plugin, claimed) = claimed(1).await;
+    let (kept, plugin, leased) = leased(1).await;
     kept.store.delete_plugin(&plugin, true, 1).await.unwrap();
-    let recorded = kept.store.record(vec![refused(&claimed[0], Some(setup("{}")))].into()).await.unwrap();
+    let recorded = kept.store.record(vec![refused(&leased[0], Some(setup("{}")))].into()).await.unwrap();
     assert_eq!(recorded, [Recorded::Written { paused: false }]);
-    let (delivery, attempts) = kept.read(claimed[0].id).await;
-    assert_eq!((delivery.state, delivery.setup, attempts.len()), (DeliveryState::Pending, None, 1));
+    let (delivery, attempts) = kept.read(leased[0].id).await;
+    assert_eq!((delivery.state, delivery.pinned, attempts.len()), (DeliveryState::Pending, None, 1));
 }
 
 #[tokio::test]
 async fn failures_of_a_plugin_are_counted_over_one_batch_of_records_and_the_next() {
-    let (kept, _, claimed) = claimed(8).await;
+    let (kept, _, leased) = leased(8).await;
     let fault = |n: usize| PluginFault { code: PluginFaultCode::Failed, message: format!("no {n}"), retry: false };
     let failed = |n: usize| {
-        let failed = record(&claimed[n], Some(Outcome::PluginFailed(fault(n))), DeliveryState::Failed);
+        let failed = record(&leased[n], Some(Outcome::PluginFailed(fault(n))), DeliveryState::Failed);
         Record { plugin: Some(PluginRun { failed: true, pause_after: Some(3) }), ..failed }
     };
     let worked = |n: usize| {
-        let worked = refused(&claimed[n], None);
+        let worked = refused(&leased[n], None);
         Record { plugin: Some(PluginRun { failed: false, pause_after: Some(3) }), ..worked }
     };
     let in_a_row = async || {
-        let subscription = claimed[0].subscription_id;
+        let subscription = leased[0].subscription_id;
         kept.store.subscription(&kept.space, subscription).await.unwrap().unwrap()
     };
     let other = Record { plugin: None, ..failed(3) };
     let test = Record { test: true, ..failed(4) };
     kept.store.record(vec![failed(0), failed(1), worked(2), other, test, failed(5)].into()).await.unwrap();
     assert_eq!(in_a_row().await.1.plugin_failures, 1);
-    let mut default_shape = refused(&claimed[6], None);
+    let mut default_shape = refused(&leased[6], None);
     default_shape.plugin = Some(PluginRun { failed: true, pause_after: Some(3) });
     default_shape.attempt.as_mut().unwrap().plugin_fault = Some(fault(6));
     assert_eq!(kept.store.record(vec![default_shape].into()).await.unwrap(), [Recorded::Written { paused: false }]);

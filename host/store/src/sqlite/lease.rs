@@ -20,12 +20,12 @@ pub(super) const NEXT_READY: &str = "
     ORDER BY ready_at, id LIMIT 1";
 
 pub(super) const HAND_BACK: &str = "
-    UPDATE deliveries SET claimed_until = NULL, ready_at = due_at
-    WHERE id = ?1 AND state = 'pending' AND claimed_until = ?2";
+    UPDATE deliveries SET leased_until = NULL, ready_at = due_at
+    WHERE id = ?1 AND state = 'pending' AND leased_until = ?2";
 
 pub(super) const END_ALL: &str = "
-    UPDATE deliveries INDEXED BY deliveries_by_readiness SET claimed_until = NULL, ready_at = due_at
-    WHERE state = 'pending' AND claimed_until IS NOT NULL";
+    UPDATE deliveries INDEXED BY deliveries_by_readiness SET leased_until = NULL, ready_at = due_at
+    WHERE state = 'pending' AND leased_until IS NOT NULL";
 
 /// What may be claimed, by id, the longest due first.
 ///
@@ -43,25 +43,25 @@ pub(super) fn ready(
 }
 
 /// Claims those of `ready` that are so still. Run by the one writer, so two claims of one delivery cannot meet.
-pub(super) fn claim(
+pub(super) fn lease(
     db: &Connection,
     ready: &[String],
     now: Timestamp,
-    claimed_until: Timestamp,
+    leased_until: Timestamp,
 ) -> Result<Vec<Delivery>, StoreError> {
-    let mut update = db.prepare_cached(&claim_sql())?;
+    let mut update = db.prepare_cached(&lease_sql())?;
     let mut read = Delivered::new(db);
-    let mut claimed = Vec::with_capacity(ready.len());
+    let mut leased = Vec::with_capacity(ready.len());
     for id in ready {
-        let parameters = params![id, micros(now), micros(claimed_until)];
-        claimed.extend(update.query_row(parameters, |row| read.row(row)).optional()?);
+        let parameters = params![id, micros(now), micros(leased_until)];
+        leased.extend(update.query_row(parameters, |row| read.row(row)).optional()?);
     }
-    Ok(claimed)
+    Ok(leased)
 }
 
-pub(super) fn claim_sql() -> String {
+pub(super) fn lease_sql() -> String {
     format!(
-        "UPDATE deliveries SET claimed_until = ?3, ready_at = ?3
+        "UPDATE deliveries SET leased_until = ?3, ready_at = ?3
         WHERE id = ?1 AND state = 'pending' AND ready_at <= ?2 RETURNING {COLUMNS}"
     )
 }
@@ -73,15 +73,15 @@ pub(super) fn next_due(db: &Connection, except: &[SubscriptionId]) -> Result<Opt
 }
 
 /// See [`Store::hand_back`](super::super::Store::hand_back).
-pub(super) fn hand_back(db: &Connection, claims: &[(DeliveryId, Timestamp)]) -> Result<(), StoreError> {
+pub(super) fn hand_back(db: &Connection, leases: &[(DeliveryId, Timestamp)]) -> Result<(), StoreError> {
     let mut update = db.prepare_cached(HAND_BACK)?;
-    for (id, claimed_until) in claims {
-        update.execute(params![id.to_string(), micros(*claimed_until)])?;
+    for (id, leased_until) in leases {
+        update.execute(params![id.to_string(), micros(*leased_until)])?;
     }
     Ok(())
 }
 
-/// See [`Store::end_all_claims`](super::super::Store::end_all_claims).
+/// See [`Store::end_all_leases`](super::super::Store::end_all_leases).
 pub(super) fn end_all(db: &Connection) -> Result<u64, StoreError> {
     Ok(db.prepare_cached(END_ALL)?.execute([])? as u64)
 }

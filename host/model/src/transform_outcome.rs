@@ -4,7 +4,7 @@ use crate::{Attempt, Outcome, PluginFault, SentRequest};
 
 /// What a transform made of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Made {
+pub enum TransformOutcome {
     /// This would be sent, or was.
     Request(SentRequest),
     /// The plugin decides to send nothing, for this reason.
@@ -13,14 +13,14 @@ pub enum Made {
     Failed(PluginFault),
 }
 
-impl Made {
+impl TransformOutcome {
     /// What an attempt made; none if it made nothing.
     pub fn by(attempt: &Attempt) -> Option<Self> {
         match (&attempt.request, &attempt.outcome) {
             (Some(request), _) => Some(Self::Request(request.clone())),
             (None, Outcome::Skipped(reason)) => Some(Self::Skipped(reason.clone())),
             (None, Outcome::PluginFailed(fault)) => Some(Self::Failed(fault.clone())),
-            (None, Outcome::Succeeded(_) | Outcome::Refused(_) | Outcome::Unreachable(_)) => None,
+            (None, Outcome::Succeeded(_) | Outcome::Rejected(_) | Outcome::Unreachable(_)) => None,
         }
     }
 }

@@ -1,0 +1,72 @@
+//! PinnedPlugins: what shapes deliveries whose first attempt failed. Each stands once, for as long as a delivery waits with it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use super::super::StoreError;
+use super::row::Columns as _;
+use hookmill_model::{DeliveryId, Digest, PinnedPlugin};
+
+/// Nothing if the delivery has one, or if the component was deleted while the first attempt was under way.
+const KEEP: &str = "
+    INSERT INTO pinned_plugins (id, digest, config)
+    SELECT ?1, ?2, ?3
+    WHERE EXISTS (SELECT 1 FROM deliveries WHERE id = ?4 AND pinned IS NULL)
+        AND (?2 IS NULL OR EXISTS (SELECT 1 FROM components WHERE digest = ?2))
+    ON CONFLICT (id) DO NOTHING";
+
+const SET: &str = "
+    UPDATE deliveries SET pinned = (SELECT id FROM pinned_plugins WHERE id = ?2)
+    WHERE id = ?1 AND pinned IS NULL AND completed_at IS NULL";
+
+const ONE: &str = "SELECT digest, config FROM pinned_plugins WHERE id = ?1";
+
+pub(super) const DROP_IF_UNUSED: &str = "
+    DELETE FROM pinned_plugins
+    WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_by_pinned WHERE pinned = ?1)";
+
+pub(super) const DROP_UNUSED: &str = "
+    DELETE FROM pinned_plugins
+    WHERE id NOT IN (SELECT pinned FROM deliveries INDEXED BY deliveries_by_pinned WHERE pinned IS NOT NULL)";
+
+/// Keeps a pinned with a delivery that is not final and has none.
+pub(super) fn keep(db: &Connection, delivery: DeliveryId, pinned: &PinnedPlugin) -> Result<(), StoreError> {
+    let (id, delivery) = (pinned.id(), delivery.to_string());
+    let digest = pinned.digest.as_ref().map(Digest::as_bytes);
+    db.prepare_cached(KEEP)?.execute(params![id, digest, pinned.config, delivery])?;
+    db.prepare_cached(SET)?.execute(params![delivery, id])?;
+    Ok(())
+}
+
+/// Drops a pinned, if no delivery waits with it any more.
+pub(super) fn drop_if_unused(db: &Connection, pinned: &PinnedPlugin) -> Result<(), StoreError> {
+    db.prepare_cached(DROP_IF_UNUSED)?.execute([pinned.id()])?;
+    Ok(())
+}
+
+/// Drops all setups with which no delivery waits.
+pub(super) fn drop_unused(db: &Connection) -> Result<(), StoreError> {
+    db.prepare_cached(DROP_UNUSED)?.execute([])?;
+    Ok(())
+}
+
+/// PinnedPlugins that were read, each once.
+#[derive(Default)]
+pub(super) struct PinnedPlugins(HashMap<[u8; 32], Arc<PinnedPlugin>>);
+
+impl PinnedPlugins {
+    /// The pinned of this id.
+    pub(super) fn get(&mut self, db: &Connection, id: [u8; 32]) -> rusqlite::Result<Arc<PinnedPlugin>> {
+        if let Some(pinned) = self.0.get(&id) {
+            return Ok(Arc::clone(pinned));
+        }
+        let pinned = db.prepare_cached(ONE)?.query_row([id], |row| {
+            let digest = row.value::<Option<[u8; 32]>>("digest")?.map(Digest::from);
+            Ok(Arc::new(PinnedPlugin { digest, config: row.value("config")? }))
+        })?;
+        self.0.insert(id, Arc::clone(&pinned));
+        Ok(pinned)
+    }
+}
