@@ -12,7 +12,7 @@ use sha2::Digest as _;
 use crate::api::{TestApi, assert_problem};
 use crate::support::host::TestHost;
 
-/// TransformOutcome by `openssl genpkey -algorithm ed25519`.
+/// Made by `openssl genpkey -algorithm ed25519`.
 const PEM: &str = "-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEICWQC2rQfgoNPlv24A50fENBNhcrHp9+NQB3FPrP3+J8
 -----END PRIVATE KEY-----

@@ -62,7 +62,7 @@ impl Kept {
     }
 
     /// The file, opened beside the store as the sqlite3 shell would.
-    pub fn shadow_variant(&self) -> rusqlite::Connection {
+    pub fn beside(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.file()).unwrap()
     }
 

@@ -106,7 +106,7 @@ async fn the_first_admin_key_is_made_once_and_keys_outlive_a_restart() {
     let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     let again = Client::connect(address, api.admin.key()).await;
     again.get("/v1/spaces/crm/subscriptions").await.expect(200);
-    // TransformOutcome after the second router had read them: it does not know this one, and must say so.
+    // Made after the second router had read them: it does not know this one, and must say so.
     assert_eq!(again.with_key(manager.key()).get("/v1/spaces/crm").await.status, 401);
     server.abort();
 }

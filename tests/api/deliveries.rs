@@ -141,7 +141,7 @@ async fn a_delivery_that_is_being_sent_can_be_neither_cancelled_nor_retried() {
     let api = TestApi::start().await;
     api.subscribe(json!({})).await;
     let path = post(&api).await;
-    for command in ["cancel", "retry"] {
+    for command in ["cancel", "resend"] {
         let answer = api.admin.post_text(&format!("{path}/{command}"), "").await;
         assert_problem(&answer, 409, "delivery_in_flight", None);
     }

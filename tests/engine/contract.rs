@@ -22,7 +22,7 @@ async fn a_component_built_for_1_0_0_loads_and_gives_its_bytes_for_ever() {
     let engine = engine();
     let inspected = engine.inspect(Bytes::from_static(FIRST)).await.expect("it is a plugin");
     let shown = (inspected.name.as_str(), inspected.version.to_string(), inspected.summary.as_str());
-    assert_eq!(shown, ("by-hand", "1.0.0".to_owned(), "TransformOutcome by hand."));
+    assert_eq!(shown, ("by-hand", "1.0.0".to_owned(), "Made by hand."));
     assert_eq!(
         (inspected.content_types, inspected.config_schema),
         (vec!["text/plain".to_owned()], serde_json::json!({}))

@@ -127,7 +127,7 @@ async fn a_component_works_by_the_version_of_the_contract_that_it_was_built_for(
         assert_eq!((given.logs.len(), given.logs[0].message.as_str()), (1, "by-hand"));
         assert_eq!(body(given), Body::Json("[1.0]".to_owned()));
         let inspected = engine.inspect(Bytes::from_static(component)).await.expect("it is a plugin");
-        assert_eq!(inspected.summary, "TransformOutcome by hand.");
+        assert_eq!(inspected.summary, "Made by hand.");
     }
     let names = |component: &[u8]| {
         let is_there = |name: &str| component.windows(name.len()).any(|bytes| bytes == name.as_bytes());
@@ -146,5 +146,5 @@ async fn a_component_describes_itself() {
     assert_eq!(inspected.content_types, ["application/json"]);
     assert_eq!(inspected.config_schema, serde_json::json!({"type": "string"}));
     let by_hand = engine().inspect(Bytes::from_static(hookmill_guests::ECHO)).await.expect("it is a plugin");
-    assert_eq!((by_hand.name.as_str(), by_hand.summary.as_str()), ("by-hand", "TransformOutcome by hand."));
+    assert_eq!((by_hand.name.as_str(), by_hand.summary.as_str()), ("by-hand", "Made by hand."));
 }

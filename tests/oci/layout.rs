@@ -22,7 +22,7 @@ async fn what_is_pushed_is_laid_out_as_wkg_lays_it_out() {
     let annotations = json!({
         "org.opencontainers.image.title": "by-hand",
         "org.opencontainers.image.version": "1.0.0",
-        "org.opencontainers.image.description": "TransformOutcome by hand.",
+        "org.opencontainers.image.description": "Made by hand.",
         "dev.hookmill.signature": "c2ln",
     });
     assert_eq!(manifest["annotations"], annotations);

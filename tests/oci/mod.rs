@@ -31,7 +31,7 @@ pub async fn push_echo(to: &str, signature: Option<&str>) -> Result<Pushed, OciE
     static ABOUT: OnceLock<(PluginName, PluginVersion)> = OnceLock::new();
     let (name, version) =
         ABOUT.get_or_init(|| (PluginName::parse("by-hand").unwrap(), PluginVersion::parse("1.0.0").unwrap()));
-    let about = About { name, version, summary: "TransformOutcome by hand.", signature };
+    let about = About { name, version, summary: "Made by hand.", signature };
     push(&registries(), &reference(to), ECHO, &about).await
 }
 

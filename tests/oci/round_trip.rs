@@ -69,11 +69,7 @@ async fn a_blob_that_was_tampered_with_is_refused() {
     // The manifest itself: by a tag the registry's word stands against its bytes, by a digest ours.
     let file = registry.file(pushed.manifest);
     let manifest = fs::read_to_string(&file).unwrap();
-    fs::write(
-        &file,
-        manifest.replace("1970", "1971").replace("TransformOutcome by hand.", "TransformOutcome by hond."),
-    )
-    .unwrap();
+    fs::write(&file, manifest.replace("1970", "1971").replace("Made by hand.", "Made by hond.")).unwrap();
     for asked in [&tag, &digest] {
         let told = refusal(asked).await;
         assert!(told.contains("was tampered with or damaged: "), "{told}");

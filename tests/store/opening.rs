@@ -34,22 +34,22 @@ async fn a_directory_belongs_to_one_host() {
 #[tokio::test]
 async fn a_database_of_a_later_version_is_refused_untouched() {
     let kept = Kept::new().await;
-    let (beside, dir) = (kept.shadow_variant(), kept.dir.path().to_owned());
+    let (beside, dir) = (kept.beside(), kept.dir.path().to_owned());
     beside.pragma_update(None, "user_version", 99).unwrap();
     let Kept { store, dir: _keep, .. } = kept;
     drop(store);
 
     let error = Sqlite::open(&dir).err().unwrap();
 
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 6 }));
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 7 }));
     assert!(error.to_string().contains("a later version wrote it"), "{error}");
 }
 
 #[tokio::test]
 async fn migrations_start_from_nothing_and_are_taken_once() {
     let kept = Kept::new().await.reopened();
-    let version: i64 = kept.shadow_variant().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, 6);
+    let version: i64 = kept.beside().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 7);
     assert_eq!(kept.store.spaces(None, 10).await.unwrap().len(), 1);
 }
 
@@ -66,7 +66,7 @@ async fn the_schema_refuses_what_cannot_be() {
     let subscription = kept.subscription().await.id;
     let id = kept.delivery(subscription, now()).await;
     kept.store.record(vec![delivered(&kept.claim(now()).await[0])].into()).await.unwrap();
-    let beside = kept.shadow_variant();
+    let beside = kept.beside();
     let refused = |sql: &str, constraint: &str| {
         let error = beside.execute(sql, []).unwrap_err().to_string();
         assert!(error.contains(constraint), "{sql}: {error}");
@@ -112,7 +112,7 @@ async fn a_row_that_cannot_be_read_is_named_and_stops_nobody_else() {
     let subscription = kept.subscription().await.id;
     let id = kept.delivery(subscription, now()).await;
     let whole = kept.event("{}").event.id.clone();
-    let beside = kept.shadow_variant();
+    let beside = kept.beside();
     for (sql, column) in [
         ("UPDATE events SET data = '{'", "data"),
         ("UPDATE events SET data = '{}', kind = 'no type'", "kind"),

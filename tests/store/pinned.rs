@@ -37,7 +37,7 @@ fn refused(leased: &Delivery, pinned: Option<Arc<PinnedPlugin>>) -> Record {
 }
 
 fn setups(kept: &Kept) -> i64 {
-    kept.shadow_variant().query_row("SELECT count(*) FROM pinned_plugins", [], |row| row.get(0)).unwrap()
+    kept.beside().query_row("SELECT count(*) FROM pinned_plugins", [], |row| row.get(0)).unwrap()
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn deliveries_share_a_setup_and_the_last_of_them_takes_it_along() {
     assert_eq!(setups(&kept), 1);
     kept.store.record(vec![done(third)].into()).await.unwrap();
     assert_eq!(setups(&kept), 0);
-    assert_eq!(kept.shadow_variant().query_row("SELECT count(setup) FROM deliveries", [], |row| row.get(0)), Ok(0_i64));
+    assert_eq!(kept.beside().query_row("SELECT count(pinned) FROM deliveries", [], |row| row.get(0)), Ok(0_i64));
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ async fn what_queues_up_is_committed_together() {
     let kept = Kept::new().await;
     let before = commits(&kept);
     // While somebody else writes, the store's first transaction cannot begin, and the rest gathers behind it.
-    let beside = kept.shadow_variant();
+    let beside = kept.beside();
     beside.execute_batch("BEGIN IMMEDIATE").unwrap();
     let events = (0..1_000).map(|i| kept.store.accept(vec![event(&kept.space, &format!("e{i}"), "{}")]));
     let all = join_all(events);
@@ -42,7 +42,7 @@ async fn what_queues_up_is_committed_together() {
 async fn an_operation_that_fails_leaves_its_neighbours_committed() {
     let kept = Kept::new().await;
     let nowhere = SpaceId::parse("nowhere").unwrap();
-    let beside = kept.shadow_variant();
+    let beside = kept.beside();
     beside.execute_batch("BEGIN IMMEDIATE").unwrap();
     let spaces = (0..90).map(|i| if i % 9 == 4 { &nowhere } else { &kept.space });
     let operations = spaces.enumerate().map(|(i, space)| kept.store.accept(vec![event(space, &format!("e{i}"), "{}")]));
@@ -78,7 +78,7 @@ async fn an_operation_is_carried_out_though_its_caller_has_gone() {
 #[tokio::test]
 async fn reading_does_not_wait_for_writing() {
     let kept = Kept::new().await;
-    let beside = kept.shadow_variant();
+    let beside = kept.beside();
     beside.execute_batch("BEGIN IMMEDIATE; DELETE FROM spaces").unwrap();
 
     assert!(kept.store.space(&kept.space).await.unwrap().is_some());

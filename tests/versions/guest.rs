@@ -25,7 +25,7 @@ fn record(texts: &[(usize, usize)]) -> String {
 }
 
 fn module(version: &str, schema: &str) -> String {
-    let texts = ["made", version, "TransformOutcome by hand.", "application/json", schema, "x-version", "it broke"];
+    let texts = ["made", version, "Made by hand.", "application/json", schema, "x-version", "it broke"];
     let mut at = 2_048;
     let mut placed = Vec::new();
     let mut data = String::new();

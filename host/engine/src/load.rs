@@ -106,7 +106,7 @@ impl Engine {
         let engine = self.clone();
         blocking(move || {
             let artefact = engine.0.disk.read(&digest)?;
-            // TransformOutcome for another processor, say; compiling it anew tells more.
+            // Made for another processor, say; compiling it anew tells more.
             engine.prepare(digest, &artefact).ok()
         })
         .await

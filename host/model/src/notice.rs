@@ -58,7 +58,7 @@ pub enum NoticeStage {
 /// A notice that is not told yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// The id of its event. TransformOutcome once and kept, so that making the event again is a repeat.
+    /// The id of its event. Made once and kept, so that making the event again is a repeat.
     pub id: EventId,
     /// Whom it is about.
     pub subscription_id: SubscriptionId,

@@ -66,7 +66,7 @@ enum OutcomeName {
     /// The receiver answered with one of the subscription's success codes.
     Succeeded,
     /// The receiver answered with anything else.
-    Refused,
+    Rejected,
     /// There was no answer.
     Unreachable,
     /// The plugin decided to send nothing.
@@ -164,7 +164,7 @@ impl From<Outcome> for OutcomeView {
         match outcome {
             Outcome::Succeeded(answer) => Self { answer: Some(answer.into()), ..none(OutcomeName::Succeeded) },
             Outcome::Rejected(answer) => {
-                Self { reason: Some(refusal(answer.status)), answer: Some(answer.into()), ..none(OutcomeName::Refused) }
+                Self { reason: Some(refusal(answer.status)), answer: Some(answer.into()), ..none(OutcomeName::Rejected) }
             }
             Outcome::Unreachable(fault) => Self {
                 fault: Some(FaultCode::Send(fault.code)),
