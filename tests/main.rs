@@ -3,6 +3,7 @@
 
 mod address;
 mod api;
+mod architecture;
 mod authors;
 mod batching;
 mod bench;
