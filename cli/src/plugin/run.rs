@@ -15,7 +15,7 @@ use hookmill_engine::Limits;
 use hookmill_model::{
     ContentType, Delivery, DeliveryId, Event, EventId, EventType, Pattern, SentRequest, SpaceId, Subscription,
 };
-use hookmill_server::dispatch::handshake::test_delivery;
+use hookmill_server::dispatch::test_delivery;
 use hookmill_server::dispatch::transform::{self, Input, Plugin, Shaped, Transformed};
 use hookmill_server::stages::select::Selector;
 use hookmill_server::stages::{request, sign};

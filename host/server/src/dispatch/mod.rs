@@ -11,7 +11,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use hookmill_engine::Prepared;
 use hookmill_model::{
-    Answer, Delivery, DeliveryId, Digest, OnFailure, Outcome, Request, SendFault, SentRequest, Subscription,
+    Answer, Delivery, DeliveryId, DeliveryState, Digest, Event, OnFailure, Outcome, Request, SendFault, SentRequest,
+    Subscription,
 };
 use http::HeaderMap;
 
@@ -43,6 +44,26 @@ pub async fn shape(
         Some(plugin) => transform::transform_or_default(&host.engine, &host.config.plugin, plugin, input).await?,
         None => transform::transform(&host.engine, &host.config.plugin, plugin, input).await?,
     })
+}
+
+/// Returns a delivery of a test event that exists in memory only.
+pub fn test_delivery(subscription: &Subscription, id: DeliveryId, event: Event) -> Delivery {
+    Delivery {
+        id,
+        subscription_id: subscription.id,
+        due_at: event.accepted_at,
+        event: event.into(),
+        batched: 0,
+        more: Vec::new(),
+        test: true,
+        verbatim: false,
+        pinned: None,
+        state: DeliveryState::Pending,
+        attempts: 0,
+        leased_until: None,
+        completed_at: None,
+        reason: None,
+    }
 }
 
 /// The component of the plugin that shapes the delivery, if one does.

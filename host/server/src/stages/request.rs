@@ -7,8 +7,8 @@ use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 use url::Url;
-use url::form_urlencoded::byte_serialize;
 
+use super::encode::{form_fields, header_value};
 use super::json::{Level, Members};
 use super::seal::MASK;
 use hookmill_engine::Limits;
@@ -61,7 +61,7 @@ pub fn assemble(
         let (content_type, body) = encode(body);
         (Some(content_type), body)
     };
-    let query = encode_fields(&query);
+    let query = form_fields(&query);
     at_most("body", body.len(), limits.output_bytes_max)?;
     at_most("query", query.len(), limits.query_bytes_max)?;
     check_sealed(&sealed, &query, &body)?;
@@ -154,13 +154,6 @@ pub fn as_sent(request: &Request, signature: &HeaderMap, custom: &[CustomHeader]
     }
 }
 
-/// `text` as a header's value: visible ASCII, spaces and tabs. The `http` crate would also take what is no ASCII, which
-/// receivers read in different ways.
-pub fn header_value(text: &str) -> Option<HeaderValue> {
-    let ascii = text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
-    ascii.then(|| HeaderValue::from_str(text).ok()).flatten()
-}
-
 /// Checks the name of a custom header.
 ///
 /// # Errors
@@ -228,39 +221,10 @@ fn fields_of(body: Body) -> Result<Vec<(String, String)>, PluginFault> {
 fn encode(body: Body) -> (String, Bytes) {
     match body {
         Body::Json(text) => ("application/json".to_owned(), text.into()),
-        Body::Form(fields) => ("application/x-www-form-urlencoded".to_owned(), encode_fields(&fields).into()),
+        Body::Form(fields) => ("application/x-www-form-urlencoded".to_owned(), form_fields(&fields).into()),
         Body::Text(text) => ("text/plain; charset=utf-8".to_owned(), text.into()),
         Body::Binary { content_type, bytes } => (content_type, bytes.into()),
     }
-}
-
-/// Names and values, form-urlencoded, with `%20` for a space: every reader of forms and of queries takes it, while `+`
-/// is a plus to some readers of queries.
-fn encode_fields(fields: &[(String, String)]) -> String {
-    let mut text = String::new();
-    for (name, value) in fields {
-        text.push_str(if text.is_empty() { "" } else { "&" });
-        push_form_text(&mut text, name);
-        text.push('=');
-        push_form_text(&mut text, value);
-    }
-    text
-}
-
-/// `text` as it stands in a form.
-pub(super) fn as_form_text(text: &str) -> String {
-    let mut encoded = String::new();
-    push_form_text(&mut encoded, text);
-    encoded
-}
-
-fn push_form_text(encoded: &mut String, text: &str) {
-    encoded.extend(byte_serialize(text.as_bytes()).map(plus_as_percent));
-}
-
-/// A plus alone is a space: a real plus comes as `%2B`.
-fn plus_as_percent(piece: &str) -> &str {
-    if piece == "+" { "%20" } else { piece }
 }
 
 fn with_query(url: &Url, query: &str) -> Url {

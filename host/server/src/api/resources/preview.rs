@@ -13,7 +13,7 @@ use super::events::check_data;
 use crate::api::Api;
 use crate::api::http::extract;
 use crate::api::http::json;
-use crate::dispatch::handshake::test_delivery;
+use crate::dispatch::test_delivery;
 use crate::dry_run::preview::{Preview, preview};
 use crate::error::{Code, Error};
 use crate::registry::CompiledSubscription;

@@ -11,7 +11,7 @@ pub mod difference;
 
 use std::time::{Duration, Instant};
 
-use crate::dispatch::handshake::test_delivery;
+use crate::dispatch::test_delivery;
 use crate::dry_run::preview::{Preview, preview};
 use crate::host::Host;
 use crate::registry::CompiledSubscription;
