@@ -25,7 +25,7 @@ use hookmill_model::{
     Trigger,
 };
 use hookmill_server::dispatch::transform::{Engine, Input, Plugin, Shaped, transform};
-use hookmill_server::stages::matching::{Changes, Condition, Facts, Index, environment};
+use hookmill_server::stages::matching::{Condition, EventChanges, EventFacts, Index, environment};
 use hookmill_server::stages::request::{About, assemble};
 use hookmill_server::stages::seal::unseal;
 use hookmill_server::stages::select::Selector;
@@ -92,14 +92,14 @@ fn matching(criterion: &mut Criterion) {
             .unwrap();
     let env = environment();
     assert_eq!(index.candidates(&event.kind).len(), 3);
-    assert!(Changes::of(&event).pull(&trigger) && condition.holds(&Facts::of(&event, &env)).unwrap());
+    assert!(EventChanges::of(&event).fire(&trigger) && condition.holds(&EventFacts::of(&event, &env)).unwrap());
 
     let mut group = criterion.benchmark_group("match");
     group.bench_function("type", |bench| bench.iter(|| index.candidates(black_box(&event.kind))));
     // Reading the event is part of it, and is done once for all subscriptions; `condition alone` is what each adds.
-    group.bench_function("trigger", |bench| bench.iter(|| Changes::of(black_box(&event)).pull(&trigger)));
-    group.bench_function("condition", |bench| bench.iter(|| condition.holds(&Facts::of(black_box(&event), &env))));
-    let facts = Facts::of(&event, &env);
+    group.bench_function("trigger", |bench| bench.iter(|| EventChanges::of(black_box(&event)).fire(&trigger)));
+    group.bench_function("condition", |bench| bench.iter(|| condition.holds(&EventFacts::of(black_box(&event), &env))));
+    let facts = EventFacts::of(&event, &env);
     group.bench_function("condition alone", |bench| bench.iter(|| condition.holds(black_box(&facts))));
     group.finish();
 }
