@@ -24,7 +24,7 @@ use hookmill_model::{
     SendFaultCode, SignatureEncoding, Signing, StandardAlgorithm, StatusChange, Subscription, SubscriptionId, Template,
     Trigger,
 };
-use hookmill_server::dispatch::transform::{Engine, Input, Plugin, Shaped, transform};
+use hookmill_server::dispatch::transform::{Engine, Plugin, TransformDecision, TransformInput, transform};
 use hookmill_server::stages::matching::{Condition, EventChanges, EventFacts, Index, environment};
 use hookmill_server::stages::request::{About, assemble};
 use hookmill_server::stages::seal::unseal;
@@ -270,10 +270,11 @@ fn transforming(criterion: &mut Criterion) {
         let plugin = prepared.map(|prepared| Plugin { prepared, config: "{}" });
         for size in SIZES {
             let delivery = delivery(&subscription, event(&crm::deal(size), now()));
-            let input = Input { delivery: &delivery, attempt: 1, subscription: &subscription, selector: &selector };
+            let input =
+                TransformInput { delivery: &delivery, attempt: 1, subscription: &subscription, selector: &selector };
             let run = || async {
                 let transformed = transform(&engine, &limits, plugin, black_box(input)).await.unwrap();
-                assert!(matches!(transformed.result, Ok(Shaped::Deliver(_))), "{:?}", transformed.result);
+                assert!(matches!(transformed.result, Ok(TransformDecision::Deliver(_))), "{:?}", transformed.result);
                 transformed
             };
             group.throughput(Throughput::Bytes(size as u64));

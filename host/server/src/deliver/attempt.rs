@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::finish::{FinishedAttempt, end_unsent, given_up};
 use super::repeat;
-use crate::dispatch::transform::{Shaped, Transformed};
+use crate::dispatch::transform::{TransformDecision, TransformReport};
 use crate::dispatch::{digest, judge, shape, signed_and_sent, timeout};
 use crate::host::Host;
 use crate::registry::CompiledSubscription;
@@ -75,14 +75,14 @@ async fn make(host: &Host, live: &CompiledSubscription, delivery: &Delivery) -> 
     let subscription = &live.subscription;
     let started_at = host.clock.now();
     let number = delivery.attempts + 1;
-    let Transformed { result, plugin_fault, logs, figures } = shape(host, live, delivery, number).await?;
+    let TransformReport { result, plugin_fault, logs, figures } = shape(host, live, delivery, number).await?;
     let (request, outcome, send_us) = match result {
-        Ok(Shaped::Deliver(request)) => {
+        Ok(TransformDecision::Deliver(request)) => {
             let (sent, answer) =
                 signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await;
             (Some(sent), judge(subscription, answer.result), answer.took_us)
         }
-        Ok(Shaped::Skip(reason)) => (None, Outcome::Skipped(reason), 0),
+        Ok(TransformDecision::Skip(reason)) => (None, Outcome::Skipped(reason), 0),
         Err(fault) => (None, Outcome::PluginFailed(fault), 0),
     };
     Ok(Attempt {

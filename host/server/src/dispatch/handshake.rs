@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method};
 
-use super::transform::Shaped;
+use super::transform::TransformDecision;
 use super::{shape, signed_and_sent, test_delivery};
 use crate::host::Host;
 use crate::registry::CompiledSubscription;
@@ -92,8 +92,8 @@ async fn test_request(
     let delivery = test_delivery(subscription, id, event);
     let live = CompiledSubscription::new(subscription.clone());
     Ok(match shape(host, &live, &delivery, 1).await?.result {
-        Ok(Shaped::Deliver(request)) => Ok(*request),
-        Ok(Shaped::Skip(reason)) => Err(format!("the plugin sends no test event: {reason}")),
+        Ok(TransformDecision::Deliver(request)) => Ok(*request),
+        Ok(TransformDecision::Skip(reason)) => Err(format!("the plugin sends no test event: {reason}")),
         Err(fault) => Err(format!("the plugin makes no request of a test event: {}", fault.message)),
     })
 }

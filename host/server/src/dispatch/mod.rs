@@ -19,7 +19,7 @@ use http::HeaderMap;
 use crate::host::Host;
 use crate::registry::CompiledSubscription;
 use crate::stages::{record, request, seal, send, sign};
-use transform::{Plugin, Transformed};
+use transform::{Plugin, TransformReport};
 
 /// Transforms with the code and the configuration that the delivery started with, or, at its first attempt, as its
 /// subscription asks: with its plugin or without.
@@ -31,7 +31,7 @@ pub async fn shape(
     live: &CompiledSubscription,
     delivery: &Delivery,
     number: u32,
-) -> anyhow::Result<Transformed> {
+) -> anyhow::Result<TransformReport> {
     let subscription = &live.subscription;
     let config = delivery.pinned.as_ref().map_or_else(|| live.plugin_config(), |setup| Some(setup.config.as_str()));
     let plugin = match digest(live, delivery) {
@@ -39,7 +39,7 @@ pub async fn shape(
         None => None,
     };
     let plugin = plugin.as_deref().zip(config).map(|(prepared, config)| Plugin { prepared, config });
-    let input = transform::Input { delivery, attempt: number, subscription, selector: live.selector() };
+    let input = transform::TransformInput { delivery, attempt: number, subscription, selector: live.selector() };
     Ok(match plugin.filter(|_| subscription.on_failure() == OnFailure::DefaultShape) {
         Some(plugin) => transform::transform_or_default(&host.engine, &host.config.plugin, plugin, input).await?,
         None => transform::transform(&host.engine, &host.config.plugin, plugin, input).await?,

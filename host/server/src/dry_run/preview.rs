@@ -7,7 +7,7 @@
 //! for, most of the engine is left to deliveries.
 
 use crate::dispatch;
-use crate::dispatch::transform::{Shaped, Transformed};
+use crate::dispatch::transform::{TransformDecision, TransformReport};
 use crate::host::Host;
 use crate::registry::CompiledSubscription;
 use crate::stages::request;
@@ -47,14 +47,14 @@ pub async fn preview(
     delivery: &Delivery,
     number: u32,
 ) -> anyhow::Result<Preview> {
-    let Transformed { result, plugin_fault, logs, figures } = dispatch::shape(host, live, delivery, number).await?;
+    let TransformReport { result, plugin_fault, logs, figures } = dispatch::shape(host, live, delivery, number).await?;
     let made = match result {
-        Ok(Shaped::Deliver(request)) => {
+        Ok(TransformDecision::Deliver(request)) => {
             let subscription = &live.subscription;
             let (_, signature) = dispatch::signed(host, subscription, delivery.id, &request);
             TransformOutcome::Request(request::as_sent(&request, &signature, &subscription.headers))
         }
-        Ok(Shaped::Skip(reason)) => TransformOutcome::Skipped(reason),
+        Ok(TransformDecision::Skip(reason)) => TransformOutcome::Skipped(reason),
         Err(fault) => TransformOutcome::Failed(fault),
     };
     Ok(Preview { made, plugin_fault, logs, figures })
