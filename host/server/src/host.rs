@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
-use crate::queues::{Comparing, Inbox, Notices, Shadows, Trials};
+use crate::queues::{ActiveComparisons, Inbox, Notices, PreviewSlots, Shadows};
 use crate::registry::Registry;
 use crate::stages::send;
 
@@ -37,9 +37,9 @@ pub struct Host {
     /// What waits to be run beside what was sent.
     pub shadows: Shadows,
     /// The turns of what callers try out.
-    pub trials: Trials,
+    pub preview_slots: PreviewSlots,
     /// What is being compared.
-    pub comparing: Comparing,
+    pub comparisons: ActiveComparisons,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -61,8 +61,8 @@ impl Host {
             notices: Notices::new(&config.notify),
             mailer: config.mail.as_ref().map(Mailer::new).transpose()?,
             shadows: Shadows::default(),
-            trials: Trials::new(config.plugin.transforms_max),
-            comparing: Comparing::default(),
+            preview_slots: PreviewSlots::new(config.plugin.transforms_max),
+            comparisons: ActiveComparisons::default(),
             metrics: Metrics::default(),
             config,
             clock,

@@ -3,7 +3,7 @@
 //! A preview goes the way of an attempt, by the same functions: transform, then sign at the present time over the exact
 //! bytes. It stops there. Nothing is sent and nothing is written; what it shows is what the history would show.
 //!
-//! Previews and comparisons ([`crate::dry_run::compare`]) have turns of their own ([`crate::queues::Trials`]), so that however many are asked
+//! Previews and comparisons ([`crate::dry_run::compare`]) have turns of their own ([`crate::queues::PreviewSlots`]), so that however many are asked
 //! for, most of the engine is left to deliveries.
 
 use crate::dispatch;

@@ -150,7 +150,7 @@ pub(super) async fn show(
 ) -> Result<PreviewView, Error> {
     let host = &api.host;
     let delivery = test_delivery(&live.subscription, DeliveryId::new(host.clock.now()), event);
-    let _turn = host.trials.turn().await;
+    let _turn = host.preview_slots.acquire().await;
     let shown = preview(host, live, &delivery, attempt).await;
     let Preview { made, plugin_fault, logs, figures } =
         shown.map_err(|err| Error::internal(&*err.into_boxed_dyn_error()))?;

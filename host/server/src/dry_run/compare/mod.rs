@@ -116,7 +116,7 @@ async fn one(
 ) -> anyhow::Result<()> {
     let (event_id, event_type) = (event.id.clone(), event.kind.clone());
     let delivery = test_delivery(&before.subscription, DeliveryId::new(host.clock.now()), event);
-    let _turn = host.trials.turn().await;
+    let _turn = host.preview_slots.acquire().await;
     let before = preview(host, before, &delivery, 1).await?;
     let after = preview(host, after, &delivery, 1).await?;
     into.events += 1;

@@ -120,7 +120,7 @@ async fn compare_subscription(
     let CompareInput { version, config, last } = input;
     let (subscription, _) = find(&api.host, &space, params.get("subscription")?).await?;
     let plugin = other::must(&api, &subscription, version, config).await?;
-    let Some(_begun) = api.host.comparing.begin(&space) else {
+    let Some(_begun) = api.host.comparisons.begin(&space) else {
         let detail = "something is being compared in this space: try again when that has ended";
         return Err(Error::new(Code::Unavailable, detail));
     };
