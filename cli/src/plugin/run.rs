@@ -117,7 +117,7 @@ fn stand_in(args: &Args, posted: Posted) -> anyhow::Result<(Subscription, Delive
 /// The request as it would go out, signed with a secret made for this run.
 fn signed(made: &hookmill_model::Request, subscription: &Subscription, delivery: &Delivery) -> SentRequest {
     let timestamp_s = delivery.due_at.as_second();
-    let signed = sign::Signed { id: delivery.id, timestamp_s, url: made.url.as_str(), body: &made.body };
+    let signed = sign::SignedContent { id: delivery.id, timestamp_s, url: made.url.as_str(), body: &made.body };
     let signature = sign::sign(&subscription.signing, &subscription.secrets, &signed);
     request::as_sent(made, &signature, &subscription.headers)
 }

@@ -26,11 +26,11 @@ use hookmill_model::{
 };
 use hookmill_server::dispatch::transform::{Engine, Plugin, TransformDecision, TransformInput, transform};
 use hookmill_server::stages::matching::{Condition, EventChanges, EventFacts, Index, environment};
-use hookmill_server::stages::request::{About, assemble};
+use hookmill_server::stages::request::{AttemptInfo, assemble};
 use hookmill_server::stages::seal::unseal;
 use hookmill_server::stages::select::Selector;
-use hookmill_server::stages::shape::{Shown, shape};
-use hookmill_server::stages::sign::{Signed, sign};
+use hookmill_server::stages::shape::{Envelope, shape};
+use hookmill_server::stages::sign::{SignedContent, sign};
 use hookmill_server::{delay, record};
 use jiff::Timestamp;
 use serde_json::json;
@@ -70,7 +70,7 @@ fn delivery(subscription: &Subscription, event: Event) -> Delivery {
 
 /// The draft of an event's default shape.
 fn draft(content_type: ContentType, event: &Event) -> Draft {
-    let shown = Shown { kind: &event.kind, occurred_at: event.occurred_at, data: &event.data };
+    let shown = Envelope { kind: &event.kind, occurred_at: event.occurred_at, data: &event.data };
     shape(content_type, &[shown], Limits::default().output_bytes_max).unwrap()
 }
 
@@ -155,7 +155,7 @@ fn dressed() -> Subscription {
 fn requesting(criterion: &mut Criterion) {
     let (subscription, limits) = (dressed(), Limits::default());
     let delivery = delivery(&subscription, event(&crm::deal(KIB), now()));
-    let about = About { delivery: &delivery, attempt: 1 };
+    let about = AttemptInfo { delivery: &delivery, attempt: 1 };
     let mut group = criterion.benchmark_group("request");
     group.throughput(Throughput::Bytes(KIB as u64));
     for (name, content_type) in CONTENT_TYPES {
@@ -169,7 +169,7 @@ fn requesting(criterion: &mut Criterion) {
 /// A request of 1 KiB of data; `sealed` has a placeholder in a header and at the end of the body.
 fn request(subscription: &Subscription, sealed: bool) -> Request {
     let delivery = delivery(subscription, event(&crm::deal(KIB), now()));
-    let about = About { delivery: &delivery, attempt: 1 };
+    let about = AttemptInfo { delivery: &delivery, attempt: 1 };
     let mut draft = draft(ContentType::Text, &delivery.event);
     let mut handed_out = Vec::new();
     if sealed {
@@ -198,7 +198,7 @@ fn unsealing(criterion: &mut Criterion) {
 fn signing(criterion: &mut Criterion) {
     let request = request(&subscription("*", now()), false);
     let url = request.url.as_str();
-    let signed = Signed { id: DeliveryId::new(now()), timestamp_s: now().as_second(), url, body: &request.body };
+    let signed = SignedContent { id: DeliveryId::new(now()), timestamp_s: now().as_second(), url, body: &request.body };
     let scheme = HmacScheme {
         algorithm: HmacAlgorithm::Sha256,
         header: "x-signature".to_owned(),

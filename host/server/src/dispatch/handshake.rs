@@ -53,7 +53,7 @@ pub async fn ask(
 ) -> anyhow::Result<Asked> {
     let now = host.clock.now();
     let id = DeliveryId::new(now);
-    let bare = |method, headers| request::bare(subscription, method, headers).map_err(|fault| fault.message);
+    let bare = |method, headers| request::without_body(subscription, method, headers).map_err(|fault| fault.message);
     let request = match (handshake.kind, event) {
         (HandshakeKind::TestEvent, Some(event)) => test_request(host, subscription, id, event).await?,
         (HandshakeKind::Head, _) => bare(Method::HEAD, HeaderMap::new()),

@@ -88,7 +88,7 @@ pub fn signed<'a>(
 ) -> (Cow<'a, Request>, HeaderMap) {
     let unsealed = seal::unseal(request, subscription);
     let timestamp_s = host.clock.now().as_second();
-    let signed = sign::Signed { id, timestamp_s, url: unsealed.url.as_str(), body: &unsealed.body };
+    let signed = sign::SignedContent { id, timestamp_s, url: unsealed.url.as_str(), body: &unsealed.body };
     let signature = sign::sign(&subscription.signing, &subscription.secrets, &signed);
     (unsealed, signature)
 }

@@ -15,9 +15,9 @@ use hookmill_model::{Delivery, Event, Figures, LogLine, PluginFault, Request, Su
 use hookmill_engine::{self as engine, Engine, EngineError, Limits, Prepared};
 use serde_json::value::RawValue;
 
-use crate::stages::request::{self, About};
+use crate::stages::request::{self, AttemptInfo};
 use crate::stages::select::Selector;
-use crate::stages::shape::{self, Shown};
+use crate::stages::shape::{self, Envelope};
 
 /// A plugin, ready to run, with the subscription's configuration for it as JSON text.
 #[derive(Clone, Copy)]
@@ -88,7 +88,7 @@ pub async fn transform(
     };
     let result = drafted.and_then(|drafted| match drafted {
         engine::Shaped::Deliver(draft) => {
-            let about = About { delivery: input.delivery, attempt: input.attempt };
+            let about = AttemptInfo { delivery: input.delivery, attempt: input.attempt };
             request::assemble(input.subscription, draft, sealed, &about, limits)
                 .map(|request| TransformDecision::Deliver(Box::new(request)))
         }
@@ -144,7 +144,9 @@ fn shape_of(
     limits: &Limits,
     subscription: &Subscription,
 ) -> Result<engine::Shaped, PluginFault> {
-    let shown: Vec<_> =
-        events.iter().map(|(event, data)| Shown { kind: &event.kind, occurred_at: event.occurred_at, data }).collect();
+    let shown: Vec<_> = events
+        .iter()
+        .map(|(event, data)| Envelope { kind: &event.kind, occurred_at: event.occurred_at, data })
+        .collect();
     shape::shape(subscription.content_type, &shown, limits.output_bytes_max).map(engine::Shaped::Deliver)
 }

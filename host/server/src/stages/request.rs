@@ -32,7 +32,7 @@ pub const ATTEMPT: HeaderName = HeaderName::from_static("hookmill-attempt");
 
 /// Which attempt a request is for.
 #[derive(Clone, Copy, Debug)]
-pub struct About<'a> {
+pub struct AttemptInfo<'a> {
     /// The delivery. Of several events, the first one's id and type go into headers and query.
     pub delivery: &'a Delivery,
     /// 1 for the first.
@@ -47,7 +47,7 @@ pub fn assemble(
     subscription: &Subscription,
     draft: Draft,
     sealed: Vec<Sealed>,
-    about: &About<'_>,
+    about: &AttemptInfo<'_>,
     limits: &Limits,
 ) -> Result<Request, PluginFault> {
     let Draft { method, query: drafted, headers, body } = draft;
@@ -89,7 +89,11 @@ fn check_sealed(sealed: &[Sealed], query: &str, body: &[u8]) -> Result<(), Plugi
 ///
 /// # Errors
 /// If a custom header cannot be sent, which was checked when the subscription was saved.
-pub fn bare(subscription: &Subscription, method: http::Method, more: HeaderMap) -> Result<Request, PluginFault> {
+pub fn without_body(
+    subscription: &Subscription,
+    method: http::Method,
+    more: HeaderMap,
+) -> Result<Request, PluginFault> {
     let mut headers = host_headers();
     headers.extend(more);
     let headers = merge_headers(headers, &[], &subscription.headers)?;
@@ -101,7 +105,7 @@ pub fn bare(subscription: &Subscription, method: http::Method, more: HeaderMap) 
 ///
 /// # Errors
 /// If what was kept is no request, which takes another program's hand.
-pub fn again(sent: &SentRequest, custom: &[CustomHeader], attempt: u32) -> anyhow::Result<Request> {
+pub fn repeat(sent: &SentRequest, custom: &[CustomHeader], attempt: u32) -> anyhow::Result<Request> {
     let mut headers = HeaderMap::new();
     let own = sent.headers.len().saturating_sub(sent.signature_headers as usize);
     for (name, value) in &sent.headers[..own] {
@@ -244,7 +248,7 @@ fn host_headers() -> HeaderMap {
     [(USER_AGENT, agent)].into_iter().collect()
 }
 
-fn own_headers(about: &About<'_>, content_type: Option<&str>) -> Result<HeaderMap, PluginFault> {
+fn own_headers(about: &AttemptInfo<'_>, content_type: Option<&str>) -> Result<HeaderMap, PluginFault> {
     let ascii = |text: &str| HeaderValue::from_str(text).expect("ids, types and numbers are visible ASCII");
     let mut headers = host_headers();
     if let Some(content_type) = content_type {
