@@ -1,7 +1,7 @@
 //! Diagnose: the URL, the way to the endpoint, and what it answers.
 
 use hookmill_model::{Answer, Handshake, HandshakeKind, HandshakeReport, SuccessCodes};
-use hookmill_server::dispatch::handshake::Asked;
+use hookmill_server::dispatch::handshake::ProbeResult;
 use hookmill_server::dry_run::diagnose::{self, Check, Finding, Grade};
 use ipnet::IpNet;
 use serde_json::json;
@@ -218,7 +218,7 @@ fn an_answer_that_takes_more_than_half_of_its_time_is_a_warning() {
         let (at, answered) = (fixtures::start(), "ok".to_owned());
         let report =
             HandshakeReport { at, passed: true, reason: String::new(), status: Some(200), took_ms, answer: answered };
-        diagnose::endpoint(&subscription, &question, &Asked { report, result: Some(Ok(answer)) })
+        diagnose::endpoint(&subscription, &question, &ProbeResult { report, result: Some(Ok(answer)) })
     };
     assert_eq!(graded(1_500).grade, Grade::Ok);
     let slow = graded(1_501);

@@ -121,10 +121,10 @@ fn prepare(
     });
     let (wanting, test) = match target {
         Target::Matching => (host.registry.matching(&event), false),
-        Target::Test(live) => (vec![live.clone()], true),
+        Target::Test(compiled) => (vec![compiled.clone()], true),
     };
-    let deliveries = wanting.iter().map(|live| {
-        let subscription = &live.subscription;
+    let deliveries = wanting.iter().map(|compiled| {
+        let subscription = &compiled.subscription;
         let batch = subscription.batch.as_ref().filter(|batch| !test && batch.gathers(&event.kind));
         let closes_at = batch.map_or(now, |batch| delay::batch_end(now, batch.window_s));
         let due_at = delay::first(closes_at, subscription.delay_s);

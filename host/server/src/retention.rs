@@ -37,11 +37,11 @@ pub async fn run(host: &Host, shutdown: &CancellationToken) {
 pub async fn run_once(host: &Host) -> Result<usize, StoreError> {
     let now = host.clock.now();
     let mut forgotten = 0;
-    for live in host.registry.forgetful() {
-        let days = live.subscription.keep_days.unwrap_or(u32::MAX);
+    for compiled in host.registry.forgetful() {
+        let days = compiled.subscription.keep_days.unwrap_or(u32::MAX);
         let Ok(before) = now.checked_sub(SignedDuration::from_hours(i64::from(days) * 24)) else { continue };
         loop {
-            let count = host.store.forget(live.subscription.id, before, AT_ONCE).await?;
+            let count = host.store.forget(compiled.subscription.id, before, AT_ONCE).await?;
             forgotten += count;
             if count < AT_ONCE {
                 break;

@@ -21,7 +21,7 @@ const ANSWER_CHARS_MAX: usize = 500;
 
 /// What came of asking an endpoint.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct ProbeResult {
     /// What is kept of it.
     pub report: HandshakeReport,
     /// The answer, or why there is none; none if the plugin made no request that could be sent.
@@ -38,19 +38,19 @@ pub async fn handshake(
     handshake: &Handshake,
     event: Option<Event>,
 ) -> anyhow::Result<HandshakeReport> {
-    Ok(ask(host, subscription, handshake, event).await?.report)
+    Ok(probe(host, subscription, handshake, event).await?.report)
 }
 
 /// The same, for whoever wants to know the answer itself.
 ///
 /// # Errors
 /// As [`handshake`].
-pub async fn ask(
+pub async fn probe(
     host: &Host,
     subscription: &Subscription,
     handshake: &Handshake,
     event: Option<Event>,
-) -> anyhow::Result<Asked> {
+) -> anyhow::Result<ProbeResult> {
     let now = host.clock.now();
     let id = DeliveryId::new(now);
     let bare = |method, headers| request::without_body(subscription, method, headers).map_err(|fault| fault.message);
@@ -65,7 +65,7 @@ pub async fn ask(
     };
     let request = match request {
         Ok(request) => request,
-        Err(reason) => return Ok(Asked { report: refused(now, reason), result: None }),
+        Err(reason) => return Ok(ProbeResult { report: refused(now, reason), result: None }),
     };
     let timeout = Duration::from_millis(handshake.timeout_ms.into());
     let (_, sent) = signed_and_sent(host, subscription, id, &request, timeout).await;
@@ -79,7 +79,7 @@ pub async fn ask(
         took_ms: sent.took_us / 1_000,
         answer: answer.map_or_else(String::new, first_chars),
     };
-    Ok(Asked { report, result: Some(sent.result) })
+    Ok(ProbeResult { report, result: Some(sent.result) })
 }
 
 /// The request of a test event, or why the plugin makes none of it.
@@ -90,8 +90,8 @@ async fn test_request(
     event: Event,
 ) -> anyhow::Result<Result<Request, String>> {
     let delivery = test_delivery(subscription, id, event);
-    let live = CompiledSubscription::new(subscription.clone());
-    Ok(match shape(host, &live, &delivery, 1).await?.result {
+    let compiled = CompiledSubscription::new(subscription.clone());
+    Ok(match shape(host, &compiled, &delivery, 1).await?.result {
         Ok(TransformDecision::Deliver(request)) => Ok(*request),
         Ok(TransformDecision::Skip(reason)) => Err(format!("the plugin sends no test event: {reason}")),
         Err(fault) => Err(format!("the plugin makes no request of a test event: {}", fault.message)),

@@ -28,18 +28,18 @@ use transform::{Plugin, TransformReport};
 /// If the host itself fails. What the plugin does wrong is in the result.
 pub async fn shape(
     host: &Host,
-    live: &CompiledSubscription,
+    compiled: &CompiledSubscription,
     delivery: &Delivery,
     number: u32,
 ) -> anyhow::Result<TransformReport> {
-    let subscription = &live.subscription;
-    let config = delivery.pinned.as_ref().map_or_else(|| live.plugin_config(), |setup| Some(setup.config.as_str()));
-    let plugin = match digest(live, delivery) {
+    let subscription = &compiled.subscription;
+    let config = delivery.pinned.as_ref().map_or_else(|| compiled.plugin_config(), |setup| Some(setup.config.as_str()));
+    let plugin = match digest(compiled, delivery) {
         Some(digest) => Some(prepared(host, digest).await?),
         None => None,
     };
     let plugin = plugin.as_deref().zip(config).map(|(prepared, config)| Plugin { prepared, config });
-    let input = transform::TransformInput { delivery, attempt: number, subscription, selector: live.selector() };
+    let input = transform::TransformInput { delivery, attempt: number, subscription, selector: compiled.selector() };
     Ok(match plugin.filter(|_| subscription.on_failure() == OnFailure::DefaultShape) {
         Some(plugin) => transform::transform_or_default(&host.engine, &host.config.plugin, plugin, input).await?,
         None => transform::transform(&host.engine, &host.config.plugin, plugin, input).await?,
@@ -67,10 +67,10 @@ pub fn test_delivery(subscription: &Subscription, id: DeliveryId, event: Event) 
 }
 
 /// The component of the plugin that shapes the delivery, if one does.
-pub fn digest(live: &CompiledSubscription, delivery: &Delivery) -> Option<Digest> {
+pub fn digest(compiled: &CompiledSubscription, delivery: &Delivery) -> Option<Digest> {
     match &delivery.pinned {
         Some(setup) => setup.digest,
-        None => live.subscription.plugin.as_ref().map(|plugin| plugin.digest),
+        None => compiled.subscription.plugin.as_ref().map(|plugin| plugin.digest),
     }
 }
 

@@ -17,7 +17,7 @@ use hookmill_model::{Delivery, Figures, LogLine, PluginFault, TransformOutcome};
 #[derive(Clone, Debug)]
 pub struct Preview {
     /// What would be sent, or why nothing would.
-    pub made: TransformOutcome,
+    pub outcome: TransformOutcome,
     /// How the plugin fails, if the default shape goes out instead.
     pub plugin_fault: Option<PluginFault>,
     /// What the plugin logged.
@@ -29,7 +29,7 @@ pub struct Preview {
 impl Preview {
     /// How the plugin fails, if it does: whether nothing goes out for that or the default shape.
     pub fn fault(&self) -> Option<&PluginFault> {
-        let failed = match &self.made {
+        let failed = match &self.outcome {
             TransformOutcome::Failed(fault) => Some(fault),
             TransformOutcome::Request(_) | TransformOutcome::Skipped(_) => None,
         };
@@ -43,19 +43,20 @@ impl Preview {
 /// If the host itself fails. What the plugin does wrong is in the preview.
 pub async fn preview(
     host: &Host,
-    live: &CompiledSubscription,
+    compiled: &CompiledSubscription,
     delivery: &Delivery,
     number: u32,
 ) -> anyhow::Result<Preview> {
-    let TransformReport { result, plugin_fault, logs, figures } = dispatch::shape(host, live, delivery, number).await?;
-    let made = match result {
+    let TransformReport { result, plugin_fault, logs, figures } =
+        dispatch::shape(host, compiled, delivery, number).await?;
+    let outcome = match result {
         Ok(TransformDecision::Deliver(request)) => {
-            let subscription = &live.subscription;
+            let subscription = &compiled.subscription;
             let (_, signature) = dispatch::signed(host, subscription, delivery.id, &request);
             TransformOutcome::Request(request::as_sent(&request, &signature, &subscription.headers))
         }
         Ok(TransformDecision::Skip(reason)) => TransformOutcome::Skipped(reason),
         Err(fault) => TransformOutcome::Failed(fault),
     };
-    Ok(Preview { made, plugin_fault, logs, figures })
+    Ok(Preview { outcome, plugin_fault, logs, figures })
 }

@@ -14,7 +14,7 @@ use hookmill_model::{Delivery, Difference, Tally, TransformOutcome};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::compare::differing;
+use super::compare::difference_of;
 use super::preview::{Preview, preview};
 use crate::host::Host;
 use crate::queues::ShadowJob;
@@ -33,8 +33,8 @@ pub async fn run(host: Arc<Host>, shutdown: CancellationToken) {
 
 /// Runs the shadows of all that waits, and writes what was counted: how tests step.
 pub async fn run_once(host: &Host) {
-    while let Some(seen) = host.shadows.pop() {
-        run_beside(host, seen).await;
+    while let Some(job) = host.shadows.pop() {
+        run_shadow(host, job).await;
     }
     write(host).await;
 }
@@ -44,8 +44,8 @@ async fn work(host: &Host) {
     loop {
         // Registered before looking, so that nothing that comes in between is overslept.
         let changed = host.shadows.changed();
-        while let Some(seen) = host.shadows.pop() {
-            run_beside(host, seen).await;
+        while let Some(job) = host.shadows.pop() {
+            run_shadow(host, job).await;
             write_at(host, &mut next_write).await;
         }
         write_at(host, &mut next_write).await;
@@ -58,33 +58,36 @@ async fn work(host: &Host) {
 }
 
 /// Runs a shadow on what was sent.
-async fn run_beside(host: &Host, seen: ShadowJob) {
-    let id = seen.subscription_id();
-    let Some((plugin, beside)) = seen.live.subscription.shadow.as_ref().zip(seen.live.shadow_variant()) else { return };
-    let still = || host.registry.get(id).is_some_and(|live| live.subscription.shadow.as_ref() == Some(plugin));
-    if !still() {
+async fn run_shadow(host: &Host, job: ShadowJob) {
+    let id = job.subscription_id();
+    let Some((plugin, variant)) = job.compiled.subscription.shadow.as_ref().zip(job.compiled.shadow_variant()) else {
+        return;
+    };
+    let is_current =
+        || host.registry.get(id).is_some_and(|compiled| compiled.subscription.shadow.as_ref() == Some(plugin));
+    if !is_current() {
         return;
     }
-    let run = preview(host, beside, &seen.delivery, 1).await;
+    let run = preview(host, variant, &job.delivery, 1).await;
     let tally = match run {
-        Ok(preview) => tally(&seen.delivery, seen.made, seen.fuel_used, preview).await,
+        Ok(preview) => tally(&job.delivery, job.outcome, job.fuel_used, preview).await,
         Err(err) => {
             tracing::error!(subscription.id = %id, error = format!("{err:#}"), "a shadow could not be run");
             Tally { left_out: 1, ..Tally::default() }
         }
     };
-    if still() {
+    if is_current() {
         host.shadows.count(id, plugin, tally);
     }
 }
 
 /// One run, counted.
-async fn tally(delivery: &Delivery, made: TransformOutcome, fuel_used_active: u64, preview: Preview) -> Tally {
+async fn tally(delivery: &Delivery, outcome: TransformOutcome, fuel_used_active: u64, preview: Preview) -> Tally {
     let fuel_used = preview.figures.fuel_used;
     let mut tally = Tally { runs: 1, fuel_used, fuel_used_active, ..Tally::default() };
-    tally.skipped = u64::from(matches!(preview.made, TransformOutcome::Skipped(_)));
+    tally.skipped = u64::from(matches!(preview.outcome, TransformOutcome::Skipped(_)));
     tally.failed = preview.fault().map(|fault| (fault.code, 1)).into_iter().collect();
-    match differing(made, preview.made).await {
+    match difference_of(outcome, preview.outcome).await {
         None => tally.same = 1,
         Some(changes) => {
             tally.different = 1;

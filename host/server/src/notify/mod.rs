@@ -129,8 +129,8 @@ async fn try_events(host: &Arc<Host>) -> Result<usize, StoreError> {
 
 async fn make_event(host: &Arc<Host>, notice: &Notice) -> Result<NoticeStep, StoreError> {
     // Deleted in the meantime: nobody asks any more.
-    let Some(live) = host.registry.get(notice.subscription_id) else { return Ok(NoticeStep::Done) };
-    let (posted, space) = (event::posted(notice, &live.subscription), live.subscription.space.clone());
+    let Some(compiled) = host.registry.get(notice.subscription_id) else { return Ok(NoticeStep::Done) };
+    let (posted, space) = (event::posted(notice, &compiled.subscription), compiled.subscription.space.clone());
     // A conflict is our own event too, if the subscription was renamed before it was made again: nobody else knows the id.
     ingest::accept(host, space, vec![posted], Target::Matching).await?;
     Ok(NoticeStep::Mail)
@@ -155,9 +155,9 @@ async fn try_mails(host: &Host) -> Result<(), StoreError> {
 }
 
 async fn send_mail(host: &Host, notice: &Notice) -> Result<NoticeStep, StoreError> {
-    let live = host.registry.get(notice.subscription_id).filter(|live| live.subscription.notify_on_failure);
-    let (Some(mailer), Some(live)) = (&host.mailer, live) else { return Ok(NoticeStep::Done) };
-    let subscription = &live.subscription;
+    let compiled = host.registry.get(notice.subscription_id).filter(|compiled| compiled.subscription.notify_on_failure);
+    let (Some(mailer), Some(compiled)) = (&host.mailer, compiled) else { return Ok(NoticeStep::Done) };
+    let subscription = &compiled.subscription;
     let space = host.store.space(&subscription.space).await?.filter(|space| !space.administrators.is_empty());
     let Some(space) = space.filter(|_| notice.kind != NoticeKind::SubscriptionActivated) else {
         return Ok(NoticeStep::Done);

@@ -1,4 +1,4 @@
-//! Deliveries whose first attempt was made, for their shadows, and what the shadows did.
+//! Deliveries whose first attempt was outcome, for their shadows, and what the shadows did.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,35 +18,35 @@ const QUEUE_PER_SUBSCRIPTION_MAX: usize = 256;
 /// Bytes of events and requests that wait.
 const QUEUE_BYTES_MAX: usize = 32 << 20;
 
-/// A delivery whose first attempt was made, for its shadow.
+/// A delivery whose first attempt was outcome, for its shadow.
 #[derive(Debug)]
 pub struct ShadowJob {
     /// The subscription at that attempt.
-    pub live: Arc<CompiledSubscription>,
+    pub compiled: Arc<CompiledSubscription>,
     /// The delivery, as for a first attempt.
     pub delivery: Delivery,
-    /// What that attempt made.
-    pub made: TransformOutcome,
+    /// What that attempt outcome.
+    pub outcome: TransformOutcome,
     /// The fuel that it used.
     pub fuel_used: u64,
 }
 
 impl ShadowJob {
-    /// What the shadow is to see of this attempt; none if there is no shadow, or the attempt is no live event's first.
-    pub fn of(live: &Arc<CompiledSubscription>, delivery: &Delivery, attempt: &Attempt) -> Option<Self> {
-        live.subscription.shadow.as_ref()?;
+    /// What the shadow is to see of this attempt; none if there is no shadow, or the attempt is no compiled event's first.
+    pub fn of(compiled: &Arc<CompiledSubscription>, delivery: &Delivery, attempt: &Attempt) -> Option<Self> {
+        compiled.subscription.shadow.as_ref()?;
         if attempt.number != 1 || delivery.test || delivery.verbatim {
             return None;
         }
-        let made = TransformOutcome::by(attempt)?;
+        let outcome = TransformOutcome::by(attempt)?;
         let fuel_used = attempt.figures.fuel_used;
         // What shaped the first attempt is not what shapes the shadow's.
         let delivery = Delivery { pinned: None, ..delivery.clone() };
-        Some(Self { live: Arc::clone(live), delivery, made, fuel_used })
+        Some(Self { compiled: Arc::clone(compiled), delivery, outcome, fuel_used })
     }
 
     fn bytes(&self) -> usize {
-        let sent = match &self.made {
+        let sent = match &self.outcome {
             TransformOutcome::Request(request) => request.body.len(),
             TransformOutcome::Skipped(_) | TransformOutcome::Failed(_) => 0,
         };
@@ -75,30 +75,30 @@ struct Inner {
 }
 
 impl Inner {
-    fn has_room(&self, seen: &ShadowJob) -> bool {
-        let own = self.of_subscription.get(&seen.subscription_id()).copied().unwrap_or_default();
+    fn has_room(&self, job: &ShadowJob) -> bool {
+        let own = self.of_subscription.get(&job.subscription_id()).copied().unwrap_or_default();
         self.queue.len() < QUEUE_MAX
             && own < QUEUE_PER_SUBSCRIPTION_MAX
-            && self.bytes.saturating_add(seen.bytes()) <= QUEUE_BYTES_MAX
+            && self.bytes.saturating_add(job.bytes()) <= QUEUE_BYTES_MAX
     }
 
-    fn push(&mut self, seen: ShadowJob) {
-        self.bytes += seen.bytes();
-        *self.of_subscription.entry(seen.subscription_id()).or_default() += 1;
-        self.queue.push_back(seen);
+    fn push(&mut self, job: ShadowJob) {
+        self.bytes += job.bytes();
+        *self.of_subscription.entry(job.subscription_id()).or_default() += 1;
+        self.queue.push_back(job);
     }
 
     fn pop(&mut self) -> Option<ShadowJob> {
-        let seen = self.queue.pop_front()?;
-        self.bytes -= seen.bytes();
-        let id = seen.subscription_id();
+        let job = self.queue.pop_front()?;
+        self.bytes -= job.bytes();
+        let id = job.subscription_id();
         if let Some(own) = self.of_subscription.get_mut(&id) {
             *own -= 1;
             if *own == 0 {
                 self.of_subscription.remove(&id);
             }
         }
-        Some(seen)
+        Some(job)
     }
 
     fn count(&mut self, id: SubscriptionId, plugin: &PluginRef, tally: Tally) {
@@ -111,14 +111,14 @@ impl Inner {
 }
 
 impl Shadows {
-    /// Hands over what an attempt made. Never waits: where there is no room, it is left out.
-    pub fn push(&self, seen: Option<ShadowJob>) {
-        let Some(seen) = seen else { return };
+    /// Hands over what an attempt outcome. Never waits: where there is no room, it is left out.
+    pub fn push(&self, job: Option<ShadowJob>) {
+        let Some(job) = job else { return };
         let mut inner = self.lock();
-        if inner.has_room(&seen) {
-            inner.push(seen);
-        } else if let Some(plugin) = &seen.live.subscription.shadow {
-            inner.count(seen.subscription_id(), plugin, Tally { left_out: 1, ..Tally::default() });
+        if inner.has_room(&job) {
+            inner.push(job);
+        } else if let Some(plugin) = &job.compiled.subscription.shadow {
+            inner.count(job.subscription_id(), plugin, Tally { left_out: 1, ..Tally::default() });
         }
         drop(inner);
         self.changed.notify_one();

@@ -152,9 +152,9 @@ pub(super) async fn show(
     let delivery = test_delivery(&live.subscription, DeliveryId::new(host.clock.now()), event);
     let _turn = host.preview_slots.acquire().await;
     let shown = preview(host, live, &delivery, attempt).await;
-    let Preview { made, plugin_fault, logs, figures } =
+    let Preview { outcome, plugin_fault, logs, figures } =
         shown.map_err(|err| Error::internal(&*err.into_boxed_dyn_error()))?;
-    let (request, skipped, failed) = match made {
+    let (request, skipped, failed) = match outcome {
         TransformOutcome::Request(request) => (Some(request.into()), None, None),
         TransformOutcome::Skipped(reason) => (None, Some(reason), None),
         TransformOutcome::Failed(fault) => (None, None, Some(fault)),

@@ -29,7 +29,7 @@ const PAGE: usize = 50;
 
 /// What one of the two did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Side {
+pub struct VariantTotals {
     /// Events that it failed on, even if the default shape would go out then.
     pub failed: u64,
     /// Events of which it would send nothing.
@@ -40,9 +40,9 @@ pub struct Side {
     pub transform_us: u64,
 }
 
-impl Side {
+impl VariantTotals {
     fn add(&mut self, preview: &Preview) {
-        self.skipped += u64::from(matches!(preview.made, TransformOutcome::Skipped(_)));
+        self.skipped += u64::from(matches!(preview.outcome, TransformOutcome::Skipped(_)));
         self.failed += u64::from(preview.fault().is_some());
         self.fuel_used += preview.figures.fuel_used;
         self.transform_us += preview.figures.transform_us;
@@ -61,9 +61,9 @@ pub struct Comparison {
     /// Those of which they do not.
     pub different: u64,
     /// What the subscription's own plugin did.
-    pub before: Side,
+    pub before: VariantTotals,
     /// What the other one did.
-    pub after: Side,
+    pub after: VariantTotals,
     /// The first differences, newest event first.
     pub differences: Vec<Difference>,
     /// Whether the time was over before the events were.
@@ -122,7 +122,7 @@ async fn one(
     into.events += 1;
     into.before.add(&before);
     into.after.add(&after);
-    match differing(before.made, after.made).await {
+    match difference_of(before.outcome, after.outcome).await {
         None => into.same += 1,
         Some(difference::RequestDiff { list, more }) => {
             into.different += 1;
@@ -135,7 +135,10 @@ async fn one(
 }
 
 /// How what was made differs, found out where it holds up nobody: bodies may be megabytes.
-pub(crate) async fn differing(before: TransformOutcome, after: TransformOutcome) -> Option<difference::RequestDiff> {
+pub(crate) async fn difference_of(
+    before: TransformOutcome,
+    after: TransformOutcome,
+) -> Option<difference::RequestDiff> {
     let finding = tokio::task::spawn_blocking(move || difference::between(&before, &after));
     finding.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))
 }

@@ -1,7 +1,7 @@
 //! What the endpoint answers, and how fast.
 
 use super::finding::{Check, Finding};
-use crate::dispatch::handshake::Asked;
+use crate::dispatch::handshake::ProbeResult;
 use hookmill_model::{Answer, Handshake, HandshakeKind, HandshakeReport, SendFaultCode, Subscription};
 
 /// How much of an answer's body is told.
@@ -17,8 +17,8 @@ pub(super) fn question(subscription: &Subscription) -> Handshake {
 }
 
 /// Judges what came of asking `question`.
-pub fn endpoint(subscription: &Subscription, question: &Handshake, asked: &Asked) -> Finding {
-    let Asked { report, result } = asked;
+pub fn endpoint(subscription: &Subscription, question: &Handshake, asked: &ProbeResult) -> Finding {
+    let ProbeResult { report, result } = asked;
     let problem = |finding: String, what_to_do: String| Finding::problem(Check::Endpoint, finding, what_to_do);
     let finding = format!("asked with {}: {}", request(question.kind), report.reason);
     match result {

@@ -10,7 +10,7 @@ const NAMED: usize = 10;
 /// Looks at what else of the space is sent to this URL.
 pub(super) fn identical(registry: &Registry, subscription: &Subscription) -> Vec<Finding> {
     let others = registry.sending_to(&subscription.space, &subscription.url);
-    let others = others.iter().map(|live| &live.subscription).filter(|other| other.id != subscription.id);
+    let others = others.iter().map(|compiled| &compiled.subscription).filter(|other| other.id != subscription.id);
     let (same, different): (Vec<_>, Vec<_>) = others.partition(|other| does_the_same(subscription, other));
     let mut found = Vec::new();
     if !same.is_empty() {

@@ -48,15 +48,15 @@ pub async fn diagnose(
     let mut found = vec![state::state(subscription, activity), scheme(subscription)];
     found.extend(spelling(&subscription.url, &host.config.send.allow_networks));
     found.extend(reach(host, subscription, test_event.clone()).await?);
-    let live = CompiledSubscription::new(subscription.clone());
+    let compiled = CompiledSubscription::new(subscription.clone());
     let last = host.store.events(&subscription.space, None, LAST).await?;
     let catalog = Catalog::read(&*host.store, &subscription.space, &subscription.event_types).await?;
-    let judged: Vec<_> = last.iter().map(|event| (event, host.registry.verdict(&live, event))).collect();
+    let judged: Vec<_> = last.iter().map(|event| (event, host.registry.verdict(&compiled, event))).collect();
     found.push(events::events(subscription, &judged));
     found.extend(catalog.unknown(&subscription.event_types, &last));
     found.extend(identical::identical(&host.registry, subscription));
     let matched = judged.iter().find(|(_, verdict)| *verdict == Verdict::Wanted).map(|(event, _)| (*event).clone());
-    found.push(rehearse(host, &live, matched, catalog, test_event).await?);
+    found.push(rehearse(host, &compiled, matched, catalog, test_event).await?);
     let filter = DeliveryFilter { subscription: Some(subscription.id), ..DeliveryFilter::default() };
     let last = host.store.deliveries(&subscription.space, filter, LAST).await?;
     found.push(deliveries::deliveries(subscription, activity, &last));
@@ -73,7 +73,7 @@ async fn reach(host: &Host, subscription: &Subscription, test_event: Event) -> a
         return Ok(vec![dns, policy, network::tls(url, None), Finding::skipped(Check::Endpoint, unasked)]);
     }
     let question = endpoint::question(subscription);
-    let asked = handshake::ask(host, subscription, &question, Some(test_event)).await?;
+    let asked = handshake::probe(host, subscription, &question, Some(test_event)).await?;
     let tls = network::tls(url, asked.result.as_ref());
     Ok(vec![dns, policy, tls, endpoint(subscription, &question, &asked)])
 }
@@ -81,7 +81,7 @@ async fn reach(host: &Host, subscription: &Subscription, test_event: Event) -> a
 /// Tries the plugin on the newest event that matched, or on an example.
 async fn rehearse(
     host: &Host,
-    live: &CompiledSubscription,
+    compiled: &CompiledSubscription,
     matched: Option<Event>,
     catalog: Catalog,
     test_event: Event,
@@ -92,11 +92,11 @@ async fn rehearse(
         (None, Some((kind, example))) => {
             Event { kind, data: serde_json::value::to_raw_value(&example)?.into(), ..test_event }
         }
-        (None, None) => return Ok(plugin::without_event(&live.subscription)),
+        (None, None) => return Ok(plugin::without_event(&compiled.subscription)),
     };
-    let delivery = test_delivery(&live.subscription, DeliveryId::new(host.clock.now()), event.clone());
-    let tried = dispatch::shape(host, live, &delivery, 1).await?;
-    Ok(plugin::plugin(&live.subscription, &event, is_example, &tried))
+    let delivery = test_delivery(&compiled.subscription, DeliveryId::new(host.clock.now()), event.clone());
+    let tried = dispatch::shape(host, compiled, &delivery, 1).await?;
+    Ok(plugin::plugin(&compiled.subscription, &event, is_example, &tried))
 }
 
 /// The API's path of a subscription, or of something of it.
