@@ -39,7 +39,7 @@ pub(super) struct Compiler {
 }
 
 /// What a child left behind.
-struct Ended {
+struct CompilerRun {
     status: ExitStatus,
     artefact: Vec<u8>,
     complaint: String,
@@ -72,7 +72,7 @@ impl Compiler {
         }
     }
 
-    async fn run(&self, component: &[u8]) -> std::io::Result<Ended> {
+    async fn run(&self, component: &[u8]) -> std::io::Result<CompilerRun> {
         let mut child = self.spawn(&self.binary)?;
         let mut stdin = child.stdin.take().expect("it is piped");
         let mut stdout = child.stdout.take().expect("it is piped");
@@ -91,7 +91,7 @@ impl Compiler {
         complained?;
         drop(stderr);
         let complaint = String::from_utf8_lossy(&complaint).trim().to_owned();
-        Ok(Ended { status: child.wait().await?, artefact, complaint })
+        Ok(CompilerRun { status: child.wait().await?, artefact, complaint })
     }
 
     fn spawn(&self, binary: &Path) -> std::io::Result<Child> {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use wasmtime::component::Component;
 
 use super::bindings::v1;
-use super::call::Call;
+use super::call::CallContext;
 use super::{Engine, InspectError, Inspected, Prepared, Refusal, describe, scan, wasi};
 use hookmill_model::Digest;
 
@@ -27,7 +27,7 @@ impl Engine {
         let inspected = self.describe(&prepared).await?;
         self.keep(digest, artefact).await;
         // Somebody may have loaded the same component meanwhile; one is as good as the other.
-        let _ = self.0.plugins.place(digest).plugin.set(Arc::new(prepared));
+        let _ = self.0.plugins.slot(digest).plugin.set(Arc::new(prepared));
         Ok(inspected)
     }
 
@@ -43,9 +43,8 @@ impl Engine {
 
     /// The plugin from memory or from the disk; none if it must be compiled, for which its component is needed.
     pub async fn load_cached(&self, digest: Digest) -> Option<Arc<Prepared>> {
-        let place = self.0.plugins.place(digest);
-        place
-            .plugin
+        let slot = self.0.plugins.slot(digest);
+        slot.plugin
             .get_or_try_init(|| async { self.read_disk(digest).await.map(Arc::new).ok_or(()) })
             .await
             .ok()
@@ -58,8 +57,8 @@ impl Engine {
     /// [`InspectError::Refused`] if the component does not fit the limits, which may have changed since it was
     /// inspected.
     pub async fn load(&self, digest: Digest, component: Bytes) -> Result<Arc<Prepared>, InspectError> {
-        let place = self.0.plugins.place(digest);
-        let prepared = place.plugin.get_or_try_init(|| async {
+        let slot = self.0.plugins.slot(digest);
+        let prepared = slot.plugin.get_or_try_init(|| async {
             if let Some(prepared) = self.read_disk(digest).await {
                 return Ok::<_, InspectError>(Arc::new(prepared));
             }
@@ -76,7 +75,8 @@ impl Engine {
     }
 
     async fn describe(&self, plugin: &Prepared) -> Result<Inspected, InspectError> {
-        let call = Call { bytes: 0, now: Timestamp::UNIX_EPOCH, seed: "describe".to_owned(), secrets: Vec::new() };
+        let call =
+            CallContext { bytes: 0, now: Timestamp::UNIX_EPOCH, seed: "describe".to_owned(), secrets: Vec::new() };
         let called = self.call(plugin, call, async |store, instance| match plugin.exports.check(store, instance) {
             Ok(()) => plugin.exports.describe(store, instance).await.map(Ok),
             Err(error) => Ok(Err(Refusal(format!("its transformer has other types than the contract: {error:#}")))),

@@ -13,8 +13,7 @@ use crate::api::http::problem::Problem;
 use crate::error::{Code, Error};
 use crate::subscriptions::saving::{find, save};
 use crate::task::unbroken;
-use hookmill_model::{PluginRef, SpaceId, Subscription, SubscriptionId};
-use hookmill_store::Activity;
+use hookmill_model::{Activity, PluginRef, SpaceId, Subscription, SubscriptionId};
 
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {

@@ -13,10 +13,9 @@ use super::plugin::{EarlierPluginView, PluginRefView};
 use super::{document, plugin};
 use crate::stages::seal::MASK;
 use hookmill_model::{
-    AnswerRule, Batch, ContentType, Handshake, HandshakeReport, Method, PauseReason, QueryParameter, Signing, SpaceId,
-    Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
+    Activity, AnswerRule, Batch, ContentType, Handshake, HandshakeReport, Method, PauseReason, QueryParameter, Signing,
+    SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
 };
-use hookmill_store::Activity;
 
 /// The members that a caller writes; the others are the host's.
 const WRITTEN: [&str; 28] = [
