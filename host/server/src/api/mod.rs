@@ -18,8 +18,8 @@ use bytes::Bytes;
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::error::Error;
 use crate::host::Host;
+pub(crate) use crate::texts::{check_description, check_name};
 use hookmill_store::StoreError;
 use http::access::Access;
 use http::{openapi, problem};
@@ -60,16 +60,4 @@ pub async fn router(host: Arc<Host>) -> Result<Router, StoreError> {
         .fallback(problem::route_unknown)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .with_state(Api { host, access }))
-}
-
-/// Checks the member `name`, which is for people.
-pub(crate) fn check_name(name: &str) -> Result<(), Error> {
-    let ok = !name.trim().is_empty() && name.chars().count() <= 200 && !name.contains(char::is_control);
-    if ok { Ok(()) } else { Err(Error::field("/name", "a name has 1 to 200 characters, on one line")) }
-}
-
-/// Checks the member `description`, which is for people.
-pub(crate) fn check_description(description: &str) -> Result<(), Error> {
-    let ok = description.chars().count() <= 2_000;
-    if ok { Ok(()) } else { Err(Error::field("/description", "a description has at most 2,000 characters")) }
 }

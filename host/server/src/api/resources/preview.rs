@@ -8,7 +8,6 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::attempts::{FiguresView, LogView, PluginFaultView, RequestView};
-use super::event_types;
 use super::events::check_data;
 use crate::api::Api;
 use crate::api::http::extract;
@@ -17,6 +16,7 @@ use crate::dispatch::test_delivery;
 use crate::dry_run::preview::{Preview, preview};
 use crate::error::{Code, Error};
 use crate::registry::CompiledSubscription;
+use crate::subscriptions::example;
 use hookmill_model::TransformOutcome;
 use hookmill_model::{DeliveryId, Digest, Event, EventId, EventType, PluginName, PluginRef, PluginVersion, SpaceId};
 
@@ -112,7 +112,7 @@ pub(super) async fn event(api: &Api, space: &SpaceId, choice: Choice) -> Result<
             Ok(made(api, space, given))
         }
         Choice { event_id: None, event: None, event_type: Some(kind) } => {
-            let entry = event_types::find(api, space, &kind).await?;
+            let entry = example::event_type(&api.host, space, &kind).await?;
             let example = entry.and_then(|entry| entry.example).ok_or_else(|| {
                 Error::field("/event_type", format!("the event type `{kind}` has no example: give an `event`"))
             })?;

@@ -16,11 +16,11 @@ use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
 use crate::api::http::number::Whole;
 use crate::api::resources::preview::{self, Choice, PreviewView, PreviewedEvent};
-use crate::api::resources::subscriptions::check_sealed_secrets;
 use crate::error::Error;
 use crate::plugins::versions::{choose, configured, usable};
 use crate::registry::CompiledSubscription;
 use crate::stages::request::check_url;
+use crate::subscriptions::rules;
 use hookmill_model::{
     ContentType, EventId, EventType, OnFailure, Pattern, PluginName, PluginRef, Secret, SpaceId, Subscription,
     WantedVersion,
@@ -115,7 +115,7 @@ async fn stand_in(
         pause_after: None,
     });
     subscription.content_type = content_type.unwrap_or(ContentType::Json);
-    let secrets = check_sealed_secrets(secrets, None);
+    let secrets = rules::sealed_secrets(secrets, None);
     subscription.sealed_secrets = secrets.map_err(|problem| problem.moved("/sealed_secrets", "/secrets"))?;
     Ok(subscription)
 }
