@@ -1,6 +1,7 @@
 //! The document itself.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -67,6 +68,14 @@ fn structure() -> Value {
             }
         }
     })
+}
+
+#[test]
+fn the_committed_description_is_what_the_program_prints() {
+    let printed = Command::new(env!("CARGO_BIN_EXE_hookmill")).arg("openapi").output().unwrap();
+    assert!(printed.status.success(), "{printed:?}");
+    let committed = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi.json")).unwrap();
+    assert!(printed.stdout == committed, "openapi.json is out of date: run `cargo run -- openapi > openapi.json`");
 }
 
 fn references(value: &Value, found: &mut BTreeSet<String>) {
