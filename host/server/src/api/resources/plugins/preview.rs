@@ -100,7 +100,7 @@ async fn stand_in(
     let url = check_url(url.as_deref().unwrap_or(URL_DEFAULT)).map_err(|right| Error::field("/url", right))?;
     let config = config.unwrap_or_else(|| Value::Object(Map::new()));
     let chosen =
-        choose(&api.host, space, name, version.as_ref()).await.map_err(|problem| problem.moved("/plugin", ""))?;
+        choose(&api.host, space, name, version.as_ref()).await.map_err(|error| error.rebased("/plugin", ""))?;
     let config = configured(&chosen, config, "/config").await?;
     let secrets: BTreeMap<_, _> = secrets.into_iter().flatten().map(|name| (name, Secret::generate_text())).collect();
     let mut subscription = Subscription::new(space.clone(), "preview", url, vec![Pattern::All], api.host.clock.now());
@@ -116,6 +116,6 @@ async fn stand_in(
     });
     subscription.content_type = content_type.unwrap_or(ContentType::Json);
     let secrets = check_sealed_secrets(secrets, None);
-    subscription.sealed_secrets = secrets.map_err(|problem| problem.moved("/sealed_secrets", "/secrets"))?;
+    subscription.sealed_secrets = secrets.map_err(|error| error.rebased("/sealed_secrets", "/secrets"))?;
     Ok(subscription)
 }

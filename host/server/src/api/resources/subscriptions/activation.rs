@@ -34,7 +34,7 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
     responses(
         (status = 200, body = SubscriptionView),
         (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "handshake_refused: the endpoint did not pass; or subscription_state: it was changed meanwhile, \
+            description = "handshake_rejected: the endpoint did not pass; or subscription_state: it was changed meanwhile, \
                 or has no event types yet")))]
 async fn activate_subscription(
     Manages(space): Manages,
@@ -60,7 +60,7 @@ async fn activate_subscription(
         let subscription = verify(&api, subscription).await?;
         if subscription.state != SubscriptionState::Active {
             let reason = subscription.handshake_report.as_ref().map_or("", |report| report.reason.as_str());
-            return Err(Error::new(Code::HandshakeRefused, reason));
+            return Err(Error::new(Code::HandshakeRejected, reason));
         }
         let (subscription, activity) = find(&api.host, &space, id).await?;
         Ok(Json(SubscriptionView::of(subscription, activity)))
@@ -97,7 +97,7 @@ pub(super) struct Report(HandshakeReport);
 impl Report {
     /// The report of an endpoint that passed; a problem if it did not.
     pub(super) fn passed(self) -> Result<HandshakeReport, Error> {
-        if self.0.passed { Ok(self.0) } else { Err(Error::new(Code::HandshakeRefused, self.0.reason)) }
+        if self.0.passed { Ok(self.0) } else { Err(Error::new(Code::HandshakeRejected, self.0.reason)) }
     }
 }
 

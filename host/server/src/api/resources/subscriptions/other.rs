@@ -30,7 +30,7 @@ pub(super) async fn variant(
     // With another configuration alone it is the very version that runs now, whatever is followed.
     let wanted = version.unwrap_or_else(|| WantedVersion::Exactly(own.version.clone()));
     let chosen = versions::choose(&api.host, &subscription.space, &own.name, Some(&wanted)).await;
-    let chosen = chosen.map_err(|problem| problem.moved("/plugin", ""))?;
+    let chosen = chosen.map_err(|error| error.rebased("/plugin", ""))?;
     let config = versions::configured(&chosen, config.unwrap_or_else(|| own.config.clone()), "/config").await?;
     let (version, digest) = (chosen.version, chosen.digest);
     Ok(Some(PluginRef { version, digest, config, follows, held_back: None, ..own }))
