@@ -10,10 +10,9 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use hookmill_model::{DeliveryState, EventType};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-
-use hookmill_model::EventType;
 
 /// All of them, the default one first.
 const FILES: [&str; 4] = [
@@ -42,6 +41,7 @@ pub struct Profile {
     pub generations: Vec<Generation>,
     /// What else is to be known.
     pub notes: Vec<String>,
+    delivery_status: HashMap<DeliveryState, String>,
     event_types: Vec<CatalogEntry>,
 }
 
@@ -80,6 +80,11 @@ impl Profile {
         self.generations.get(index).map(|generation| &generation.defaults)
     }
 
+    /// The CRM's name for a delivery's state, if it has one.
+    pub fn delivery_status(&self, state: DeliveryState) -> Option<&str> {
+        self.delivery_status.get(&state).map(String::as_str)
+    }
+
     /// The CRM's catalog of events.
     pub fn event_types(&self) -> &[CatalogEntry] {
         &self.event_types
@@ -110,6 +115,8 @@ struct File {
     shapes: HashMap<String, Shape>,
     #[serde(default)]
     notes: Vec<String>,
+    #[serde(default)]
+    delivery_status: HashMap<DeliveryState, String>,
 }
 
 #[derive(Deserialize)]
@@ -135,9 +142,9 @@ impl TryFrom<File> for Profile {
     type Error = String;
 
     fn try_from(file: File) -> Result<Self, String> {
-        let File { name, title, summary, generations, event_types, shapes, notes } = file;
+        let File { name, title, summary, generations, event_types, shapes, notes, delivery_status } = file;
         let event_types = event_types.into_iter().map(|entry| entry.complete(&shapes)).collect::<Result<_, _>>()?;
-        Ok(Self { name, title, summary, generations, notes, event_types })
+        Ok(Self { name, title, summary, generations, notes, delivery_status, event_types })
     }
 }
 
