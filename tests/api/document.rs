@@ -129,6 +129,20 @@ async fn each_operation_has_a_name_of_its_own_and_the_parameters_of_its_path() {
 }
 
 #[tokio::test]
+async fn no_fixed_path_hides_a_name() {
+    let api = TestApi::start().await;
+    let paths: Vec<Vec<_>> =
+        api.admin.document["paths"].as_object().unwrap().keys().map(|path| path.split('/').collect()).collect();
+    let is_name = |segment: &str| segment.starts_with('{');
+    for (fixed, named) in paths.iter().flat_map(|fixed| paths.iter().map(move |named| (fixed, named))) {
+        let differ = fixed.iter().zip(named).position(|(a, b)| a != b);
+        let hides = differ.is_some_and(|at| !is_name(fixed[at]) && is_name(named[at]));
+        // No version is `preview`: it has three numbers.
+        assert!(!hides || fixed.last() == Some(&"preview"), "{} hides {}", fixed.join("/"), named.join("/"));
+    }
+}
+
+#[tokio::test]
 async fn whoever_has_no_key_can_read_the_document_the_health_and_the_metrics() {
     let api = TestApi::start().await;
     let nobody = api.admin.without_key();
