@@ -15,7 +15,7 @@ use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
 use crate::api::http::number::Whole;
-use crate::api::resources::preview::{self, Choice, PreviewView, PreviewedEvent};
+use crate::api::resources::preview_view::{self, EventChoice, PreviewView, PreviewedEvent};
 use crate::api::resources::subscriptions::check_sealed_secrets;
 use crate::error::Error;
 use crate::plugins::versions::{choose, configured, usable};
@@ -77,16 +77,16 @@ async fn preview_plugin(
     request: Request,
 ) -> Result<Json<PreviewView>, Error> {
     let name: PluginName = params.get("plugin")?;
-    let mut input: PluginPreviewInput = preview::read(&api, request).await?;
+    let mut input: PluginPreviewInput = preview_view::read(&api, request).await?;
     if usable(&*api.host.store, &space, &name).await?.is_empty() {
         return Err(Error::not_found("plugin", name));
     }
     let choice =
-        Choice { event_id: input.event_id.take(), event: input.event.take(), event_type: input.event_type.take() };
-    let event = preview::event(&api, &space, choice).await?;
+        EventChoice { event_id: input.event_id.take(), event: input.event.take(), event_type: input.event_type.take() };
+    let event = preview_view::event(&api, &space, choice).await?;
     let attempt = input.attempt.map_or(1, |attempt| attempt.0);
     let subscription = stand_in(&api, &space, &name, input).await?;
-    preview::show(&api, &CompiledSubscription::new(subscription), event, attempt).await.map(Json)
+    preview_view::show(&api, &CompiledSubscription::new(subscription), event, attempt).await.map(Json)
 }
 
 /// The subscription that is made up.
