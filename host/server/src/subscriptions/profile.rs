@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use hookmill_model::EventType;
+use hookmill_model::{DeliveryState, EventType};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -43,6 +43,7 @@ pub struct Profile {
     pub generations: Vec<Generation>,
     /// What else is to be known.
     pub notes: Vec<String>,
+    delivery_status: HashMap<DeliveryState, String>,
     event_types: Vec<CatalogEntry>,
 }
 
@@ -79,6 +80,11 @@ impl Profile {
     pub fn defaults(&self, generation: u32) -> Option<&Map<String, Value>> {
         let index = usize::try_from(generation.checked_sub(1)?).ok()?;
         self.generations.get(index).map(|generation| &generation.defaults)
+    }
+
+    /// The CRM's name for a delivery's state, if it has one.
+    pub fn delivery_status(&self, state: DeliveryState) -> Option<&str> {
+        self.delivery_status.get(&state).map(String::as_str)
     }
 
     /// The CRM's catalog of events.
@@ -126,6 +132,8 @@ struct File {
     shapes: HashMap<String, Shape>,
     #[serde(default)]
     notes: Vec<String>,
+    #[serde(default)]
+    delivery_status: HashMap<DeliveryState, String>,
 }
 
 #[derive(Deserialize)]
@@ -151,9 +159,9 @@ impl TryFrom<File> for Profile {
     type Error = String;
 
     fn try_from(file: File) -> Result<Self, String> {
-        let File { name, title, summary, generations, event_types, shapes, notes } = file;
+        let File { name, title, summary, generations, event_types, shapes, notes, delivery_status } = file;
         let event_types = event_types.into_iter().map(|entry| entry.complete(&shapes)).collect::<Result<_, _>>()?;
-        Ok(Self { name, title, summary, generations, notes, event_types })
+        Ok(Self { name, title, summary, generations, notes, delivery_status, event_types })
     }
 }
 

@@ -40,7 +40,7 @@ static PULLS: Semaphore = Semaphore::const_new(4);
 ///
 /// The registry is asked without credentials and has to be at a public address unless the operator allows others. The
 /// plugin's `source` is the reference by digest, whatever tag was asked for. The rest is as for an upload.
-#[utoipa::path(post, path = "/v1/spaces/{space}/plugins/pull", tag = "plugins", request_body = PullInput,
+#[utoipa::path(post, path = "/v1/spaces/{space}/pull-plugin", tag = "plugins", request_body = PullInput,
     responses(
         (status = 201, body = PluginView, description = "It is new"),
         (status = 200, body = PluginView, description = "It was there already"),
