@@ -191,7 +191,7 @@ impl Engine {
             wasmtime,
             limits: limits.clone(),
             linker,
-            plugins: plugins::Plugins::default(),
+            plugins: plugins::Plugins::new(limits.loaded_max),
             disk,
             compiler: compile::Compiler::new(binary, limits),
             turns: Semaphore::new(limits.transforms_max as usize),

@@ -11,17 +11,13 @@ use super::bindings::v1;
 use super::state::State;
 use hookmill_model::Digest;
 
-/// Plugins that stay in memory: a thousand small ones take some 250 MiB. The least recently used goes first, and
-/// comes back from the disk in less than a millisecond.
-const PLUGINS_MAX: usize = 1_000;
-
 /// A component that is compiled, linked and ready to be instantiated.
 #[derive(Clone)]
 pub struct Prepared {
     pub(super) digest: Digest,
     pub(super) instance: InstancePre<State>,
     pub(super) exports: v1::Exports,
-    /// Whether it is made of several components, each with a memory of its own.
+    /// Whether it consists of several components, each with its own memory.
     pub(super) composed: bool,
 }
 
@@ -38,21 +34,26 @@ impl std::fmt::Debug for Prepared {
     }
 }
 
-/// A plugin's place: whoever finds it empty fills it, the others wait for that one.
+/// A plugin's place: the first caller that finds it empty fills it, and the others wait.
 #[derive(Debug, Default)]
 pub(super) struct Place {
     pub(super) plugin: OnceCell<Arc<Prepared>>,
     used: AtomicU64,
 }
 
-/// All of them.
-#[derive(Debug, Default)]
+/// All places.
+#[derive(Debug)]
 pub(super) struct Plugins {
     places: RwLock<HashMap<Digest, Arc<Place>>>,
     clock: AtomicU64,
+    loaded_max: usize,
 }
 
 impl Plugins {
+    pub(super) fn new(loaded_max: usize) -> Self {
+        Self { places: RwLock::default(), clock: AtomicU64::new(0), loaded_max }
+    }
+
     /// The plugin, if it is in memory.
     pub(super) fn get(&self, digest: &Digest) -> Option<Arc<Prepared>> {
         let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +65,7 @@ impl Plugins {
     /// The plugin's place, empty or not.
     pub(super) fn place(&self, digest: Digest) -> Arc<Place> {
         let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
-        if !places.contains_key(&digest) && places.len() >= PLUGINS_MAX {
+        if !places.contains_key(&digest) && places.len() >= self.loaded_max {
             let oldest = places.iter().min_by_key(|(_, place)| place.used.load(Ordering::Relaxed));
             if let Some(oldest) = oldest.map(|(digest, _)| *digest) {
                 places.remove(&oldest);
@@ -75,7 +76,7 @@ impl Plugins {
         Arc::clone(place)
     }
 
-    /// Lets go of a plugin.
+    /// Removes a plugin.
     pub(super) fn remove(&self, digest: &Digest) {
         self.places.write().unwrap_or_else(PoisonError::into_inner).remove(digest);
     }

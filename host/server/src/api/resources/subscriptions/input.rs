@@ -21,11 +21,9 @@ use crate::stages::matching::Condition;
 use crate::stages::request::check_url;
 use hookmill_model::{
     AnswerRule, Batch, ContentType, Method, Pattern, QueryParameter, Secret, SpaceId, Subscription, SubscriptionId,
-    SubscriptionState, SuccessCodes, Trigger,
+    SubscriptionState, SuccessCodes, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX, Trigger,
 };
 
-/// The default of Standard Webhooks' libraries, within what receivers' own platforms allow them.
-const TIMEOUT_MS_DEFAULT: u32 = 15_000;
 const EVENT_TYPES_MAX: usize = 100;
 
 /// A subscription to be created. A member that is left out or null has its default.
@@ -93,7 +91,7 @@ pub(super) struct SubscriptionInput {
     handshake: Option<HandshakeInput>,
     /// Milliseconds until the whole answer must have come; 15,000 by default.
     #[schema(value_type = Option<u32>, minimum = 1_000, maximum = 60_000)]
-    timeout_ms: Option<Whole<1_000, 60_000>>,
+    timeout_ms: Option<Whole<1_000, TIMEOUT_MS_MAX>>,
     /// Which statuses are success: `2xx` (the default), or codes with commas between.
     #[schema(value_type = Option<String>)]
     success_codes: Option<SuccessCodes>,

@@ -9,7 +9,9 @@ use crate::error::Error;
 use crate::stages::request::{check_header_name, check_header_value};
 use crate::stages::seal::MASK;
 use crate::stages::select::Selector;
-use hookmill_model::{CustomHeader, FieldSelection, Handshake, HandshakeKind, RetryPolicy, Subscription, SuccessCodes};
+use hookmill_model::{
+    CustomHeader, FieldSelection, Handshake, HandshakeKind, RetryPolicy, Subscription, SuccessCodes, TIMEOUT_MS_MAX,
+};
 
 /// 7 days: the longest wait between two attempts.
 const RETRY_S_MAX: u32 = 7 * 24 * 60 * 60;
@@ -66,7 +68,7 @@ pub(super) struct HandshakeInput {
     success_codes: Option<SuccessCodes>,
     /// Milliseconds until the whole answer must have come; 10,000 by default.
     #[schema(value_type = Option<u32>, minimum = 1_000, maximum = 60_000)]
-    timeout_ms: Option<Whole<1_000, 60_000>>,
+    timeout_ms: Option<Whole<1_000, TIMEOUT_MS_MAX>>,
 }
 
 /// Which request a handshake is.
