@@ -20,9 +20,6 @@ use crate::config::Limits;
 /// The child's exit status that means: the component is at fault, and standard error says why.
 pub const REFUSED: u8 = 3;
 
-/// Children at once: each may take `compile_memory_bytes_max` and keeps a core from delivering.
-const CHILDREN_MAX: usize = 2;
-
 /// How many times its CPU time a child may take by the clock, on a machine that is busy.
 const STARVED: u64 = 3;
 
@@ -51,7 +48,7 @@ impl Compiler {
             binary,
             seconds: limits.compile_s_max,
             memory_bytes: limits.compile_memory_bytes_max,
-            children: Semaphore::new(CHILDREN_MAX),
+            children: Semaphore::new(limits.compilers_max),
         }
     }
 

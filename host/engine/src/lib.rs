@@ -193,7 +193,7 @@ impl Engine {
             wasmtime,
             limits: limits.clone(),
             linker,
-            plugins: plugins::PluginCache::default(),
+            plugins: plugins::PluginCache::new(limits.loaded_max),
             disk,
             compiler: compile::Compiler::new(binary, limits),
             turns: Semaphore::new(limits.transforms_max as usize),

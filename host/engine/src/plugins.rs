@@ -11,17 +11,13 @@ use super::bindings::v1;
 use super::state::State;
 use hookmill_model::Digest;
 
-/// PluginCache that stay in memory: a thousand small ones take some 250 MiB. The least recently used goes first, and
-/// comes back from the disk in less than a millisecond.
-const PLUGINS_MAX: usize = 1_000;
-
 /// A component that is compiled, linked and ready to be instantiated.
 #[derive(Clone)]
 pub struct Prepared {
     pub(super) digest: Digest,
     pub(super) instance: InstancePre<State>,
     pub(super) exports: v1::Exports,
-    /// Whether it is made of several components, each with a memory of its own.
+    /// Whether it consists of several components, each with its own memory.
     pub(super) composed: bool,
 }
 
@@ -38,21 +34,26 @@ impl std::fmt::Debug for Prepared {
     }
 }
 
-/// A plugin's slot: whoever finds it empty fills it, the others wait for that one.
+/// A plugin's slot: the first caller that finds it empty fills it, and the others wait.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     pub(super) plugin: OnceCell<Arc<Prepared>>,
     used: AtomicU64,
 }
 
-/// All of them.
-#[derive(Debug, Default)]
+/// All slots.
+#[derive(Debug)]
 pub(super) struct PluginCache {
     slots: RwLock<HashMap<Digest, Arc<Slot>>>,
     clock: AtomicU64,
+    loaded_max: usize,
 }
 
 impl PluginCache {
+    pub(super) fn new(loaded_max: usize) -> Self {
+        Self { slots: RwLock::default(), clock: AtomicU64::new(0), loaded_max }
+    }
+
     /// The plugin, if it is in memory.
     pub(super) fn get(&self, digest: &Digest) -> Option<Arc<Prepared>> {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +65,7 @@ impl PluginCache {
     /// The plugin's slot, empty or not.
     pub(super) fn slot(&self, digest: Digest) -> Arc<Slot> {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        if !slots.contains_key(&digest) && slots.len() >= PLUGINS_MAX {
+        if !slots.contains_key(&digest) && slots.len() >= self.loaded_max {
             let oldest = slots.iter().min_by_key(|(_, slot)| slot.used.load(Ordering::Relaxed));
             if let Some(oldest) = oldest.map(|(digest, _)| *digest) {
                 slots.remove(&oldest);
@@ -75,7 +76,7 @@ impl PluginCache {
         Arc::clone(slot)
     }
 
-    /// Lets go of a plugin.
+    /// Removes a plugin.
     pub(super) fn remove(&self, digest: &Digest) {
         self.slots.write().unwrap_or_else(PoisonError::into_inner).remove(digest);
     }

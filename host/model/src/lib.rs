@@ -58,7 +58,7 @@ pub use signing::{HmacAlgorithm, HmacScheme, SignatureEncoding, Signing, Standar
 pub use space::{MailAddress, Space, SpaceId};
 pub use subscription::{
     ContentType, CustomHeader, FieldSelection, Method, PauseReason, RetryPolicy, SIGNING_SECRET, Subscription,
-    SubscriptionState,
+    SubscriptionState, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX,
 };
 pub use success::SuccessCodes;
 pub use template::{Piece, Template};

@@ -1,6 +1,7 @@
 //! Checks of a definition, which make a subscription of it.
 
 use hookmill_model::{
+    TIMEOUT_MS_DEFAULT,
     ContentType, Handshake, HandshakeKind, Method, Pattern, SpaceId, Subscription, SubscriptionId, SubscriptionState,
     SuccessCodes,
 };
@@ -13,8 +14,6 @@ use crate::stages::matching::Condition;
 use crate::stages::request::check_url;
 use crate::texts::{check_description, check_name};
 
-/// The default of Standard Webhooks' libraries, within what receivers' own platforms allow them.
-const TIMEOUT_MS_DEFAULT: u32 = 15_000;
 /// Leaves an endpoint time to wake up.
 const HANDSHAKE_MS_DEFAULT: u32 = 10_000;
 const EVENT_TYPES_MAX: usize = 100;

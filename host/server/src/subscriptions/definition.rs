@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use hookmill_model::{
+    TIMEOUT_MS_MAX,
     AnswerRule, Batch, ContentType, Handshake, HandshakeKind, Method, OnFailure, Pattern, PluginName, PluginRef,
     QueryParameter, Secret, Subscription, SuccessCodes, Trigger, WantedVersion,
 };
@@ -89,7 +90,7 @@ pub(crate) struct Definition {
     pub(super) handshake: Option<HandshakeInput>,
     /// Milliseconds until the whole response must have arrived; 15,000 by default.
     #[schema(value_type = Option<u32>, minimum = 1_000, maximum = 60_000)]
-    pub(super) timeout_ms: Option<Whole<1_000, 60_000>>,
+    pub(super) timeout_ms: Option<Whole<1_000, TIMEOUT_MS_MAX>>,
     /// Statuses that count as success: `2xx` (the default), or codes separated by commas.
     #[schema(value_type = Option<String>)]
     pub(super) success_codes: Option<SuccessCodes>,
@@ -192,7 +193,7 @@ pub(crate) struct HandshakeInput {
     pub(super) success_codes: Option<SuccessCodes>,
     /// Milliseconds until the whole response must have arrived; 10,000 by default.
     #[schema(value_type = Option<u32>, minimum = 1_000, maximum = 60_000)]
-    pub(super) timeout_ms: Option<Whole<1_000, 60_000>>,
+    pub(super) timeout_ms: Option<Whole<1_000, TIMEOUT_MS_MAX>>,
 }
 
 /// Request of a handshake.
