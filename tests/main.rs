@@ -4,6 +4,7 @@
 
 mod address;
 mod api;
+mod architecture;
 mod authors;
 mod batching;
 mod bench;

@@ -10,6 +10,8 @@
 //! What this does not rely on: that components are well-meant, that compiling ends (see `compile`), that a guest's
 //! calls to the host are few (see `limits`), that files on disk are whole (see `disk`). What it does rely on: that
 //! wasmtime's sandbox holds.
+// One exception, with its reason: the engine maps machine code that this host compiled itself.
+#![deny(unsafe_code)]
 
 mod bindings;
 mod call;

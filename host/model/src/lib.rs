@@ -2,6 +2,7 @@
 //!
 //! Values are parsed once, at the edge, into types that cannot hold a wrong one; nothing behind the edge checks
 //! again. The model knows no stage, no store and no HTTP server.
+#![forbid(unsafe_code)]
 
 mod attempt;
 mod delivery;

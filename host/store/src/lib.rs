@@ -11,6 +11,7 @@
 //!
 //! What they do not rely on: that a claim is exclusive after it lapsed. A delivery may then be sent twice; it is
 //! recorded once.
+#![forbid(unsafe_code)]
 
 mod accepting;
 mod plugin;
