@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hookmill_engine::Engine;
 use hookmill_store::Store;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -38,6 +39,8 @@ pub struct Host {
     pub shadows: Shadows,
     /// The turns of what callers try out.
     pub preview_slots: PreviewSlots,
+    /// The turns of pulls from registries.
+    pub pulls: Semaphore,
     /// What is being compared.
     pub comparisons: ActiveComparisons,
     /// What is counted.
@@ -60,8 +63,9 @@ impl Host {
             inbox: Inbox::new(&config.deliver),
             notices: Notices::new(&config.notify),
             mailer: config.mail.as_ref().map(Mailer::new).transpose()?,
-            shadows: Shadows::default(),
+            shadows: Shadows::new(&config.shadow),
             preview_slots: PreviewSlots::new(config.plugin.transforms_max),
+            pulls: Semaphore::new(config.oci.pulls_max),
             comparisons: ActiveComparisons::default(),
             metrics: Metrics::default(),
             config,

@@ -119,7 +119,10 @@ pub fn judge(subscription: &Subscription, answered: Result<Answer, SendFault>) -
 }
 
 /// The plugin, from memory, from the cache on disk, or compiled from the store.
-async fn prepared(host: &Host, digest: Digest) -> anyhow::Result<Arc<Prepared>> {
+///
+/// # Errors
+/// If the store does not have it, or the engine cannot prepare it.
+pub async fn prepared(host: &Host, digest: Digest) -> anyhow::Result<Arc<Prepared>> {
     if let Some(prepared) = host.engine.prepared(&digest) {
         return Ok(prepared);
     }

@@ -87,12 +87,12 @@ pub async fn transform(
         }
     };
     let result = drafted.and_then(|drafted| match drafted {
-        engine::Shaped::Deliver(draft) => {
+        engine::PluginDecision::Deliver(draft) => {
             let about = AttemptInfo { delivery: input.delivery, attempt: input.attempt };
             request::assemble(input.subscription, draft, sealed, &about, limits)
                 .map(|request| TransformDecision::Deliver(Box::new(request)))
         }
-        engine::Shaped::Skip(reason) => Ok(TransformDecision::Skip(reason)),
+        engine::PluginDecision::Skip(reason) => Ok(TransformDecision::Skip(reason)),
     });
     figures.transform_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
     Ok(TransformReport { result, plugin_fault: None, logs, figures })
@@ -126,9 +126,9 @@ async fn run(
     plugin: Plugin<'_>,
     input: TransformInput<'_>,
     events: &[Selected<'_>],
-) -> Result<engine::Transformed, EngineError> {
+) -> Result<engine::PluginRun, EngineError> {
     let events: Vec<_> = events.iter().map(|(event, data)| (*event, data.get())).collect();
-    let call = engine::Input {
+    let call = engine::PluginCall {
         delivery_id: input.delivery.id,
         attempt: input.attempt,
         subscription: input.subscription,
@@ -143,10 +143,10 @@ fn shape_of(
     events: &[Selected<'_>],
     limits: &Limits,
     subscription: &Subscription,
-) -> Result<engine::Shaped, PluginFault> {
+) -> Result<engine::PluginDecision, PluginFault> {
     let shown: Vec<_> = events
         .iter()
         .map(|(event, data)| Envelope { kind: &event.kind, occurred_at: event.occurred_at, data })
         .collect();
-    shape::shape(subscription.content_type, &shown, limits.output_bytes_max).map(engine::Shaped::Deliver)
+    shape::shape(subscription.content_type, &shown, limits.output_bytes_max).map(engine::PluginDecision::Deliver)
 }

@@ -1,4 +1,4 @@
-//! Deliveries whose first attempt was outcome, for their shadows, and what the shadows did.
+//! Deliveries whose first attempt was made, for their shadows, and what the shadows did.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,25 +7,17 @@ use hookmill_model::{Attempt, Delivery, PluginRef, SubscriptionId, Tally, Transf
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+use crate::config::ShadowConfig;
 use crate::registry::CompiledSubscription;
 
-/// Deliveries that wait for their shadow: with the bound on bytes, what a burst may take of memory.
-const QUEUE_MAX: usize = 1_024;
-
-/// Of one subscription, so that a shadow that loops leaves room for the others'.
-const QUEUE_PER_SUBSCRIPTION_MAX: usize = 256;
-
-/// Bytes of events and requests that wait.
-const QUEUE_BYTES_MAX: usize = 32 << 20;
-
-/// A delivery whose first attempt was outcome, for its shadow.
+/// A delivery whose first attempt was made, for its shadow.
 #[derive(Debug)]
 pub struct ShadowJob {
     /// The subscription at that attempt.
     pub compiled: Arc<CompiledSubscription>,
     /// The delivery, as for a first attempt.
     pub delivery: Delivery,
-    /// What that attempt outcome.
+    /// What that attempt made.
     pub outcome: TransformOutcome,
     /// The fuel that it used.
     pub fuel_used: u64,
@@ -60,8 +52,9 @@ impl ShadowJob {
 }
 
 /// What waits for its shadow, and what was counted and is not written yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Shadows {
+    config: ShadowConfig,
     inner: Mutex<Inner>,
     changed: Notify,
 }
@@ -75,11 +68,11 @@ struct Inner {
 }
 
 impl Inner {
-    fn has_room(&self, job: &ShadowJob) -> bool {
+    fn has_room(&self, job: &ShadowJob, config: &ShadowConfig) -> bool {
         let own = self.of_subscription.get(&job.subscription_id()).copied().unwrap_or_default();
-        self.queue.len() < QUEUE_MAX
-            && own < QUEUE_PER_SUBSCRIPTION_MAX
-            && self.bytes.saturating_add(job.bytes()) <= QUEUE_BYTES_MAX
+        self.queue.len() < config.waiting_max
+            && own < config.waiting_per_subscription_max
+            && self.bytes.saturating_add(job.bytes()) <= config.waiting_bytes_max
     }
 
     fn push(&mut self, job: ShadowJob) {
@@ -111,11 +104,16 @@ impl Inner {
 }
 
 impl Shadows {
-    /// Hands over what an attempt outcome. Never waits: where there is no room, it is left out.
+    /// An empty queue with the configured room.
+    pub fn new(config: &ShadowConfig) -> Self {
+        Self { config: config.clone(), inner: Mutex::default(), changed: Notify::new() }
+    }
+
+    /// Hands over what an attempt made. Never waits: where there is no room, it is left out.
     pub fn push(&self, job: Option<ShadowJob>) {
         let Some(job) = job else { return };
         let mut inner = self.lock();
-        if inner.has_room(&job) {
+        if inner.has_room(&job, &self.config) {
             inner.push(job);
         } else if let Some(plugin) = &job.compiled.subscription.shadow {
             inner.count(job.subscription_id(), plugin, Tally { left_out: 1, ..Tally::default() });

@@ -24,8 +24,8 @@ use crate::host::Host;
 use crate::registry::CompiledSubscription;
 use crate::stages::matching::Verdict;
 use catalog::Catalog;
-use hookmill_model::{DeliveryId, Event, Subscription};
-use hookmill_store::{Activity, DeliveryFilter};
+use hookmill_model::{Activity, DeliveryId, Event, Subscription};
+use hookmill_store::DeliveryFilter;
 
 pub use endpoint::endpoint;
 pub use finding::{Check, Finding, Grade};
