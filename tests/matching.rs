@@ -93,7 +93,7 @@ fn a_condition_reads_the_event() {
 #[test]
 fn a_condition_that_cannot_be_told_says_why() {
     assert!(holds("event.data.missing == 1").unwrap_err().contains("missing"));
-    assert!(holds("event.data.status").unwrap_err().contains("not a bool"));
+    assert!(holds("event.data.status").unwrap_err().contains("expected a bool"));
 }
 
 #[test]

@@ -66,9 +66,9 @@ fn a_410_ends_the_delivery_if_it_pauses_the_subscription() {
 
 #[test]
 fn no_answer_is_tried_again() {
-    let fault = SendFault { code: SendFaultCode::Timeout, message: "no answer within 15 s".to_owned() };
+    let fault = SendFault { code: SendFaultCode::Timeout, message: "no response within 15 s".to_owned() };
     let next = after(1, &Outcome::Unreachable(fault));
-    assert_eq!((next.state, next.reason.as_deref()), (DeliveryState::Pending, Some("no answer within 15 s")));
+    assert_eq!((next.state, next.reason.as_deref()), (DeliveryState::Pending, Some("no response within 15 s")));
 }
 
 #[test]

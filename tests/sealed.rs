@@ -261,5 +261,5 @@ async fn a_secret_does_not_stand_in_a_url() {
     host.settle().await;
     let attempt = host.delivery().await["attempts"][0].clone();
     assert_eq!((&attempt["fault"], receiver.requests().len()), (&json!("invalid_output"), 0));
-    assert!(attempt["reason"].as_str().unwrap().contains("cannot stand in the URL"), "{attempt}");
+    assert!(attempt["reason"].as_str().unwrap().contains("must not be in the URL"), "{attempt}");
 }

@@ -1,10 +1,10 @@
 //! Preview: what an attempt would send, without sending it.
 //!
-//! A preview goes the way of an attempt, by the same functions: transform, then sign at the present time over the exact
-//! bytes. It stops there. Nothing is sent and nothing is written; what it shows is what the history would show.
+//! A preview takes the path of an attempt, through the same functions: transform, then sign the exact bytes at the
+//! present time. It stops there. Nothing is sent and nothing is written; it shows what the history would show.
 //!
-//! Previews and comparisons ([`crate::dry_run::compare`]) have turns of their own ([`crate::queues::PreviewSlots`]), so that however many are asked
-//! for, most of the engine is left to deliveries.
+//! Previews and comparisons ([`crate::dry_run::compare`]) have their own slots ([`crate::queues::PreviewSlots`]), so that
+//! most of the engine is left to deliveries however many are requested.
 
 use crate::dispatch;
 use crate::dispatch::transform::{TransformDecision, TransformReport};
@@ -13,21 +13,21 @@ use crate::registry::CompiledSubscription;
 use crate::stages::request;
 use hookmill_model::{Delivery, Figures, LogLine, PluginFault, TransformOutcome};
 
-/// What an attempt would be.
+/// The preview of an attempt.
 #[derive(Clone, Debug)]
 pub struct Preview {
-    /// What would be sent, or why nothing would.
+    /// The request that would be sent, or the reason for none.
     pub outcome: TransformOutcome,
-    /// How the plugin fails, if the default shape goes out instead.
+    /// The plugin's fault, if the default shape would be sent instead.
     pub plugin_fault: Option<PluginFault>,
-    /// What the plugin logged.
+    /// The plugin's log.
     pub logs: Vec<LogLine>,
-    /// What the transform used.
+    /// The resources that the transform used.
     pub figures: Figures,
 }
 
 impl Preview {
-    /// How the plugin fails, if it does: whether nothing goes out for that or the default shape.
+    /// Returns the plugin's fault, whether nothing would be sent because of it or the default shape.
     pub fn fault(&self) -> Option<&PluginFault> {
         let failed = match &self.outcome {
             TransformOutcome::Failed(fault) => Some(fault),
@@ -37,10 +37,10 @@ impl Preview {
     }
 }
 
-/// Makes what the attempt of this number would send.
+/// Returns what the attempt of this number would send.
 ///
 /// # Errors
-/// If the host itself fails. What the plugin does wrong is in the preview.
+/// If the host itself fails. The plugin's faults are in the preview.
 pub async fn preview(
     host: &Host,
     compiled: &CompiledSubscription,

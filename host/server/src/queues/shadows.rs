@@ -1,4 +1,4 @@
-//! Deliveries whose first attempt was made, for their shadows, and what the shadows did.
+//! The queue of deliveries for shadows to run on, and the shadows' counts.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,21 +10,21 @@ use tokio::sync::futures::Notified;
 use crate::config::ShadowConfig;
 use crate::registry::CompiledSubscription;
 
-/// A delivery whose first attempt was made, for its shadow.
+/// A delivery whose first attempt was made, for its shadow to run on.
 #[derive(Debug)]
 pub struct ShadowJob {
     /// The subscription at that attempt.
     pub compiled: Arc<CompiledSubscription>,
     /// The delivery, as for a first attempt.
     pub delivery: Delivery,
-    /// What that attempt made.
+    /// The outcome of that attempt's transform.
     pub outcome: TransformOutcome,
-    /// The fuel that it used.
+    /// The fuel that the attempt used.
     pub fuel_used: u64,
 }
 
 impl ShadowJob {
-    /// What the shadow is to see of this attempt; none if there is no shadow, or the attempt is no compiled event's first.
+    /// Returns the job for this attempt; none if there is no shadow, or the attempt is not the first one of a live event.
     pub fn of(compiled: &Arc<CompiledSubscription>, delivery: &Delivery, attempt: &Attempt) -> Option<Self> {
         compiled.subscription.shadow.as_ref()?;
         if attempt.number != 1 || delivery.test || delivery.verbatim {
@@ -32,7 +32,7 @@ impl ShadowJob {
         }
         let outcome = TransformOutcome::by(attempt)?;
         let fuel_used = attempt.figures.fuel_used;
-        // What shaped the first attempt is not what shapes the shadow's.
+        // The pinned plugin is the subscription's own, not the shadow.
         let delivery = Delivery { pinned: None, ..delivery.clone() };
         Some(Self { compiled: Arc::clone(compiled), delivery, outcome, fuel_used })
     }
@@ -45,13 +45,13 @@ impl ShadowJob {
         self.delivery.bytes() + sent
     }
 
-    /// Whose it is.
+    /// Returns the delivery's subscription.
     pub fn subscription_id(&self) -> SubscriptionId {
         self.delivery.subscription_id
     }
 }
 
-/// What waits for its shadow, and what was counted and is not written yet.
+/// The waiting jobs, and the counts that are not written yet.
 #[derive(Debug)]
 pub struct Shadows {
     config: ShadowConfig,
@@ -97,19 +97,19 @@ impl Inner {
     fn count(&mut self, id: SubscriptionId, plugin: &PluginRef, tally: Tally) {
         match self.counted.get_mut(&id) {
             Some((counted, before)) if counted == plugin => before.add(tally),
-            // What another shadow did is of no interest any more.
+            // The counts of a previous shadow are obsolete.
             _ => _ = self.counted.insert(id, (plugin.clone(), tally)),
         }
     }
 }
 
 impl Shadows {
-    /// An empty queue with the configured room.
+    /// Creates an empty queue with the configured limits.
     pub fn new(config: &ShadowConfig) -> Self {
         Self { config: config.clone(), inner: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Hands over what an attempt made. Never waits: where there is no room, it is left out.
+    /// Adds a job. Never waits: a job that does not fit is left out, and counted as left out.
     pub fn push(&self, job: Option<ShadowJob>) {
         let Some(job) = job else { return };
         let mut inner = self.lock();
@@ -122,27 +122,27 @@ impl Shadows {
         self.changed.notify_one();
     }
 
-    /// The next delivery for its shadow.
+    /// Returns the next job.
     pub fn pop(&self) -> Option<ShadowJob> {
         self.lock().pop()
     }
 
-    /// Resolves at the next push, even if it comes before the first poll.
+    /// Resolves at the next push, even if that precedes the first poll.
     pub fn changed(&self) -> Notified<'_> {
         self.changed.notified()
     }
 
-    /// Adds what a shadow did.
+    /// Adds a shadow's counts.
     pub fn count(&self, id: SubscriptionId, plugin: &PluginRef, tally: Tally) {
         self.lock().count(id, plugin, tally);
     }
 
-    /// Whether anything was counted since the last [`take_counted`](Self::take_counted).
+    /// Returns whether anything was counted since the last [`take_counted`](Self::take_counted).
     pub fn has_counted(&self) -> bool {
         !self.lock().counted.is_empty()
     }
 
-    /// What was counted since the last call.
+    /// Returns the counts since the last call.
     pub fn take_counted(&self) -> Vec<(SubscriptionId, PluginRef, Tally)> {
         let counted = std::mem::take(&mut self.lock().counted);
         counted.into_iter().map(|(id, (plugin, tally))| (id, plugin, tally)).collect()
