@@ -240,6 +240,8 @@ async fn a_wrong_change_changes_nothing() {
         (json!({"url": "x", "name": "Other"}), 422, "/url"),
         (json!({"id": "sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E"}), 422, "/id"),
         (json!({"id": null}), 422, "/id"),
+        (json!({"delay_s": 1.5}), 422, "/delay_s"),
+        (json!({"batch": {"window_s": 1.5}}), 422, "/batch/window_s"),
         (json!({"state": "active"}), 422, "/state"),
         (json!({"profile": "livespace"}), 422, "/profile"),
         (json!({"secret": SECRET}), 422, "/secret"),

@@ -28,7 +28,8 @@ pub(crate) fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
 
 /// Reads an object from a JSON value.
 pub(crate) fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Error> {
-    serde_path_to_error::deserialize(value).map_err(|err| problem(&err))
+    // It is JSON already: whatever is wrong is the value of a member.
+    serde_path_to_error::deserialize(value).map_err(|err| wrong_member(&err))
 }
 
 fn no_json(err: &serde_json::Error) -> Error {
@@ -40,7 +41,11 @@ fn problem(err: &serde_path_to_error::Error<serde_json::Error>) -> Error {
     if inner.classify() != Category::Data {
         return no_json(inner);
     }
-    let message = without_position(inner);
+    wrong_member(err)
+}
+
+fn wrong_member(err: &serde_path_to_error::Error<serde_json::Error>) -> Error {
+    let message = without_position(err.inner());
     let mut pointer = pointer(err.path());
     // Where a member is missing is known, which it is only the text says.
     let code = if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
