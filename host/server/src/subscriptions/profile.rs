@@ -1,8 +1,9 @@
-//! Profiles: the defaults of subscriptions to a CRM's kind of webhooks, and that CRM's catalog of events. Data, no code.
+//! Profiles: the defaults of subscriptions to a CRM's kind of webhooks, and that CRM's catalog of events. Data, no
+//! code.
 //!
-//! Profiles are in `host/server/profiles/`. Their defaults are members of a definition: a caller who names a profile could
-//! write them by hand instead, and overrides each by doing so. No stage knows of profiles, so a new profile is a new
-//! file and its line in [`FILES`].
+//! Profiles are in `host/server/profiles/`. Their defaults are members of a definition: a caller who names a profile
+//! could write them by hand instead, and overrides each by doing so. No stage knows of profiles, so a new profile is a
+//! new file and its line in [`FILES`].
 //!
 //! In a file, event types share the schema and the example of a `shape`; the members of a type's own `example` override
 //! those of the shape.
@@ -25,7 +26,8 @@ const FILES: [&str; 4] = [
 ];
 
 static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
-    let read = |text| serde_json::from_str(text).expect("the files are part of the program, and a test reads all of them");
+    let read =
+        |text| serde_json::from_str(text).expect("the files are part of the program, and a test reads all of them");
     FILES.into_iter().map(read).collect()
 });
 

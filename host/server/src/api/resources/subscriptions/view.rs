@@ -2,6 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use hookmill_model::{
+    AnswerRule, Batch, ContentType, Handshake, HandshakeReport, Method, PauseReason, QueryParameter, Signing, SpaceId,
+    Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
+};
+use hookmill_store::Activity;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,11 +16,6 @@ use super::plugin::{EarlierPluginView, PluginRefView};
 use crate::stages::seal::MASK;
 use crate::subscriptions::definition::HandshakeChoice;
 use crate::subscriptions::described;
-use hookmill_model::{
-    AnswerRule, Batch, ContentType, Handshake, HandshakeReport, Method, PauseReason, QueryParameter, Signing, SpaceId,
-    Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
-};
-use hookmill_store::Activity;
 
 /// A subscription.
 #[derive(Serialize, ToSchema)]
