@@ -171,6 +171,8 @@ async fn the_hosts_log_does_not_contain_the_value_at_any_level() {
     let log = Log::default();
     let writer = log.clone();
     let writing = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
+    // With a single subscriber, a log statement that the thread of another test reaches first is disabled for all threads.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let guard = tracing::subscriber::set_default(writing.finish());
     let request = sent(&mut host, &receiver, DATA).await;
     drop(guard);
