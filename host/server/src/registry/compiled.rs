@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use cel::Env;
 use hookmill_model::{Event, Subscription};
 
-use crate::stages::matching::{Changes, Condition, Facts, Verdict};
+use crate::stages::matching::{Condition, EventChanges, EventFacts, Verdict};
 use crate::stages::select::Selector;
 
 /// A subscription whose parts are parsed on first use.
@@ -58,7 +58,7 @@ impl CompiledSubscription {
 
     /// Returns whether an event of a matching type meets its trigger and condition.
     pub(super) fn verdict(&self, reading: &mut Reading<'_>) -> Verdict {
-        if self.subscription.trigger.as_ref().is_some_and(|trigger| !reading.changes().pull(trigger)) {
+        if self.subscription.trigger.as_ref().is_some_and(|trigger| !reading.changes().fire(trigger)) {
             return Verdict::NotTriggered;
         }
         let Some(source) = &self.subscription.condition else { return Verdict::Wanted };
@@ -76,8 +76,8 @@ impl CompiledSubscription {
 pub(super) struct Reading<'a> {
     event: &'a Event,
     env: &'a Arc<Env>,
-    changes: Option<Changes>,
-    facts: Option<Facts<'static>>,
+    changes: Option<EventChanges>,
+    facts: Option<EventFacts<'static>>,
 }
 
 impl<'a> Reading<'a> {
@@ -85,11 +85,11 @@ impl<'a> Reading<'a> {
         Self { event, env, changes: None, facts: None }
     }
 
-    fn changes(&mut self) -> &Changes {
-        self.changes.get_or_insert_with(|| Changes::of(self.event))
+    fn changes(&mut self) -> &EventChanges {
+        self.changes.get_or_insert_with(|| EventChanges::of(self.event))
     }
 
-    fn facts(&mut self) -> &Facts<'static> {
-        self.facts.get_or_insert_with(|| Facts::of(self.event, self.env))
+    fn facts(&mut self) -> &EventFacts<'static> {
+        self.facts.get_or_insert_with(|| EventFacts::of(self.event, self.env))
     }
 }

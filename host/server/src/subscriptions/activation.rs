@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
+use hookmill_model::Activity;
 use hookmill_model::{
     Handshake, HandshakeKind, HandshakeReport, PauseReason, SpaceId, Subscription, SubscriptionId, SubscriptionState,
 };
-use hookmill_store::Activity;
 
 use super::example;
 use super::saving::{change, find, reread, save};
@@ -43,7 +43,7 @@ pub async fn activate(host: &Arc<Host>, space: SpaceId, id: SubscriptionId) -> R
         let subscription = verify(&host, subscription).await?;
         if subscription.state != SubscriptionState::Active {
             let reason = subscription.handshake_report.as_ref().map_or("", |report| report.reason.as_str());
-            return Err(Error::new(Code::HandshakeRefused, reason));
+            return Err(Error::new(Code::HandshakeRejected, reason));
         }
         Ok(reread(&host, (subscription, activity)).await)
     })

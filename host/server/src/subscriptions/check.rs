@@ -2,7 +2,7 @@
 
 use hookmill_model::{
     ContentType, Handshake, HandshakeKind, Method, Pattern, SpaceId, Subscription, SubscriptionId, SubscriptionState,
-    SuccessCodes,
+    SuccessCodes, TIMEOUT_MS_DEFAULT,
 };
 
 use super::definition::{Definition, HandshakeChoice, HandshakeInput, NewState};
@@ -13,8 +13,6 @@ use crate::stages::matching::Condition;
 use crate::stages::request::check_url;
 use crate::texts::{check_description, check_name};
 
-/// The default of Standard Webhooks' libraries, within what receivers' own platforms allow them.
-const TIMEOUT_MS_DEFAULT: u32 = 15_000;
 /// Leaves an endpoint time to wake up.
 const HANDSHAKE_MS_DEFAULT: u32 = 10_000;
 const EVENT_TYPES_MAX: usize = 100;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use hookmill_model::{
     AnswerRule, Batch, ContentType, Handshake, HandshakeKind, Method, OnFailure, Pattern, PluginName, PluginRef,
-    QueryParameter, Secret, Subscription, SuccessCodes, Trigger, WantedVersion,
+    QueryParameter, Secret, Subscription, SuccessCodes, TIMEOUT_MS_MAX, Trigger, WantedVersion,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -89,7 +89,7 @@ pub(crate) struct Definition {
     pub(super) handshake: Option<HandshakeInput>,
     /// Milliseconds until the whole response must have arrived; 15,000 by default.
     #[schema(value_type = Option<u32>, minimum = 1_000, maximum = 60_000)]
-    pub(super) timeout_ms: Option<Whole<1_000, 60_000>>,
+    pub(super) timeout_ms: Option<Whole<1_000, TIMEOUT_MS_MAX>>,
     /// Statuses that count as success: `2xx` (the default), or codes separated by commas.
     #[schema(value_type = Option<String>)]
     pub(super) success_codes: Option<SuccessCodes>,
@@ -192,7 +192,7 @@ pub(crate) struct HandshakeInput {
     pub(super) success_codes: Option<SuccessCodes>,
     /// Milliseconds until the whole response must have arrived; 10,000 by default.
     #[schema(value_type = Option<u32>, minimum = 1_000, maximum = 60_000)]
-    pub(super) timeout_ms: Option<Whole<1_000, 60_000>>,
+    pub(super) timeout_ms: Option<Whole<1_000, TIMEOUT_MS_MAX>>,
 }
 
 /// Request of a handshake.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use hookmill_model::Activity;
 use hookmill_model::{Plugin, PluginRef, SpaceId, Subscription, SubscriptionId, VersionRange, WantedVersion};
-use hookmill_store::Activity;
 use serde_json::{Map, Value};
 
 use super::check::missing;
@@ -72,7 +72,7 @@ pub async fn variant(
     // With another configuration alone it is the very version that runs now, whatever is followed.
     let wanted = version.unwrap_or_else(|| WantedVersion::Exactly(own.version.clone()));
     let chosen = versions::choose(host, &subscription.space, &own.name, Some(&wanted)).await;
-    let chosen = chosen.map_err(|err| err.moved("/plugin", ""))?;
+    let chosen = chosen.map_err(|err| err.rebased("/plugin", ""))?;
     let config = versions::configured(&chosen, config.unwrap_or_else(|| own.config.clone()), "/config").await?;
     let Plugin { version, digest, .. } = chosen;
     Ok(Some(PluginRef { version, digest, config, follows, held_back: None, ..own }))

@@ -11,7 +11,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use hookmill_model::EventType;
+use hookmill_model::{DeliveryState, EventType};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -45,6 +45,7 @@ pub struct Profile {
     pub generations: Vec<Generation>,
     /// Further notes.
     pub notes: Vec<String>,
+    delivery_status: HashMap<DeliveryState, String>,
     event_types: Vec<CatalogEntry>,
 }
 
@@ -80,6 +81,11 @@ impl Profile {
     pub fn defaults(&self, generation: u32) -> Option<&Map<String, Value>> {
         let index = usize::try_from(generation.checked_sub(1)?).ok()?;
         self.generations.get(index).map(|generation| &generation.defaults)
+    }
+
+    /// Returns the CRM's name for a delivery's state, if it has one.
+    pub fn delivery_status(&self, state: DeliveryState) -> Option<&str> {
+        self.delivery_status.get(&state).map(String::as_str)
     }
 
     /// Returns the CRM's catalog of events.
@@ -127,6 +133,8 @@ struct File {
     shapes: HashMap<String, Shape>,
     #[serde(default)]
     notes: Vec<String>,
+    #[serde(default)]
+    delivery_status: HashMap<DeliveryState, String>,
 }
 
 #[derive(Deserialize)]
@@ -152,9 +160,9 @@ impl TryFrom<File> for Profile {
     type Error = String;
 
     fn try_from(file: File) -> Result<Self, String> {
-        let File { name, title, summary, generations, event_types, shapes, notes } = file;
+        let File { name, title, summary, generations, event_types, shapes, notes, delivery_status } = file;
         let event_types = event_types.into_iter().map(|entry| entry.complete(&shapes)).collect::<Result<_, _>>()?;
-        Ok(Self { name, title, summary, generations, notes, event_types })
+        Ok(Self { name, title, summary, generations, notes, delivery_status, event_types })
     }
 }
 

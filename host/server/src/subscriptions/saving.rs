@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use hookmill_model::{SpaceId, Subscription, SubscriptionId, SubscriptionState};
-use hookmill_store::Activity;
+use hookmill_model::{Activity, SpaceId, Subscription, SubscriptionId, SubscriptionState};
 
 use crate::error::Error;
 use crate::host::Host;

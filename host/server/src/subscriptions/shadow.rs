@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use hookmill_model::Activity;
 use hookmill_model::{PluginRef, SpaceId, Subscription, SubscriptionId, WantedVersion};
-use hookmill_store::Activity;
 use serde_json::Value;
 
 use super::activation::check_unchanged;
@@ -39,7 +39,7 @@ pub async fn set(
         let mut subscription = check_unchanged(&host, &changing, &seen).await?;
         let with_shadow = Subscription { plugin: Some(shadow.clone()), ..subscription.clone() };
         let there = versions::check_there(&host, &changing, &with_shadow, Some(&subscription)).await;
-        there.map_err(|err| err.moved("/plugin", ""))?;
+        there.map_err(|err| err.rebased("/plugin", ""))?;
         subscription.shadow = Some(shadow);
         subscription.updated_at = host.clock.now();
         save(&host, &changing, &subscription).await?;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use hookmill_model::Activity;
 use hookmill_model::{SpaceId, Subscription, SubscriptionId, SubscriptionState};
-use hookmill_store::Activity;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -127,7 +127,7 @@ async fn try_patch(
     if let Some(handshake) = new.handshake.as_ref().filter(|_| moves) {
         let report = shake_hands(host, &new, handshake).await?;
         if !report.passed {
-            return Err(Error::new(Code::HandshakeRefused, report.reason));
+            return Err(Error::new(Code::HandshakeRejected, report.reason));
         }
         new.handshake_report = Some(report);
     }

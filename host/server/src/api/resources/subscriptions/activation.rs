@@ -25,7 +25,7 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
     responses(
         (status = 200, body = SubscriptionView),
         (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "handshake_refused: the endpoint did not pass; or subscription_state: it was changed during \
+            description = "handshake_rejected: the endpoint did not pass; or subscription_state: it was changed during \
                 the handshake, or has no event types yet")))]
 async fn activate_subscription(
     Manages(space): Manages,

@@ -119,7 +119,7 @@ async fn compare_subscription(
     let CompareInput { version, config, last } = input;
     let (subscription, _) = find(&api.host, &space, params.get("subscription")?).await?;
     let plugin = plugin::required_variant(&api.host, &subscription, version, config).await?;
-    let Some(_begun) = api.host.comparing.begin(&space) else {
+    let Some(_begun) = api.host.comparisons.begin(&space) else {
         let detail = "another comparison is running in this space: try again when it has ended";
         return Err(Error::new(Code::Unavailable, detail));
     };

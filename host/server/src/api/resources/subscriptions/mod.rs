@@ -130,7 +130,7 @@ async fn get_subscription(
     responses(
         (status = 200, body = SubscriptionView),
         (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "subscription_identical, trigger_taken, handshake_refused, or subscription_state: other \
+            description = "subscription_identical, trigger_taken, handshake_rejected, or subscription_state: other \
                 requests kept changing it")))]
 async fn change_subscription(
     Manages(space): Manages,

@@ -13,7 +13,7 @@ use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
 use crate::api::http::number::Whole;
-use crate::api::resources::preview::{self, Choice, PreviewView, PreviewedEvent};
+use crate::api::resources::preview_view::{self, EventChoice, PreviewView, PreviewedEvent};
 use crate::error::Error;
 use crate::registry::CompiledSubscription;
 use crate::subscriptions::{find, plugin};
@@ -59,13 +59,13 @@ async fn preview_subscription(
     params: PathParams,
     request: Request,
 ) -> Result<Json<PreviewView>, Error> {
-    let input = preview::read(&api, request).await?;
+    let input = preview_view::read(&api, request).await?;
     let PreviewInput { event_id, event, event_type, version, config, attempt } = input;
     let (mut subscription, _) = find(&api.host, &space, params.get("subscription")?).await?;
-    let event = preview::event(&api, &space, Choice { event_id, event, event_type }).await?;
+    let event = preview_view::event(&api, &space, EventChoice { event_id, event, event_type }).await?;
     if let Some(variant) = plugin::variant(&api.host, &subscription, version, config).await? {
         subscription.plugin = Some(variant);
     }
     let attempt = attempt.map_or(1, |attempt| attempt.0);
-    preview::show(&api, &CompiledSubscription::new(subscription), event, attempt).await.map(Json)
+    preview_view::show(&api, &CompiledSubscription::new(subscription), event, attempt).await.map(Json)
 }

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use hookmill_model::{
-    AnswerRule, Batch, ContentType, Handshake, HandshakeReport, Method, PauseReason, QueryParameter, Signing, SpaceId,
-    Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
+    Activity, AnswerRule, Batch, ContentType, Handshake, HandshakeReport, Method, PauseReason, QueryParameter, Signing,
+    SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
 };
-use hookmill_store::Activity;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
