@@ -1,4 +1,4 @@
-//! From bytes to values, with errors that name the member.
+//! Reading values from JSON, with errors that name the member.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::error::{Code, Error};
 
-/// Reads an object from JSON text.
+/// Parses an object from JSON text.
 pub(crate) fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
-    // Without this, an array would do too: its elements would be taken for the members in their order.
+    // Without this, an array would be accepted: its elements would be read as the members in their order.
     if text.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte != b'{') {
         serde_json::from_slice::<IgnoredAny>(text).map_err(|err| no_json(&err))?;
-        return Err(Error::field("", "the body is a JSON object"));
+        return Err(Error::field("", "the body must be a JSON object"));
     }
-    // Following the path costs more than the reading; who sends what is right need not pay for it.
+    // Tracking the path costs more than parsing, so it is done only for bodies that are wrong.
     if let Ok(value) = serde_json::from_slice(text) {
         return Ok(value);
     }
@@ -28,11 +28,12 @@ pub(crate) fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
 
 /// Reads an object from a JSON value.
 pub(crate) fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Error> {
-    serde_path_to_error::deserialize(value).map_err(|err| problem(&err))
+    // It is JSON already: whatever is wrong is the value of a member.
+    serde_path_to_error::deserialize(value).map_err(|err| wrong_member(&err))
 }
 
 fn no_json(err: &serde_json::Error) -> Error {
-    Error::new(Code::JsonInvalid, format!("the body is no JSON: {err}"))
+    Error::new(Code::JsonInvalid, format!("the body is not JSON: {err}"))
 }
 
 fn problem(err: &serde_path_to_error::Error<serde_json::Error>) -> Error {
@@ -40,9 +41,13 @@ fn problem(err: &serde_path_to_error::Error<serde_json::Error>) -> Error {
     if inner.classify() != Category::Data {
         return no_json(inner);
     }
-    let message = without_position(inner);
+    wrong_member(err)
+}
+
+fn wrong_member(err: &serde_path_to_error::Error<serde_json::Error>) -> Error {
+    let message = without_position(err.inner());
     let mut pointer = pointer(err.path());
-    // Where a member is missing is known, which it is only the text says.
+    // The path leads to the object; only the message names the member that is missing from it.
     let code = if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
         pointer.push('/');
         pointer.push_str(name);
@@ -55,7 +60,7 @@ fn problem(err: &serde_path_to_error::Error<serde_json::Error>) -> Error {
     Error::at(code, pointer, message)
 }
 
-/// The message without "at line 1 column 5", which says nothing beside the pointer.
+/// Returns the message without "at line 1 column 5", which the pointer makes superfluous.
 fn without_position(err: &serde_json::Error) -> String {
     let message = err.to_string();
     match message.rsplit_once(" at line ") {
@@ -64,7 +69,7 @@ fn without_position(err: &serde_json::Error) -> String {
     }
 }
 
-/// A JSON pointer (RFC 6901).
+/// Returns the JSON pointer (RFC 6901) of a path.
 fn pointer(path: &Path) -> String {
     let mut pointer = String::new();
     for segment in path {
@@ -80,14 +85,14 @@ fn pointer(path: &Path) -> String {
     pointer
 }
 
-/// Checks that `text`, which is JSON by its grammar, can be read by those behind us: every string is Unicode, and
-/// nothing is nested 128 levels deep or deeper. Raw values are not looked into when they are taken.
+/// Checks that `text`, which is JSON by its grammar, can be parsed further on: every string is Unicode, and nothing is
+/// nested 128 levels deep or deeper. Raw values are not checked when they are deserialized.
 pub(crate) fn check_readable(text: &str) -> Result<(), serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     Readable::deserialize(&mut deserializer).map(|_| ())
 }
 
-/// Any value, read to its end and dropped.
+/// Any value, read to its end and discarded.
 struct Readable;
 
 impl<'de> Deserialize<'de> for Readable {
@@ -128,7 +133,7 @@ impl<'de> Visitor<'de> for Readable {
         Ok(self)
     }
 
-    // All but small whole numbers come here too: serde_json hands exact ones over as a map of one entry.
+    // All numbers but small whole ones arrive here too: serde_json represents exact ones as a map of one entry.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
         while map.next_entry::<Self, Self>()?.is_some() {}
         Ok(self)
