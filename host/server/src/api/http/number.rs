@@ -1,10 +1,10 @@
-//! Whole numbers within bounds, with an error that says which.
+//! Bounded integers, with errors that state the bounds.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
-/// A whole number from `MIN` to `MAX`.
+/// An integer from `MIN` to `MAX`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Whole<const MIN: u32, const MAX: u32>(pub(crate) u32);
 
@@ -20,7 +20,7 @@ impl<const MIN: u32, const MAX: u32> Visitor<'_> for Bounds<MIN, MAX> {
     type Value = Whole<MIN, MAX>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a whole number from {MIN} to {MAX}")
+        write!(f, "an integer from {MIN} to {MAX}")
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
