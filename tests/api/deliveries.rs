@@ -76,6 +76,7 @@ async fn a_delivery_is_shown_with_its_requests_and_responses() {
     let read = api.admin.get(&path).await.expect(200);
     assert_eq!((&read["state"], &read["attempt_count"]), (&json!("failed"), &json!(1)));
     assert_eq!(read["subscription_id"], subscription["id"]);
+    assert_eq!(read.get("profile_status"), None, "the profile `standard` has no names for states");
     let attempt = &read["attempts"][0];
     assert_eq!(attempt["outcome"], "rejected");
     assert_eq!(attempt["late_us"], 1_500);

@@ -11,6 +11,8 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use hookmill_model::{Key, KeyId, Role, SpaceId};
+use hookmill_store::{Store, StoreError};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -18,8 +20,6 @@ use super::extract::PathParams;
 use crate::api::Api;
 use crate::error::{Code, Error};
 use crate::keys::KeyText;
-use hookmill_model::{Key, KeyId, Role, SpaceId};
-use hookmill_store::{Store, StoreError};
 
 /// Spaces read from the store at a time.
 const PAGE: usize = 1_000;

@@ -3,16 +3,16 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use hookmill_model::{
+    Answer, Attempt, Digest, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, Sealed, SendFaultCode,
+    SentRequest,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::names::{FaultCodeName, MethodName, PluginFaultCodeName};
 use crate::stages::seal::{MASK, masked};
-use hookmill_model::{
-    Answer, Attempt, Digest, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, Sealed, SendFaultCode,
-    SentRequest,
-};
 
 /// An attempt at a delivery, and its result.
 #[derive(Serialize, ToSchema)]

@@ -5,6 +5,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use hookmill_model::{EventType, SpaceId};
+use hookmill_store::EventTypeEntry;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,8 +20,6 @@ use crate::api::http::page::{self, Page, PageQuery};
 use crate::api::{Api, check_description};
 use crate::error::Error;
 use crate::plugins::schema;
-use hookmill_model::{EventType, SpaceId};
-use hookmill_store::EventTypeEntry;
 
 /// Number of event types per query of the search for one.
 const PAGE: usize = 200;

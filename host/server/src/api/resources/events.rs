@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use hookmill_model::{Event, EventId, EventType, SpaceId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -22,7 +23,6 @@ use crate::api::http::page::{self, Page, PageQuery};
 use crate::api::http::problem::{Problem, status};
 use crate::error::{Code, Error};
 use crate::ingest::{self, Conflict, Posted, Receipt, Target};
-use hookmill_model::{Event, EventId, EventType, SpaceId};
 
 /// Maximum size of an event's members other than data and previous data.
 const ENVELOPE_BYTES_MAX: usize = 64 << 10;

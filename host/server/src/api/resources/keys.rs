@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use hookmill_model::{Key, KeyId, Role, SpaceId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,7 +18,6 @@ use crate::api::http::problem::Problem;
 use crate::error::{Code, Error};
 use crate::keys::generate;
 use crate::task::unbroken;
-use hookmill_model::{Key, KeyId, Role, SpaceId};
 
 /// A page of keys.
 type KeyPage = Page<KeyView>;

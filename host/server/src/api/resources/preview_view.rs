@@ -1,6 +1,9 @@
 //! Common parts of the previews of a subscription and of a plugin: the choice of the event, and the view of the result.
 
 use axum::extract::Request;
+use hookmill_model::{
+    DeliveryId, Digest, Event, EventId, EventType, PluginName, PluginRef, PluginVersion, SpaceId, TransformOutcome,
+};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,14 +14,11 @@ use super::attempts::{FiguresView, LogView, PluginFaultView, RequestView};
 use super::event_types;
 use super::events::check_data;
 use crate::api::Api;
-use crate::api::http::extract;
-use crate::api::http::json;
+use crate::api::http::{extract, json};
 use crate::dispatch::handshake::test_delivery;
 use crate::dry_run::preview::{Preview, preview};
 use crate::error::{Code, Error};
 use crate::registry::CompiledSubscription;
-use hookmill_model::TransformOutcome;
-use hookmill_model::{DeliveryId, Digest, Event, EventId, EventType, PluginName, PluginRef, PluginVersion, SpaceId};
 
 /// An event that exists only for the preview.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -2,6 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use hookmill_model::{EventType, SpaceId};
+use hookmill_store::{EventTypeEntry, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -14,8 +16,6 @@ use crate::api::http::extract::{JsonBody, PathParams, Query};
 use crate::api::http::page::{Page, PageQuery};
 use crate::error::Error;
 use crate::subscriptions::profile::{self, CatalogEntry, Profile};
-use hookmill_model::{EventType, SpaceId};
-use hookmill_store::{EventTypeEntry, Store, StoreError};
 
 /// Number of a space's event types per query.
 const PAGE: usize = 1_000;

@@ -3,6 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use hookmill_model::{MailAddress, PluginKey, Space, SpaceId};
+use hookmill_store::SpaceChange;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,8 +19,6 @@ use crate::api::http::page::{self, Page, PageQuery};
 use crate::api::http::problem::Problem;
 use crate::error::{Code, Error};
 use crate::task::unbroken;
-use hookmill_model::{MailAddress, PluginKey, Space, SpaceId};
-use hookmill_store::SpaceChange;
 
 /// Enough for everyone who may have to act on a failure.
 const ADMINISTRATORS_MAX: usize = 50;

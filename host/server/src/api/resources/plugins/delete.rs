@@ -2,6 +2,8 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use hookmill_model::{Digest, PluginName, PluginVersion, SpaceId, Subscription};
+use hookmill_store::{DeletedPlugin, WaitingDeliveries};
 
 use crate::api::Api;
 use crate::api::http::access::Manages;
@@ -10,8 +12,6 @@ use crate::api::http::problem::Problem;
 use crate::error::{Code, Error};
 use crate::plugins::follow::follow;
 use crate::task::unbroken;
-use hookmill_model::{Digest, PluginName, PluginVersion, SpaceId, Subscription};
-use hookmill_store::{DeletedPlugin, WaitingDeliveries};
 
 /// Maximum number of users that the error lists.
 const NAMED_MAX: usize = 20;

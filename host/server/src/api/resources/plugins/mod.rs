@@ -8,6 +8,7 @@ mod preview_plugin;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use hookmill_model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -23,7 +24,6 @@ use crate::api::http::problem::Problem;
 use crate::error::Error;
 use crate::plugins::admit::{self, Candidate};
 use crate::plugins::versions::{hide_bundled, newest, usable};
-use hookmill_model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 
 /// Header of an upload with the component's signature.
 const SIGNATURE: &str = "hookmill-plugin-signature";
@@ -94,7 +94,7 @@ impl From<Plugin> for PluginView {
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 #[expect(dead_code, reason = "used in the API description alone")]
-struct Component(Vec<u8>);
+struct ComponentBytes(Vec<u8>);
 
 /// Uploads a plugin.
 ///
@@ -106,7 +106,7 @@ struct Component(Vec<u8>);
 #[utoipa::path(post, path = "/v1/spaces/{space}/plugins", tag = "plugins",
     params(("hookmill-plugin-signature" = Option<String>, Header, nullable = false,
         description = "Ed25519 signature over the text of the component's digest, in base64")),
-    request_body(content = inline(Component), content_type = "application/wasm"),
+    request_body(content = inline(ComponentBytes), content_type = "application/wasm"),
     responses(
         (status = 201, body = PluginView, description = "The plugin version is new"),
         (status = 200, body = PluginView, description = "The same plugin version already existed"),

@@ -4,27 +4,27 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Request, State};
+use hookmill_model::{
+    ContentType, EventId, EventType, OnFailure, Pattern, PluginName, PluginRef, Secret, SpaceId, Subscription,
+    WantedVersion,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::super::names::ContentTypeName;
 use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
 use crate::api::http::number::Whole;
+use crate::api::resources::names::ContentTypeName;
 use crate::api::resources::preview_view::{self, EventChoice, PreviewView, PreviewedEvent};
 use crate::api::resources::subscriptions::check_sealed_secrets;
 use crate::error::Error;
 use crate::plugins::versions::{choose, configured, usable};
 use crate::registry::CompiledSubscription;
 use crate::stages::request::check_url;
-use hookmill_model::{
-    ContentType, EventId, EventType, OnFailure, Pattern, PluginName, PluginRef, Secret, SpaceId, Subscription,
-    WantedVersion,
-};
 
 /// Default URL of a preview. The name is reserved and never resolves (RFC 2606).
 const URL_DEFAULT: &str = "https://receiver.example/";
