@@ -1,8 +1,10 @@
 //! All integration tests, in one binary: it links once.
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, missing_docs, unreachable_pub, reason = "tests")]
+#![expect(clippy::disallowed_methods, reason = "tests are clients of the host, and date what receivers get")]
 
 mod address;
 mod api;
+mod architecture;
 mod authors;
 mod batching;
 mod bench;
@@ -14,6 +16,7 @@ mod determinism;
 mod diagnose;
 mod durability;
 mod engine;
+mod failure_group;
 mod folder;
 mod golden;
 mod handshakes;
@@ -21,9 +24,11 @@ mod import;
 mod import_e2e;
 mod leadsquared;
 mod livespace;
+mod mail_address;
 mod matching;
 mod notify;
 mod oci;
+mod pause;
 mod pipeline;
 mod preview;
 mod profiles;

@@ -2,8 +2,10 @@
 //! libraries'.
 #![forbid(unsafe_code)]
 
+#[expect(clippy::disallowed_methods, reason = "measures with the machine's clock, and calls the hosts that it starts")]
 mod bench;
 mod compile;
+#[expect(clippy::disallowed_methods, reason = "calls the host that it starts, and dates what its receiver gets")]
 mod demo;
 mod diagnose;
 mod import;

@@ -10,7 +10,7 @@ use similar::{ChangeTag, TextDiff};
 use super::project::Project;
 use super::style::{self, BAD, DIM, GOOD};
 use super::{build, engine, watch};
-use hookmill_engine::{Engine, Inspected, Prepared, Transformed};
+use hookmill_engine::{Engine, Inspected, PluginRun, Prepared};
 use hookmill_server::plugins::golden::{self, Case};
 
 /// What `plugin test` takes.
@@ -92,7 +92,7 @@ struct Report {
     verdict: Verdict,
     golden: Option<Value>,
     made: Value,
-    transformed: Transformed,
+    transformed: PluginRun,
 }
 
 async fn try_case(
@@ -161,7 +161,7 @@ impl Report {
             Verdict::Different => "different",
             Verdict::Written => "written",
         };
-        let Transformed { logs, figures, .. } = &self.transformed;
+        let PluginRun { logs, figures, .. } = &self.transformed;
         json!({
             "case": self.case.name(), "verdict": verdict, "golden": self.golden, "made": self.made, "logs": logs,
             "figures": figures,

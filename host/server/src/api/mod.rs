@@ -24,8 +24,8 @@ use utoipa_axum::router::OpenApiRouter;
 use self::http::access::Access;
 use self::http::{openapi, problem};
 use self::resources::{deliveries, event_types, events, keys, plugins, profiles, pull, spaces, status, subscriptions};
-use crate::error::Error;
 use crate::host::Host;
+pub(crate) use crate::texts::{check_description, check_name};
 
 /// State shared by all handlers. Clones refer to the same state.
 #[derive(Clone)]
@@ -71,16 +71,4 @@ fn routes() -> (Router<Api>, OpenApi) {
         .merge(deliveries::paths())
         .merge(status::paths())
         .split_for_parts()
-}
-
-/// Validates the member `name`, a label for people.
-pub(crate) fn check_name(name: &str) -> Result<(), Error> {
-    let ok = !name.trim().is_empty() && name.chars().count() <= 200 && !name.contains(char::is_control);
-    if ok { Ok(()) } else { Err(Error::field("/name", "expected 1 to 200 characters on one line")) }
-}
-
-/// Validates the member `description`, a text for people.
-pub(crate) fn check_description(description: &str) -> Result<(), Error> {
-    let ok = description.chars().count() <= 2_000;
-    if ok { Ok(()) } else { Err(Error::field("/description", "expected at most 2,000 characters")) }
 }

@@ -14,6 +14,8 @@ use hookmill_model::{DeliveryState, EventType};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::error::Error;
+
 /// All of them, the default one first.
 const FILES: [&str; 4] = [
     include_str!("../../profiles/standard.json"),
@@ -99,6 +101,21 @@ pub fn all() -> &'static [Profile] {
 /// The profile of this name.
 pub fn find(name: &str) -> Option<&'static Profile> {
     all().iter().find(|profile| profile.name == name)
+}
+
+/// Returns the defaults of a profile's generation.
+///
+/// # Errors
+/// If there is no such profile or generation.
+pub fn defaults(name: &str, generation: u32) -> Result<&'static Map<String, Value>, Error> {
+    let profile = find(name).ok_or_else(|| {
+        let known: Vec<_> = all().iter().map(|profile| profile.name.as_str()).collect();
+        Error::field("/profile", format!("unknown profile: expected one of {}", known.join(", ")))
+    })?;
+    profile.defaults(generation).ok_or_else(|| {
+        let right = format!("unknown generation: the profile `{name}` has 1 to {}", profile.generations.len());
+        Error::field("/generation", right)
+    })
 }
 
 /// A profile as its file has it.

@@ -32,19 +32,6 @@ impl<T: DeserializeOwned> FromRequest<Api> for JsonBody<T> {
     }
 }
 
-/// A JSON object in the body, both as a `T` and as a map that shows which members are present.
-pub(crate) struct JsonMembers<T>(pub(crate) T, pub(crate) Map<String, Value>);
-
-impl<T: DeserializeOwned> FromRequest<Api> for JsonMembers<T> {
-    type Rejection = Error;
-
-    async fn from_request(request: Request, api: &Api) -> Result<Self, Error> {
-        media_type(request.headers(), &["application/json"])?;
-        let body = read(request, api.host.config.accept.body_bytes_max, "the body").await?;
-        Ok(Self(json::object(&body)?, json::object(&body)?))
-    }
-}
-
 /// An optional JSON object in the body; the default of `T` without a body.
 pub(crate) struct OptionalJsonBody<T>(pub(crate) T);
 

@@ -22,7 +22,7 @@ use crate::api::http::json;
 use crate::api::http::page::{self, Page, PageQuery};
 use crate::api::http::problem::{Problem, status};
 use crate::error::{Code, Error};
-use crate::ingest::{self, Conflict, Posted, Receipt, Target};
+use crate::ingest::{self, Conflict, IncomingEvent, Receipt, Target};
 
 /// Maximum size of an event's members other than data and previous data.
 const ENVELOPE_BYTES_MAX: usize = 64 << 10;
@@ -256,7 +256,7 @@ async fn post_many(api: &Api, space: SpaceId, body: Bytes) -> Result<Response, E
     Ok((status, Json(ResultsView { results })).into_response())
 }
 
-type Line = (usize, Result<Posted, Error>);
+type Line = (usize, Result<IncomingEvent, Error>);
 
 fn parse_lines(body: &[u8], lines_max: usize, data_max: usize) -> Result<Vec<Line>, Error> {
     let lines: Vec<_> = body
@@ -275,7 +275,7 @@ fn parse_lines(body: &[u8], lines_max: usize, data_max: usize) -> Result<Vec<Lin
     Ok(lines.into_iter().map(|(number, line)| (number, parse(line, data_max))).collect())
 }
 
-fn parse(text: &[u8], data_max: usize) -> Result<Posted, Error> {
+fn parse(text: &[u8], data_max: usize) -> Result<IncomingEvent, Error> {
     let EventInput { r#type: kind, data, id, occurred_at, changed_fields, previous } = json::object(text)?;
     check_data(&data, "/data", data_max)?;
     if let Some(previous) = &previous {
@@ -292,7 +292,7 @@ fn parse(text: &[u8], data_max: usize) -> Result<Posted, Error> {
             format!("`{kind}` is reserved for the host's own events: expected another type"),
         ));
     }
-    Ok(Posted { id, kind, occurred_at, data: data.into(), changed_fields, previous: previous.map(Arc::from) })
+    Ok(IncomingEvent { id, kind, occurred_at, data: data.into(), changed_fields, previous: previous.map(Arc::from) })
 }
 
 /// Validates an event's data at `pointer` in the body.

@@ -11,14 +11,14 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::attempts::{FiguresView, LogView, PluginFaultView, RequestView};
-use super::event_types;
 use super::events::check_data;
 use crate::api::Api;
 use crate::api::http::{extract, json};
-use crate::dispatch::handshake::test_delivery;
+use crate::dispatch::test_delivery;
 use crate::dry_run::preview::{Preview, preview};
 use crate::error::{Code, Error};
 use crate::registry::CompiledSubscription;
+use crate::subscriptions::example;
 
 /// An event that exists only for the preview.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -112,7 +112,7 @@ pub(super) async fn event(api: &Api, space: &SpaceId, choice: EventChoice) -> Re
             Ok(unstored(api, space, given))
         }
         EventChoice { event_id: None, event: None, event_type: Some(kind) } => {
-            let entry = event_types::find(api, space, &kind).await?;
+            let entry = example::event_type(&api.host, space, &kind).await?;
             let example = entry.and_then(|entry| entry.example).ok_or_else(|| {
                 Error::field("/event_type", format!("event type `{kind}` has no example: expected an `event`"))
             })?;
@@ -150,7 +150,7 @@ pub(super) async fn show(
 ) -> Result<PreviewView, Error> {
     let host = &api.host;
     let delivery = test_delivery(&live.subscription, DeliveryId::new(host.clock.now()), event);
-    let _turn = host.trials.turn().await;
+    let _turn = host.preview_slots.acquire().await;
     let shown = preview(host, live, &delivery, attempt).await;
     let Preview { made, plugin_fault, logs, figures } =
         shown.map_err(|err| Error::internal(&*err.into_boxed_dyn_error()))?;

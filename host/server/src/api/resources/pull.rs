@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -34,10 +33,6 @@ struct PullInput {
     signature: Option<String>,
 }
 
-/// Limit on concurrent pulls. Each holds up to one component in memory for as long as the registry, chosen by the
-/// caller, takes to respond.
-static PULLS: Semaphore = Semaphore::const_new(4);
-
 /// Pulls a plugin from an OCI registry.
 ///
 /// No credentials are sent to the registry. Its address must be public unless the host's configuration permits others.
@@ -56,8 +51,7 @@ async fn pull_plugin(
 ) -> Result<(StatusCode, Json<PluginView>), Error> {
     let reference = reference.parse().map_err(|error| api_error(&error))?;
     let registries = Registries::of_host(&api.host.config).map_err(|error| Error::internal(&error))?;
-    let _place = PULLS
-        .try_acquire()
+    let _turn = (api.host.pulls.try_acquire())
         .map_err(|_| Error::new(Code::Unavailable, "too many plugins are being pulled: try again later"))?;
     let pulled = oci::pull(&registries, &reference).await.map_err(|error| api_error(&error))?;
     let source = Some(pulled.reference.to_string());

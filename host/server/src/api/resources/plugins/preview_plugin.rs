@@ -20,11 +20,11 @@ use crate::api::http::extract::PathParams;
 use crate::api::http::number::Whole;
 use crate::api::resources::names::ContentTypeName;
 use crate::api::resources::preview_view::{self, EventChoice, PreviewView, PreviewedEvent};
-use crate::api::resources::subscriptions::check_sealed_secrets;
 use crate::error::Error;
 use crate::plugins::versions::{choose, configured, usable};
 use crate::registry::CompiledSubscription;
 use crate::stages::request::check_url;
+use crate::subscriptions::rules;
 
 /// Default URL of a preview. The name is reserved and never resolves (RFC 2606).
 const URL_DEFAULT: &str = "https://receiver.example/";
@@ -115,7 +115,7 @@ async fn temporary_subscription(
         pause_after: None,
     });
     subscription.content_type = content_type.unwrap_or(ContentType::Json);
-    let secrets = check_sealed_secrets(secrets, None);
+    let secrets = rules::sealed_secrets(secrets, None);
     subscription.sealed_secrets = secrets.map_err(|error| error.rebased("/sealed_secrets", "/secrets"))?;
     Ok(subscription)
 }
