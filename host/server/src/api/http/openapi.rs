@@ -130,7 +130,7 @@ fn problems(path: &str, operation: &Value) -> Vec<(&'static str, &'static str)> 
     }
     let body = operation.get("requestBody").is_some();
     if body || operation.get("parameters").is_some() {
-        problems.push(("400", "json_invalid or parameter_invalid"));
+        problems.push(("400", if body { "json_invalid or parameter_invalid" } else { "parameter_invalid" }));
     }
     if path.contains('{') {
         problems.push(("404", "not_found"));
