@@ -72,7 +72,7 @@ async fn a_component_that_is_not_valid_is_refused_with_the_compilers_words() {
 async fn a_component_that_is_too_large_is_refused_unread() {
     let limits = Limits { component_bytes_max: 1_000, ..Limits::default() };
     let reason = refusal(&limits, vec![0; 1_001]).await;
-    assert_eq!(reason, "it has 1001 bytes; a component may have 1000");
+    assert_eq!(reason, "it has 1001 bytes; 1000 are allowed");
 }
 
 #[tokio::test]

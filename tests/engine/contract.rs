@@ -73,11 +73,11 @@ const METER: &str = r#"(import "hookmill:plugin/meter@1.2.0" "fuel-left" (func (
 async fn a_component_for_a_later_version_is_refused_even_if_it_uses_nothing_of_it() {
     // With what is new in it, with what 1.1.0 has too, and with nothing at all.
     for imports in [format!("{LOG}{METER}"), LOG.to_owned(), String::new()] {
-        let refused = engine().inspect(rehearsed(&imports).into()).await.expect_err("no host speaks it");
+        let refused = engine().inspect(rehearsed(&imports).into()).await.expect_err("no host supports it");
         let InspectError::Refused(reason) = refused else { panic!("{refused:?}") };
         assert_eq!(
             reason.0,
-            "it exports `hookmill:plugin/transformer@1.2.0`; this host knows the contract from version 1.0 to 1.1"
+            "it exports `hookmill:plugin/transformer@1.2.0`; this host supports contract versions 1.0 to 1.1"
         );
     }
 }

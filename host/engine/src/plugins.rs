@@ -1,4 +1,4 @@
-//! Prepared plugins in memory, by digest.
+//! The memory cache of prepared plugins, by digest.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +11,8 @@ use super::bindings::v1;
 use super::state::State;
 use hookmill_model::Digest;
 
-/// PluginCache that stay in memory: a thousand small ones take some 250 MiB. The least recently used goes first, and
-/// comes back from the disk in less than a millisecond.
+/// Plugins in memory: a thousand small ones take about 250 MiB. The least recently used is dropped first, and is read
+/// back from disk in less than a millisecond.
 const PLUGINS_MAX: usize = 1_000;
 
 /// A component that is compiled, linked and ready to be instantiated.
@@ -21,7 +21,7 @@ pub struct Prepared {
     pub(super) digest: Digest,
     pub(super) instance: InstancePre<State>,
     pub(super) exports: v1::Exports,
-    /// Whether it is made of several components, each with a memory of its own.
+    /// Whether it is composed of several components, each with its own memory.
     pub(super) composed: bool,
 }
 
@@ -38,14 +38,14 @@ impl std::fmt::Debug for Prepared {
     }
 }
 
-/// A plugin's slot: whoever finds it empty fills it, the others wait for that one.
+/// A plugin's slot: the first caller that finds it empty fills it, the others wait.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     pub(super) plugin: OnceCell<Arc<Prepared>>,
     used: AtomicU64,
 }
 
-/// All of them.
+/// The cache.
 #[derive(Debug, Default)]
 pub(super) struct PluginCache {
     slots: RwLock<HashMap<Digest, Arc<Slot>>>,
@@ -53,7 +53,7 @@ pub(super) struct PluginCache {
 }
 
 impl PluginCache {
-    /// The plugin, if it is in memory.
+    /// Returns the plugin if it is in memory.
     pub(super) fn get(&self, digest: &Digest) -> Option<Arc<Prepared>> {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
         let slot = slots.get(digest)?;
@@ -61,7 +61,7 @@ impl PluginCache {
         slot.plugin.get().cloned()
     }
 
-    /// The plugin's slot, empty or not.
+    /// Returns the plugin's slot, which may be empty.
     pub(super) fn slot(&self, digest: Digest) -> Arc<Slot> {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         if !slots.contains_key(&digest) && slots.len() >= PLUGINS_MAX {
@@ -75,7 +75,7 @@ impl PluginCache {
         Arc::clone(slot)
     }
 
-    /// Lets go of a plugin.
+    /// Drops a plugin.
     pub(super) fn remove(&self, digest: &Digest) {
         self.slots.write().unwrap_or_else(PoisonError::into_inner).remove(digest);
     }
