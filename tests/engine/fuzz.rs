@@ -1,4 +1,4 @@
-//! Bytes that no toolchain makes: whatever is uploaded, the answer comes soon, and the host goes on.
+//! Bytes that no toolchain produces: whatever is uploaded, the result comes soon, and the host survives.
 //!
 //! The suite runs a short version, the same each time. The long one:
 //! `HOOKMILL_FUZZ_ROUNDS=200000 cargo test --test tests engine::fuzz -- --nocapture`.
@@ -12,7 +12,7 @@ use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
 use crate::engine::fixture::engine_with;
 
-/// No scan of some hundred kilobytes takes a tenth of this, however busy the machine is.
+/// A scan of some hundred kilobytes takes less than a tenth of this, even on a busy machine.
 const SOON: Duration = Duration::from_secs(5);
 
 const SEEDS: [&[u8]; 4] =
@@ -22,7 +22,7 @@ fn rounds() -> usize {
     std::env::var("HOOKMILL_FUZZ_ROUNDS").map_or(2_000, |rounds| rounds.parse().expect("a number"))
 }
 
-/// One of the ways in which a file is not what it was.
+/// A way to corrupt a file.
 fn mutated(rng: &mut StdRng, component: &[u8]) -> Vec<u8> {
     let mut bytes = component.to_vec();
     let (from, to) = (rng.random_range(0..bytes.len()), rng.random_range(0..bytes.len()));
@@ -48,7 +48,7 @@ fn mutated(rng: &mut StdRng, component: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What the scan says, which must be soon and in words that can be shown.
+/// Scans; the result must come soon, with a printable message.
 fn scan(bytes: &[u8], limits: &Limits) -> Result<(), String> {
     let start = Instant::now();
     let scanned = outline(bytes, limits);
@@ -105,11 +105,11 @@ async fn what_passes_the_scan_is_compiled_and_asked_without_harm() {
     }
     assert_eq!(tried, wanted);
     println!("{taken} of {tried} mutants are plugins still");
-    // The engine is as it was.
+    // The engine still works.
     engine.inspect(hookmill_guests::ECHO.into()).await.expect("it is a plugin");
 }
 
-/// So many components within one another, each no more than its header.
+/// Components nested to this depth, each no more than its header.
 fn nested(depth: usize) -> Vec<u8> {
     const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
     const LEVEL: usize = 1 + 5 + HEADER.len();

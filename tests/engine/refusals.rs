@@ -1,4 +1,4 @@
-//! Components that are no plugins are refused, with the reason.
+//! Components that are not plugins are refused, with the reason.
 
 use hookmill_engine::InspectError;
 
@@ -34,7 +34,7 @@ async fn what_is_no_component_is_refused() {
 
 #[tokio::test]
 async fn garbage_anywhere_in_a_component_does_no_harm() {
-    // Every byte's flip would take hours to compile; these are spread over all sections.
+    // Flipping every byte would take hours to compile; these are spread over all sections.
     let component = hookmill_guests::ECHO;
     for place in (8..component.len()).step_by(component.len() / 40) {
         let mut broken = component.to_vec();
@@ -59,7 +59,7 @@ async fn an_import_beyond_the_contract_is_refused_by_its_name() {
     assert!(reason.starts_with("it imports `read-all`"), "{reason}");
 }
 
-/// A plugin's outside, with one import more.
+/// A plugin's imports and exports, with one more import.
 fn with_import(name: &str) -> String {
     format!(
         r#"(component (import "{name}" (instance))
@@ -155,7 +155,7 @@ async fn what_would_hold_more_than_an_instance_may_is_refused() {
 
 #[tokio::test]
 async fn a_name_of_any_kind_is_shown_harmlessly() {
-    // What a toolchain cannot write: a line break in an import's name.
+    // No toolchain produces this: a line break in an import's name.
     let text = r#"(component (import "evil-name" (func)))"#;
     let component = wat::parse_str(text).expect("well-formed text");
     let told = reason(&replaced(&component, "evil-name", "evil\nname")).await;
@@ -178,7 +178,7 @@ async fn a_description_that_breaks_the_contract_is_refused_with_its_field() {
     assert!(reason.starts_with("when asked to describe itself, it panicked or aborted"), "{reason}");
 }
 
-/// The component with a text in its data replaced by one as long.
+/// The component with a text in its data replaced by one of the same length.
 fn replaced(component: &[u8], from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let place = component.windows(from.len()).position(|bytes| bytes == from.as_bytes()).expect("it is there");

@@ -1,4 +1,4 @@
-//! Every way to misbehave ends within its limit and leaves its name, its place and its log.
+//! Every misbehavior ends within its limit and leaves its name, its backtrace and its log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use hookmill_model::{Digest, LogLevel, PluginFaultCode};
 
 use crate::engine::fixture::{DATA, engine, engine_with, fault, is_echo, kept, load, rogue, tell, tell_on, transform};
 
-/// The rogue is told `word`; it fails so, with all of these in the message, and its first log line is there.
+/// Runs the rogue with `word`: it fails with this code, the message contains these parts, and its first log line is there.
 async fn expect(word: &str, code: PluginFaultCode, parts: &[&str]) {
     let (fault, logs) = fault(word).await;
     assert_eq!((fault.code, fault.retry), (code, false), "{word}: {}", fault.message);
@@ -232,7 +232,7 @@ fn starting(fields: &str) -> String {
     )
 }
 
-/// Two components of which one passes 16 MB to the other, again and again, when it starts.
+/// Two components, one of which repeatedly passes 16 MB to the other when it starts.
 const COMPOSED: &str = r#"(component
     (component $callee
         (core module $m
@@ -278,7 +278,7 @@ fn endless_fuel(transforms_max: u32) -> Limits {
 async fn a_guest_that_outlasts_the_clock_is_ended_and_may_try_again() {
     let engine = engine_with(&endless_fuel(1), &kept());
     let plugin = rogue(&engine).await;
-    // Each must give its slot back: there is one.
+    // Each must release its slot: there is only one.
     for word in ["spin", "flood", "sleep", "spin"] {
         let transformed = tell_on(&engine, &plugin, word).await;
         let fault = transformed.result.expect_err("it never ends");
@@ -312,7 +312,7 @@ async fn a_long_guest_lets_others_run_on_its_thread() {
         async move { tell_on(&engine, &plugin, "spin").await }
     });
     tokio::task::yield_now().await;
-    // This test has one thread, on which the other guest is.
+    // This test has one thread, which the other guest uses.
     for _ in 0..20 {
         assert!(is_echo(&tell_on(&engine, &plugin, "echo").await));
     }

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use hookmill_model::{Figures, LogLine, PluginFault, PluginFaultCode, Sealed};
 use jiff::Timestamp;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use super::state::State;
 use super::{Engine, EngineError, PluginCall, PluginRun, Prepared, fault, limits};
-use hookmill_model::{Figures, LogLine, PluginFault, PluginFaultCode, Sealed};
 
 /// Resource handles that one instance may hold at once; WASI's streams are the only resources.
 const HANDLES_MAX: usize = 1_000;

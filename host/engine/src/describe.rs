@@ -1,11 +1,11 @@
 //! A plugin's description, checked against the contract.
 
+use hookmill_model::{Digest, PluginName, PluginVersion};
 use serde_json::Value;
 
 use super::bindings::v1::Description;
 use super::output::is_content_type;
 use super::{Inspected, Refusal};
-use hookmill_model::{Digest, PluginName, PluginVersion};
 
 const SUMMARY_CHARS_MAX: usize = 500;
 const CONTENT_TYPES_MAX: usize = 16;

@@ -12,10 +12,9 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, Mac as _};
+use hookmill_model::Digest;
 use rand::Rng as _;
 use sha2::Sha256;
-
-use hookmill_model::Digest;
 
 const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = 32;

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 use std::str::Utf8Error;
 
+use hookmill_model::{PluginFault, PluginFaultCode};
 use wasmtime::{Trap, WasmBacktrace};
 
 use super::limits::{Exceeded, HostOutOfMemory};
 use super::settings::BACKTRACE_FRAMES;
 use super::wasi::NotGranted;
 use super::{EngineError, cut};
-use hookmill_model::{PluginFault, PluginFaultCode};
 
 /// Functions of a backtrace that a message lists.
 const FUNCTIONS_NAMED: usize = 5;

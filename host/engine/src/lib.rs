@@ -35,15 +35,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hookmill_model::{
+    DeliveryId, Digest, Draft, Event, Figures, LogLine, PluginFault, PluginName, PluginVersion, Sealed, Subscription,
+};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 
 use self::bindings::v1;
 use self::state::State;
-use hookmill_model::{
-    DeliveryId, Digest, Draft, Event, Figures, LogLine, PluginFault, PluginName, PluginVersion, Sealed, Subscription,
-};
 
 pub use self::compile::{REFUSED, precompile};
 pub use self::config::Limits;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hookmill_model::Digest;
 use jiff::Timestamp;
 use wasmtime::component::Component;
 
 use super::bindings::v1;
 use super::call::CallContext;
 use super::{Engine, InspectError, Inspected, Prepared, Refusal, describe, scan, wasi};
-use hookmill_model::Digest;
 
 impl Engine {
     /// Inspects a component: checks its structure, compiles it, and calls its `describe`. Nothing is kept of a component

@@ -1,11 +1,10 @@
 //! Checking a plugin's output against the contract: only output that passes is sent.
 
+use hookmill_model::{Body, Draft, Method, PluginFault, PluginFaultCode, forbidden_header};
 use serde::de::IgnoredAny;
 
 use super::fault::permanent;
 use crate::config::Limits;
-use hookmill_model::forbidden_header;
-use hookmill_model::{Body, Draft, Method, PluginFault, PluginFaultCode};
 
 /// Bytes of a plugin's reason for failing or skipping.
 pub(super) const REASON_BYTES_MAX: usize = 1 << 10;

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use hookmill_model::Digest;
 use tokio::sync::OnceCell;
 use wasmtime::component::InstancePre;
 
 use super::bindings::v1;
 use super::state::State;
-use hookmill_model::Digest;
 
 /// Plugins in memory: a thousand small ones take about 250 MiB. The least recently used is dropped first, and is read
 /// back from disk in less than a millisecond.

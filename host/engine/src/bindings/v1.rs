@@ -1,5 +1,6 @@
 //! Version 1 of the contract, of which 1.1.0 is the latest.
 
+use hookmill_model::{Body, LogLevel, PluginFault, PluginFaultCode};
 use wasmtime::component::{Component, ComponentExportIndex, Instance, Linker, TypedFunc};
 use wasmtime::{Result, Store};
 
@@ -10,7 +11,6 @@ use crate::limits::host_function;
 use crate::output::{self, REASON_BYTES_MAX};
 use crate::state::State;
 use crate::{PluginCall, PluginDecision, cut};
-use hookmill_model::{Body, LogLevel, PluginFault, PluginFaultCode};
 
 #[allow(unsafe_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all)]
 mod generated {
