@@ -1,7 +1,7 @@
-//! What an author does, scripted: from an empty folder to a delivery, in each language, with the real binary and the
+//! An author's work, scripted: from an empty folder to a delivery, in each language, with the real program and the
 //! language's own toolchain.
 //!
-//! A language whose toolchain is not installed is left out, and said to be; under `CI=true` that is a failure.
+//! A language whose toolchain is not installed is left out, which is reported; with `CI=true` that is a failure.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -14,38 +14,80 @@ use crate::support::host::{BINARY, TestHost};
 use crate::support::left_out;
 use crate::support::receiver::{Receiver, Reply};
 
-/// What is posted, and what each language's example must make of it, byte for byte.
+/// The data that is posted, and what each language's example must make of it, byte for byte.
 const DATA: &str = r#"{"deal": {"name": "Za\u017c\u00f3\u0142\u0107", "value": 12.50, "id": 12345678901234567890},
     "tags": ["new", {"a": []}], "10": true, "2": 1e400}"#;
 const FLAT: &str = r#""deal__name":"Zażółć","deal__value":12.50,"deal__id":12345678901234567890,"tags__0":"new","tags__1__a":null,"10":true,"2":1e400}"#;
 
-/// A language, and the tools without which it cannot be built.
+/// A language, the tools and files that building it needs, and how to install them.
 struct Language {
     name: &'static str,
     tools: &'static [&'static str],
     files: &'static [&'static str],
+    install: &'static str,
 }
 
-const RUST: Language = Language { name: "rust", tools: &["cargo"], files: &[] };
-const JAVASCRIPT: Language = Language { name: "javascript", tools: &["componentize-qjs"], files: &[] };
-const TYPESCRIPT: Language = Language { name: "typescript", tools: &["componentize-qjs", "tsc"], files: &[] };
-const PYTHON: Language = Language { name: "python", tools: &["componentize-py"], files: &[] };
-const C: Language = Language { name: "c", tools: &["clang-16"], files: &["/usr/include/wasm32-wasi/stdlib.h"] };
+const RUST: Language =
+    Language { name: "rust", tools: &["cargo", "rustc"], files: &[], install: "rustup target add wasm32-wasip2" };
+const JAVASCRIPT: Language = Language {
+    name: "javascript",
+    tools: &["componentize-qjs"],
+    files: &[],
+    install: "npm install --global componentize-qjs@0.4.5",
+};
+const TYPESCRIPT: Language = Language {
+    name: "typescript",
+    tools: &["componentize-qjs", "tsc"],
+    files: &[],
+    install: "npm install --global componentize-qjs@0.4.5 typescript@7.0.2",
+};
+const PYTHON: Language = Language {
+    name: "python",
+    tools: &["componentize-py"],
+    files: &[],
+    install: "pip install componentize-py==0.25.1",
+};
+const C: Language = Language {
+    name: "c",
+    tools: &["clang-16", "wasm-ld-16"],
+    files: &["/usr/include/wasm32-wasi/stdlib.h"],
+    install: "apt-get install clang-16 lld-16 wasi-libc libclang-rt-16-dev-wasm32",
+};
 
 impl Language {
-    /// Whether it can be built here.
-    fn is_here(&self) -> bool {
+    /// Whether it can be built on this machine; if not, reports what is missing.
+    fn is_available(&self) -> bool {
         let path = std::env::var_os("PATH").unwrap();
         let on_path = |tool: &&str| std::env::split_paths(&path).any(|folder| folder.join(tool).is_file());
-        let missing: Vec<_> = self.tools.iter().filter(|tool| !on_path(tool)).collect();
-        let missing_files: Vec<_> = self.files.iter().filter(|file| !Path::new(file).is_file()).collect();
-        let here = missing.is_empty() && missing_files.is_empty();
-        if !here {
-            assert!(std::env::var_os("CI").is_none(), "{}: {missing:?} {missing_files:?} missing", self.name);
-            left_out(&format!("{} is not tested, since {missing:?} {missing_files:?} are not here", self.name));
+        let tools = self.tools.iter().filter(|tool| !on_path(tool));
+        let files = self.files.iter().filter(|file| !Path::new(file).is_file());
+        let mut missing: Vec<_> = tools.chain(files).copied().collect();
+        if self.name == "rust" && missing.is_empty() {
+            missing.extend((!wasm_target_is_installed()).then_some("the target wasm32-wasip2"));
         }
-        here
+        if missing.is_empty() {
+            return true;
+        }
+        left_out(&format!("building plugins in {}", self.name), &missing.join(", "), self.install);
+        false
     }
+
+    /// Downloads the packages that a plugin of this language depends on, if `cargo test` has not: a build of the host
+    /// does not need those of the Rust SDK.
+    fn fetch(&self) {
+        if self.name == "rust" {
+            let mut cargo = Command::new("cargo");
+            cargo.args(["fetch", "--quiet", "--locked", "--target", "wasm32-wasip2"]);
+            assert!(cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
+        }
+    }
+}
+
+fn wasm_target_is_installed() -> bool {
+    let mut rustc = Command::new("rustc");
+    rustc.args(["--print=target-libdir", "--target=wasm32-wasip2"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = rustc.output().unwrap();
+    output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
 }
 
 /// Runs `hookmill plugin …` in a folder.
@@ -53,12 +95,12 @@ fn plugin(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(BINARY);
     command.arg("plugin").args(arguments).current_dir(folder);
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    // What is compiled outlives the tests, and nothing is downloaded.
+    // Compiled code is kept between runs of the tests, and nothing is downloaded.
     command.env("XDG_CACHE_HOME", kept).env("CARGO_TARGET_DIR", kept.join("authors")).env("CARGO_NET_OFFLINE", "true");
     command.output().unwrap()
 }
 
-/// The same, which must succeed; what it printed as JSON.
+/// Runs the same command with `--json`, which must succeed; returns the printed document.
 fn plugin_json(folder: &Path, arguments: &[&str]) -> Value {
     let output = plugin(folder, &[arguments, &["--json"]].concat());
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -68,6 +110,7 @@ fn plugin_json(folder: &Path, arguments: &[&str]) -> Value {
 
 /// A new project, built and tested.
 fn project(language: &Language) -> (TempDir, PathBuf) {
+    language.fetch();
     let dir = tempfile::tempdir().unwrap();
     plugin_json(dir.path(), &["new", "deals", "--lang", language.name]);
     let project = dir.path().join("deals");
@@ -84,7 +127,7 @@ fn project(language: &Language) -> (TempDir, PathBuf) {
 }
 
 async fn from_an_empty_folder_to_a_delivery(language: &Language) {
-    if !language.is_here() {
+    if !language.is_available() {
         return;
     }
     let (_dir, project) = project(language);
@@ -136,10 +179,10 @@ async fn a_plugin_in_c_goes_from_an_empty_folder_to_a_delivery() {
     from_an_empty_folder_to_a_delivery(&C).await;
 }
 
-/// The configuration of a subscription becomes a project that makes the same request.
+/// A subscription's configuration becomes a project that makes the same request.
 #[test]
 fn configured_javascript_becomes_a_project_with_the_same_request() {
-    if !JAVASCRIPT.is_here() {
+    if !JAVASCRIPT.is_available() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -155,22 +198,22 @@ fn configured_javascript_becomes_a_project_with_the_same_request() {
 }
 
 #[test]
-fn a_component_that_a_host_would_refuse_is_refused_with_words_and_exit_code_1() {
+fn a_component_that_a_host_would_refuse_is_refused_with_a_reason_and_exit_code_1() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("core.wasm"), wat::parse_str("(module)").unwrap()).unwrap();
     std::fs::write(dir.path().join("noise.wasm"), b"\0asm\x0d\0\x01\0 and so on").unwrap();
-    for (file, words) in [("core.wasm", "core module"), ("noise.wasm", "no WebAssembly component")] {
+    for (file, reason) in [("core.wasm", "core module"), ("noise.wasm", "no WebAssembly component")] {
         let output = plugin(dir.path(), &["inspect", file, "--json"]);
         assert_eq!(output.status.code(), Some(1));
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(told["accepted"], false);
-        assert!(told["refusal"].as_str().unwrap().contains(words), "{told}");
+        let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(printed["accepted"], false);
+        assert!(printed["refusal"].as_str().unwrap().contains(reason), "{printed}");
     }
 }
 
 #[test]
 fn a_golden_pair_that_differs_is_shown_with_its_difference_and_exit_code_1() {
-    if !JAVASCRIPT.is_here() {
+    if !JAVASCRIPT.is_available() {
         return;
     }
     let (_dir, project) = project(&JAVASCRIPT);
@@ -183,13 +226,13 @@ fn a_golden_pair_that_differs_is_shown_with_its_difference_and_exit_code_1() {
     let changed: Vec<_> = stdout.lines().map(str::trim).filter(|line| line.starts_with(['-', '+'])).collect();
     assert_eq!(changed, [r#"-         "x-origin","#, r#"+         "x-source","#], "{stdout}");
     assert!(!stdout.contains('\u{1b}'), "colours are for terminals");
-    // Taking over what was made mends it.
+    // Accepting the new request fixes it.
     plugin_json(&project, &["test", "--update"]);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), golden);
 }
 
 #[test]
-fn a_folder_that_is_there_already_is_not_overwritten() {
+fn an_existing_folder_is_not_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("deals")).unwrap();
     std::fs::write(dir.path().join("deals/mine"), "").unwrap();

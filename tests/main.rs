@@ -1,8 +1,10 @@
 //! All integration tests, in one binary: it links once.
 #![allow(clippy::unwrap_used, clippy::needless_pass_by_value, missing_docs, unreachable_pub, reason = "tests")]
+#![expect(clippy::disallowed_methods, reason = "tests are clients of the host, and date what receivers get")]
 
 mod address;
 mod api;
+mod architecture;
 mod authors;
 mod batching;
 mod bench;

@@ -2,11 +2,14 @@
 //! libraries'.
 #![forbid(unsafe_code)]
 
+#[expect(clippy::disallowed_methods, reason = "measures with the machine's clock, and calls the hosts that it starts")]
 mod bench;
 mod compile;
+#[expect(clippy::disallowed_methods, reason = "calls the host that it starts, and dates what its receiver gets")]
 mod demo;
 mod diagnose;
 mod import;
+mod openapi;
 mod plugin;
 mod remote;
 mod serve;
@@ -54,6 +57,8 @@ enum Command {
     Import(import::Args),
     /// Find out why a subscription's webhooks do not come
     Diagnose(diagnose::Args),
+    /// Print the description of the HTTP API (OpenAPI 3.1, JSON)
+    Openapi,
     /// Measure what the host does in a second on this machine and what it costs, beside the least that is possible
     Bench(bench::Args),
     /// Compile one component (the host runs this in a process of its own, with limits)
@@ -67,6 +72,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         // The compiler's process does one thing on one thread, and writes nothing but its result.
         Some(Command::Compile(args)) => compile::run(&args),
+        Some(Command::Openapi) => openapi::run(),
         Some(Command::Demo(args)) => with_runtime("warn", demo::run(args)),
         Some(Command::Plugin(args)) => with_runtime("warn", plugin::run(args)),
         Some(Command::Import(args)) => with_runtime("warn", import::run(args)),

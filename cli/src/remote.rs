@@ -49,6 +49,7 @@ impl Remote {
 }
 
 /// A client that waits so long for an answer.
+#[expect(clippy::disallowed_methods, reason = "calls a host's API, which may be at any address")]
 pub(super) fn client(answer_within: Duration) -> anyhow::Result<Client> {
     // Without a default reqwest makes no client; there is one already if this process has made one before.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -34,7 +34,7 @@ pub(super) enum Ask {
 }
 
 #[derive(Default)]
-struct ShadowJob {
+struct Arrivals {
     last_ns: u64,
     taken_us: Vec<u32>,
 }
@@ -43,7 +43,7 @@ struct ShadowJob {
 pub(super) async fn run() -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    let seen = Arc::new(Mutex::new(ShadowJob::default()));
+    let seen = Arc::new(Mutex::new(Arrivals::default()));
     let shared = Arc::clone(&seen);
     let server = tokio::spawn(bare::serve(listener, move |body| {
         let now = now_ns();
@@ -63,7 +63,7 @@ pub(super) async fn run() -> anyhow::Result<()> {
         let answer = match ask {
             Ask::Count => Received { count, ..Received::default() },
             Ask::Take => {
-                let ShadowJob { last_ns, taken_us } = std::mem::take(&mut *lock(&seen));
+                let Arrivals { last_ns, taken_us } = std::mem::take(&mut *lock(&seen));
                 let (p50_us, p99_us) = percentiles(taken_us);
                 Received { count, last_ns, p50_us, p99_us }
             }
@@ -74,6 +74,6 @@ pub(super) async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn lock(seen: &Mutex<ShadowJob>) -> std::sync::MutexGuard<'_, ShadowJob> {
+fn lock(seen: &Mutex<Arrivals>) -> std::sync::MutexGuard<'_, Arrivals> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }

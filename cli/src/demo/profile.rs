@@ -128,6 +128,12 @@ pub(super) async fn run(choice: Choice, dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A delivery's state, and the CRM's name for it if the profile has one.
+fn shown_state(delivery: &Value) -> String {
+    let named = delivery["profile_status"].as_str().map(|name| format!(", as the CRM shows it: {name}"));
+    format!("{}{}", delivery["state"], named.unwrap_or_default())
+}
+
 #[expect(clippy::print_stdout, reason = "showing is what a demo is for")]
 fn say(line: &str) {
     println!("{line}");
@@ -173,7 +179,7 @@ impl Show<'_> {
         self.checked("answered 200").await?;
         let delivery = self.delivery(&last, 1).await?;
         ensure!(delivery["state"] == "delivered", "the delivery is {}", delivery["state"]);
-        say(&format!("   the delivery is {}, in LeadSquared's words {}", delivery["state"], delivery["status"]));
+        say(&format!("   the delivery is {}", shown_state(&delivery)));
         Ok(())
     }
 
@@ -191,8 +197,7 @@ impl Show<'_> {
             delivery = self.delivery(&event, tries).await?;
         }
         ensure!(delivery["state"] == "failed", "the delivery is {}", delivery["state"]);
-        let words = (&delivery["state"], &delivery["status"], &delivery["reason"]);
-        say(&format!("   the delivery is {}, in LeadSquared's words {}: {}", words.0, words.1, words.2));
+        say(&format!("   the delivery is {}: {}", shown_state(&delivery), delivery["reason"]));
         Ok(())
     }
 

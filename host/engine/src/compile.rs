@@ -19,9 +19,6 @@ use crate::config::Limits;
 /// The child's exit status if the component is at fault; standard error has the reason.
 pub const REFUSED: u8 = 3;
 
-/// Children at once: each may take `compile_memory_bytes_max`, and a core that deliveries cannot use.
-const CHILDREN_MAX: usize = 2;
-
 /// The wall-clock limit of a child as a multiple of its CPU limit, for a busy machine.
 const STARVED: u64 = 3;
 
@@ -50,7 +47,7 @@ impl Compiler {
             binary,
             seconds: limits.compile_s_max,
             memory_bytes: limits.compile_memory_bytes_max,
-            children: Semaphore::new(CHILDREN_MAX),
+            children: Semaphore::new(limits.compilers_max),
         }
     }
 

@@ -11,6 +11,8 @@
 //! The engine does not assume that components are benign, that compiling terminates (see `compile`), that a guest makes
 //! few calls to the host (see `limits`), or that files on disk are intact (see `disk`). It does assume that wasmtime's
 //! sandbox holds.
+// One exception, with its reason: the engine maps machine code that this host compiled itself.
+#![deny(unsafe_code)]
 
 mod bindings;
 mod call;
@@ -192,7 +194,7 @@ impl Engine {
             wasmtime,
             limits: limits.clone(),
             linker,
-            plugins: plugins::PluginCache::default(),
+            plugins: plugins::PluginCache::new(limits.loaded_max),
             disk,
             compiler: compile::Compiler::new(binary, limits),
             turns: Semaphore::new(limits.transforms_max as usize),

@@ -11,10 +11,6 @@ use wasmtime::component::InstancePre;
 use super::bindings::v1;
 use super::state::State;
 
-/// Plugins in memory: a thousand small ones take about 250 MiB. The least recently used is dropped first, and is read
-/// back from disk in less than a millisecond.
-const PLUGINS_MAX: usize = 1_000;
-
 /// A component that is compiled, linked and ready to be instantiated.
 #[derive(Clone)]
 pub struct Prepared {
@@ -46,13 +42,18 @@ pub(super) struct Slot {
 }
 
 /// The cache.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct PluginCache {
     slots: RwLock<HashMap<Digest, Arc<Slot>>>,
     clock: AtomicU64,
+    loaded_max: usize,
 }
 
 impl PluginCache {
+    pub(super) fn new(loaded_max: usize) -> Self {
+        Self { slots: RwLock::default(), clock: AtomicU64::new(0), loaded_max }
+    }
+
     /// Returns the plugin if it is in memory.
     pub(super) fn get(&self, digest: &Digest) -> Option<Arc<Prepared>> {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +65,7 @@ impl PluginCache {
     /// Returns the plugin's slot, which may be empty.
     pub(super) fn slot(&self, digest: Digest) -> Arc<Slot> {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        if !slots.contains_key(&digest) && slots.len() >= PLUGINS_MAX {
+        if !slots.contains_key(&digest) && slots.len() >= self.loaded_max {
             let oldest = slots.iter().min_by_key(|(_, slot)| slot.used.load(Ordering::Relaxed));
             if let Some(oldest) = oldest.map(|(digest, _)| *digest) {
                 slots.remove(&oldest);

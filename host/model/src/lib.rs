@@ -2,6 +2,7 @@
 //!
 //! Input is parsed once, at the edge, into types that cannot hold an invalid value; nothing behind the edge checks again.
 //! The model depends on no stage, no store and no HTTP server.
+#![forbid(unsafe_code)]
 
 mod activity;
 mod attempt;
@@ -57,7 +58,7 @@ pub use signing::{HmacAlgorithm, HmacScheme, SignatureEncoding, Signing, Standar
 pub use space::{MailAddress, Space, SpaceId};
 pub use subscription::{
     ContentType, CustomHeader, FieldSelection, Method, PauseReason, RetryPolicy, SIGNING_SECRET, Subscription,
-    SubscriptionState,
+    SubscriptionState, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX,
 };
 pub use success::SuccessCodes;
 pub use template::{Piece, Template};

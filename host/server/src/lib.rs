@@ -1,56 +1,94 @@
-//! Hookmill: a WebAssembly plugin host for webhook payloads.
+//! Hookmill: a WebAssembly plugin host for webhook payloads. This page is its architecture.
 //!
-//! An **event** posted to a **space** is matched against its **subscriptions**; each match is a **delivery**, which
-//! waits out its delay, is reshaped by the subscription's **plugin**, signed, sent, and recorded as an **attempt**; a
-//! failed attempt schedules the next one.
+//! An **event** posted to a **space** is matched against its **subscriptions**; each match is a **delivery**, which waits
+//! out its delay, is reshaped by the subscription's **plugin**, signed, sent, and recorded as an **attempt**; a failed
+//! attempt schedules the next one.
 //!
 //! ```text
 //! accept → match → delay → transform → sign → send → record
 //! ```
 //!
-//! Who knows that sentence knows where every line lives:
+//! # Crates
 //!
-//! | stage     | module        | what it is                                                                 |
-//! |-----------|---------------|----------------------------------------------------------------------------|
-//! | accept    | [`accept`]    | the HTTP API; [`accept::intake`] commits events with their deliveries        |
-//! | match     | [`matching`]  | pure: which subscriptions want this event                                  |
-//! | delay     | [`delay`]     | pure: when is an attempt due                                               |
-//! | transform | [`transform`] | field selection, the plugin in its sandbox or a default shape, the request |
-//! | sign      | [`sign`]      | pure: exact bytes → headers                                                |
-//! | send      | [`send`]      | the one HTTP client: address policy, timeouts, caps                        |
-//! | record    | [`record`]    | pure: outcome → what happens next                                          |
+//! | crate | what it is | the wall |
+//! |---|---|---|
+//! | [`hookmill_model`] | values that parse: spaces, events, subscriptions, deliveries, attempts, plugins | no I/O |
+//! | [`hookmill_engine`] | a component and its limits → a draft, a skip or a fault | wasmtime is here only; no HTTP, no store |
+//! | [`hookmill_store`] | all SQL, behind one trait; migrations | SQL is here only |
+//! | `hookmill_server` | this crate: stages, loops, API | |
+//! | `hookmill` | the program: arguments → configuration, signals → [`run`] | the command line is here only |
 //!
-//! Around them: [`model`] (who is who), [`store`] (all SQL, behind one trait), [`registry`] (the subscriptions in
-//! memory), [`deliver`] (the loop that knows the order of the last four stages), [`retention`] (forgets what is old),
-//! [`profile`] (what each CRM's webhooks are like: data), [`import`] (other systems' definitions → subscriptions),
-//! [`notify`] (tells a space of its failures), [`diagnose`] (why a webhook does not come), [`preview`] (what would be
-//! sent), [`compare`] (what another version would have made of past events), [`shadow`] (what it makes of live ones),
-//! [`oci`] and [`folder`] (where plugins come from beside uploads), [`signature`] (who answers for one), [`golden`]
-//! (plugins' test cases), [`config`] (every knob), [`clock`] (the only reader of time), [`cli`].
+//! # Rooms of this crate, from the ground up
 //!
-//! Dependencies point one way: `model ← stages ← deliver, accept, notify ← lib ← cli ← main`. A stage knows no other
-//! stage. Preview, compare and shadow use the stages as deliver does, and send nothing.
+//! A room imports only rooms above it in this table, so there is no circle; `tests/architecture.rs` checks it.
+//!
+//! | room | what it is |
+//! |---|---|
+//! | [`clock`], [`config`], [`error`], [`task`], [`keys`], [`mail`] | the only reader of time, every setting, why a caller is not served, API keys, the mail server |
+//! | [`stages`] | one module each: [`matching`](stages::matching), [`delay`](stages::delay), [`select`](stages::select), [`shape`](stages::shape), [`request`](stages::request), [`seal`](stages::seal), [`sign`](stages::sign), [`send`](stages::send), [`record`](stages::record); no stage knows another |
+//! | [`registry`] | the subscriptions in memory, compiled; its guard is the only thing that can save one |
+//! | [`queues`] | what one loop hands another: the inbox, alarms, shadow jobs, turns |
+//! | [`metrics`], [`host`] | what is counted; what all of the following share |
+//! | [`dispatch`] | one attempt without recording it: transform, sign, send, judge |
+//! | [`ingest`] | matches events and commits them with their deliveries |
+//! | [`deliver`] | the loop that knows the order transform → sign → send → record |
+//! | [`plugins`] | the one door for components ([`plugins::admit`]), versions and who follows them, the folder, registries |
+//! | [`subscriptions`] | what is right in a subscription, conflicts, profiles, import |
+//! | [`dry_run`] | previews, comparisons, shadows, diagnoses |
+//! | [`notify`], [`retention`] | tells a space of its failures; deletes what is too old |
+//! | [`api`] | HTTP: [`http`](mod@api) whatever the resource, and one file for each resource |
+//!
+//! # Three walks
+//!
+//! **An event**, `POST /v1/spaces/acme/events`:
+//! 1. `api/http/access` lets the key in; `api/resources/events` parses the body into an event and checks its limits.
+//! 2. [`ingest`] asks [`registry`] who wants it ([`stages::matching`]: type, trigger, condition), computes each due time
+//!    ([`stages::delay`]) and reserves a place in [`queues::Inbox`] for what is due now.
+//! 3. [`hookmill_store::Store::accept`] commits the event with its deliveries, those with a place already leased; after
+//!    the commit is on disk the caller gets 202, and the inbox the deliveries.
+//! 4. [`deliver`] takes them from the inbox, or leases due rows, lets each subscription wait in a lane of its own, and starts
+//!    an attempt.
+//! 5. [`dispatch`] selects fields ([`stages::select`]), runs the plugin ([`hookmill_engine`]) or makes a default shape
+//!    ([`stages::shape`]), assembles the request ([`stages::request`]), puts secrets in their places ([`stages::seal`]), signs
+//!    ([`stages::sign`]), sends ([`stages::send`]) and judges the response.
+//! 6. [`stages::record`] decides what follows: delivered, failed, skipped, or pending with a new due time;
+//!    [`hookmill_store::Store::record`] writes attempts together; [`deliver`] wakes who waits for it (notices, shadows, itself).
+//!
+//! **An upload**, `POST /v1/spaces/acme/plugins`:
+//! 1. `api/resources/plugins` reads the body within its limit and hands a candidate to [`plugins::admit`], as do pulls, the
+//!    folder and `hookmill plugin inspect`.
+//! 2. The signature is checked, then [`hookmill_engine`] scans the component, compiles it in a child process with limits of
+//!    its own, and asks it to describe itself; the schema of its configuration is checked.
+//! 3. The store keeps it under its name and version, which never change.
+//! 4. [`plugins::follow`] moves the subscriptions that follow a range of its versions, each saved under the registry's guard.
+//!
+//! **A change**, `PATCH /v1/spaces/acme/subscriptions/{id}`:
+//! 1. `api/resources/subscriptions` parses the patch alone, so that an unknown member is named.
+//! 2. [`subscriptions`] merges it (RFC 7396) into the definition as it is stored, fills in the profile's defaults, parses and
+//!    checks the whole; if the URL moves and there is a handshake, the new endpoint is asked. None of this holds up others.
+//! 3. Under the guard of [`registry::Registry::changing`]: if the subscription is still as it was, conflicts are checked and
+//!    it is saved, to its row first and to memory after. Else it starts again.
+//! 4. The loops that may have work now are woken; the caller gets the subscription as it is.
 //!
 //! # What always holds
 //!
 //! - **Two loops joined by rows.** Accepting turns an event into delivery rows, in the transaction that commits the
 //!   event; delivering turns a due row into an attempt. Rows are the truth. What goes from one to the other through
-//!   memory ([`deliver::Inbox`]) only saves reading it back.
-//! - **202 means committed**, with the disk's word for it. What was answered with 202 reaches its receiver at least
-//!   once, whatever ends the process meanwhile. Any other answer means nothing: an event that was answered with 500
-//!   because the disk failed may be there after a restart, and posting it again under its id is always right.
-//! - **Fault is a type.** What a plugin or a receiver does wrong is data: a [`model::Outcome`] that is recorded, and
-//!   perhaps tried again. What we do wrong is an `Err`: logged once, nothing recorded, no retry used up; the delivery's
-//!   claim lapses and it is taken up again.
+//!   memory ([`queues::Inbox`]) only saves reading it back.
+//! - **202 means committed**, flushed to the disk. An event that was answered with 202 reaches its receiver at least once,
+//!   whatever ends the process. Any other answer means nothing: an event that was answered with 500 because the disk
+//!   failed may be there after a restart, and posting it again under its id is always right.
+//! - **Fault is a type.** What a plugin or a receiver does wrong is data: a [`hookmill_model::Outcome`] that is recorded and
+//!   perhaps retried. An internal fault is an `Err`: logged once, nothing recorded, no retry used up; the delivery's lease
+//!   expires and it is attempted again.
 //! - **What is signed is what is sent**, byte for byte, and what is kept.
 //! - **A delivery finishes as it began**: each retry has the plugin's code and configuration of the first attempt, and so
 //!   its bytes, whatever its subscription uses by then.
 //! - **Numbers stay as they were written**: an event's data is text to every stage but a plugin.
 //! - **A plugin sees its delivery and nothing else**, in an instance that lives for one call.
-//! - **One subscription's trouble is its own**: it fills its own lane in memory, its own share of what is in flight.
+//! - **One subscription's trouble is its own**: it fills its own lane in memory and its own share of what is in flight.
 //! - **Time is an argument.** Only [`clock`] reads it, so a test steps through a day without waiting.
-// One exception, with its reason: the engine maps machine code that this host compiled itself.
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 pub mod api;
 pub mod clock;
@@ -61,10 +99,12 @@ pub mod dry_run;
 pub mod error;
 pub mod host;
 pub mod ingest;
+pub(crate) mod json;
 pub mod keys;
 pub mod mail;
 pub mod metrics;
 pub mod notify;
+pub(crate) mod number;
 pub mod plugins;
 pub mod queues;
 pub mod registry;
@@ -72,6 +112,7 @@ pub mod retention;
 pub mod stages;
 pub mod subscriptions;
 pub mod task;
+pub(crate) mod texts;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,11 +128,11 @@ use host::Host;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Opens the data directory and puts a host together on it. On the first start there is an admin key beside it, which
-/// is kept nowhere. `program` is what compiles plugins: run with the argument `compile`, it is `hookmill compile`.
+/// Opens the data directory and builds a host on it. On the first start, it also returns an admin key, which is stored
+/// nowhere. `program` compiles plugins: run with the argument `compile`, it is `hookmill compile`.
 ///
 /// # Errors
-/// If the directory cannot be used, or another host has it.
+/// If the directory cannot be used, or another host uses it.
 pub async fn open(config: Config, clock: Clock, program: PathBuf) -> anyhow::Result<(Arc<Host>, Option<String>)> {
     let dir = config.data_dir.clone();
     let store = tokio::task::spawn_blocking(move || Sqlite::open(&dir)).await??;
@@ -101,17 +142,17 @@ pub async fn open(config: Config, clock: Clock, program: PathBuf) -> anyhow::Res
     let host = Host::new(config, clock, store, engine).await?;
     plugins::bundled::install(&host).await?;
     plugins::folder::install(&host).await?;
-    // Only now: what lies in the folder may stand in the place of what is bundled.
+    // Only now: a file of the folder may replace a bundled plugin.
     plugins::follow::at_start(&host).await;
     let first_key = keys::first_admin_key(&*host.store, host.clock.now()).await?;
     Ok((host, first_key))
 }
 
-/// Serves the API and delivers, until `shutdown`; then stops accepting, finishes what is in flight and hands back the
-/// rest.
+/// Serves the API and delivers until `shutdown`; then stops accepting, finishes what is in flight and hands the rest
+/// back to its rows.
 ///
 /// # Errors
-/// If the listener breaks.
+/// If the listener fails, or a loop ends.
 pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     let grace = Duration::from_secs(host.config.deliver.grace_s);
     let router = api::router(host.clone()).await?;
@@ -120,23 +161,28 @@ pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationT
         let (host, shutdown) = (host.clone(), shutdown.clone());
         tokio::spawn(async move { retention::run(&host, &shutdown).await })
     };
+    let prepare = {
+        let (host, shutdown) = (host.clone(), shutdown.clone());
+        tokio::spawn(async move { plugins::prepare::run(&host, &shutdown).await })
+    };
     let mut notify = tokio::spawn(notify::run(host.clone(), deliver_until.clone()));
     let mut shadow = tokio::spawn(dry_run::shadow::run(host.clone(), deliver_until.clone()));
     let mut deliver = tokio::spawn(Deliver::new(host).run(deliver_until.clone()));
     let serve = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let served = tokio::select! {
         served = serve.into_future() => served.context("serving the API"),
-        // A caller who does not finish its request keeps nobody from stopping.
+        // A caller that does not finish its request must not prevent the shutdown.
         () = async { shutdown.cancelled().await; tokio::time::sleep(grace).await } => Ok(()),
         ended = &mut deliver => anyhow::bail!("the deliver loop ended: {ended:?}"),
         ended = &mut notify => anyhow::bail!("the notify loop ended: {ended:?}"),
         ended = &mut shadow => anyhow::bail!("the shadow loop ended: {ended:?}"),
     };
     deliver_until.cancel();
-    deliver.await.context("the deliver loop broke")?;
+    deliver.await.context("the deliver loop panicked")?;
     // Only now: it may be in the middle of a transaction.
     retention.abort();
-    notify.await.context("the notify loop broke")?;
-    shadow.await.context("the shadow loop broke")?;
+    prepare.abort();
+    notify.await.context("the notify loop panicked")?;
+    shadow.await.context("the shadow loop panicked")?;
     served
 }

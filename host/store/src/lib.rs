@@ -10,6 +10,7 @@
 //!   depends only on [`Store::record`], which writes only if the delivery is as the lease left it.
 //!
 //! They do not rely on an expired lease being exclusive. A delivery may then be sent twice; it is recorded once.
+#![forbid(unsafe_code)]
 
 mod accepting;
 mod plugin;
