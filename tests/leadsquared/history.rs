@@ -179,7 +179,7 @@ fn rule() -> Value {
 async fn an_error_in_the_body_is_a_failure_with_an_answer_rule() {
     let delivery = answered(ERROR, rule()).await;
     assert_eq!((&delivery["profile_status"], &delivery["attempt_count"]), (&json!("In Queue"), &json!(1)));
-    assert_eq!(delivery["reason"], "the receiver answered 200 and tells of a failure: no such campaign");
+    assert_eq!(delivery["reason"], "the receiver answered 200, and its response reports a failure: no such campaign");
 }
 
 #[tokio::test]
