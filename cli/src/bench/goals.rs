@@ -1,4 +1,4 @@
-//! What we want the figures to be.
+//! The goals for the figures.
 
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ impl Goal {
     }
 }
 
-/// The goals of which something was measured.
+/// The goals whose figures were measured.
 pub(super) fn of(report: &Report) -> Vec<Goal> {
     use Bound::{AtLeast, AtMost};
     let floor = |name, figure| report.ratio((name, figure), ("floor", figure));
