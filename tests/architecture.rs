@@ -58,7 +58,7 @@ const WALLS: [(&str, &[&str]); 8] = [
 ];
 
 /// Stages that others may import: readers and writers of values, which decide nothing.
-const SHARED_STAGES: [&str; 2] = ["json", "seal"];
+const SHARED_STAGES: [&str; 3] = ["encode", "json", "seal"];
 
 type Arrows = BTreeMap<(String, String), BTreeSet<String>>;
 

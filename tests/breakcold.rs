@@ -132,7 +132,7 @@ async fn ten_failed_deliveries_in_a_row_pause_the_endpoint() {
     leads(&mut host, 1).await;
     let paused = read(&host, &subscription).await;
     assert_eq!((&paused["state"], &paused["pause_reason"]), (&json!("paused"), &json!("failures")));
-    let detail = "10 deliveries in a row failed, the last because the receiver answered 500";
+    let detail = "10 deliveries in a row failed; last failure: the receiver answered 500";
     assert_eq!(paused["pause_detail"], detail);
     assert_eq!(host.post("lead.create", "{}").await["deliveries"], 0);
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hookmill_bundled::{Bundled, PLUGINS};
 use hookmill_engine::Limits;
-use hookmill_engine::{Engine, Prepared, Transformed};
+use hookmill_engine::{Engine, PluginRun, Prepared};
 use hookmill_server::plugins::golden::{self, Case};
 use serde_json::Value;
 
@@ -54,7 +54,7 @@ async fn every_golden_delivery_gives_its_request() {
     }
 }
 
-fn compare(case: &Case, made: &Value, transformed: &Transformed) {
+fn compare(case: &Case, made: &Value, transformed: &PluginRun) {
     if std::env::var_os("HOOKMILL_UPDATE_GOLDEN").is_some() {
         return case.write_request(made).expect("the request's file can be written");
     }

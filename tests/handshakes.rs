@@ -94,7 +94,7 @@ async fn a_refusal_tells_the_status_the_time_and_the_first_bytes_of_the_answer()
     assert_eq!(report["answer"], "no such scenario");
 
     let (status, problem) = host.call(Method::POST, &path(&made, "/activate"), "").await;
-    assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("handshake_refused")));
+    assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("handshake_rejected")));
     let detail = problem["detail"].as_str().unwrap();
     for part in ["answered 503", "must answer 2xx", "of 10000 allowed", "no such scenario"] {
         assert!(detail.contains(part), "{detail}");
@@ -110,7 +110,7 @@ async fn an_active_subscription_moves_only_to_an_endpoint_that_passes() {
     receiver.script("/new", [Reply::status(500)]);
     let to_new = json!({"url": receiver.url("/new"), "name": "Moved"});
     let (status, problem) = host.call(Method::PATCH, &path(&made, ""), &to_new).await;
-    assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("handshake_refused")));
+    assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("handshake_rejected")));
     assert_eq!(read(&host, &made).await, made);
     host.post("deal.won", "1").await;
     host.settle().await;

@@ -171,11 +171,11 @@ fn landing_pages_of_another_event_are_reported() {
 fn members_that_nobody_knows_are_named_in_the_report() {
     let members = json!({"WebhookProperties": {"a": 1}, "Retention": 7, "CreatedBy": null});
     let (_, report) = one(import::leadsquared(&leadsquared(members)));
-    assert_eq!(report, ["without counterpart here, and left out: `WebhookProperties`, `Retention`"]);
+    assert_eq!(report, ["ignored, no equivalent: `WebhookProperties`, `Retention`"]);
     let (_, report) = one(import::livespace(&livespace(json!({"team": "x"}))));
-    assert_eq!(report, ["without counterpart here, and left out: `team`"]);
+    assert_eq!(report, ["ignored, no equivalent: `team`"]);
     let (_, report) = one(import::breakcold(&breakcold(json!({"failures": 3}))));
-    assert_eq!(report, ["without counterpart here, and left out: `failures`"]);
+    assert_eq!(report, ["ignored, no equivalent: `failures`"]);
 }
 
 #[test]

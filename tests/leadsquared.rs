@@ -37,5 +37,5 @@ async fn webhook(host: &TestHost, url: &str, more: Value) -> Value {
 /// `In Queue 1`: the status of the one delivery, and how many attempts it took.
 async fn status(host: &TestHost) -> String {
     let delivery = host.delivery().await;
-    format!("{} {}", delivery["status"].as_str().unwrap(), delivery["attempt_count"])
+    format!("{} {}", delivery["profile_status"].as_str().unwrap(), delivery["attempt_count"])
 }

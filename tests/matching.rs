@@ -1,7 +1,7 @@
 //! Match: types, wildcards and conditions.
 
 use hookmill_model::{EventType, Pattern, SubscriptionId};
-use hookmill_server::stages::matching::{Condition, Facts, Index, environment};
+use hookmill_server::stages::matching::{Condition, EventFacts, Index, environment};
 
 use crate::support::fixtures::{event, start};
 
@@ -64,7 +64,7 @@ const DEAL: &str = r#"{"status":"won","value":12.50,"count":12345678901234567890
 
 fn holds(condition: &str) -> Result<bool, String> {
     let event = event("deal.status_changed", DEAL);
-    Condition::parse(condition).unwrap().holds(&Facts::of(&event, &environment()))
+    Condition::parse(condition).unwrap().holds(&EventFacts::of(&event, &environment()))
 }
 
 #[test]

@@ -180,7 +180,7 @@ async fn the_api_shows_a_profile_with_its_catalog() {
 #[tokio::test]
 async fn loading_a_catalog_needs_a_key_that_manages_the_space_and_a_profile_that_there_is() {
     let api = TestApi::start().await;
-    let path = "/v1/spaces/crm/event-types/load";
+    let path = "/v1/spaces/crm/load-event-types";
     let reader = api.with_role("read").await;
     assert_eq!(reader.post(path, json!({"profile": "livespace"})).await.status, 403);
     let unknown = api.admin.post(path, json!({"profile": "salesforce"})).await;
@@ -192,7 +192,7 @@ async fn loading_a_catalog_needs_a_key_that_manages_the_space_and_a_profile_that
 const TYPES: &str = "/v1/spaces/acme/event-types";
 
 async fn load(host: &TestHost, profile: &str) -> Value {
-    host.ok(Method::POST, "/v1/spaces/acme/event-types/load", json!({"profile": profile})).await
+    host.ok(Method::POST, "/v1/spaces/acme/load-event-types", json!({"profile": profile})).await
 }
 
 #[tokio::test]

@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 use hookmill_model::{
-    Answer, DeliveryState, Outcome, PauseReason, PluginFault, PluginFaultCode, RetryPolicy, SendFault, SendFaultCode,
-    Subscription,
+    Answer, DeliveryState, Outcome, PluginFault, PluginFaultCode, RetryPolicy, SendFault, SendFaultCode, Subscription,
 };
 use hookmill_server::stages::record::{Transition, decide};
 
@@ -35,7 +34,7 @@ fn plugin_failed(retry: bool) -> Outcome {
 #[test]
 fn a_success_ends_the_delivery_without_a_word() {
     let next = after(1, &Outcome::Succeeded(answer(204, &[])));
-    let expected = Transition { state: DeliveryState::Delivered, due_at: None, reason: None, pause: None };
+    let expected = Transition { state: DeliveryState::Delivered, due_at: None, reason: None };
     assert_eq!(next, expected);
 }
 
@@ -58,9 +57,11 @@ fn retry_after_is_obeyed_on_429_and_503_alone() {
 }
 
 #[test]
-fn a_410_ends_the_delivery_and_pauses_the_subscription() {
-    let next = after(1, &Outcome::Rejected(answer(410, &[])));
-    assert_eq!((next.state, next.pause), (DeliveryState::Failed, Some(PauseReason::Gone)));
+fn a_410_ends_the_delivery_if_it_pauses_the_subscription() {
+    let gone = Outcome::Rejected(answer(410, &[]));
+    assert_eq!(after(1, &gone).state, DeliveryState::Failed);
+    let goes_on = Subscription { pause_on_gone: false, ..three_tries() };
+    assert_eq!(decide(&goes_on, 1, &gone, start(), 0.0).state, DeliveryState::Pending);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hookmill_model::{Answer, DeliveryId, Request, Secret, SendFault, SendFaultCode, Signing};
 use hookmill_server::config::SendConfig;
 use hookmill_server::stages::send::{Client, Sent};
-use hookmill_server::stages::sign::{Signed, sign};
+use hookmill_server::stages::sign::{SignedContent, sign};
 use http::{HeaderMap, HeaderValue, Method};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
@@ -62,7 +62,7 @@ async fn a_request_arrives_byte_for_byte_and_its_answer_comes_back() {
     let body = "{ \"a\":12.50, \"name\":\"Zoë 🦀\" }";
     let request = post(&receiver.url("/hook?token=a+b&x=%20"), body);
     let id = DeliveryId::new(Timestamp::now());
-    let signed = Signed { id, timestamp_s: 1_700_000_000, url: request.url.as_str(), body: body.as_bytes() };
+    let signed = SignedContent { id, timestamp_s: 1_700_000_000, url: request.url.as_str(), body: body.as_bytes() };
     let signature = sign(&Signing::default(), &[Secret::generate()], &signed);
 
     let answer = client().send(&request, &signature, LONG).await.result.unwrap();

@@ -5,9 +5,11 @@ use hookmill_model::{
     Body, ContentType, CustomHeader, DeliveryId, Draft, EventType, Method, PluginFaultCode, Request, Subscription,
     forbidden_header,
 };
-use hookmill_server::stages::request::{About, as_sent, assemble, check_header_name, check_header_value, check_url};
-use hookmill_server::stages::shape::{Shown, shape};
-use hookmill_server::stages::sign::{Signed, sign};
+use hookmill_server::stages::request::{
+    AttemptInfo, as_sent, assemble, check_header_name, check_header_value, check_url,
+};
+use hookmill_server::stages::shape::{Envelope, shape};
+use hookmill_server::stages::sign::{SignedContent, sign};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
@@ -23,7 +25,7 @@ fn draft_of(content_type: ContentType, data: &[&str]) -> Body {
     let kind = EventType::parse("lead.create").unwrap();
     let data: Vec<_> = data.iter().map(|data| raw(data)).collect();
     let occurred_at = "2026-04-29T11:13:55.021Z".parse().unwrap();
-    let events: Vec<_> = data.iter().map(|data| Shown { kind: &kind, occurred_at, data }).collect();
+    let events: Vec<_> = data.iter().map(|data| Envelope { kind: &kind, occurred_at, data }).collect();
     shape(content_type, &events, 6 << 20).unwrap().body
 }
 
@@ -83,7 +85,7 @@ fn a_form_that_would_grow_out_of_bounds_is_a_fault() {
     let deep = raw(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)));
     let kind = EventType::parse("lead.create").unwrap();
     let occurred_at = Timestamp::now();
-    let form = |data: &RawValue| shape(ContentType::Form, &[Shown { kind: &kind, occurred_at, data }], 1 << 20);
+    let form = |data: &RawValue| shape(ContentType::Form, &[Envelope { kind: &kind, occurred_at, data }], 1 << 20);
     assert_eq!(form(&data).unwrap_err().code, PluginFaultCode::OutputTooLarge);
     assert_eq!(form(&deep).unwrap_err().code, PluginFaultCode::InvalidOutput);
 }
@@ -104,7 +106,7 @@ fn custom(name: &str, value: &str, secret: bool) -> CustomHeader {
 
 fn request(subscription: &Subscription, draft: Draft) -> Result<Request, PluginFaultCode> {
     let delivery = delivery(subscription, event("lead.create", "{}"));
-    let about = About { delivery: &delivery, attempt: 3 };
+    let about = AttemptInfo { delivery: &delivery, attempt: 3 };
     assemble(subscription, draft, Vec::new(), &about, &Limits::default()).map_err(|fault| fault.code)
 }
 
@@ -203,10 +205,10 @@ fn a_plugins_forbidden_header_is_a_fault() {
 #[test]
 fn the_history_shows_the_signature_but_no_secret_header() {
     let mut subscription = subscription("http://example.com/?a=1");
-    subscription.headers = vec![custom("X-Key", "hunter2", true), custom("X-Shown", "1", false)];
+    subscription.headers = vec![custom("X-Key", "hunter2", true), custom("X-Envelope", "1", false)];
     let request = request(&subscription, draft(Body::Json("{}".to_owned()))).unwrap();
     let id = DeliveryId::new(Timestamp::now());
-    let signed = Signed { id, timestamp_s: 1, url: request.url.as_str(), body: &request.body };
+    let signed = SignedContent { id, timestamp_s: 1, url: request.url.as_str(), body: &request.body };
     let signature = sign(&subscription.signing, &subscription.secrets, &signed);
     let sent = as_sent(&request, &signature, &subscription.headers);
     let shown = |name: &str| sent.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());

@@ -1,7 +1,7 @@
 //! Sign: the official verifier takes what the host signs, whatever the content type.
 
 use hookmill_model::{DeliveryId, Secret, Signing};
-use hookmill_server::stages::sign::{Signed, sign, signatures};
+use hookmill_server::stages::sign::{SignedContent, sign, signatures};
 use http::HeaderMap;
 use jiff::Timestamp;
 use standardwebhooks::Webhook;
@@ -17,7 +17,7 @@ fn verifies(secret: &Secret, body: &[u8], headers: &HeaderMap) -> bool {
 fn signed(body: &str, secrets: &[Secret]) -> HeaderMap {
     let now = Timestamp::now();
     let (id, timestamp_s) = (DeliveryId::new(now), now.as_second());
-    let signed = Signed { id, timestamp_s, url: "https://example.com/", body: body.as_bytes() };
+    let signed = SignedContent { id, timestamp_s, url: "https://example.com/", body: body.as_bytes() };
     sign(&Signing::default(), secrets, &signed)
 }
 

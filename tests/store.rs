@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hookmill_model::{
-    Answer, Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Figures, Outcome, Pattern, Space,
-    SpaceId, Subscription, SubscriptionId,
+    Answer, Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Figures, Outcome, Pattern,
+    PausePolicy, Space, SpaceId, Subscription, SubscriptionId,
 };
 use hookmill_store::{NewDelivery, NewEvent, Record, Sqlite, Store, StoreError};
 use jiff::Timestamp;
@@ -180,9 +180,8 @@ pub fn record(leased: &Delivery, outcome: Option<Outcome>, state: DeliveryState)
         at: after(2),
         reason: Some("because".to_owned()),
         pinned: None,
-        pause: None,
-        pause_after: None,
-        plugin: None,
+        pause_policy: PausePolicy::default(),
+        current_plugin: false,
         test: false,
     }
 }

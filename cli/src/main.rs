@@ -11,6 +11,7 @@ mod compile;
 mod demo;
 mod diagnose;
 mod import;
+mod openapi;
 #[cfg(feature = "authors")]
 mod plugin;
 mod remote;
@@ -69,6 +70,8 @@ enum Command {
     Import(import::Args),
     /// Find out why a subscription's webhooks do not arrive
     Diagnose(diagnose::Args),
+    /// Print the description of the HTTP API (OpenAPI 3.1, JSON)
+    Openapi,
     /// Measure the host's throughput and cost on this machine, relative to the least that a durable host can do
     #[cfg(feature = "bench")]
     Bench(bench::Args),
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         // The compiling process does one thing on one thread, and writes nothing but its result.
         Some(Command::Compile(args)) => compile::run(&args),
+        Some(Command::Openapi) => openapi::run(),
         #[cfg(feature = "demo")]
         Some(Command::Demo(args)) => with_runtime("warn", demo::run(args)),
         #[cfg(feature = "authors")]

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use hookmill_model::{
-    Answer, Attempt, DeliveryState, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SentRequest,
+    Answer, Attempt, DeliveryState, Figures, LogLevel, LogLine, Outcome, PausePolicy, PluginFault, PluginFaultCode,
+    SentRequest,
 };
 use hookmill_store::{Record, Recorded};
 use serde_json::{Value, json};
@@ -43,9 +44,8 @@ async fn record(api: &TestApi, request: Option<SentRequest>, outcome: Outcome, s
         at: now,
         reason: Some("because".to_owned()),
         pinned: None,
-        pause: None,
-        pause_after: None,
-        plugin: None,
+        pause_policy: PausePolicy::default(),
+        current_plugin: false,
         test: false,
     };
     assert_eq!(api.host.store.record(vec![record].into()).await.unwrap(), [Recorded::Written { paused: false }]);

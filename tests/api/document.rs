@@ -1,6 +1,7 @@
 //! The document itself.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -69,6 +70,14 @@ fn structure() -> Value {
     })
 }
 
+#[test]
+fn the_committed_description_is_what_the_program_prints() {
+    let printed = Command::new(env!("CARGO_BIN_EXE_hookmill")).arg("openapi").output().unwrap();
+    assert!(printed.status.success(), "{printed:?}");
+    let committed = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../openapi.json")).unwrap();
+    assert!(printed.stdout == committed, "openapi.json is out of date: run `cargo run -- openapi > openapi.json`");
+}
+
 fn references(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(members) => {
@@ -117,6 +126,20 @@ async fn each_operation_has_a_name_of_its_own_and_the_parameters_of_its_path() {
         }
     }
     assert!(names.len() >= 35, "{names:?}");
+}
+
+#[tokio::test]
+async fn no_fixed_path_hides_a_name() {
+    let api = TestApi::start().await;
+    let paths: Vec<Vec<_>> =
+        api.admin.document["paths"].as_object().unwrap().keys().map(|path| path.split('/').collect()).collect();
+    let is_name = |segment: &str| segment.starts_with('{');
+    for (fixed, named) in paths.iter().flat_map(|fixed| paths.iter().map(move |named| (fixed, named))) {
+        let differ = fixed.iter().zip(named).position(|(a, b)| a != b);
+        let hides = differ.is_some_and(|at| !is_name(fixed[at]) && is_name(named[at]));
+        // No version is `preview`: it has three numbers.
+        assert!(!hides || fixed.last() == Some(&"preview"), "{} hides {}", fixed.join("/"), named.join("/"));
+    }
 }
 
 #[tokio::test]

@@ -185,7 +185,8 @@ async fn a_batch_that_failed_is_tried_again_with_the_same_events() {
     batches.sort_unstable();
     assert_eq!(batches, [vec![0, 1, 2], vec![0, 1, 2], vec![3, 4]]);
     let deliveries = deliveries(&host).await;
-    let shown: Vec<_> = deliveries.iter().map(|delivery| (&delivery["status"], &delivery["attempt_count"])).collect();
+    let shown: Vec<_> =
+        deliveries.iter().map(|delivery| (&delivery["profile_status"], &delivery["attempt_count"])).collect();
     assert_eq!(shown, [(&json!("Success"), &json!(2)), (&json!("Success"), &json!(1))]);
 }
 

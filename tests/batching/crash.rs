@@ -30,7 +30,7 @@ async fn a_thousand_activities_in_three_minutes_are_three_requests() {
     assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [334, 334, 332]);
     let deliveries = deliveries(&host).await;
     assert_eq!(deliveries.iter().map(|delivery| &delivery["event_count"]).collect::<Vec<_>>(), [334, 334, 332]);
-    assert!(deliveries.iter().all(|delivery| delivery["status"] == "Success"), "{deliveries:?}");
+    assert!(deliveries.iter().all(|delivery| delivery["profile_status"] == "Success"), "{deliveries:?}");
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn check(host: &TestHost, receiver: &Receiver) {
     let mut events = BTreeSet::new();
     for delivery in &deliveries {
         let delivery = host.delivery_of(delivery["id"].as_str().unwrap()).await;
-        assert_eq!((&delivery["status"], &delivery["attempt_count"]), (&json!("Success"), &json!(1)));
+        assert_eq!((&delivery["profile_status"], &delivery["attempt_count"]), (&json!("Success"), &json!(1)));
         events.extend(delivery["event_ids"].as_array().unwrap().iter().map(Value::to_string));
     }
     let counts: u64 = deliveries.iter().map(|delivery| delivery["event_count"].as_u64().unwrap()).sum();

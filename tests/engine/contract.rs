@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hookmill_engine::Limits;
-use hookmill_engine::{InspectError, Shaped, outline};
+use hookmill_engine::{InspectError, PluginDecision, outline};
 use hookmill_model::{Body, Digest, LogLevel};
 use wasmtime::component::{Component, Linker};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -30,7 +30,7 @@ async fn a_component_built_for_1_0_0_loads_and_gives_its_bytes_for_ever() {
 
     let plugin = load(&engine, FIRST).await;
     let given = transform(&engine, &plugin, "{}", DATA).await;
-    let Ok(Shaped::Deliver(draft)) = given.result else { panic!("{given:?}") };
+    let Ok(PluginDecision::Deliver(draft)) = given.result else { panic!("{given:?}") };
     assert_eq!((draft.body, draft.headers.len(), draft.query.len()), (Body::Json(DATA.to_owned()), 0, 0));
     let logs: Vec<_> = given.logs.iter().map(|line| (line.level, line.message.as_str())).collect();
     assert_eq!(logs, [(LogLevel::Info, "by-hand")]);

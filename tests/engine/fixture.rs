@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use hookmill_engine::Limits;
-use hookmill_engine::{Engine, Input, Prepared, Shaped, Transformed};
+use hookmill_engine::{Engine, PluginCall, PluginDecision, PluginRun, Prepared};
 use hookmill_model::{
     DeliveryId, Digest, Event, EventId, Figures, LogLine, Pattern, PluginFault, SpaceId, Subscription,
 };
@@ -43,19 +43,19 @@ pub(crate) async fn load(engine: &Engine, component: &'static [u8]) -> Arc<Prepa
 }
 
 /// Tells the rogue what to do.
-pub(crate) async fn tell(word: &str) -> Transformed {
+pub(crate) async fn tell(word: &str) -> PluginRun {
     let engine = engine();
     tell_on(&engine, &*rogue(&engine).await, word).await
 }
 
-pub(crate) async fn tell_on(engine: &Engine, plugin: &Prepared, word: &str) -> Transformed {
+pub(crate) async fn tell_on(engine: &Engine, plugin: &Prepared, word: &str) -> PluginRun {
     let config = serde_json::to_string(word).expect("a string becomes JSON");
     transform(engine, plugin, &config, DATA).await
 }
 
 /// What the rogue was told and how that failed.
 pub(crate) async fn fault(word: &str) -> (PluginFault, Vec<LogLine>) {
-    let Transformed { result, logs, figures, .. } = tell(word).await;
+    let PluginRun { result, logs, figures, .. } = tell(word).await;
     let fault = result.expect_err("it was told to fail");
     let limits = Limits::default();
     let Figures { fuel_used, fuel_max, memory_bytes, memory_bytes_max, transform_us } = figures;
@@ -71,13 +71,13 @@ pub(crate) async fn fault(word: &str) -> (PluginFault, Vec<LogLine>) {
 pub(crate) const DATA: &str = r#"{"b": 12.50, "a":12345678901234567890, "c" :1e400,"a":"é\u00e9"}"#;
 
 /// Tells the rogue what to do for a subscription that has these secrets.
-pub(crate) async fn tell_with_secrets(word: &str, secrets: &[&str]) -> Transformed {
+pub(crate) async fn tell_with_secrets(word: &str, secrets: &[&str]) -> PluginRun {
     let engine = engine();
     let config = serde_json::to_string(word).expect("a string becomes JSON");
     transform_with_secrets(&engine, &*rogue(&engine).await, &config, DATA, secrets).await
 }
 
-pub(crate) async fn transform(engine: &Engine, plugin: &Prepared, config: &str, data: &str) -> Transformed {
+pub(crate) async fn transform(engine: &Engine, plugin: &Prepared, config: &str, data: &str) -> PluginRun {
     transform_with_secrets(engine, plugin, config, data, &[]).await
 }
 
@@ -87,10 +87,10 @@ async fn transform_with_secrets(
     config: &str,
     data: &str,
     secrets: &[&str],
-) -> Transformed {
+) -> PluginRun {
     let subscription = subscription();
     let event = event(data);
-    let input = Input {
+    let input = PluginCall {
         delivery_id: DELIVERY.parse::<DeliveryId>().expect("an id"),
         attempt: 2,
         subscription: &subscription,
@@ -127,8 +127,8 @@ fn subscription() -> Subscription {
 }
 
 /// What a healthy echo gives for [`DATA`].
-pub(crate) fn is_echo(transformed: &Transformed) -> bool {
-    let Ok(Shaped::Deliver(draft)) = &transformed.result else { return false };
+pub(crate) fn is_echo(transformed: &PluginRun) -> bool {
+    let Ok(PluginDecision::Deliver(draft)) = &transformed.result else { return false };
     draft.body == hookmill_model::Body::Json(DATA.to_owned())
         && draft.headers == [("X-Delivery".to_owned(), DELIVERY.to_owned())]
 }

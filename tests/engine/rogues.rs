@@ -179,7 +179,7 @@ async fn a_long_line_is_cut_where_the_limit_is() {
     assert_eq!(tell("log-many:10").await.logs.len(), 11);
 }
 
-fn is_ok_with_note(transformed: &hookmill_engine::Transformed, note: &str) -> bool {
+fn is_ok_with_note(transformed: &hookmill_engine::PluginRun, note: &str) -> bool {
     transformed.result.is_ok() && transformed.logs.last().is_some_and(|line| line.message.contains(note))
 }
 

@@ -1,13 +1,13 @@
 //! Sealed secrets: a plugin gets placeholders, and nothing else.
 
-use hookmill_engine::{Shaped, Transformed};
+use hookmill_engine::{PluginDecision, PluginRun};
 use hookmill_model::{LogLine, Sealed};
 
 use crate::engine::fixture::{tell, tell_with_secrets};
 
 /// What the rogue put into its header.
-fn header(transformed: &Transformed) -> &str {
-    let Ok(Shaped::Deliver(draft)) = &transformed.result else { panic!("{:?}", transformed.result) };
+fn header(transformed: &PluginRun) -> &str {
+    let Ok(PluginDecision::Deliver(draft)) = &transformed.result else { panic!("{:?}", transformed.result) };
     &draft.headers[0].1
 }
 

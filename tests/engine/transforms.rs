@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookmill_engine::Limits;
-use hookmill_engine::{Shaped, Transformed};
+use hookmill_engine::{PluginDecision, PluginRun};
 use hookmill_model::{Body, LogLevel, PluginFaultCode};
 
 use crate::engine::fixture::{DATA, DELIVERY, engine, is_echo, load, rogue, tell, tell_on, transform};
 
-fn body(transformed: Transformed) -> Body {
+fn body(transformed: PluginRun) -> Body {
     match transformed.result.expect("it works") {
-        Shaped::Deliver(draft) => draft.body,
-        Shaped::Skip(reason) => panic!("skipped: {reason}"),
+        PluginDecision::Deliver(draft) => draft.body,
+        PluginDecision::Skip(reason) => panic!("skipped: {reason}"),
     }
 }
 
@@ -44,7 +44,7 @@ async fn a_plugin_sees_its_delivery_and_nothing_of_the_machine() {
 
 #[tokio::test]
 async fn a_skip_and_a_failure_keep_their_reasons() {
-    assert_eq!(tell("skip:no phone").await.result, Ok(Shaped::Skip("no phone".to_owned())));
+    assert_eq!(tell("skip:no phone").await.result, Ok(PluginDecision::Skip("no phone".to_owned())));
     for (word, retry) in [("fail:no phone", false), ("fail-retry:no phone", true)] {
         let fault = tell(word).await.result.expect_err("it fails");
         assert_eq!((fault.code, fault.message.as_str(), fault.retry), (PluginFaultCode::Failed, "no phone", retry));
@@ -77,7 +77,7 @@ async fn the_same_input_gives_the_same_result_for_the_same_fuel() {
         async move {
             let mut all = Vec::new();
             for _ in 0..count {
-                let Transformed { result, logs, figures, .. } = tell_on(&engine, &plugin, "text").await;
+                let PluginRun { result, logs, figures, .. } = tell_on(&engine, &plugin, "text").await;
                 all.push((result, logs, figures.fuel_used, figures.memory_bytes));
             }
             all

@@ -24,7 +24,7 @@ async fn success_is_200_alone() {
     let mut reasons: Vec<_> = deliveries.iter().filter_map(|delivery| delivery["reason"].as_str()).collect();
     reasons.sort_unstable();
     assert_eq!(reasons, failures.map(|code| format!("the receiver answered {code}")));
-    assert_eq!(deliveries.iter().filter(|delivery| delivery["status"] == "Success").count(), 1);
+    assert_eq!(deliveries.iter().filter(|delivery| delivery["profile_status"] == "Success").count(), 1);
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn the_status_is_in_queue_and_then_success_or_failure() {
 /// The statuses of all deliveries, sorted.
 async fn statuses(host: &TestHost) -> Vec<String> {
     let list = host.ok(Method::GET, "/v1/spaces/acme/deliveries", Value::Null).await;
-    let status = |delivery: &Value| delivery["status"].as_str().unwrap().to_owned();
+    let status = |delivery: &Value| delivery["profile_status"].as_str().unwrap().to_owned();
     let mut statuses: Vec<_> = list["data"].as_array().unwrap().iter().map(status).collect();
     statuses.sort_unstable();
     statuses
@@ -95,7 +95,7 @@ async fn the_history_shows_when_the_status_and_the_data_sent_and_received() {
     let second = host.clock.now().to_string();
 
     let delivery = host.delivery().await;
-    assert_eq!((&delivery["status"], &delivery["completed_at"]), (&json!("Success"), &json!(second)));
+    assert_eq!((&delivery["profile_status"], &delivery["completed_at"]), (&json!("Success"), &json!(second)));
     let attempts = delivery["attempts"].as_array().unwrap();
     let shown = attempts.iter().map(|attempt| {
         let text = |pointer: &str| attempt.pointer(pointer).unwrap().as_str().unwrap();
@@ -178,7 +178,7 @@ fn rule() -> Value {
 #[tokio::test]
 async fn an_answer_of_error_is_a_failure_if_answers_are_read() {
     let delivery = answered(ERROR, rule()).await;
-    assert_eq!((&delivery["status"], &delivery["attempt_count"]), (&json!("In Queue"), &json!(1)));
+    assert_eq!((&delivery["profile_status"], &delivery["attempt_count"]), (&json!("In Queue"), &json!(1)));
     assert_eq!(delivery["reason"], "the receiver answered 200 and tells of a failure: no such campaign");
 }
 

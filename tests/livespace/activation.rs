@@ -52,7 +52,7 @@ async fn activation_passes_on_200_and_on_204_and_on_nothing_else() {
         assert_eq!(subscription["state"], state, "{status}");
         if state == "verifying" {
             let (refused, problem) = activate(&host, &subscription).await;
-            assert_eq!((refused.as_u16(), &problem["code"]), (409, &json!("handshake_refused")));
+            assert_eq!((refused.as_u16(), &problem["code"]), (409, &json!("handshake_rejected")));
             let detail = problem["detail"].as_str().unwrap();
             assert!(
                 detail.starts_with(&format!("the endpoint answered {status}, and must answer 200,204")),
@@ -74,7 +74,7 @@ async fn activation_must_be_answered_within_3_seconds() {
     assert_eq!(changed["handshake"]["kind"], "empty_post");
     receiver.script("/in", [Reply::Hang]);
     let (status, problem) = activate(&host, &draft).await;
-    assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("handshake_refused")), "{problem}");
+    assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("handshake_rejected")), "{problem}");
     assert!(problem["detail"].as_str().unwrap().contains("ms of 1000 allowed"), "{problem}");
     let report = &read(&host, &draft).await["handshake_report"];
     assert!(report["took_ms"].as_u64().unwrap() >= 1_000 && report["status"].is_null(), "{report}");

@@ -164,7 +164,7 @@ async fn a_workflow_is_deleted() {
 #[tokio::test]
 async fn a_workflow_is_tested_with_the_catalogs_deal_whatever_its_trigger() {
     let (mut host, receiver) = start().await;
-    host.ok(Method::POST, "/v1/spaces/acme/event-types/load", json!({"profile": "livespace"})).await;
+    host.ok(Method::POST, "/v1/spaces/acme/load-event-types", json!({"profile": "livespace"})).await;
     let mut workflow = on_field("stage");
     workflow["state"] = json!("draft");
     let mut draft = plain(&receiver.url("/in"));

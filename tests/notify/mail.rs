@@ -162,7 +162,7 @@ async fn a_mail_of_a_pause_for_the_plugins_sake_says_so_and_how_to_go_back() {
     let text = smtp.mails().remove(0).text();
     for part in [
         "the plugin that shapes its requests fails",
-        "the plugin failed 2 times in a row, the last time: ",
+        "the plugin failed 2 times in a row; last failure: ",
         "no owner",
         &format!("POST /v1/spaces/acme/subscriptions/{}/rollback", subscription["id"].as_str().unwrap()),
         "once the plugin works",

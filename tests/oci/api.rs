@@ -7,7 +7,7 @@ use super::registry::Registry;
 use super::{push_echo, registries};
 use crate::api::{TestApi, assert_problem};
 
-const PULL: &str = "/v1/spaces/crm/plugins/pull";
+const PULL: &str = "/v1/spaces/crm/pull-plugin";
 
 async fn api() -> TestApi {
     TestApi::with(|config| config.oci.allow_networks = registries().allow_networks).await

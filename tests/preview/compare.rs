@@ -151,7 +151,7 @@ async fn one_comparison_runs_at_a_time_in_a_space() {
     let (host, path) = start(1, json!({})).await;
     let asked = json!({"config": {"json": "1"}});
     let space = hookmill_model::SpaceId::parse("acme").unwrap();
-    let begun = host.host.comparing.begin(&space).unwrap();
+    let begun = host.host.comparisons.begin(&space).unwrap();
     let (status, problem) = host.call(Method::POST, &format!("{path}/compare"), asked.clone()).await;
     assert_eq!((status.as_u16(), &problem["code"]), (503, &json!("unavailable")));
     drop(begun);

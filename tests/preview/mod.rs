@@ -253,8 +253,12 @@ async fn a_plugin_is_shown_without_a_subscription() {
 async fn previews_wait_for_each_other_and_deliveries_do_not_wait_for_them() {
     let (mut host, receiver, path) = start("method:POST", json!({})).await;
     let inner = host.host.clone();
-    let turns =
-        [inner.trials.turn().await, inner.trials.turn().await, inner.trials.turn().await, inner.trials.turn().await];
+    let turns = [
+        inner.preview_slots.acquire().await,
+        inner.preview_slots.acquire().await,
+        inner.preview_slots.acquire().await,
+        inner.preview_slots.acquire().await,
+    ];
     let request = reqwest::Client::new().post(format!("{}{path}", host.base)).bearer_auth(&host.key);
     let body = json!({"event": {"type": "deal.won", "data": 1}}).to_string();
     let request = request.header("content-type", "application/json").body(body);

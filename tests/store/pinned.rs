@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookmill_model::{
-    Delivery, DeliveryState, Digest, Outcome, PauseReason, PinnedPlugin, Plugin, PluginFault, PluginFaultCode,
+    Delivery, DeliveryState, Digest, Outcome, PausePolicy, PauseReason, PinnedPlugin, Plugin, PluginFault,
+    PluginFaultCode,
 };
-use hookmill_store::{Command, Commanded, DeletedPlugin, PluginRun, Record, Recorded, Store as _, WaitingDeliveries};
+use hookmill_store::{Command, Commanded, DeletedPlugin, Record, Recorded, Store as _, WaitingDeliveries};
 
 use super::resources::plugin;
 use super::{Kept, after, answered, delivered, now, record};
@@ -128,29 +129,26 @@ async fn an_attempt_whose_version_was_deleted_meanwhile_is_recorded_all_the_same
 async fn failures_of_a_plugin_are_counted_over_one_batch_of_records_and_the_next() {
     let (kept, _, leased) = leased(8).await;
     let fault = |n: usize| PluginFault { code: PluginFaultCode::Failed, message: format!("no {n}"), retry: false };
+    let pause_policy = PausePolicy { after_plugin_failures: Some(3), ..PausePolicy::default() };
     let failed = |n: usize| {
         let failed = record(&leased[n], Some(Outcome::PluginFailed(fault(n))), DeliveryState::Failed);
-        Record { plugin: Some(PluginRun { failed: true, pause_after: Some(3) }), ..failed }
+        Record { pause_policy, current_plugin: true, ..failed }
     };
-    let worked = |n: usize| {
-        let worked = refused(&leased[n], None);
-        Record { plugin: Some(PluginRun { failed: false, pause_after: Some(3) }), ..worked }
-    };
+    let worked = |n: usize| Record { pause_policy, current_plugin: true, ..refused(&leased[n], None) };
     let in_a_row = async || {
         let subscription = leased[0].subscription_id;
         kept.store.subscription(&kept.space, subscription).await.unwrap().unwrap()
     };
-    let other = Record { plugin: None, ..failed(3) };
+    let other = Record { current_plugin: false, ..failed(3) };
     let test = Record { test: true, ..failed(4) };
     kept.store.record(vec![failed(0), failed(1), worked(2), other, test, failed(5)].into()).await.unwrap();
     assert_eq!(in_a_row().await.1.plugin_failures, 1);
-    let mut default_shape = refused(&leased[6], None);
-    default_shape.plugin = Some(PluginRun { failed: true, pause_after: Some(3) });
+    let mut default_shape = worked(6);
     default_shape.attempt.as_mut().unwrap().plugin_fault = Some(fault(6));
     assert_eq!(kept.store.record(vec![default_shape].into()).await.unwrap(), [Recorded::Written { paused: false }]);
     assert_eq!(kept.store.record(vec![failed(7)].into()).await.unwrap(), [Recorded::Written { paused: true }]);
     let (subscription, activity) = in_a_row().await;
     assert_eq!((subscription.pause_reason, activity.plugin_failures), (Some(PauseReason::PluginFailures), 3));
-    let detail = "the plugin failed 3 times in a row, the last time: no 7";
+    let detail = "the plugin failed 3 times in a row; last failure: no 7";
     assert_eq!(subscription.pause_detail.as_deref(), Some(detail));
 }

@@ -1,9 +1,9 @@
 use bytes::Bytes;
 use hookmill_model::{
-    Answer, Attempt, Delivery, DeliveryState, Digest, Figures, LogLevel, LogLine, Outcome, PauseReason, PluginFault,
-    PluginFaultCode, SendFault, SendFaultCode, SentRequest, SubscriptionState,
+    Activity, Answer, Attempt, Delivery, DeliveryState, Digest, Figures, LogLevel, LogLine, Outcome, PauseReason,
+    PluginFault, PluginFaultCode, SendFault, SendFaultCode, SentRequest, SubscriptionState,
 };
-use hookmill_store::{Activity, Command, Commanded, Recorded, Store};
+use hookmill_store::{Command, Commanded, Recorded, Store};
 
 use super::{Kept, after, answered, attempt, delivered, ids, now, record};
 
@@ -132,7 +132,7 @@ async fn a_stale_record_counts_for_nothing() {
     let (kept, leased) = leased().await;
     kept.store.hand_back(vec![(leased.id, leased.leased_until.unwrap())]).await.unwrap();
     let mut gone = record(&leased, Some(Outcome::Rejected(answered(410))), DeliveryState::Failed);
-    gone.pause = Some(PauseReason::Gone);
+    gone.pause_policy.on_gone = true;
 
     assert_eq!(kept.store.record(vec![gone].into()).await.unwrap(), [Recorded::Stale]);
 
@@ -145,7 +145,7 @@ async fn a_stale_record_counts_for_nothing() {
 async fn a_receiver_that_is_gone_pauses_its_subscription_unless_a_caller_did() {
     let (kept, leased) = leased().await;
     let mut gone = record(&leased, Some(Outcome::Rejected(answered(410))), DeliveryState::Failed);
-    gone.pause = Some(PauseReason::Gone);
+    gone.pause_policy.on_gone = true;
     write(&kept, gone).await;
 
     let (mut subscription, _) = kept.store.subscription(&kept.space, leased.subscription_id).await.unwrap().unwrap();
@@ -158,7 +158,7 @@ async fn a_receiver_that_is_gone_pauses_its_subscription_unless_a_caller_did() {
     kept.delivery(subscription.id, now()).await;
     let second = kept.claim(now()).await.remove(0);
     let mut gone = record(&second, Some(Outcome::Rejected(answered(410))), DeliveryState::Failed);
-    gone.pause = Some(PauseReason::Gone);
+    gone.pause_policy.on_gone = true;
     write(&kept, gone).await;
     let (subscription, _) = kept.store.subscription(&kept.space, subscription.id).await.unwrap().unwrap();
     assert_eq!(subscription.pause_reason, Some(PauseReason::Requested));

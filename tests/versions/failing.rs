@@ -150,7 +150,7 @@ async fn failures_of_the_plugin_in_a_row_pause_its_subscription_with_the_last_on
             assert_eq!(doing(&host, &path).await, ("active".to_owned(), Value::Null, String::new(), failures));
         }
         post(&mut host).await;
-        let detail = "the plugin failed 3 times in a row, the last time: it broke".to_owned();
+        let detail = "the plugin failed 3 times in a row; last failure: it broke".to_owned();
         assert_eq!(doing(&host, &path).await, ("paused".to_owned(), json!("plugin_failures"), detail, 3));
         post(&mut host).await;
         let deliveries = host.ok(Method::GET, "/v1/spaces/acme/deliveries", Value::Null).await;

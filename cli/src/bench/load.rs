@@ -203,6 +203,6 @@ fn ticks(first_ns: u64, until_ns: u64, rate: f64) -> mpsc::UnboundedReceiver<u64
 /// Returns the headers of a signature, as the host makes them for a new delivery.
 pub(super) fn signature(secret: &Secret, body: &[u8]) -> HeaderMap {
     let now = jiff::Timestamp::now();
-    let signed = sign::Signed { id: DeliveryId::new(now), timestamp_s: now.as_second(), url: "", body };
+    let signed = sign::SignedContent { id: DeliveryId::new(now), timestamp_s: now.as_second(), url: "", body };
     sign::sign(&Signing::default(), std::slice::from_ref(secret), &signed)
 }

@@ -10,7 +10,7 @@ use hookmill_engine::{Engine, Limits, Prepared};
 use hookmill_model::{
     Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, FieldSelection, Pattern, SpaceId, Subscription,
 };
-use hookmill_server::dispatch::transform::{self, Input, Plugin, Shaped};
+use hookmill_server::dispatch::transform::{self, Plugin, TransformDecision, TransformInput};
 use hookmill_server::stages::select::Selector;
 use jiff::Timestamp;
 
@@ -96,9 +96,13 @@ impl Shared {
     async fn transform(&self) -> anyhow::Result<()> {
         let plugin = Plugin { prepared: &self.plugin, config: "{}" };
         let Self { delivery, subscription, selector, .. } = self;
-        let input = Input { delivery, attempt: 1, subscription, selector };
+        let input = TransformInput { delivery, attempt: 1, subscription, selector };
         let made = transform::transform(&self.engine, &self.limits, Some(plugin), input).await?;
-        ensure!(matches!(made.result, Ok(Shaped::Deliver(_))), "the plugin made no request: {:?}", made.result);
+        ensure!(
+            matches!(made.result, Ok(TransformDecision::Deliver(_))),
+            "the plugin made no request: {:?}",
+            made.result
+        );
         Ok(())
     }
 

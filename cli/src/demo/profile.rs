@@ -132,6 +132,12 @@ pub(super) async fn run(choice: Choice, dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A delivery's state, and the CRM's name for it if the profile has one.
+fn shown_state(delivery: &Value) -> String {
+    let named = delivery["profile_status"].as_str().map(|name| format!(", as the CRM shows it: {name}"));
+    format!("{}{}", delivery["state"], named.unwrap_or_default())
+}
+
 #[expect(clippy::print_stdout, reason = "the output of the command")]
 fn say(line: &str) {
     println!("{line}");
@@ -177,7 +183,7 @@ impl Show<'_> {
         self.checked("responded with 200").await?;
         let delivery = self.delivery(&last, 1).await?;
         ensure!(delivery["state"] == "delivered", "the delivery is {}", delivery["state"]);
-        say(&format!("   the delivery is {}, in LeadSquared's terms {}", delivery["state"], delivery["status"]));
+        say(&format!("   the delivery is {}", shown_state(&delivery)));
         Ok(())
     }
 
@@ -195,8 +201,7 @@ impl Show<'_> {
             delivery = self.delivery(&event, attempts).await?;
         }
         ensure!(delivery["state"] == "failed", "the delivery is {}", delivery["state"]);
-        let shown = (&delivery["state"], &delivery["status"], &delivery["reason"]);
-        say(&format!("   the delivery is {}, in LeadSquared's terms {}: {}", shown.0, shown.1, shown.2));
+        say(&format!("   the delivery is {}: {}", shown_state(&delivery), delivery["reason"]));
         Ok(())
     }
 

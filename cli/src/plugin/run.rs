@@ -7,8 +7,8 @@ use hookmill_engine::Limits;
 use hookmill_model::{
     ContentType, Delivery, DeliveryId, Event, EventId, EventType, Pattern, SentRequest, SpaceId, Subscription,
 };
-use hookmill_server::dispatch::handshake::test_delivery;
-use hookmill_server::dispatch::transform::{self, Input, Plugin, Shaped, Transformed};
+use hookmill_server::dispatch::test_delivery;
+use hookmill_server::dispatch::transform::{self, Plugin, TransformDecision, TransformInput, TransformReport};
 use hookmill_server::stages::select::Selector;
 use hookmill_server::stages::{request, sign};
 use jiff::Timestamp;
@@ -72,11 +72,11 @@ pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     let config = config.map_err(|why| anyhow!("the configuration does not match the plugin's schema: {why}"))?;
     let selector = Selector::compile(&subscription.fields)?;
     let plugin = Plugin { prepared: &prepared, config: config.get() };
-    let input = Input { delivery: &delivery, attempt: 1, subscription: &subscription, selector: &selector };
+    let input = TransformInput { delivery: &delivery, attempt: 1, subscription: &subscription, selector: &selector };
     let transformed = transform::transform(&engine, &Limits::default(), Some(plugin), input).await?;
     let request = match &transformed.result {
-        Ok(Shaped::Deliver(made)) => Some(signed(made, &subscription, &delivery)),
-        Ok(Shaped::Skip(_)) | Err(_) => None,
+        Ok(TransformDecision::Deliver(made)) => Some(signed(made, &subscription, &delivery)),
+        Ok(TransformDecision::Skip(_)) | Err(_) => None,
     };
     if json {
         anstream::println!("{}", as_json(&transformed, request.as_ref()));
@@ -118,16 +118,16 @@ fn stand_in(args: &Args, posted: EventFile) -> anyhow::Result<(Subscription, Del
 /// The request as it would be sent, signed with a secret generated for this run.
 fn signed(made: &hookmill_model::Request, subscription: &Subscription, delivery: &Delivery) -> SentRequest {
     let timestamp_s = delivery.due_at.as_second();
-    let signed = sign::Signed { id: delivery.id, timestamp_s, url: made.url.as_str(), body: &made.body };
+    let signed = sign::SignedContent { id: delivery.id, timestamp_s, url: made.url.as_str(), body: &made.body };
     let signature = sign::sign(&subscription.signing, &subscription.secrets, &signed);
     request::as_sent(made, &signature, &subscription.headers)
 }
 
-fn as_json(transformed: &Transformed, request: Option<&SentRequest>) -> Value {
-    let Transformed { result, logs, figures, plugin_fault: _ } = transformed;
+fn as_json(transformed: &TransformReport, request: Option<&SentRequest>) -> Value {
+    let TransformReport { result, logs, figures, plugin_fault: _ } = transformed;
     let (skipped, fault) = match result {
-        Ok(Shaped::Skip(reason)) => (Some(reason), None),
-        Ok(Shaped::Deliver(_)) => (None, None),
+        Ok(TransformDecision::Skip(reason)) => (Some(reason), None),
+        Ok(TransformDecision::Deliver(_)) => (None, None),
         Err(fault) => (None, Some(fault)),
     };
     let request = request.map(|SentRequest { method, url, headers, body, .. }| {
@@ -138,7 +138,7 @@ fn as_json(transformed: &Transformed, request: Option<&SentRequest>) -> Value {
 }
 
 /// Prints the request to standard output as HTTP text, everything else to standard error.
-fn show(transformed: &Transformed, request: Option<&SentRequest>) {
+fn show(transformed: &TransformReport, request: Option<&SentRequest>) {
     for line in &transformed.logs {
         anstream::eprintln!("{DIM}{:?}{DIM:#} {}", line.level, line.message);
     }
@@ -149,7 +149,7 @@ fn show(transformed: &Transformed, request: Option<&SentRequest>) {
         }
         anstream::println!("\n{}", String::from_utf8_lossy(body));
     }
-    if let Ok(Shaped::Skip(reason)) = &transformed.result {
+    if let Ok(TransformDecision::Skip(reason)) = &transformed.result {
         anstream::println!("nothing would be sent: {reason}");
     }
     anstream::eprintln!("{DIM}{}{DIM:#}", style::figures(&transformed.figures));

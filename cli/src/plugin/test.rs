@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::ensure;
-use hookmill_engine::{Engine, Inspected, Prepared, Transformed};
+use hookmill_engine::{Engine, Inspected, PluginRun, Prepared};
 use hookmill_server::plugins::golden::{self, Case};
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
@@ -100,7 +100,7 @@ struct Report {
     verdict: Verdict,
     golden: Option<Value>,
     made: Value,
-    transformed: Transformed,
+    transformed: PluginRun,
 }
 
 async fn try_case(
@@ -169,7 +169,7 @@ impl Report {
             Verdict::Different => "different",
             Verdict::Written => "written",
         };
-        let Transformed { logs, figures, .. } = &self.transformed;
+        let PluginRun { logs, figures, .. } = &self.transformed;
         json!({
             "case": self.case.name(), "verdict": verdict, "golden": self.golden, "made": self.made, "logs": logs,
             "figures": figures,

@@ -14,7 +14,7 @@ use hookmill_model::{EventType, Space};
 use hookmill_server::clock::Clock;
 use hookmill_server::config::Config;
 use hookmill_server::host::Host;
-use hookmill_server::ingest::{Posted, Target, accept};
+use hookmill_server::ingest::{IncomingEvent, Target, accept};
 use hookmill_store::{Sqlite, Store};
 use serde_json::value::RawValue;
 use tokio::runtime::Runtime;
@@ -57,10 +57,10 @@ async fn host(dir: &std::path::Path, subscriptions: usize) -> Arc<Host> {
     Host::new(config, clock, store, engine).await.unwrap()
 }
 
-fn posted() -> Posted {
+fn posted() -> IncomingEvent {
     let data = Arc::from(RawValue::from_string(DATA.to_owned()).unwrap());
     let kind = EventType::parse("deal.won").unwrap();
-    Posted { id: None, kind, occurred_at: None, data, changed_fields: None, previous: None }
+    IncomingEvent { id: None, kind, occurred_at: None, data, changed_fields: None, previous: None }
 }
 
 fn bench(criterion: &mut Criterion) {

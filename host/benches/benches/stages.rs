@@ -23,13 +23,13 @@ use hookmill_model::{
     SendFaultCode, SignatureEncoding, Signing, StandardAlgorithm, StatusChange, Subscription, SubscriptionId, Template,
     Trigger,
 };
-use hookmill_server::dispatch::transform::{Input, Plugin, Shaped, transform};
-use hookmill_server::stages::matching::{Changes, Condition, Facts, Index, environment};
-use hookmill_server::stages::request::{About, assemble};
+use hookmill_server::dispatch::transform::{Plugin, TransformDecision, TransformInput, transform};
+use hookmill_server::stages::matching::{Condition, EventChanges, EventFacts, Index, environment};
+use hookmill_server::stages::request::{AttemptInfo, assemble};
 use hookmill_server::stages::seal::unseal;
 use hookmill_server::stages::select::Selector;
-use hookmill_server::stages::shape::{Shown, shape};
-use hookmill_server::stages::sign::{Signed, sign};
+use hookmill_server::stages::shape::{Envelope, shape};
+use hookmill_server::stages::sign::{SignedContent, sign};
 use hookmill_server::stages::{delay, record};
 use jiff::Timestamp;
 use serde_json::json;
@@ -71,7 +71,7 @@ fn delivery(subscription: &Subscription, event: Event) -> Delivery {
 
 /// The draft of an event's default shape.
 fn draft(content_type: ContentType, event: &Event) -> Draft {
-    let shown = Shown { kind: &event.kind, occurred_at: event.occurred_at, data: &event.data };
+    let shown = Envelope { kind: &event.kind, occurred_at: event.occurred_at, data: &event.data };
     shape(content_type, &[shown], Limits::default().output_bytes_max).unwrap()
 }
 
@@ -93,14 +93,14 @@ fn matching(criterion: &mut Criterion) {
             .unwrap();
     let env = environment();
     assert_eq!(index.candidates(&event.kind).len(), 3);
-    assert!(Changes::of(&event).pull(&trigger) && condition.holds(&Facts::of(&event, &env)).unwrap());
+    assert!(EventChanges::of(&event).fire(&trigger) && condition.holds(&EventFacts::of(&event, &env)).unwrap());
 
     let mut group = criterion.benchmark_group("match");
     group.bench_function("type", |bench| bench.iter(|| index.candidates(black_box(&event.kind))));
     // Includes reading the event, which is done once for all subscriptions; `condition alone` is the cost of each.
-    group.bench_function("trigger", |bench| bench.iter(|| Changes::of(black_box(&event)).pull(&trigger)));
-    group.bench_function("condition", |bench| bench.iter(|| condition.holds(&Facts::of(black_box(&event), &env))));
-    let facts = Facts::of(&event, &env);
+    group.bench_function("trigger", |bench| bench.iter(|| EventChanges::of(black_box(&event)).fire(&trigger)));
+    group.bench_function("condition", |bench| bench.iter(|| condition.holds(&EventFacts::of(black_box(&event), &env))));
+    let facts = EventFacts::of(&event, &env);
     group.bench_function("condition alone", |bench| bench.iter(|| condition.holds(black_box(&facts))));
     group.finish();
 }
@@ -156,7 +156,7 @@ fn full_subscription() -> Subscription {
 fn requesting(criterion: &mut Criterion) {
     let (subscription, limits) = (full_subscription(), Limits::default());
     let delivery = delivery(&subscription, event(&crm::deal(KIB), now()));
-    let about = About { delivery: &delivery, attempt: 1 };
+    let about = AttemptInfo { delivery: &delivery, attempt: 1 };
     let mut group = criterion.benchmark_group("request");
     group.throughput(Throughput::Bytes(KIB as u64));
     for (name, content_type) in CONTENT_TYPES {
@@ -170,7 +170,7 @@ fn requesting(criterion: &mut Criterion) {
 /// A request of 1 KiB of data; `sealed` has a placeholder in a header and at the end of the body.
 fn request(subscription: &Subscription, sealed: bool) -> Request {
     let delivery = delivery(subscription, event(&crm::deal(KIB), now()));
-    let about = About { delivery: &delivery, attempt: 1 };
+    let about = AttemptInfo { delivery: &delivery, attempt: 1 };
     let mut draft = draft(ContentType::Text, &delivery.event);
     let mut handed_out = Vec::new();
     if sealed {
@@ -199,7 +199,7 @@ fn unsealing(criterion: &mut Criterion) {
 fn signing(criterion: &mut Criterion) {
     let request = request(&subscription("*", now()), false);
     let url = request.url.as_str();
-    let signed = Signed { id: DeliveryId::new(now()), timestamp_s: now().as_second(), url, body: &request.body };
+    let signed = SignedContent { id: DeliveryId::new(now()), timestamp_s: now().as_second(), url, body: &request.body };
     let scheme = HmacScheme {
         algorithm: HmacAlgorithm::Sha256,
         header: "x-signature".to_owned(),
@@ -271,10 +271,11 @@ fn transforming(criterion: &mut Criterion) {
         let plugin = prepared.map(|prepared| Plugin { prepared, config: "{}" });
         for size in SIZES {
             let delivery = delivery(&subscription, event(&crm::deal(size), now()));
-            let input = Input { delivery: &delivery, attempt: 1, subscription: &subscription, selector: &selector };
+            let input =
+                TransformInput { delivery: &delivery, attempt: 1, subscription: &subscription, selector: &selector };
             let run = || async {
                 let transformed = transform(&engine, &limits, plugin, black_box(input)).await.unwrap();
-                assert!(matches!(transformed.result, Ok(Shaped::Deliver(_))), "{:?}", transformed.result);
+                assert!(matches!(transformed.result, Ok(TransformDecision::Deliver(_))), "{:?}", transformed.result);
                 transformed
             };
             group.throughput(Throughput::Bytes(size as u64));

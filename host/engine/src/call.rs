@@ -7,14 +7,14 @@ use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use super::state::State;
-use super::{Engine, EngineError, Input, Prepared, Transformed, fault, limits};
+use super::{Engine, EngineError, PluginCall, PluginRun, Prepared, fault, limits};
 use hookmill_model::{Figures, LogLine, PluginFault, PluginFaultCode, Sealed};
 
 /// Resources that one instance holds at once; WASI's streams are the only ones that there are.
 const HANDLES_MAX: usize = 1_000;
 
 /// What a call depends on beside its plugin.
-pub(super) struct Call {
+pub(super) struct CallContext {
     /// Bytes of input that give fuel.
     pub(super) bytes: usize,
     /// What WASI's clocks say.
@@ -26,7 +26,7 @@ pub(super) struct Call {
 }
 
 /// What a call leaves behind.
-pub(super) struct Ended {
+pub(super) struct CallEnd {
     pub(super) logs: Vec<LogLine>,
     pub(super) sealed: Vec<Sealed>,
     /// The time is the call's alone.
@@ -37,20 +37,20 @@ impl Engine {
     /// Runs a plugin on a delivery.
     ///
     /// # Errors
-    /// If the host could not; what the plugin did wrong is in [`Transformed::result`].
-    pub async fn transform(&self, plugin: &Prepared, input: Input<'_>) -> Result<Transformed, EngineError> {
+    /// If the host could not; what the plugin did wrong is in [`PluginRun::result`].
+    pub async fn transform(&self, plugin: &Prepared, input: PluginCall<'_>) -> Result<PluginRun, EngineError> {
         let bytes = input.config.len() + input.events.iter().map(|(_, data)| data.len()).sum::<usize>();
         let now = input.events.last().map_or(Timestamp::UNIX_EPOCH, |(event, _)| event.occurred_at);
         let secrets = input.secrets.iter().map(|&name| name.to_owned()).collect();
-        let call = Call { bytes, now, seed: input.delivery_id.to_string(), secrets };
+        let call = CallContext { bytes, now, seed: input.delivery_id.to_string(), secrets };
         let called =
             self.call(plugin, call, async |store, instance| plugin.exports.transform(store, instance, &input).await);
         let (result, ended) = called.await?;
         let started = Instant::now();
         let result = result.and_then(|given| given.check(&self.0.limits));
-        let Ended { logs, sealed, mut figures } = ended;
+        let CallEnd { logs, sealed, mut figures } = ended;
         figures.transform_us = figures.transform_us.saturating_add(micros(started.elapsed()));
-        Ok(Transformed { result, logs, sealed, figures })
+        Ok(PluginRun { result, logs, sealed, figures })
     }
 
     /// Makes an instance and takes it away, to measure what that costs.
@@ -58,7 +58,7 @@ impl Engine {
     /// # Errors
     /// If the host could not; what the plugin does wrong while it starts is no error.
     pub async fn instantiate(&self, plugin: &Prepared) -> Result<(), EngineError> {
-        let call = Call { bytes: 0, now: Timestamp::UNIX_EPOCH, seed: String::new(), secrets: Vec::new() };
+        let call = CallContext { bytes: 0, now: Timestamp::UNIX_EPOCH, seed: String::new(), secrets: Vec::new() };
         self.call(plugin, call, async |_, _| Ok(())).await.map(|_| ())
     }
 
@@ -66,9 +66,9 @@ impl Engine {
     pub(super) async fn call<T>(
         &self,
         plugin: &Prepared,
-        call: Call,
+        call: CallContext,
         function: impl AsyncFnOnce(&mut Store<State>, Instance) -> wasmtime::Result<T>,
-    ) -> Result<(Result<T, PluginFault>, Ended), EngineError> {
+    ) -> Result<(Result<T, PluginFault>, CallEnd), EngineError> {
         let limits = &self.0.limits;
         let fuel = limits::fuel(limits, call.bytes);
         let _turn = self.0.turns.acquire().await.expect("nobody closes it");
@@ -97,10 +97,10 @@ impl Engine {
             memory_bytes_max: limits.memory_bytes_max as u64,
             transform_us: micros(started.elapsed()),
         };
-        Ok((result, Ended { logs, sealed, figures }))
+        Ok((result, CallEnd { logs, sealed, figures }))
     }
 
-    fn store(&self, call: Call, fuel: u64) -> Result<Store<State>, EngineError> {
+    fn store(&self, call: CallContext, fuel: u64) -> Result<Store<State>, EngineError> {
         let limits = &self.0.limits;
         let now = Duration::try_from(call.now.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default();
         let mut store = Store::new(&self.0.wasmtime, State::new(limits, fuel, now, call.seed, call.secrets));

@@ -20,9 +20,6 @@ use crate::config::Limits;
 /// The child's exit status that means: the component is at fault, and standard error says why.
 pub const REFUSED: u8 = 3;
 
-/// Children at once: each may take `compile_memory_bytes_max` and keeps a core from delivering.
-const CHILDREN_MAX: usize = 2;
-
 /// How many times its CPU time a child may take by the clock, on a machine that is busy.
 const STARVED: u64 = 3;
 
@@ -39,7 +36,7 @@ pub(super) struct Compiler {
 }
 
 /// What a child left behind.
-struct Ended {
+struct CompilerRun {
     status: ExitStatus,
     artefact: Vec<u8>,
     complaint: String,
@@ -51,7 +48,7 @@ impl Compiler {
             binary,
             seconds: limits.compile_s_max,
             memory_bytes: limits.compile_memory_bytes_max,
-            children: Semaphore::new(CHILDREN_MAX),
+            children: Semaphore::new(limits.compilers_max),
         }
     }
 
@@ -72,7 +69,7 @@ impl Compiler {
         }
     }
 
-    async fn run(&self, component: &[u8]) -> std::io::Result<Ended> {
+    async fn run(&self, component: &[u8]) -> std::io::Result<CompilerRun> {
         let mut child = self.spawn(&self.binary)?;
         let mut stdin = child.stdin.take().expect("it is piped");
         let mut stdout = child.stdout.take().expect("it is piped");
@@ -91,7 +88,7 @@ impl Compiler {
         complained?;
         drop(stderr);
         let complaint = String::from_utf8_lossy(&complaint).trim().to_owned();
-        Ok(Ended { status: child.wait().await?, artefact, complaint })
+        Ok(CompilerRun { status: child.wait().await?, artefact, complaint })
     }
 
     fn spawn(&self, binary: &Path) -> std::io::Result<Child> {

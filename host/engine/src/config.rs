@@ -13,6 +13,8 @@ pub struct Limits {
     pub compile_s_max: u64,
     /// Address space of that process. StarlingMonkey and Python need about 2 GiB, a hostile 7 MB took 4.8.
     pub compile_memory_bytes_max: u64,
+    /// Compiling processes at once: each may take `compile_memory_bytes_max` and occupies a core.
+    pub compilers_max: usize,
     /// Fuel of one transform, whatever its input: about 7 ms. QuickJS and Python need 1 million to start,
     /// StarlingMonkey 8.
     pub fuel_base: u64,
@@ -43,8 +45,11 @@ pub struct Limits {
     pub query_bytes_max: usize,
     /// What one transform may log.
     pub log_bytes_max: usize,
-    /// Transforms that stand in memory at once. Each may take `memory_bytes_max`.
+    /// Transforms that run at once. Each may take `memory_bytes_max`.
     pub transforms_max: u32,
+    /// Compiled plugins that stay in memory: a thousand small ones take some 250 MiB. The least recently used one is
+    /// dropped first, and is read from disk again in less than a millisecond.
+    pub loaded_max: usize,
 }
 
 impl Default for Limits {
@@ -53,6 +58,7 @@ impl Default for Limits {
             component_bytes_max: 32 << 20,
             compile_s_max: 60,
             compile_memory_bytes_max: 4 << 30,
+            compilers_max: 2,
             fuel_base: 100_000_000,
             fuel_per_byte: 2_000,
             wall_clock_ms_max: 5_000,
@@ -68,6 +74,7 @@ impl Default for Limits {
             query_bytes_max: 8 << 10,
             log_bytes_max: 16 << 10,
             transforms_max: 64,
+            loaded_max: 1_000,
         }
     }
 }

@@ -124,7 +124,7 @@ pub struct Inspected {
 
 /// What a transform gets.
 #[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
+pub struct PluginCall<'a> {
     /// The delivery; seeds what WASI gives for randomness, so that a retry sees the same.
     pub delivery_id: DeliveryId,
     /// 1 for the first.
@@ -141,9 +141,9 @@ pub struct Input<'a> {
 
 /// What came of a transform.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transformed {
+pub struct PluginRun {
     /// What the plugin decided, or how it failed.
-    pub result: Result<Shaped, PluginFault>,
+    pub result: Result<PluginDecision, PluginFault>,
     /// What it logged, whatever became of it.
     pub logs: Vec<LogLine>,
     /// What the placeholders stand for that it got, each name once, whatever became of it.
@@ -154,7 +154,7 @@ pub struct Transformed {
 
 /// What a plugin decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shaped {
+pub enum PluginDecision {
     /// To send this.
     Deliver(Draft),
     /// To send nothing, for this reason.
@@ -169,7 +169,7 @@ struct Inner {
     wasmtime: wasmtime::Engine,
     limits: Limits,
     linker: Linker<State>,
-    plugins: plugins::Plugins,
+    plugins: plugins::PluginCache,
     disk: disk::Disk,
     compiler: compile::Compiler,
     /// As many as the pool has slots: who waits here would otherwise find none.
@@ -193,7 +193,7 @@ impl Engine {
             wasmtime,
             limits: limits.clone(),
             linker,
-            plugins: plugins::Plugins::default(),
+            plugins: plugins::PluginCache::new(limits.loaded_max),
             disk,
             compiler: compile::Compiler::new(binary, limits),
             turns: Semaphore::new(limits.transforms_max as usize),

@@ -1,4 +1,4 @@
-//! Having a plugin: from memory, from the disk, or by compiling its component.
+//! Loads plugins: from memory, from disk, or by compiling the component.
 
 use std::sync::Arc;
 
@@ -7,16 +7,16 @@ use jiff::Timestamp;
 use wasmtime::component::Component;
 
 use super::bindings::v1;
-use super::call::Call;
+use super::call::CallContext;
 use super::{Engine, InspectError, Inspected, Prepared, Refusal, describe, scan, wasi};
 use hookmill_model::Digest;
 
 impl Engine {
-    /// Takes in a component: checks its shape, compiles it, and lets it describe itself. Nothing is kept of a
-    /// component that is refused.
+    /// Inspects a component: checks its shape, compiles it, and calls its `describe`. Nothing of a refused component is
+    /// kept.
     ///
     /// # Errors
-    /// [`InspectError::Refused`] if it is no plugin that this host takes.
+    /// [`InspectError::Refused`] if it is not a plugin that this host accepts.
     pub async fn inspect(&self, component: Bytes) -> Result<Inspected, InspectError> {
         let (component, digest) = self.scan(component).await?;
         if let Some(prepared) = self.load_cached(digest).await {
@@ -26,8 +26,8 @@ impl Engine {
         let (prepared, artefact) = self.link(digest, artefact).await?;
         let inspected = self.describe(&prepared).await?;
         self.keep(digest, artefact).await;
-        // Somebody may have loaded the same component meanwhile; one is as good as the other.
-        let _ = self.0.plugins.place(digest).plugin.set(Arc::new(prepared));
+        // Another caller may have loaded the same component meanwhile; the two are equivalent.
+        let _ = self.0.plugins.slot(digest).plugin.set(Arc::new(prepared));
         Ok(inspected)
     }
 
@@ -36,30 +36,29 @@ impl Engine {
         self.0.plugins.get(digest)
     }
 
-    /// Lets go of a plugin that may not be used for long; the disk still has it.
+    /// Removes a plugin from memory; it stays on disk.
     pub fn unload(&self, digest: &Digest) {
         self.0.plugins.remove(digest);
     }
 
-    /// The plugin from memory or from the disk; none if it must be compiled, for which its component is needed.
+    /// Returns the plugin from memory or from disk; none if it must be compiled, for which its component is needed.
     pub async fn load_cached(&self, digest: Digest) -> Option<Arc<Prepared>> {
-        let place = self.0.plugins.place(digest);
-        place
-            .plugin
+        let slot = self.0.plugins.slot(digest);
+        slot.plugin
             .get_or_try_init(|| async { self.read_disk(digest).await.map(Arc::new).ok_or(()) })
             .await
             .ok()
             .cloned()
     }
 
-    /// The plugin from memory, from the disk, or compiled anew. Calls for the same plugin wait for one another.
+    /// Returns the plugin from memory or from disk, or compiles it. Calls for the same plugin wait for one another.
     ///
     /// # Errors
     /// [`InspectError::Refused`] if the component does not fit the limits, which may have changed since it was
     /// inspected.
     pub async fn load(&self, digest: Digest, component: Bytes) -> Result<Arc<Prepared>, InspectError> {
-        let place = self.0.plugins.place(digest);
-        let prepared = place.plugin.get_or_try_init(|| async {
+        let slot = self.0.plugins.slot(digest);
+        let prepared = slot.plugin.get_or_try_init(|| async {
             if let Some(prepared) = self.read_disk(digest).await {
                 return Ok::<_, InspectError>(Arc::new(prepared));
             }
@@ -76,7 +75,8 @@ impl Engine {
     }
 
     async fn describe(&self, plugin: &Prepared) -> Result<Inspected, InspectError> {
-        let call = Call { bytes: 0, now: Timestamp::UNIX_EPOCH, seed: "describe".to_owned(), secrets: Vec::new() };
+        let call =
+            CallContext { bytes: 0, now: Timestamp::UNIX_EPOCH, seed: "describe".to_owned(), secrets: Vec::new() };
         let called = self.call(plugin, call, async |store, instance| match plugin.exports.check(store, instance) {
             Ok(()) => plugin.exports.describe(store, instance).await.map(Ok),
             Err(error) => Ok(Err(Refusal(format!("its transformer has other types than the contract: {error:#}")))),
@@ -106,7 +106,7 @@ impl Engine {
         let engine = self.clone();
         blocking(move || {
             let artefact = engine.0.disk.read(&digest)?;
-            // Made for another processor, say; compiling it anew tells more.
+            // Made for another processor, say; compiling it again reports more.
             engine.prepare(digest, &artefact).ok()
         })
         .await
@@ -120,8 +120,8 @@ impl Engine {
     /// Maps an artefact and links it.
     fn prepare(&self, digest: Digest, artefact: &[u8]) -> Result<Prepared, Refusal> {
         let refused = |error: wasmtime::Error| Refusal(format!("it does not fit this host: {error:#}"));
-        // SAFETY: wasmtime asks that the bytes be an artefact that it made itself, unchanged. They come out of the
-        // compiling child, whose pipe nobody else has, or from the disk with an HMAC that this host made over them.
+        // SAFETY: wasmtime requires that the bytes be an unchanged artefact of its own. They come from the compiling
+        // child, whose pipe no other process has, or from disk with an HMAC that this host made over them.
         #[allow(unsafe_code)]
         let component = unsafe { Component::deserialize(&self.0.wasmtime, artefact) }.map_err(refused)?;
         let mut linker = self.0.linker.clone();
@@ -134,16 +134,16 @@ impl Engine {
         Ok(Prepared { digest, instance, exports, composed })
     }
 
-    /// Keeps an artefact on disk. Not being able to costs the next start some time, and this one nothing.
+    /// Writes an artefact to disk. A failure costs the next start some time and this one nothing.
     async fn keep(&self, digest: Digest, artefact: Vec<u8>) {
         let engine = self.clone();
         if let Err(error) = blocking(move || engine.0.disk.write(&digest, &artefact)).await {
-            tracing::warn!(plugin.digest = %digest, %error, "a compiled plugin cannot be kept");
+            tracing::warn!(plugin.digest = %digest, %error, "compiled plugin could not be written");
         }
     }
 }
 
-/// Runs what takes long without waiting on a thread that others wait for.
+/// Runs long work that never awaits on a thread for blocking work.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,

@@ -11,17 +11,13 @@ use super::bindings::v1;
 use super::state::State;
 use hookmill_model::Digest;
 
-/// Plugins that stay in memory: a thousand small ones take some 250 MiB. The least recently used goes first, and
-/// comes back from the disk in less than a millisecond.
-const PLUGINS_MAX: usize = 1_000;
-
 /// A component that is compiled, linked and ready to be instantiated.
 #[derive(Clone)]
 pub struct Prepared {
     pub(super) digest: Digest,
     pub(super) instance: InstancePre<State>,
     pub(super) exports: v1::Exports,
-    /// Whether it is made of several components, each with a memory of its own.
+    /// Whether it consists of several components, each with its own memory.
     pub(super) composed: bool,
 }
 
@@ -38,46 +34,51 @@ impl std::fmt::Debug for Prepared {
     }
 }
 
-/// A plugin's place: whoever finds it empty fills it, the others wait for that one.
+/// A plugin's slot: the first caller that finds it empty fills it, and the others wait.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(super) struct Slot {
     pub(super) plugin: OnceCell<Arc<Prepared>>,
     used: AtomicU64,
 }
 
-/// All of them.
-#[derive(Debug, Default)]
-pub(super) struct Plugins {
-    places: RwLock<HashMap<Digest, Arc<Place>>>,
+/// All slots.
+#[derive(Debug)]
+pub(super) struct PluginCache {
+    slots: RwLock<HashMap<Digest, Arc<Slot>>>,
     clock: AtomicU64,
+    loaded_max: usize,
 }
 
-impl Plugins {
+impl PluginCache {
+    pub(super) fn new(loaded_max: usize) -> Self {
+        Self { slots: RwLock::default(), clock: AtomicU64::new(0), loaded_max }
+    }
+
     /// The plugin, if it is in memory.
     pub(super) fn get(&self, digest: &Digest) -> Option<Arc<Prepared>> {
-        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
-        let place = places.get(digest)?;
-        place.used.store(self.tick(), Ordering::Relaxed);
-        place.plugin.get().cloned()
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        let slot = slots.get(digest)?;
+        slot.used.store(self.tick(), Ordering::Relaxed);
+        slot.plugin.get().cloned()
     }
 
-    /// The plugin's place, empty or not.
-    pub(super) fn place(&self, digest: Digest) -> Arc<Place> {
-        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
-        if !places.contains_key(&digest) && places.len() >= PLUGINS_MAX {
-            let oldest = places.iter().min_by_key(|(_, place)| place.used.load(Ordering::Relaxed));
+    /// The plugin's slot, empty or not.
+    pub(super) fn slot(&self, digest: Digest) -> Arc<Slot> {
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        if !slots.contains_key(&digest) && slots.len() >= self.loaded_max {
+            let oldest = slots.iter().min_by_key(|(_, slot)| slot.used.load(Ordering::Relaxed));
             if let Some(oldest) = oldest.map(|(digest, _)| *digest) {
-                places.remove(&oldest);
+                slots.remove(&oldest);
             }
         }
-        let place = places.entry(digest).or_default();
-        place.used.store(self.tick(), Ordering::Relaxed);
-        Arc::clone(place)
+        let slot = slots.entry(digest).or_default();
+        slot.used.store(self.tick(), Ordering::Relaxed);
+        Arc::clone(slot)
     }
 
-    /// Lets go of a plugin.
+    /// Removes a plugin.
     pub(super) fn remove(&self, digest: &Digest) {
-        self.places.write().unwrap_or_else(PoisonError::into_inner).remove(digest);
+        self.slots.write().unwrap_or_else(PoisonError::into_inner).remove(digest);
     }
 
     fn tick(&self) -> u64 {

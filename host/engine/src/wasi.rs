@@ -24,8 +24,8 @@ const RANDOM_BYTES_MAX: u64 = 64 << 10;
 
 /// A resource that WASI names; one that never comes to be stands for the rest.
 struct Pollable;
-struct Input;
-struct Output;
+struct InputStream;
+struct OutputStream;
 struct IoError;
 struct Absent;
 
@@ -83,8 +83,8 @@ pub(super) fn link(linker: &mut Linker<State>, component: &Component) -> Result<
 fn resource(instance: &mut LinkerInstance<'_, State>, name: &str) -> Result<()> {
     let ty = match name {
         "pollable" => ResourceType::host::<Pollable>(),
-        "input-stream" => ResourceType::host::<Input>(),
-        "output-stream" => ResourceType::host::<Output>(),
+        "input-stream" => ResourceType::host::<InputStream>(),
+        "output-stream" => ResourceType::host::<OutputStream>(),
         "error" => ResourceType::host::<IoError>(),
         _ => ResourceType::host::<Absent>(),
     };
@@ -135,9 +135,9 @@ fn exit(to: &mut LinkerInstance<'_, State>, name: &str) -> Result<()> {
 
 fn standard_stream(to: &mut LinkerInstance<'_, State>, name: &str) -> Result<()> {
     match name {
-        "get-stdin" => host_function(to, name, |_, (): ()| Ok((Resource::<Input>::new_own(0),))),
-        "get-stdout" => host_function(to, name, |_, (): ()| Ok((Resource::<Output>::new_own(STDOUT),))),
-        _ => host_function(to, name, |_, (): ()| Ok((Resource::<Output>::new_own(STDERR),))),
+        "get-stdin" => host_function(to, name, |_, (): ()| Ok((Resource::<InputStream>::new_own(0),))),
+        "get-stdout" => host_function(to, name, |_, (): ()| Ok((Resource::<OutputStream>::new_own(STDOUT),))),
+        _ => host_function(to, name, |_, (): ()| Ok((Resource::<OutputStream>::new_own(STDERR),))),
     }
 }
 
@@ -197,19 +197,19 @@ fn stream(to: &mut LinkerInstance<'_, State>, name: &str) -> Result<()> {
     type Read = std::result::Result<Vec<u8>, StreamError>;
     match name {
         "[method]input-stream.read" | "[method]input-stream.blocking-read" => {
-            host_function(to, name, |_, _: (Resource<Input>, u64)| Ok((Read::Err(StreamError::Closed),)))
+            host_function(to, name, |_, _: (Resource<InputStream>, u64)| Ok((Read::Err(StreamError::Closed),)))
         }
         "[method]input-stream.subscribe" => {
-            host_function(to, name, |_, _: (Resource<Input>,)| Ok((Resource::<Pollable>::new_own(0),)))
+            host_function(to, name, |_, _: (Resource<InputStream>,)| Ok((Resource::<Pollable>::new_own(0),)))
         }
         "[method]output-stream.subscribe" => {
-            host_function(to, name, |_, _: (Resource<Output>,)| Ok((Resource::<Pollable>::new_own(0),)))
+            host_function(to, name, |_, _: (Resource<OutputStream>,)| Ok((Resource::<Pollable>::new_own(0),)))
         }
-        "[method]output-stream.check-write" => host_function(to, name, |_, _: (Resource<Output>,)| {
+        "[method]output-stream.check-write" => host_function(to, name, |_, _: (Resource<OutputStream>,)| {
             Ok((std::result::Result::<u64, StreamError>::Ok(WRITE_BYTES),))
         }),
         "[method]output-stream.write" | "[method]output-stream.blocking-write-and-flush" => {
-            host_function(to, name, |state, (stream, bytes): (Resource<Output>, Vec<u8>)| {
+            host_function(to, name, |state, (stream, bytes): (Resource<OutputStream>, Vec<u8>)| {
                 state.moved += bytes.len();
                 let stream = if stream.rep() == STDOUT { Stream::Output } else { Stream::Error };
                 state.logs.write_stream(stream, &bytes);
@@ -217,7 +217,7 @@ fn stream(to: &mut LinkerInstance<'_, State>, name: &str) -> Result<()> {
             })
         }
         "[method]output-stream.flush" | "[method]output-stream.blocking-flush" => {
-            host_function(to, name, |_, _: (Resource<Output>,)| Ok((Done::Ok(()),)))
+            host_function(to, name, |_, _: (Resource<OutputStream>,)| Ok((Done::Ok(()),)))
         }
         _ => refused(to, "wasi:io/streams", name),
     }

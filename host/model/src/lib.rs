@@ -4,15 +4,18 @@
 //! again. The model knows no stage, no store and no HTTP server.
 #![forbid(unsafe_code)]
 
+mod activity;
 mod attempt;
 mod delivery;
 mod difference;
 mod event;
+mod failure_group;
 mod handshake;
 mod id;
 mod key;
 mod notice;
 mod pattern;
+mod pause;
 mod pinned;
 mod plugin;
 mod plugin_key;
@@ -28,6 +31,7 @@ mod success;
 mod template;
 mod transform_outcome;
 
+pub use activity::{Activity, CountedAttempt};
 pub use attempt::{
     Answer, Attempt, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SendFault, SendFaultCode,
     SentRequest,
@@ -35,11 +39,13 @@ pub use attempt::{
 pub use delivery::{Delivery, DeliveryState};
 pub use difference::{Change, Difference, Part};
 pub use event::{Event, EventId, EventType};
+pub use failure_group::{FailureGroup, Quiet};
 pub use handshake::{Handshake, HandshakeKind, HandshakeReport};
 pub use id::{DeliveryId, IdError, KeyId, SubscriptionId};
 pub use key::{Key, Role};
 pub use notice::{Failures, Notice, NoticeKind, NoticeStage};
 pub use pattern::Pattern;
+pub use pause::{Pause, PausePolicy};
 pub use pinned::PinnedPlugin;
 pub use plugin::{Digest, Plugin, PluginName, PluginVersion};
 pub use plugin_key::PluginKey;
@@ -52,7 +58,7 @@ pub use signing::{HmacAlgorithm, HmacScheme, SignatureEncoding, Signing, Standar
 pub use space::{MailAddress, Space, SpaceId};
 pub use subscription::{
     ContentType, CustomHeader, FieldSelection, Method, PauseReason, RetryPolicy, SIGNING_SECRET, Subscription,
-    SubscriptionState,
+    SubscriptionState, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX,
 };
 pub use success::SuccessCodes;
 pub use template::{Piece, Template};

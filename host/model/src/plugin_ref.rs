@@ -76,6 +76,21 @@ impl FromStr for WantedVersion {
     }
 }
 
+impl fmt::Display for WantedVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(version) => version.fmt(f),
+            Self::Within(range) => range.fmt(f),
+        }
+    }
+}
+
+impl Serialize for WantedVersion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl<'de> Deserialize<'de> for WantedVersion {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)

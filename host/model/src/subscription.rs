@@ -128,8 +128,11 @@ fn first() -> u32 {
     1
 }
 
-/// The default of Standard Webhooks' libraries, within what receivers' own platforms allow them.
-const TIMEOUT_MS_DEFAULT: u32 = 15_000;
+/// The default timeout: that of Standard Webhooks' libraries, within what receivers' own platforms allow them.
+pub const TIMEOUT_MS_DEFAULT: u32 = 15_000;
+
+/// The longest timeout. A lease outlasts it.
+pub const TIMEOUT_MS_MAX: u32 = 60_000;
 
 /// The name under which a plugin always finds the newest signing secret.
 pub const SIGNING_SECRET: &str = "signing";

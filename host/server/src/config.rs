@@ -1,45 +1,55 @@
-//! Every knob: its unit in its name, its default, and the reason for it.
+//! Every setting: its unit in its name, its default, and the reason for it.
 //!
-//! A configuration is a TOML file of which each part may be left out; an unknown name is an error, so that a
-//! misspelt limit is noticed and not merely without effect.
+//! A configuration is a TOML file in which each part is optional. An unknown name is an error, so that a misspelled limit
+//! is noticed and not silently without effect.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use hookmill_engine::Limits;
+use hookmill_model::{PluginKey, TIMEOUT_MS_MAX};
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use hookmill_engine::Limits;
-use hookmill_model::PluginKey;
+/// What a lease must outlast in addition to a request's timeout, in seconds: the transform, the record's commit, and
+/// clocks that differ.
+pub const LEASE_MARGIN_S: u32 = 6;
 
-/// All of it.
+/// The longest timeout that a subscription may have.
+const TIMEOUT_S_MAX: u32 = TIMEOUT_MS_MAX / 1_000;
+
+/// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the API listens. Loopback by default: whoever opens it to a network puts TLS in front of it.
+    /// Where the API listens. Loopback by default: an API that is open to a network needs TLS in front of it.
     pub listen: SocketAddr,
-    /// Where the database is kept.
+    /// The directory of the database.
     pub data_dir: PathBuf,
-    /// Where compiled plugins are kept: `compiled` in the data directory by default. It is a cache, which may be shared by
-    /// hosts of the same machine and deleted at any time.
+    /// The directory of compiled plugins: `compiled` in the data directory by default. It is a cache, which hosts of the
+    /// same machine may share and which may be deleted at any time.
     pub compiled_dir: Option<PathBuf>,
-    /// Limits on what callers post.
+    /// Limits on requests to the API.
     pub accept: AcceptConfig,
     /// Limits on plugins.
     pub plugin: Limits,
-    /// Plugins from a folder of the operator's.
+    /// The operator's folder of plugins.
     pub plugin_folder: FolderConfig,
     /// How requests are sent.
     pub send: SendConfig,
     /// How plugins are pulled from registries.
     pub oci: OciConfig,
-    /// How deliveries are worked on.
+    /// How deliveries are processed.
     pub deliver: DeliverConfig,
-    /// When failures are told.
+    /// How shadows are run.
+    pub shadow: ShadowConfig,
+    /// When expired deliveries are deleted.
+    pub retention: RetentionConfig,
+    /// When failures are reported.
     pub notify: NotifyConfig,
-    /// How mails are sent. Without it there are none: failures are told by operational events alone.
+    /// How mails are sent. Without it none are sent: failures are reported by operational events alone.
     pub mail: Option<MailConfig>,
 }
 
@@ -55,24 +65,26 @@ impl Default for Config {
             send: SendConfig::default(),
             oci: OciConfig::default(),
             deliver: DeliverConfig::default(),
+            shadow: ShadowConfig::default(),
+            retention: RetentionConfig::default(),
             notify: NotifyConfig::default(),
             mail: None,
         }
     }
 }
 
-/// Limits on what callers post.
+/// Limits on requests to the API.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AcceptConfig {
-    /// One event's data. Receivers take 2 to 16 MB (Zapier's raw hook, Make, n8n); a form of it can be six times as
-    /// large, so this leaves room.
+    /// Size of one event's data. Receivers accept 2 to 16 MB (Zapier's raw hook, Make, n8n); as a form it can be six
+    /// times as large, so this leaves room.
     pub event_bytes_max: usize,
-    /// Events of one NDJSON request: they are committed together, and a commit should not hold up others.
+    /// Events of one NDJSON request: they are committed together, and a commit should not delay others.
     pub batch_events_max: usize,
-    /// One NDJSON request as a whole, which stands in memory.
+    /// Size of one NDJSON request, which is held in memory.
     pub batch_bytes_max: usize,
-    /// Any other request's body but a plugin's component.
+    /// Size of any other request's body, except a plugin's component.
     pub body_bytes_max: usize,
 }
 
@@ -86,9 +98,9 @@ impl Default for AcceptConfig {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FolderConfig {
-    /// Where it is; none by default.
+    /// The folder's path; none by default.
     pub path: Option<PathBuf>,
-    /// Ed25519 public keys (`whpk_…`): if there is one, each file needs a signature by one of them next to it, in base64,
+    /// Ed25519 public keys (`whpk_…`). If there are any, each file needs a signature by one of them next to it, in base64,
     /// in a file of the same name with `.sig` appended.
     pub keys: Vec<PluginKey>,
 }
@@ -97,21 +109,22 @@ pub struct FolderConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SendConfig {
-    /// Networks that may be sent to although they are private, local or otherwise not public: none by default, since
-    /// a subscription's URL is its owner's word and the host may reach what that owner may not.
+    /// Networks that requests may be sent to although they are private, local or otherwise not public. None by default:
+    /// a subscription's owner chooses its URL, and the host may reach what that owner may not.
     pub allow_networks: Vec<IpNet>,
-    /// Who this host is to endpoints that are asked for consent (`WebHook-Request-Origin` of CloudEvents): its DNS name.
+    /// The DNS name of this host, which endpoints get that are asked for consent (`WebHook-Request-Origin` of
+    /// CloudEvents).
     pub origin: String,
-    /// A PEM file with certificates of authorities that are trusted beside the machine's own: for receivers of a
+    /// A PEM file with certificates of authorities that are trusted in addition to the machine's own, for receivers in a
     /// company's own network.
     pub trusted_certificates: Option<PathBuf>,
-    /// What is kept of an answer's body; reading stops there.
+    /// Bytes of a response's body that are kept; reading stops there.
     pub answer_body_bytes_max: usize,
-    /// What is kept of an answer's headers.
+    /// Bytes of a response's headers that are kept.
     pub answer_headers_bytes_max: usize,
-    /// Idle connections kept for each receiver, so that a busy one is not connected to anew for each delivery.
+    /// Idle connections kept for each receiver, so that deliveries to a busy one reuse them.
     pub idle_connections_per_host_max: usize,
-    /// Seconds until an idle connection is closed: less than the 60 s after which many servers close theirs.
+    /// Seconds until an idle connection is closed: less than the 60 s after which many servers close them.
     pub idle_connection_s: u64,
 }
 
@@ -130,33 +143,46 @@ impl Default for SendConfig {
 }
 
 /// How plugins are pulled from registries.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OciConfig {
-    /// Networks of registries that are not public, beside those that may be sent to: none by default, since which
-    /// registry is asked is a space's word.
+    /// Networks of registries that are not public, in addition to `send.allow_networks`. None by default: a space chooses
+    /// the registry.
     pub allow_networks: Vec<IpNet>,
-    /// Whether registries are spoken to without TLS; one on this machine always is.
+    /// Whether plain HTTP is used for all registries; for one on this machine it always is.
     pub plain_http: bool,
+    /// Seconds that one pull may take: 32 MiB in that time is a slow line, and a registry that drips bytes is cut off.
+    pub timeout_s: u64,
+    /// Pulls at once: each may take `plugin.component_bytes_max` of memory until it times out.
+    pub pulls_max: usize,
 }
 
-/// How deliveries are worked on.
+impl Default for OciConfig {
+    fn default() -> Self {
+        Self { allow_networks: Vec::new(), plain_http: false, timeout_s: 300, pulls_max: 4 }
+    }
+}
+
+/// How deliveries are processed.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeliverConfig {
-    /// Deliveries being transformed and sent at once. A waiting request costs some 50 KB.
+    /// Deliveries that are transformed and sent at once. A waiting request costs some 50 KB.
     pub in_flight_max: usize,
-    /// Of one subscription, so that a receiver that hangs leaves room for the others.
+    /// The same of one subscription, so that a receiver that hangs leaves room for the others.
     pub in_flight_per_subscription_max: usize,
     /// Deliveries that wait in memory; beyond it they wait in rows.
     pub waiting_max: usize,
-    /// Of one subscription, for the same reason.
+    /// The same of one subscription, for the same reason.
     pub waiting_per_subscription_max: usize,
     /// Bytes of events that wait in memory; beyond it they wait in rows.
     pub waiting_bytes_max: usize,
-    /// Seconds that a claim holds: longer than the longest timeout, short enough to go on soon after a crash.
+    /// Due rows that are fetched at once: enough that the cost of a backlog is not one transaction for each row.
+    pub fetch_max: usize,
+    /// Seconds that a lease lasts: twice the longest timeout by default, so that a delivery may wait in memory for some
+    /// time before its attempt begins. After a crash nothing waits for it: a start ends all leases.
     pub lease_s: u32,
-    /// Seconds that a shutdown waits for what is in flight.
+    /// Seconds that a shutdown waits for deliveries in flight.
     pub grace_s: u64,
 }
 
@@ -168,20 +194,55 @@ impl Default for DeliverConfig {
             waiting_max: 16_384,
             waiting_per_subscription_max: 4_096,
             waiting_bytes_max: 64 << 20,
-            lease_s: 120,
+            fetch_max: 256,
+            lease_s: 2 * TIMEOUT_S_MAX,
             grace_s: 20,
         }
     }
 }
 
-/// When failures are told.
+/// How shadows are run.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ShadowConfig {
+    /// Deliveries that wait for their shadow. A delivery that finds no room is left out and counted.
+    pub waiting_max: usize,
+    /// The same of one subscription, so that a shadow that loops leaves room for the others.
+    pub waiting_per_subscription_max: usize,
+    /// Bytes of events and requests that wait: what a burst may take of memory.
+    pub waiting_bytes_max: usize,
+}
+
+impl Default for ShadowConfig {
+    fn default() -> Self {
+        Self { waiting_max: 1_024, waiting_per_subscription_max: 256, waiting_bytes_max: 32 << 20 }
+    }
+}
+
+/// When expired deliveries are deleted.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionConfig {
+    /// Seconds between two searches for expired deliveries: short compared with a `keep_days`.
+    pub interval_s: u32,
+    /// Deliveries deleted in one transaction, which delays others' commits by some milliseconds.
+    pub delete_max: usize,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self { interval_s: 60 * 60, delete_max: 500 }
+    }
+}
+
+/// When failures are reported.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NotifyConfig {
-    /// Seconds from a first failed delivery until it is told, with all that failed by then: a receiver that breaks
-    /// fails all that is in flight, and should be one message.
+    /// Seconds from a first failed delivery until it is reported, with all that failed by then: a receiver that breaks
+    /// fails everything in flight, which should be one message.
     pub window_s: u32,
-    /// Seconds until more failures of the same subscription are told, if none of its deliveries succeeded in between.
+    /// Seconds until more failures of the same subscription are reported, if none of its deliveries succeeded in between.
     pub quiet_s: u32,
 }
 
@@ -196,14 +257,14 @@ impl Default for NotifyConfig {
 #[serde(deny_unknown_fields)]
 pub struct MailConfig {
     /// The server: `smtps://user:password@host` (TLS from the start), `smtp://user:password@host?tls=required`
-    /// (STARTTLS), or `smtp://host` without TLS, for a server on the same machine. Percent-encoded where a user or a
-    /// password has characters that a URL has not.
+    /// (STARTTLS), or `smtp://host` without TLS, for a server on the same machine. Characters of a user or a password that
+    /// a URL cannot hold are percent-encoded.
     pub smtp_url: String,
-    /// Who they are from: `Hookmill <hookmill@example.com>`.
+    /// The sender: `Hookmill <hookmill@example.com>`.
     pub from: String,
 }
 
-/// Shows nothing of the URL, which has a password in it.
+/// Hides the URL, which contains a password.
 impl fmt::Debug for MailConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MailConfig").field("from", &self.from).finish_non_exhaustive()
@@ -214,7 +275,7 @@ impl Config {
     /// Reads a configuration file.
     ///
     /// # Errors
-    /// If it cannot be read, is no TOML, has an unknown name or a value that cannot work; says where.
+    /// If it cannot be read, is not TOML, or has an unknown name or an invalid value. The error states where.
     pub fn read(file: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
         let config: Self = toml::from_str(&text).with_context(|| format!("in {}", file.display()))?;
@@ -222,7 +283,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Refuses values that cannot work together or at all.
+    /// Refuses values that cannot work, alone or together.
     fn check(&self) -> anyhow::Result<()> {
         let deliver = &self.deliver;
         for (name, value) in [
@@ -230,18 +291,26 @@ impl Config {
             ("deliver.in_flight_per_subscription_max", deliver.in_flight_per_subscription_max),
             ("deliver.waiting_max", deliver.waiting_max),
             ("deliver.waiting_per_subscription_max", deliver.waiting_per_subscription_max),
+            ("deliver.fetch_max", deliver.fetch_max),
             ("accept.batch_events_max", self.accept.batch_events_max),
             ("plugin.transforms_max", self.plugin.transforms_max as usize),
+            ("plugin.compilers_max", self.plugin.compilers_max),
+            ("plugin.loaded_max", self.plugin.loaded_max),
+            ("oci.pulls_max", self.oci.pulls_max),
+            ("retention.interval_s", self.retention.interval_s as usize),
+            ("retention.delete_max", self.retention.delete_max),
         ] {
             anyhow::ensure!(value > 0, "{name} must be at least 1");
         }
         anyhow::ensure!(
             http::HeaderValue::from_str(&self.send.origin).is_ok(),
-            "send.origin is a DNS name: hooks.example.com"
+            "send.origin is invalid: expected a DNS name such as hooks.example.com"
         );
+        let lease_s_min = TIMEOUT_S_MAX + LEASE_MARGIN_S;
         anyhow::ensure!(
-            deliver.lease_s >= 70,
-            "deliver.lease_s must be at least 70: a subscription's timeout may be 60 s, and a claim must outlast it"
+            deliver.lease_s >= lease_s_min,
+            "deliver.lease_s must be at least {lease_s_min}: a subscription's timeout may be {TIMEOUT_S_MAX} s, and a \
+             lease must outlast it"
         );
         Ok(())
     }

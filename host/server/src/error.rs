@@ -1,139 +1,140 @@
-//! Why a caller is not served: a stable code, what is wrong and where. It knows no HTTP; [`crate::api`] turns it into a
-//! problem of RFC 9457.
+//! The error of a request: a stable code, what is wrong and where. Independent of HTTP; [`crate::api`] renders it as
+//! problem details (RFC 9457).
 //!
-//! The outside reads `code`, `detail` and where to look; what failed inside the host is logged, once, where the error is
-//! made, and never shown.
+//! Callers see `code`, `detail` and the location. An internal cause is logged once, where the error is created, and never
+//! shown.
 
 use std::fmt;
 
 use hookmill_store::StoreError;
 use serde::Serialize;
 
-/// What kind of problem. Codes never change their meaning.
+/// Kind of an error. The meaning of a code never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[schema(as = ProblemCode)]
 #[serde(rename_all = "snake_case")]
 pub enum Code {
-    /// The body is no JSON.
+    /// The body is not valid JSON.
     JsonInvalid,
-    /// A parameter of the path or the query is wrong.
+    /// A path, query or header parameter is invalid.
     ParameterInvalid,
-    /// There is no key, or one that is not known.
+    /// The API key is missing or unknown.
     Unauthenticated,
-    /// The key does not allow this, or not in this space.
+    /// The key does not permit this operation, or not in this space.
     Forbidden,
-    /// There is no such path.
+    /// The path does not exist.
     RouteUnknown,
-    /// There is no such thing at this path.
+    /// The resource at this path does not exist.
     NotFound,
-    /// The path does not take this method.
+    /// The path does not support this method.
     MethodNotAllowed,
-    /// An event of this id, but of other content, was accepted before.
+    /// An event with this id but different content was already accepted.
     EventConflict,
-    /// There is a space of this id.
+    /// A space with this id already exists.
     SpaceExists,
-    /// There is a plugin of this name and version, with another component.
+    /// A plugin with this name and version, but a different component, already exists.
     PluginVersionExists,
-    /// Subscriptions use the plugin's version, or deliveries are yet to be tried again with it.
+    /// Subscriptions use this version of the plugin, or deliveries are still to be retried with it.
     PluginInUse,
-    /// The plugin comes with the host.
+    /// The plugin is bundled with the host.
     PluginBundled,
-    /// The version that this would go back to was deleted.
+    /// The version to roll back to was deleted.
     PluginDeleted,
-    /// The subscription had no other plugin before.
+    /// The subscription has no previous plugin.
     NoEarlierPlugin,
-    /// The delivery is being sent at this moment.
+    /// The delivery is being sent.
     DeliveryInFlight,
-    /// The delivery's state does not allow this.
+    /// The delivery's state does not permit this operation.
     DeliveryState,
-    /// The subscription's state does not allow this.
+    /// The subscription's state does not permit this operation.
     SubscriptionState,
     /// Another subscription sends the same events to the same URL on the same trigger.
     SubscriptionIdentical,
-    /// A field that is to trigger the subscription triggers another one.
+    /// A trigger field of the subscription already triggers another subscription.
     TriggerTaken,
     /// The endpoint did not pass the handshake.
-    HandshakeRefused,
-    /// The subscription has as many secrets as it may.
+    HandshakeRejected,
+    /// The subscription already has the maximum number of secrets.
     SecretsMax,
-    /// The last key of an administrator stays.
+    /// The last admin key cannot be deleted.
     LastAdminKey,
-    /// The body, or what is in it, is larger than its limit.
+    /// The body, or a part of it, exceeds its size limit.
     TooLarge,
-    /// The body's content type is not one that the path takes.
+    /// The path does not accept the body's content type.
     ContentTypeUnsupported,
-    /// A member of the body has a wrong value.
+    /// A member of the body has an invalid value.
     FieldInvalid,
-    /// A member of the body is missing.
+    /// A required member of the body is missing.
     FieldMissing,
-    /// The body has a member that does not belong there.
+    /// The body has an unknown member.
     FieldUnknown,
-    /// The component is no plugin that this host takes.
+    /// The host refuses the component as a plugin.
     PluginRefused,
-    /// The space takes only signed plugins, and the component is not signed by one of its keys.
+    /// The space requires signed plugins, and none of its keys verifies the component's signature.
     PluginUnsigned,
-    /// The registry does not give the component.
+    /// The component could not be pulled from the registry.
     PluginPullFailed,
-    /// The host failed.
+    /// Internal error of the host.
     Internal,
-    /// The host cannot serve this now.
+    /// The host cannot serve the request now.
     Unavailable,
 }
 
-/// Why a caller is not served.
+/// The error of a request.
 #[derive(Clone, Debug)]
 pub struct Error {
-    /// What kind of error it is.
+    /// Kind of the error.
     pub code: Code,
-    /// What is wrong and what would be right, for people.
+    /// What is wrong and what is expected, for people.
     pub detail: String,
-    /// JSON pointer to the member of the body that is wrong; "" is the body itself.
+    /// JSON pointer to the invalid member of the body; "" is the body itself.
     pub field: Option<String>,
-    /// The parameter of the path or the query that is wrong.
+    /// Name of the invalid path, query or header parameter.
     pub parameter: Option<String>,
 }
 
 impl Error {
-    /// A problem of this kind.
+    /// Creates an error of this kind, without a location.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), field: None, parameter: None }
     }
 
-    /// A member of the body has a wrong value; `right` says what would be right.
-    pub fn field(pointer: impl Into<String>, right: impl fmt::Display) -> Self {
-        Self::at(Code::FieldInvalid, pointer, right)
+    /// Creates the error for an invalid member of the body; `expected` says what is valid.
+    pub fn field(pointer: impl Into<String>, expected: impl fmt::Display) -> Self {
+        Self::at(Code::FieldInvalid, pointer, expected)
     }
 
-    /// A problem with a member of the body. The detail names the member, since not everybody looks at `field`.
-    pub fn at(code: Code, pointer: impl Into<String>, right: impl fmt::Display) -> Self {
+    /// Creates an error of this kind at a member of the body. The detail repeats the pointer for those who read it alone.
+    pub fn at(code: Code, pointer: impl Into<String>, expected: impl fmt::Display) -> Self {
         let pointer = pointer.into();
-        let detail = if pointer.is_empty() { right.to_string() } else { format!("{pointer}: {right}") };
+        let detail = if pointer.is_empty() { expected.to_string() } else { format!("{pointer}: {expected}") };
         Self { field: Some(pointer), ..Self::new(code, detail) }
     }
 
-    /// A parameter of the path or the query is wrong.
-    pub fn parameter(name: &str, right: impl fmt::Display) -> Self {
-        Self { parameter: Some(name.to_owned()), ..Self::new(Code::ParameterInvalid, format!("{name}: {right}")) }
+    /// Creates the error for an invalid parameter; `expected` says what is valid.
+    pub fn parameter(name: &str, expected: impl fmt::Display) -> Self {
+        Self { parameter: Some(name.to_owned()), ..Self::new(Code::ParameterInvalid, format!("{name}: {expected}")) }
     }
 
-    /// There is no `thing` of that id, here.
-    pub fn not_found(thing: &str, id: impl fmt::Display) -> Self {
-        Self::new(Code::NotFound, format!("there is no {thing} `{id}`"))
+    /// Creates the error for a `resource`, such as "delivery", that does not exist in the space.
+    pub fn not_found(resource: &str, id: impl fmt::Display) -> Self {
+        Self::new(Code::NotFound, format!("{resource} `{id}` does not exist"))
     }
 
-    /// Ours: logs the cause, tells nothing of it.
+    /// Logs an internal fault and creates an error that does not reveal it.
     pub fn internal(err: &(dyn std::error::Error + 'static)) -> Self {
-        tracing::error!(error = err, "a request failed");
-        Self::new(Code::Internal, "the host failed; its log says how")
+        tracing::error!(error = err, "request failed");
+        Self::new(Code::Internal, "internal error; the cause is in the host's log")
     }
 
-    /// The same of a body in which the member stands at `to` and not at `from`.
-    pub fn moved(mut self, from: &str, to: &str) -> Self {
+    /// Replaces the prefix `from` of the pointer, in `field` and in the detail, by `to`: for a value that was checked as a
+    /// part of another body than the caller's.
+    pub fn rebased(mut self, from: &str, to: &str) -> Self {
         if let Some(field) = self.field.take() {
-            let moved = field.strip_prefix(from).map(|rest| format!("{to}{rest}"));
-            let moved = moved.unwrap_or_else(|| field.clone());
-            self.detail = self.detail.replacen(&field, &moved, 1);
-            self.field = Some(moved);
+            let rebased = field.strip_prefix(from).map(|rest| format!("{to}{rest}"));
+            let rebased = rebased.unwrap_or_else(|| field.clone());
+            self.detail = self.detail.replacen(&field, &rebased, 1);
+            self.field = Some(rebased);
         }
         self
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use hookmill_engine::Engine;
 use hookmill_store::Store;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
-use crate::queues::{Comparing, Inbox, Notices, Shadows, Trials};
+use crate::queues::{ActiveComparisons, Inbox, Notices, PreviewSlots, Shadows};
 use crate::registry::Registry;
 use crate::stages::send;
 
@@ -37,9 +38,11 @@ pub struct Host {
     /// What waits to be run beside what was sent.
     pub shadows: Shadows,
     /// The turns of what callers try out.
-    pub trials: Trials,
+    pub preview_slots: PreviewSlots,
+    /// The turns of pulls from registries.
+    pub pulls: Semaphore,
     /// What is being compared.
-    pub comparing: Comparing,
+    pub comparisons: ActiveComparisons,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -60,9 +63,10 @@ impl Host {
             inbox: Inbox::new(&config.deliver),
             notices: Notices::new(&config.notify),
             mailer: config.mail.as_ref().map(Mailer::new).transpose()?,
-            shadows: Shadows::default(),
-            trials: Trials::new(config.plugin.transforms_max),
-            comparing: Comparing::default(),
+            shadows: Shadows::new(&config.shadow),
+            preview_slots: PreviewSlots::new(config.plugin.transforms_max),
+            pulls: Semaphore::new(config.oci.pulls_max),
+            comparisons: ActiveComparisons::default(),
             metrics: Metrics::default(),
             config,
             clock,

@@ -19,7 +19,7 @@ use hookmill_store::{Accepted, NewBatch, NewDelivery, NewEvent, StoreError};
 
 /// An event as a producer posted it, parsed.
 #[derive(Clone, Debug)]
-pub struct Posted {
+pub struct IncomingEvent {
     /// Its id, if the producer gave one.
     pub id: Option<EventId>,
     /// Its type.
@@ -67,7 +67,7 @@ pub struct Conflict(pub EventId);
 pub async fn accept(
     host: &Arc<Host>,
     space: SpaceId,
-    posted: Vec<Posted>,
+    posted: Vec<IncomingEvent>,
     target: Target,
 ) -> Result<Vec<Result<Receipt, Conflict>>, StoreError> {
     // In a task of its own: a caller that hangs up must not leave claimed deliveries behind that nobody works on.
@@ -79,7 +79,7 @@ pub async fn accept(
 async fn commit(
     host: &Host,
     space: &SpaceId,
-    posted: Vec<Posted>,
+    posted: Vec<IncomingEvent>,
     target: &Target,
 ) -> Result<Vec<Result<Receipt, Conflict>>, StoreError> {
     let now = host.clock.now();
@@ -104,7 +104,7 @@ async fn commit(
 fn prepare(
     host: &Host,
     space: &SpaceId,
-    posted: Posted,
+    posted: IncomingEvent,
     target: &Target,
     now: Timestamp,
 ) -> (NewEvent, Vec<Option<Reservation>>) {
@@ -150,7 +150,7 @@ fn batch_bytes_max(content_type: ContentType, output_bytes_max: usize) -> usize 
 }
 
 /// What makes two posts of one id the same: type, data and, if the producer gave it, the time.
-fn content_sha256(posted: &Posted) -> [u8; 32] {
+fn content_sha256(posted: &IncomingEvent) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(posted.kind.as_str());
     hash.update([0]);

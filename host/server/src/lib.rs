@@ -100,10 +100,12 @@ pub mod dry_run;
 pub mod error;
 pub mod host;
 pub mod ingest;
+pub(crate) mod json;
 pub mod keys;
 pub mod mail;
 pub mod metrics;
 pub mod notify;
+pub(crate) mod number;
 pub mod plugins;
 pub mod queues;
 pub mod registry;
@@ -111,6 +113,7 @@ pub mod retention;
 pub mod stages;
 pub mod subscriptions;
 pub mod task;
+pub(crate) mod texts;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -126,11 +129,11 @@ use host::Host;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Opens the data directory and puts a host together on it. On the first start there is an admin key beside it, which
-/// is kept nowhere. `program` is what compiles plugins: run with the argument `compile`, it is `hookmill compile`.
+/// Opens the data directory and builds a host on it. On the first start, it also returns an admin key, which is stored
+/// nowhere. `program` compiles plugins: run with the argument `compile`, it is `hookmill compile`.
 ///
 /// # Errors
-/// If the directory cannot be used, or another host has it.
+/// If the directory cannot be used, or another host uses it.
 pub async fn open(config: Config, clock: Clock, program: PathBuf) -> anyhow::Result<(Arc<Host>, Option<String>)> {
     let dir = config.data_dir.clone();
     let store = tokio::task::spawn_blocking(move || Sqlite::open(&dir)).await??;
@@ -140,17 +143,17 @@ pub async fn open(config: Config, clock: Clock, program: PathBuf) -> anyhow::Res
     let host = Host::new(config, clock, store, engine).await?;
     plugins::bundled::install(&host).await?;
     plugins::folder::install(&host).await?;
-    // Only now: what lies in the folder may stand in the place of what is bundled.
+    // Only now: a file of the folder may replace a bundled plugin.
     plugins::follow::at_start(&host).await;
     let first_key = keys::first_admin_key(&*host.store, host.clock.now()).await?;
     Ok((host, first_key))
 }
 
-/// Serves the API and delivers, until `shutdown`; then stops accepting, finishes what is in flight and hands back the
-/// rest.
+/// Serves the API and delivers until `shutdown`; then stops accepting, finishes what is in flight and hands the rest
+/// back to its rows.
 ///
 /// # Errors
-/// If the listener breaks.
+/// If the listener fails, or a loop ends.
 pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     let grace = Duration::from_secs(host.config.deliver.grace_s);
     let router = api::router(host.clone()).await?;
@@ -159,23 +162,28 @@ pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationT
         let (host, shutdown) = (host.clone(), shutdown.clone());
         tokio::spawn(async move { retention::run(&host, &shutdown).await })
     };
+    let prepare = {
+        let (host, shutdown) = (host.clone(), shutdown.clone());
+        tokio::spawn(async move { plugins::prepare::run(&host, &shutdown).await })
+    };
     let mut notify = tokio::spawn(notify::run(host.clone(), deliver_until.clone()));
     let mut shadow = tokio::spawn(dry_run::shadow::run(host.clone(), deliver_until.clone()));
     let mut deliver = tokio::spawn(Deliver::new(host).run(deliver_until.clone()));
     let serve = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let served = tokio::select! {
         served = serve.into_future() => served.context("serving the API"),
-        // A caller who does not finish its request keeps nobody from stopping.
+        // A caller that does not finish its request must not prevent the shutdown.
         () = async { shutdown.cancelled().await; tokio::time::sleep(grace).await } => Ok(()),
         ended = &mut deliver => anyhow::bail!("the deliver loop ended: {ended:?}"),
         ended = &mut notify => anyhow::bail!("the notify loop ended: {ended:?}"),
         ended = &mut shadow => anyhow::bail!("the shadow loop ended: {ended:?}"),
     };
     deliver_until.cancel();
-    deliver.await.context("the deliver loop broke")?;
+    deliver.await.context("the deliver loop panicked")?;
     // Only now: it may be in the middle of a transaction.
     retention.abort();
-    notify.await.context("the notify loop broke")?;
-    shadow.await.context("the shadow loop broke")?;
+    prepare.abort();
+    notify.await.context("the notify loop panicked")?;
+    shadow.await.context("the shadow loop panicked")?;
     served
 }

@@ -2,27 +2,20 @@
 //!
 //! Nothing rests on when this happens: a delivery that is still there a little longer harms nobody.
 
-use std::time::Duration;
-
 use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
 use crate::host::Host;
 use hookmill_store::StoreError;
 
-/// How often it is looked for what is over: often enough for a limit in days.
-const EVERY: Duration = Duration::from_secs(60 * 60);
-
-/// Deliveries forgotten in one transaction, which holds up others' commits for some milliseconds.
-const AT_ONCE: usize = 500;
-
-/// Forgets, once an hour, until `shutdown`.
+/// Deletes what has expired, once in each interval, until `shutdown`.
 pub async fn run(host: &Host, shutdown: &CancellationToken) {
     while !shutdown.is_cancelled() {
         if let Err(err) = run_once(host).await {
             tracing::error!(error = &err as &dyn std::error::Error, "forgetting old deliveries failed");
         }
-        let next = host.clock.now().checked_add(EVERY).unwrap_or(jiff::Timestamp::MAX);
+        let interval = SignedDuration::from_secs(host.config.retention.interval_s.into());
+        let next = host.clock.now().checked_add(interval).unwrap_or(jiff::Timestamp::MAX);
         tokio::select! {
             () = shutdown.cancelled() => {}
             () = host.clock.sleep_until(next) => {}
@@ -36,14 +29,15 @@ pub async fn run(host: &Host, shutdown: &CancellationToken) {
 /// If the store fails.
 pub async fn run_once(host: &Host) -> Result<usize, StoreError> {
     let now = host.clock.now();
+    let delete_max = host.config.retention.delete_max;
     let mut forgotten = 0;
     for live in host.registry.forgetful() {
         let days = live.subscription.keep_days.unwrap_or(u32::MAX);
         let Ok(before) = now.checked_sub(SignedDuration::from_hours(i64::from(days) * 24)) else { continue };
         loop {
-            let count = host.store.forget(live.subscription.id, before, AT_ONCE).await?;
+            let count = host.store.forget(live.subscription.id, before, delete_max).await?;
             forgotten += count;
-            if count < AT_ONCE {
+            if count < delete_max {
                 break;
             }
         }

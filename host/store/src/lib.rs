@@ -24,13 +24,13 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use hookmill_model::{
-    Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, MailAddress, Notice,
-    NoticeStage, Pattern, PauseReason, PinnedPlugin, Plugin, PluginKey, PluginName, PluginRef, PluginVersion, Shadow,
-    Space, SpaceId, Subscription, SubscriptionId, Tally,
+    Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key,
+    KeyId, MailAddress, Notice, NoticeStage, Pattern, PausePolicy, PinnedPlugin, Plugin, PluginKey, PluginName,
+    PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
 };
 
 pub use accepting::{Accepted, NewBatch, NewDelivery, NewEvent};
-pub use plugin::{DeletedPlugin, PluginRun, WaitingDeliveries};
+pub use plugin::{DeletedPlugin, WaitingDeliveries};
 pub use sqlite::{OpenError, Sqlite};
 
 /// Ours to mend: the database, its file or its disk. Nothing was changed.
@@ -68,14 +68,26 @@ pub struct Record {
     pub reason: Option<String>,
     /// What shaped it, for the next attempt: kept with the delivery until it is final. None if nothing is kept.
     pub pinned: Option<Arc<PinnedPlugin>>,
-    /// Pause the subscription too.
-    pub pause: Option<PauseReason>,
-    /// Pause it if so many deliveries in a row have failed with this one.
-    pub pause_after: Option<u32>,
-    /// How its plugin did, if that counts.
-    pub plugin: Option<PluginRun>,
+    /// When it pauses its subscription.
+    pub pause_policy: PausePolicy,
+    /// Whether the plugin that ran is the one that the subscription has now; see [`CountedAttempt`].
+    pub current_plugin: bool,
     /// Whether it is a test, which is no sign of how the subscription is doing.
     pub test: bool,
+}
+
+impl Record {
+    /// Whether it could pause its subscription, whatever happened before it.
+    pub fn may_pause(&self) -> bool {
+        self.counted().is_some_and(|counted| self.pause_policy.may_pause(&counted))
+    }
+
+    /// The attempt, if it counts for its subscription: a test's does not.
+    fn counted(&self) -> Option<CountedAttempt<'_>> {
+        let attempt = self.attempt.as_ref().filter(|_| !self.test)?;
+        let (state, reason, current_plugin) = (self.state, self.reason.as_deref(), self.current_plugin);
+        Some(CountedAttempt { attempt, state, reason, current_plugin })
+    }
 }
 
 /// Whether a [`Record`] was written.
@@ -128,19 +140,6 @@ pub enum NoticeStep {
     Later(Timestamp),
     /// All is told: the notice goes.
     Done,
-}
-
-/// How a subscription has been doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Activity {
-    /// Failed attempts in a row.
-    pub failure_streak: u32,
-    /// Failed deliveries in a row.
-    pub failed_deliveries: u32,
-    /// Failures of its plugin in a row.
-    pub plugin_failures: u32,
-    /// When its last attempt began.
-    pub last_triggered_at: Option<Timestamp>,
 }
 
 /// Which deliveries to list. Newest first.

@@ -1,15 +1,6 @@
-//! What the store is told and asked of plugins beside their rows.
+//! The results of deleting a plugin's version.
 
 use hookmill_model::{DeliveryId, SubscriptionId};
-
-/// How a subscription's plugin did in an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PluginRun {
-    /// Whether it failed, even if the default shape went out then.
-    pub failed: bool,
-    /// Pause the subscription if it has failed so often in a row.
-    pub pause_after: Option<u32>,
-}
 
 /// Whether a plugin's version was deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]

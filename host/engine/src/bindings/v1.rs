@@ -9,7 +9,7 @@ use crate::config::Limits;
 use crate::limits::host_function;
 use crate::output::{self, REASON_BYTES_MAX};
 use crate::state::State;
-use crate::{Input, Shaped, cut};
+use crate::{PluginCall, PluginDecision, cut};
 use hookmill_model::{Body, LogLevel, PluginFault, PluginFaultCode};
 
 #[allow(unsafe_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all)]
@@ -64,7 +64,7 @@ impl Exports {
         &self,
         store: &mut Store<State>,
         instance: Instance,
-        input: &Input<'_>,
+        input: &PluginCall<'_>,
     ) -> Result<Given> {
         let id = input.delivery_id.to_string();
         let subscription_id = input.subscription.id.to_string();
@@ -97,13 +97,13 @@ pub(crate) struct Given(Result<types::Outcome, types::Failure>);
 
 impl Given {
     /// Holds it against the contract.
-    pub(crate) fn check(self, limits: &Limits) -> Result<Shaped, PluginFault> {
+    pub(crate) fn check(self, limits: &Limits) -> Result<PluginDecision, PluginFault> {
         match self.0 {
             Ok(types::Outcome::Deliver(request)) => {
                 let types::Request { method, query, headers, body, extra: _ } = request;
-                output::draft(limits, method, query, headers, as_body(body)).map(Shaped::Deliver)
+                output::draft(limits, method, query, headers, as_body(body)).map(PluginDecision::Deliver)
             }
-            Ok(types::Outcome::Skip(reason)) => Ok(Shaped::Skip(cut(reason, REASON_BYTES_MAX))),
+            Ok(types::Outcome::Skip(reason)) => Ok(PluginDecision::Skip(cut(reason, REASON_BYTES_MAX))),
             Err(types::Failure { reason, retry }) => {
                 Err(PluginFault { code: PluginFaultCode::Failed, message: cut(reason, REASON_BYTES_MAX), retry })
             }

@@ -15,15 +15,16 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use bytes::Bytes;
+use hookmill_store::StoreError;
 use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::error::Error;
+use self::http::access::Access;
+use self::http::{openapi, problem};
+use self::resources::{deliveries, event_types, events, keys, plugins, profiles, pull, spaces, status, subscriptions};
 use crate::host::Host;
-use hookmill_store::StoreError;
-use http::access::Access;
-use http::{openapi, problem};
-use resources::{deliveries, event_types, events, keys, plugins, profiles, pull, spaces, status, subscriptions};
+pub(crate) use crate::texts::{check_description, check_name};
 
 /// What handlers share; clones share it.
 #[derive(Clone)]
@@ -41,7 +42,23 @@ pub(crate) struct Api {
 /// If the store fails.
 pub async fn router(host: Arc<Host>) -> Result<Router, StoreError> {
     let access = Arc::new(Access::load(&*host.store).await?);
-    let (router, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
+    let (router, described) = routes();
+    let document = Bytes::from(openapi::complete(&described).to_string());
+    Ok(router
+        .route("/v1/openapi.json", get(move || async { ([(CONTENT_TYPE, "application/json")], document) }))
+        .fallback(problem::route_unknown)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .with_state(Api { host, access }))
+}
+
+/// Returns the API description (OpenAPI 3.1), the same for every host.
+pub fn document() -> serde_json::Value {
+    openapi::complete(&routes().1)
+}
+
+/// The routes of all resources, and what their handlers contribute to the API description.
+fn routes() -> (Router<Api>, OpenApi) {
+    OpenApiRouter::with_openapi(openapi::Document::openapi())
         .merge(spaces::paths())
         .merge(keys::paths())
         .merge(event_types::paths())
@@ -52,24 +69,5 @@ pub async fn router(host: Arc<Host>) -> Result<Router, StoreError> {
         .merge(events::paths())
         .merge(deliveries::paths())
         .merge(status::paths())
-        .split_for_parts();
-    let document = openapi::complete(&document).expect("the document is plain data");
-    let document = Bytes::from(document.to_string());
-    Ok(router
-        .route("/v1/openapi.json", get(move || async { ([(CONTENT_TYPE, "application/json")], document) }))
-        .fallback(problem::route_unknown)
-        .method_not_allowed_fallback(problem::method_not_allowed)
-        .with_state(Api { host, access }))
-}
-
-/// Checks the member `name`, which is for people.
-pub(crate) fn check_name(name: &str) -> Result<(), Error> {
-    let ok = !name.trim().is_empty() && name.chars().count() <= 200 && !name.contains(char::is_control);
-    if ok { Ok(()) } else { Err(Error::field("/name", "a name has 1 to 200 characters, on one line")) }
-}
-
-/// Checks the member `description`, which is for people.
-pub(crate) fn check_description(description: &str) -> Result<(), Error> {
-    let ok = description.chars().count() <= 2_000;
-    if ok { Ok(()) } else { Err(Error::field("/description", "a description has at most 2,000 characters")) }
+        .split_for_parts()
 }

@@ -1,25 +1,21 @@
-//! One attempt at one delivery: transform → sign → send. One that repeats an earlier one begins in [`repeat`] instead.
-//! What was made of it is recorded by [`finish`](super::finish).
+//! One attempt at one delivery: transform → sign → send. One that sends an earlier request verbatim begins in [`repeat`]
+//! instead. [`finish`](super::finish) records the result.
 //!
-//! Whatever the plugin or the receiver does wrong becomes an outcome and is recorded. Whatever *we* do wrong is an error
-//! here: it is logged, nothing is recorded and no retry is used up; the claim lapses and the delivery is taken up again.
+//! Whatever the plugin or the receiver does wrong becomes an outcome and is recorded. Whatever the *host* does wrong is an
+//! error here: it is logged, nothing is recorded and no retry is used; the lease expires and the delivery is leased again.
 
-use std::time::Duration;
-
+use hookmill_model::{Attempt, Delivery, DeliveryState, Outcome, Subscription, SubscriptionState};
 use jiff::{SignedDuration, Timestamp};
 
 use super::finish::{FinishedAttempt, end_unsent, given_up};
 use super::repeat;
-use crate::dispatch::transform::{Shaped, Transformed};
+use crate::config::LEASE_MARGIN_S;
+use crate::dispatch::transform::{TransformDecision, TransformReport};
 use crate::dispatch::{digest, judge, shape, signed_and_sent, timeout};
 use crate::host::Host;
 use crate::registry::CompiledSubscription;
-use hookmill_model::{Attempt, Delivery, DeliveryState, Outcome, Subscription, SubscriptionState};
 
-/// What a claim must outlast beside the request's timeout: the transform, the record's commit, and clocks that differ.
-const LEASE_MARGIN: Duration = Duration::from_secs(6);
-
-/// Makes the attempt, or sees that there is none to be made.
+/// Makes the attempt; none if the delivery ends without one, or the host fails.
 pub(super) async fn attempt(host: &Host, delivery: Delivery) -> Option<FinishedAttempt> {
     let leased_until = delivery.leased_until?;
     let id = delivery.id;
@@ -45,14 +41,14 @@ async fn try_attempt(
         SubscriptionState::Draft | SubscriptionState::Verifying | SubscriptionState::Paused => {
             let reason = "the subscription is not active";
             end_unsent(host, &delivery, leased_until, DeliveryState::Held, reason).await?;
-            // It may have been activated since we looked: then the row is pending, and nobody else would say so.
+            // It may have been activated meanwhile: then the row is pending, and nothing else sets the alarm.
             host.inbox.alarm().due(delivery.due_at);
             return Ok(None);
         }
         SubscriptionState::Deleted => unreachable!("the registry keeps no deleted subscription"),
     }
     if !outlasts(leased_until, host.clock.now(), &live.subscription) {
-        // It waited in memory for too long: somebody else may take it up before we are done.
+        // It waited in memory for too long: it could be leased again before this attempt has ended.
         host.inbox.alarm().due(leased_until);
         return Ok(None);
     }
@@ -64,10 +60,10 @@ async fn try_attempt(
     Ok(Some(FinishedAttempt { live, delivery, leased_until, attempt }))
 }
 
-/// Whether a claim holds until an attempt begun now is certainly over.
+/// Whether a lease lasts until an attempt that begins now has certainly ended.
 fn outlasts(leased_until: Timestamp, now: Timestamp, subscription: &Subscription) -> bool {
-    let need = timeout(subscription) + LEASE_MARGIN;
-    leased_until.duration_since(now) >= SignedDuration::try_from(need).unwrap_or(SignedDuration::MAX)
+    let timeout = SignedDuration::from_millis(subscription.timeout_ms.into());
+    leased_until.duration_since(now) >= timeout + SignedDuration::from_secs(LEASE_MARGIN_S.into())
 }
 
 /// Transforms, signs and sends.
@@ -75,14 +71,14 @@ async fn make(host: &Host, live: &CompiledSubscription, delivery: &Delivery) -> 
     let subscription = &live.subscription;
     let started_at = host.clock.now();
     let number = delivery.attempts + 1;
-    let Transformed { result, plugin_fault, logs, figures } = shape(host, live, delivery, number).await?;
+    let TransformReport { result, plugin_fault, logs, figures } = shape(host, live, delivery, number).await?;
     let (request, outcome, send_us) = match result {
-        Ok(Shaped::Deliver(request)) => {
+        Ok(TransformDecision::Deliver(request)) => {
             let (sent, answer) =
                 signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await;
             (Some(sent), judge(subscription, answer.result), answer.took_us)
         }
-        Ok(Shaped::Skip(reason)) => (None, Outcome::Skipped(reason), 0),
+        Ok(TransformDecision::Skip(reason)) => (None, Outcome::Skipped(reason), 0),
         Err(fault) => (None, Outcome::PluginFailed(fault), 0),
     };
     Ok(Attempt {

@@ -11,8 +11,8 @@ use crate::queues::ShadowJob;
 use crate::registry::CompiledSubscription;
 use crate::stages::record;
 use crate::stages::record::Transition;
-use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, PinnedPlugin, Subscription};
-use hookmill_store::{PluginRun, Record, Recorded};
+use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, PausePolicy, PinnedPlugin, Subscription};
+use hookmill_store::{Record, Recorded};
 
 /// An attempt that was made, and is yet to be recorded.
 pub(super) struct FinishedAttempt {
@@ -24,16 +24,13 @@ pub(super) struct FinishedAttempt {
     pub(super) attempt: Attempt,
 }
 
-/// What the attempt tells of the plugin that the subscription has now; nothing if none ran, or another one.
-fn plugin_run(live: &CompiledSubscription, delivery: &Delivery, attempt: &Attempt) -> Option<PluginRun> {
-    let plugin = live.subscription.plugin.as_ref().filter(|_| !delivery.verbatim)?;
-    let is_another = |pinned: &PinnedPlugin| {
-        pinned.digest != Some(plugin.digest) || Some(pinned.config.as_str()) != live.plugin_config()
+/// Whether the delivery is shaped by the plugin and configuration that its subscription has now.
+fn has_current_plugin(live: &CompiledSubscription, delivery: &Delivery) -> bool {
+    let Some(plugin) = &live.subscription.plugin else { return false };
+    let is_current = |pinned: &PinnedPlugin| {
+        pinned.digest == Some(plugin.digest) && Some(pinned.config.as_str()) == live.plugin_config()
     };
-    if delivery.pinned.as_deref().is_some_and(is_another) {
-        return None;
-    }
-    Some(PluginRun { failed: attempt.fault_of_plugin().is_some(), pause_after: plugin.pause_after })
+    !delivery.verbatim && delivery.pinned.as_deref().is_none_or(is_current)
 }
 
 /// What the delivery keeps for its next attempt: what shaped the first, if that is told already, or if another is due.
@@ -87,7 +84,7 @@ impl Finished {
         let FinishedAttempt { live, delivery, leased_until, attempt } = made;
         let now = host.clock.now();
         let number = attempt.number;
-        let Transition { state, due_at, reason, pause } =
+        let Transition { state, due_at, reason } =
             record::decide(&live.subscription, number, &attempt.outcome, now, rand::random());
         host.metrics.attempted(&attempt);
         tracing::debug!(
@@ -108,16 +105,12 @@ impl Finished {
             at: now,
             reason,
             pinned: pinned(&live, &delivery, state),
-            // A test tells its sender what came of it, and nobody else.
-            pause: pause.filter(|_| !delivery.test),
-            pause_after: live.subscription.pause_after_failures,
-            plugin: plugin_run(&live, &delivery, &attempt),
+            pause_policy: live.subscription.pause_policy(),
+            current_plugin: has_current_plugin(&live, &delivery),
             test: delivery.test,
             attempt: Some(attempt),
         };
-        let may_pause = record.pause.is_some()
-            || (record.pause_after.is_some() && state == DeliveryState::Failed)
-            || record.plugin.as_ref().is_some_and(|run| run.pause_after.is_some() && run.failed);
+        let may_pause = record.may_pause();
         Self { record, may_pause, after: After { live, state, at: now, due_at, seen } }
     }
 }
@@ -210,9 +203,8 @@ pub(super) async fn end_unsent(
         at: host.clock.now(),
         reason: Some(reason.to_owned()),
         pinned: delivery.pinned.clone(),
-        pause: None,
-        pause_after: None,
-        plugin: None,
+        pause_policy: PausePolicy::default(),
+        current_plugin: false,
         test: delivery.test,
     };
     write(host, record).await.map(|_| ())

@@ -1,47 +1,48 @@
 //! Deliver: the loop that knows the order transform → sign → send → record.
 //!
-//! It takes what is due, from the inbox or from rows, lets each subscription's deliveries wait in a lane of their own,
-//! and starts an attempt ([`attempt`]) for each as there is room.
+//! It takes what is due from the inbox or from rows, lets each subscription's deliveries wait in their own lane
+//! ([`lanes`]), and starts an attempt ([`attempt`]) for each as there is room. A delivery whose plugin is still being
+//! compiled ([`preparing`]) holds its own lane and nothing else.
 //!
-//! It never polls. It sleeps until a delivery is pushed, an attempt ends, or the next row is due; the last it learns
-//! from whoever writes such a row ([`Alarm::due`](crate::queues::Alarm::due)) and, after fetching rows, from the store. Forgetting the known due
-//! time *before* asking the store is what keeps a row written meanwhile from being overslept.
+//! It never polls. It sleeps until a delivery is pushed, a task ends, or the next row is due. It learns that time from
+//! whatever writes such a row ([`Alarm::due`](crate::queues::Alarm::due)) and, after fetching rows, from the store. It
+//! forgets the known time *before* it asks the store, so that a row written meanwhile is not missed.
 
 mod attempt;
 mod finish;
 mod lanes;
+mod preparing;
 mod repeat;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
+use hookmill_model::{Delivery, DeliveryId, SubscriptionId};
+use hookmill_store::StoreError;
 use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::host::Host;
 use crate::queues::Leased;
-use hookmill_model::{Delivery, DeliveryId, SubscriptionId};
-use hookmill_store::StoreError;
-
 use finish::FinishedAttempt;
 use lanes::Lanes;
+use preparing::Preparing;
 pub use repeat::{MOVED, may_repeat};
 
-/// Rows fetched at a time: many enough that a backlog is not paid for row by row.
-const CLAIM_MAX: usize = 256;
-
-/// How long the loop leaves a failing store alone.
+/// How long the loop waits after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The loop.
 pub struct Deliver {
     host: Arc<Host>,
     lanes: Lanes,
+    preparing: Preparing,
     attempts: JoinSet<(SubscriptionId, Option<FinishedAttempt>)>,
-    /// Attempts that were made while others are being recorded.
-    made: Vec<FinishedAttempt>,
-    /// The one recording that is under way, and of how many attempts.
+    /// Attempts that ended while others are being recorded.
+    unrecorded: Vec<FinishedAttempt>,
+    /// The recording in progress, if there is one, and its number of attempts.
     recording: JoinSet<()>,
     recording_len: usize,
 }
@@ -49,24 +50,31 @@ pub struct Deliver {
 impl Deliver {
     /// A loop over this host's deliveries.
     pub fn new(host: Arc<Host>) -> Self {
-        let lanes = Lanes::new(&host.config.deliver);
-        Self { host, lanes, attempts: JoinSet::new(), made: Vec::new(), recording: JoinSet::new(), recording_len: 0 }
+        Self {
+            lanes: Lanes::new(&host.config.deliver),
+            preparing: Preparing::new(host.config.plugin.compilers_max),
+            host,
+            attempts: JoinSet::new(),
+            unrecorded: Vec::new(),
+            recording: JoinSet::new(),
+            recording_len: 0,
+        }
     }
 
     /// Delivers until `shutdown`; then finishes what is in flight, as long as the grace period lasts, and hands the
     /// rest back to its rows.
     pub async fn run(mut self, shutdown: CancellationToken) {
-        // Rows from before this start: nothing told us when they are due.
+        // Nothing has reported when the rows of an earlier start are due.
         self.host.inbox.alarm().due(Timestamp::MIN);
         while !shutdown.is_cancelled() {
             self.step().await;
-            let next_due = self.host.inbox.alarm().next_due().filter(|_| self.host.inbox.free() > 0);
+            let host = Arc::clone(&self.host);
+            let next_due = host.inbox.alarm().next_due().filter(|_| host.inbox.free() > 0);
             tokio::select! {
                 () = shutdown.cancelled() => {}
-                () = self.host.inbox.alarm().changed() => {}
-                Some(ended) = self.attempts.join_next() => self.attempted(ended),
-                Some(ended) = self.recording.join_next() => self.recorded(ended),
-                () = sleep_until(&self.host, next_due) => {}
+                () = host.inbox.alarm().changed() => {}
+                true = self.ended() => {}
+                () = sleep_until(&host, next_due) => {}
             }
             while let Some(ended) = self.attempts.try_join_next() {
                 self.attempted(ended);
@@ -75,7 +83,7 @@ impl Deliver {
         self.drain().await;
     }
 
-    /// Delivers all that is due now and returns when nothing of it is left: how tests step.
+    /// Delivers all that is due now, and returns when nothing of it is left: tests step the loop with it.
     pub async fn run_once(&mut self) {
         self.host.inbox.alarm().due(Timestamp::MIN);
         loop {
@@ -86,11 +94,17 @@ impl Deliver {
         }
     }
 
-    /// Takes in what is there and starts what can be started.
+    /// Takes in what has arrived and starts what can be started.
     async fn step(&mut self) {
         let mut overflow = Vec::new();
         for leased in self.host.inbox.arrivals() {
             overflow.extend(self.lanes.push(leased));
+        }
+        if self.host.inbox.free() == 0 {
+            overflow.extend(self.lanes.empty_held());
+        }
+        if !overflow.is_empty() {
+            self.hand_back(std::mem::take(&mut overflow)).await;
         }
         let now = self.host.clock.now();
         let due = self.host.inbox.alarm().next_due().is_some_and(|due| due <= now) && self.host.inbox.free() > 0;
@@ -102,29 +116,29 @@ impl Deliver {
         }
         self.record();
         // What is not recorded yet would be sent again after a crash: it counts as in flight.
-        while self.lanes.in_flight() + self.made.len() + self.recording_len < self.host.config.deliver.in_flight_max
-            && let Some(leased) = self.lanes.start()
+        while self.lanes.in_flight() + self.unrecorded.len() + self.recording_len < self.host.config.deliver.in_flight_max
+            && let Some(leased) = self.lanes.start(|delivery| self.preparing.can_start(&self.host, delivery))
         {
             self.start(leased.delivery);
         }
     }
 
-    /// Records what was made meanwhile, unless others are being recorded.
+    /// Records the attempts that ended, unless others are being recorded.
     fn record(&mut self) {
-        if self.made.is_empty() || !self.recording.is_empty() {
+        if self.unrecorded.is_empty() || !self.recording.is_empty() {
             return;
         }
-        let (host, made) = (self.host.clone(), std::mem::take(&mut self.made));
-        self.recording_len = made.len();
-        self.recording.spawn(async move { finish::record_all(&host, made).await });
+        let (host, attempts) = (self.host.clone(), std::mem::take(&mut self.unrecorded));
+        self.recording_len = attempts.len();
+        self.recording.spawn(async move { finish::record_all(&host, attempts).await });
     }
 
     /// Fetches due rows into the lanes.
     async fn fetch(&mut self, now: Timestamp, overflow: &mut Vec<Leased>) -> Result<(), StoreError> {
-        let Host { store, inbox, .. } = &*self.host;
+        let Host { store, inbox, config, .. } = &*self.host;
         inbox.alarm().forget();
         let except = self.lanes.full();
-        let limit = inbox.free().min(CLAIM_MAX);
+        let limit = inbox.free().min(config.deliver.fetch_max);
         let leased = store.lease_due(now, self.host.lease_until(now), limit, &except).await?;
         let more = leased.len() == limit;
         for delivery in leased {
@@ -137,6 +151,13 @@ impl Deliver {
     }
 
     fn start(&mut self, delivery: Delivery) {
+        if let Some(digest) = self.preparing.failed(&self.host, &delivery) {
+            let now = self.host.clock.now();
+            let err = anyhow!("its plugin {digest} could not be prepared");
+            finish::given_up(&self.host, delivery.id, delivery.leased_until.unwrap_or(now), &err);
+            self.finished(delivery.subscription_id);
+            return;
+        }
         let host = self.host.clone();
         self.attempts.spawn(async move {
             let subscription = delivery.subscription_id;
@@ -144,26 +165,41 @@ impl Deliver {
         });
     }
 
-    /// Waits until an attempt or a recording ends; false if there is none.
+    /// Waits until an attempt, a recording or the preparing of a plugin ends; false if there is none.
     async fn ended(&mut self) -> bool {
         tokio::select! {
             Some(ended) = self.attempts.join_next() => self.attempted(ended),
             Some(ended) = self.recording.join_next() => self.recorded(ended),
+            Some(ended) = self.preparing.join_next() => self.prepared(ended),
             else => return false,
         }
         true
     }
+
+    // No task panics, nor is it aborted while the loop runs. If one did panic, its lane would lose a place, so the panic
+    // is passed on and ends the host.
 
     fn recorded(&mut self, ended: Result<(), JoinError>) {
         ended.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
         self.recording_len = 0;
     }
 
+    fn prepared(&mut self, ended: Result<preparing::Ended, JoinError>) {
+        let ended = ended.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
+        for id in self.preparing.ended(&self.host, ended) {
+            if self.lanes.release(id) {
+                self.host.inbox.alarm().due(self.host.clock.now());
+            }
+        }
+    }
+
     fn attempted(&mut self, ended: Result<(SubscriptionId, Option<FinishedAttempt>), JoinError>) {
-        // An attempt's task neither panics nor is aborted while the loop runs; if it did panic, its lane would lose
-        // one place, so that is passed on and ends the host.
-        let (id, made) = ended.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
-        self.made.extend(made);
+        let (id, attempt) = ended.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
+        self.unrecorded.extend(attempt);
+        self.finished(id);
+    }
+
+    fn finished(&mut self, id: SubscriptionId) {
         if self.lanes.finished(id) {
             self.host.inbox.alarm().due(self.host.clock.now());
         }
@@ -173,7 +209,7 @@ impl Deliver {
         let leases: Vec<(DeliveryId, Timestamp)> =
             leased.iter().filter_map(|leased| Some((leased.delivery.id, leased.delivery.leased_until?))).collect();
         if let Err(err) = self.host.store.hand_back(leases).await {
-            // The claims lapse by themselves.
+            // Their leases expire.
             self.store_failed("handing deliveries back", &err);
         }
     }
@@ -185,6 +221,7 @@ impl Deliver {
     }
 
     async fn drain(mut self) {
+        self.preparing.stop();
         let waiting = self.lanes.drain();
         let (in_flight, handed_back) = (self.lanes.in_flight(), waiting.len());
         tracing::info!(in_flight, handed_back, "draining");
@@ -200,14 +237,14 @@ impl Deliver {
             }
         };
         if tokio::time::timeout(grace, all).await.is_err() {
-            // Their claims end with the next start; the receivers may see them again.
-            let cut_off = self.attempts.len() + self.made.len() + self.recording_len;
-            tracing::warn!(cut_off, "the grace period is over");
+            // Their leases end with the next start; the receivers may see them again.
+            let cut_off = self.attempts.len() + self.unrecorded.len() + self.recording_len;
+            tracing::warn!(cut_off, "grace period exceeded");
         }
     }
 }
 
-/// Until `due`; for ever if there is none.
+/// Sleeps until `due`; indefinitely if there is none.
 async fn sleep_until(host: &Host, due: Option<Timestamp>) {
     match due {
         Some(due) => host.clock.sleep_until(due).await,

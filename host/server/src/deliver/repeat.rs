@@ -30,7 +30,7 @@ pub(super) async fn repeat(host: &Host, live: &CompiledSubscription, delivery: &
     let last = attempts.into_iter().rev().find_map(|attempt| Some((attempt.request?, attempt.plugin_digest)));
     let (sent, plugin_digest) = last.context("nothing was sent that could be sent again")?;
     let number = delivery.attempts + 1;
-    let again = request::again(&sent, &subscription.headers, number)?;
+    let again = request::repeat(&sent, &subscription.headers, number)?;
     let started_at = host.clock.now();
     let (request, outcome, send_us) = if may_repeat(&sent, subscription) {
         let (sent, answer) = signed_and_sent(host, subscription, delivery.id, &again, timeout(subscription)).await;

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method};
 
-use super::transform::{Shaped, Transformed};
-use super::{shape, signed_and_sent};
+use super::transform::TransformDecision;
+use super::{shape, signed_and_sent, test_delivery};
 use crate::host::Host;
 use crate::registry::CompiledSubscription;
 use crate::stages::request;
 use hookmill_model::{
-    Answer, Delivery, DeliveryId, DeliveryState, Event, Handshake, HandshakeKind, HandshakeReport, Request, SendFault,
-    Subscription,
+    Answer, DeliveryId, Event, Handshake, HandshakeKind, HandshakeReport, Request, SendFault, Subscription,
 };
 
 /// What is shown of an answer's body: enough to tell a wrong address from a failing program.
@@ -54,7 +53,7 @@ pub async fn ask(
 ) -> anyhow::Result<Asked> {
     let now = host.clock.now();
     let id = DeliveryId::new(now);
-    let bare = |method, headers| request::bare(subscription, method, headers).map_err(|fault| fault.message);
+    let bare = |method, headers| request::without_body(subscription, method, headers).map_err(|fault| fault.message);
     let request = match (handshake.kind, event) {
         (HandshakeKind::TestEvent, Some(event)) => test_request(host, subscription, id, event).await?,
         (HandshakeKind::Head, _) => bare(Method::HEAD, HeaderMap::new()),
@@ -83,15 +82,6 @@ pub async fn ask(
     Ok(Asked { report, result: Some(sent.result) })
 }
 
-/// Transforms an event as for a first attempt, and sends nothing.
-///
-/// # Errors
-/// If the host itself fails. What the plugin does wrong is in the result.
-pub async fn rehearse(host: &Host, live: &CompiledSubscription, event: Event) -> anyhow::Result<Transformed> {
-    let delivery = test_delivery(&live.subscription, DeliveryId::new(host.clock.now()), event);
-    shape(host, live, &delivery, 1).await
-}
-
 /// The request of a test event, or why the plugin makes none of it.
 async fn test_request(
     host: &Host,
@@ -102,30 +92,10 @@ async fn test_request(
     let delivery = test_delivery(subscription, id, event);
     let live = CompiledSubscription::new(subscription.clone());
     Ok(match shape(host, &live, &delivery, 1).await?.result {
-        Ok(Shaped::Deliver(request)) => Ok(*request),
-        Ok(Shaped::Skip(reason)) => Err(format!("the plugin sends no test event: {reason}")),
+        Ok(TransformDecision::Deliver(request)) => Ok(*request),
+        Ok(TransformDecision::Skip(reason)) => Err(format!("the plugin sends no test event: {reason}")),
         Err(fault) => Err(format!("the plugin makes no request of a test event: {}", fault.message)),
     })
-}
-
-/// A delivery that stands in no row.
-pub fn test_delivery(subscription: &Subscription, id: DeliveryId, event: Event) -> Delivery {
-    Delivery {
-        id,
-        subscription_id: subscription.id,
-        due_at: event.accepted_at,
-        event: event.into(),
-        batched: 0,
-        more: Vec::new(),
-        test: true,
-        verbatim: false,
-        pinned: None,
-        state: DeliveryState::Pending,
-        attempts: 0,
-        leased_until: None,
-        completed_at: None,
-        reason: None,
-    }
 }
 
 fn refused(at: jiff::Timestamp, reason: String) -> HandshakeReport {

@@ -11,14 +11,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use hookmill_engine::Prepared;
 use hookmill_model::{
-    Answer, Delivery, DeliveryId, Digest, OnFailure, Outcome, Request, SendFault, SentRequest, Subscription,
+    Answer, Delivery, DeliveryId, DeliveryState, Digest, Event, OnFailure, Outcome, Request, SendFault, SentRequest,
+    Subscription,
 };
 use http::HeaderMap;
 
 use crate::host::Host;
 use crate::registry::CompiledSubscription;
 use crate::stages::{record, request, seal, send, sign};
-use transform::{Plugin, Transformed};
+use transform::{Plugin, TransformReport};
 
 /// Transforms with the code and the configuration that the delivery started with, or, at its first attempt, as its
 /// subscription asks: with its plugin or without.
@@ -30,7 +31,7 @@ pub async fn shape(
     live: &CompiledSubscription,
     delivery: &Delivery,
     number: u32,
-) -> anyhow::Result<Transformed> {
+) -> anyhow::Result<TransformReport> {
     let subscription = &live.subscription;
     let config = delivery.pinned.as_ref().map_or_else(|| live.plugin_config(), |setup| Some(setup.config.as_str()));
     let plugin = match digest(live, delivery) {
@@ -38,11 +39,31 @@ pub async fn shape(
         None => None,
     };
     let plugin = plugin.as_deref().zip(config).map(|(prepared, config)| Plugin { prepared, config });
-    let input = transform::Input { delivery, attempt: number, subscription, selector: live.selector() };
+    let input = transform::TransformInput { delivery, attempt: number, subscription, selector: live.selector() };
     Ok(match plugin.filter(|_| subscription.on_failure() == OnFailure::DefaultShape) {
         Some(plugin) => transform::transform_or_default(&host.engine, &host.config.plugin, plugin, input).await?,
         None => transform::transform(&host.engine, &host.config.plugin, plugin, input).await?,
     })
+}
+
+/// Returns a delivery of a test event that exists in memory only.
+pub fn test_delivery(subscription: &Subscription, id: DeliveryId, event: Event) -> Delivery {
+    Delivery {
+        id,
+        subscription_id: subscription.id,
+        due_at: event.accepted_at,
+        event: event.into(),
+        batched: 0,
+        more: Vec::new(),
+        test: true,
+        verbatim: false,
+        pinned: None,
+        state: DeliveryState::Pending,
+        attempts: 0,
+        leased_until: None,
+        completed_at: None,
+        reason: None,
+    }
 }
 
 /// The component of the plugin that shapes the delivery, if one does.
@@ -67,7 +88,7 @@ pub fn signed<'a>(
 ) -> (Cow<'a, Request>, HeaderMap) {
     let unsealed = seal::unseal(request, subscription);
     let timestamp_s = host.clock.now().as_second();
-    let signed = sign::Signed { id, timestamp_s, url: unsealed.url.as_str(), body: &unsealed.body };
+    let signed = sign::SignedContent { id, timestamp_s, url: unsealed.url.as_str(), body: &unsealed.body };
     let signature = sign::sign(&subscription.signing, &subscription.secrets, &signed);
     (unsealed, signature)
 }
@@ -98,7 +119,10 @@ pub fn judge(subscription: &Subscription, answered: Result<Answer, SendFault>) -
 }
 
 /// The plugin, from memory, from the cache on disk, or compiled from the store.
-async fn prepared(host: &Host, digest: Digest) -> anyhow::Result<Arc<Prepared>> {
+///
+/// # Errors
+/// If the store does not have it, or the engine cannot prepare it.
+pub async fn prepared(host: &Host, digest: Digest) -> anyhow::Result<Arc<Prepared>> {
     if let Some(prepared) = host.engine.prepared(&digest) {
         return Ok(prepared);
     }

@@ -15,9 +15,9 @@ use hookmill_model::{Delivery, Event, Figures, LogLine, PluginFault, Request, Su
 use hookmill_engine::{self as engine, Engine, EngineError, Limits, Prepared};
 use serde_json::value::RawValue;
 
-use crate::stages::request::{self, About};
+use crate::stages::request::{self, AttemptInfo};
 use crate::stages::select::Selector;
-use crate::stages::shape::{self, Shown};
+use crate::stages::shape::{self, Envelope};
 
 /// A plugin, ready to run, with the subscription's configuration for it as JSON text.
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ pub struct Plugin<'a> {
 
 /// What is to be transformed.
 #[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
+pub struct TransformInput<'a> {
     /// The delivery with its events.
     pub delivery: &'a Delivery,
     /// Which attempt this is, 1 for the first.
@@ -43,9 +43,9 @@ pub struct Input<'a> {
 
 /// What came of a transform.
 #[derive(Clone, Debug)]
-pub struct Transformed {
+pub struct TransformReport {
     /// What to do, or how the plugin failed.
-    pub result: Result<Shaped, PluginFault>,
+    pub result: Result<TransformDecision, PluginFault>,
     /// How the plugin failed, if the result is the default shape for that reason.
     pub plugin_fault: Option<PluginFault>,
     /// What the plugin logged, whatever came of it.
@@ -56,7 +56,7 @@ pub struct Transformed {
 
 /// What a transform decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shaped {
+pub enum TransformDecision {
     /// Send this.
     Deliver(Box<Request>),
     /// Send nothing, for this reason.
@@ -71,8 +71,8 @@ pub async fn transform(
     engine: &Engine,
     limits: &Limits,
     plugin: Option<Plugin<'_>>,
-    input: Input<'_>,
-) -> Result<Transformed, EngineError> {
+    input: TransformInput<'_>,
+) -> Result<TransformReport, EngineError> {
     let start = Instant::now();
     let selected: Result<Vec<_>, _> =
         input.delivery.events().map(|event| Ok((&**event, input.selector.apply(&event.data)?))).collect();
@@ -87,15 +87,15 @@ pub async fn transform(
         }
     };
     let result = drafted.and_then(|drafted| match drafted {
-        engine::Shaped::Deliver(draft) => {
-            let about = About { delivery: input.delivery, attempt: input.attempt };
+        engine::PluginDecision::Deliver(draft) => {
+            let about = AttemptInfo { delivery: input.delivery, attempt: input.attempt };
             request::assemble(input.subscription, draft, sealed, &about, limits)
-                .map(|request| Shaped::Deliver(Box::new(request)))
+                .map(|request| TransformDecision::Deliver(Box::new(request)))
         }
-        engine::Shaped::Skip(reason) => Ok(Shaped::Skip(reason)),
+        engine::PluginDecision::Skip(reason) => Ok(TransformDecision::Skip(reason)),
     });
     figures.transform_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-    Ok(Transformed { result, plugin_fault: None, logs, figures })
+    Ok(TransformReport { result, plugin_fault: None, logs, figures })
 }
 
 /// The same, but where the plugin fails, the default shape takes the place of what it would have made.
@@ -106,8 +106,8 @@ pub async fn transform_or_default(
     engine: &Engine,
     limits: &Limits,
     plugin: Plugin<'_>,
-    input: Input<'_>,
-) -> Result<Transformed, EngineError> {
+    input: TransformInput<'_>,
+) -> Result<TransformReport, EngineError> {
     let tried = transform(engine, limits, Some(plugin), input).await?;
     let fault = match tried.result {
         Ok(_) => return Ok(tried),
@@ -116,7 +116,7 @@ pub async fn transform_or_default(
     let mut instead = transform(engine, limits, None, input).await?;
     let transform_us = tried.figures.transform_us.saturating_add(instead.figures.transform_us);
     instead.figures = Figures { transform_us, ..tried.figures };
-    Ok(Transformed { plugin_fault: Some(fault), logs: tried.logs, ..instead })
+    Ok(TransformReport { plugin_fault: Some(fault), logs: tried.logs, ..instead })
 }
 
 type Selected<'a> = (&'a Event, Cow<'a, RawValue>);
@@ -124,11 +124,11 @@ type Selected<'a> = (&'a Event, Cow<'a, RawValue>);
 async fn run(
     engine: &Engine,
     plugin: Plugin<'_>,
-    input: Input<'_>,
+    input: TransformInput<'_>,
     events: &[Selected<'_>],
-) -> Result<engine::Transformed, EngineError> {
+) -> Result<engine::PluginRun, EngineError> {
     let events: Vec<_> = events.iter().map(|(event, data)| (*event, data.get())).collect();
-    let call = engine::Input {
+    let call = engine::PluginCall {
         delivery_id: input.delivery.id,
         attempt: input.attempt,
         subscription: input.subscription,
@@ -143,8 +143,10 @@ fn shape_of(
     events: &[Selected<'_>],
     limits: &Limits,
     subscription: &Subscription,
-) -> Result<engine::Shaped, PluginFault> {
-    let shown: Vec<_> =
-        events.iter().map(|(event, data)| Shown { kind: &event.kind, occurred_at: event.occurred_at, data }).collect();
-    shape::shape(subscription.content_type, &shown, limits.output_bytes_max).map(engine::Shaped::Deliver)
+) -> Result<engine::PluginDecision, PluginFault> {
+    let shown: Vec<_> = events
+        .iter()
+        .map(|(event, data)| Envelope { kind: &event.kind, occurred_at: event.occurred_at, data })
+        .collect();
+    shape::shape(subscription.content_type, &shown, limits.output_bytes_max).map(engine::PluginDecision::Deliver)
 }

@@ -3,11 +3,11 @@
 //! A preview goes the way of an attempt, by the same functions: transform, then sign at the present time over the exact
 //! bytes. It stops there. Nothing is sent and nothing is written; what it shows is what the history would show.
 //!
-//! Previews and comparisons ([`crate::dry_run::compare`]) have turns of their own ([`crate::queues::Trials`]), so that however many are asked
+//! Previews and comparisons ([`crate::dry_run::compare`]) have turns of their own ([`crate::queues::PreviewSlots`]), so that however many are asked
 //! for, most of the engine is left to deliveries.
 
 use crate::dispatch;
-use crate::dispatch::transform::{Shaped, Transformed};
+use crate::dispatch::transform::{TransformDecision, TransformReport};
 use crate::host::Host;
 use crate::registry::CompiledSubscription;
 use crate::stages::request;
@@ -47,14 +47,14 @@ pub async fn preview(
     delivery: &Delivery,
     number: u32,
 ) -> anyhow::Result<Preview> {
-    let Transformed { result, plugin_fault, logs, figures } = dispatch::shape(host, live, delivery, number).await?;
+    let TransformReport { result, plugin_fault, logs, figures } = dispatch::shape(host, live, delivery, number).await?;
     let made = match result {
-        Ok(Shaped::Deliver(request)) => {
+        Ok(TransformDecision::Deliver(request)) => {
             let subscription = &live.subscription;
             let (_, signature) = dispatch::signed(host, subscription, delivery.id, &request);
             TransformOutcome::Request(request::as_sent(&request, &signature, &subscription.headers))
         }
-        Ok(Shaped::Skip(reason)) => TransformOutcome::Skipped(reason),
+        Ok(TransformDecision::Skip(reason)) => TransformOutcome::Skipped(reason),
         Err(fault) => TransformOutcome::Failed(fault),
     };
     Ok(Preview { made, plugin_fault, logs, figures })

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::ingest::Posted;
+use crate::ingest::IncomingEvent;
 use hookmill_model::{DeliveryId, Notice, NoticeKind, Subscription, SubscriptionId};
 
 /// The subscription that an event is about.
@@ -49,9 +49,9 @@ struct Activated<'a> {
 }
 
 /// The event, under the id that the notice has.
-pub(super) fn posted(notice: &Notice, subscription: &Subscription) -> Posted {
+pub(super) fn posted(notice: &Notice, subscription: &Subscription) -> IncomingEvent {
     let occurred_at = Some(notice.at);
-    Posted {
+    IncomingEvent {
         id: Some(notice.id.clone()),
         kind: notice.kind.event_type(),
         occurred_at,

@@ -1,7 +1,8 @@
 //! The plugins that come with the program.
 //!
-//! They are entered by the description that stands next to each component, so a first start compiles none of them before
-//! it listens; the tests compare each description with what its component says.
+//! They are registered from the description that is committed next to each component, so that a first start compiles none
+//! of them before it listens ([`prepare`](super::prepare) does so later). The tests compare each description with what its
+//! component reports.
 
 use bytes::Bytes;
 use hookmill_bundled::{Bundled, PLUGINS};
@@ -12,7 +13,7 @@ use serde_json::Value;
 
 use crate::host::Host;
 
-/// What a component says of itself, as it stands next to it.
+/// What a component reports about itself.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Description {
@@ -24,17 +25,25 @@ struct Description {
     config_schema: Value,
 }
 
-/// Enters them, unless they are there.
+/// Registers the bundled plugins.
 ///
 /// # Errors
-/// If the store fails.
+/// If a description cannot be read, or the store fails.
 pub async fn install(host: &Host) -> anyhow::Result<()> {
     for bundled in PLUGINS {
         let plugin = plugin(bundled, host.clock.now())?;
-        // Even if its component is there: something else may be in its place, such as a file that is gone by now.
+        // Even if its component is stored: another plugin may have its place, such as a file that has been removed since.
         host.store.put_plugin(&plugin, Bytes::from_static(bundled.component)).await?;
     }
     Ok(())
+}
+
+/// The bundled plugins.
+///
+/// # Errors
+/// If a description cannot be read.
+pub(super) fn all(now: Timestamp) -> serde_json::Result<Vec<Plugin>> {
+    PLUGINS.iter().map(|bundled| plugin(bundled, now)).collect()
 }
 
 fn plugin(bundled: &Bundled, now: Timestamp) -> serde_json::Result<Plugin> {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::stages::seal;
-use hookmill_engine::{Engine, Input, Prepared, Shaped, Transformed};
+use hookmill_engine::{Engine, PluginCall, PluginDecision, PluginRun, Prepared};
 use hookmill_model::{
     Body, ContentType, DeliveryId, Event, EventId, EventType, Method, Pattern, SpaceId, Subscription,
 };
@@ -162,12 +162,12 @@ const SUBSCRIPTION_ID: &str = "sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E";
 ///
 /// # Errors
 /// If the engine fails. What the plugin does wrong is in the result.
-pub async fn transform(engine: &Engine, plugin: &Prepared, delivery: &Delivery) -> anyhow::Result<Transformed> {
+pub async fn transform(engine: &Engine, plugin: &Prepared, delivery: &Delivery) -> anyhow::Result<PluginRun> {
     let subscription = subscription(&delivery.subscription)?;
     let events: Vec<_> = delivery.events.iter().map(event).collect::<anyhow::Result<_>>()?;
     let events: Vec<_> = events.iter().map(|event| (event, event.data.get())).collect();
     let secrets: Vec<_> = delivery.secrets.iter().map(String::as_str).collect();
-    let input = Input {
+    let input = PluginCall {
         delivery_id: DELIVERY_ID.parse::<DeliveryId>()?,
         attempt: delivery.attempt,
         subscription: &subscription,
@@ -201,20 +201,20 @@ fn subscription(asked: &Asked) -> anyhow::Result<Subscription> {
 }
 
 /// What a transform made, as a request's file has it.
-pub fn as_file(transformed: &Transformed) -> Value {
+pub fn as_file(transformed: &PluginRun) -> Value {
     let named = seal::named(&result_as_file(transformed).to_string().into(), &transformed.sealed);
     // Where a file names a secret as none can be named, the text is shown as it is.
     serde_json::from_slice(&named).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&named).into_owned()))
 }
 
-fn result_as_file(transformed: &Transformed) -> Value {
+fn result_as_file(transformed: &PluginRun) -> Value {
     match &transformed.result {
-        Ok(Shaped::Deliver(draft)) => {
+        Ok(PluginDecision::Deliver(draft)) => {
             let method = draft.method.map(Method::as_str);
             let (query, headers, body) = (&draft.query, &draft.headers, body_as_file(&draft.body));
             json!({"deliver": {"method": method, "query": query, "headers": headers, "body": body}})
         }
-        Ok(Shaped::Skip(reason)) => json!({"skip": reason}),
+        Ok(PluginDecision::Skip(reason)) => json!({"skip": reason}),
         Err(fault) => json!({"failed": {"reason": fault.message, "retry": fault.retry}}),
     }
 }

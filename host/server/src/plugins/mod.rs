@@ -8,6 +8,7 @@ pub mod folder;
 pub mod follow;
 pub mod golden;
 pub mod oci;
+pub mod prepare;
 pub mod schema;
 pub mod signature;
 pub mod versions;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{defaults, schema};
 use crate::error::Error;
 use crate::host::Host;
+use crate::registry::Changing;
 use hookmill_model::{Plugin, PluginName, SpaceId, Subscription, VersionRange, WantedVersion};
 use hookmill_store::{Store, StoreError};
 
@@ -85,9 +86,13 @@ pub async fn configured_by(schema: &Value, config: Value, pointer: &str) -> Resu
     Ok(config)
 }
 
-/// Checks that the version that `new` was given is still there. Who asks holds `changing`, without which it may have
-/// been deleted since it was chosen.
-pub async fn check_there(host: &Host, new: &Subscription, old: Option<&Subscription>) -> Result<(), Error> {
+/// Checks that the plugin version of `new` still exists: without the lock it may be deleted after it was chosen.
+pub async fn check_there(
+    host: &Host,
+    _: &Changing<'_>,
+    new: &Subscription,
+    old: Option<&Subscription>,
+) -> Result<(), Error> {
     let Some(plugin) = &new.plugin else { return Ok(()) };
     if old.and_then(|old| old.plugin.as_ref()).is_some_and(|old| old.digest == plugin.digest) {
         return Ok(());

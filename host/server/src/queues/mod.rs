@@ -4,10 +4,10 @@ pub mod alarm;
 pub mod inbox;
 pub mod notices;
 pub mod shadows;
-pub mod turns;
+pub mod slots;
 
 pub use alarm::Alarm;
 pub use inbox::{Inbox, Leased, Reservation};
 pub use notices::Notices;
 pub use shadows::{ShadowJob, Shadows};
-pub use turns::{Comparing, Trials};
+pub use slots::{ActiveComparisons, PreviewSlots};

@@ -7,16 +7,8 @@ use hookmill_model::{Attempt, Delivery, PluginRef, SubscriptionId, Tally, Transf
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+use crate::config::ShadowConfig;
 use crate::registry::CompiledSubscription;
-
-/// Deliveries that wait for their shadow: with the bound on bytes, what a burst may take of memory.
-const QUEUE_MAX: usize = 1_024;
-
-/// Of one subscription, so that a shadow that loops leaves room for the others'.
-const QUEUE_PER_SUBSCRIPTION_MAX: usize = 256;
-
-/// Bytes of events and requests that wait.
-const QUEUE_BYTES_MAX: usize = 32 << 20;
 
 /// A delivery whose first attempt was made, for its shadow.
 #[derive(Debug)]
@@ -60,8 +52,9 @@ impl ShadowJob {
 }
 
 /// What waits for its shadow, and what was counted and is not written yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Shadows {
+    config: ShadowConfig,
     inner: Mutex<Inner>,
     changed: Notify,
 }
@@ -75,11 +68,11 @@ struct Inner {
 }
 
 impl Inner {
-    fn has_room(&self, seen: &ShadowJob) -> bool {
+    fn has_room(&self, seen: &ShadowJob, config: &ShadowConfig) -> bool {
         let own = self.of_subscription.get(&seen.subscription_id()).copied().unwrap_or_default();
-        self.queue.len() < QUEUE_MAX
-            && own < QUEUE_PER_SUBSCRIPTION_MAX
-            && self.bytes.saturating_add(seen.bytes()) <= QUEUE_BYTES_MAX
+        self.queue.len() < config.waiting_max
+            && own < config.waiting_per_subscription_max
+            && self.bytes.saturating_add(seen.bytes()) <= config.waiting_bytes_max
     }
 
     fn push(&mut self, seen: ShadowJob) {
@@ -111,11 +104,16 @@ impl Inner {
 }
 
 impl Shadows {
+    /// An empty queue with the configured room.
+    pub fn new(config: &ShadowConfig) -> Self {
+        Self { config: config.clone(), inner: Mutex::default(), changed: Notify::new() }
+    }
+
     /// Hands over what an attempt made. Never waits: where there is no room, it is left out.
     pub fn push(&self, seen: Option<ShadowJob>) {
         let Some(seen) = seen else { return };
         let mut inner = self.lock();
-        if inner.has_room(&seen) {
+        if inner.has_room(&seen, &self.config) {
             inner.push(seen);
         } else if let Some(plugin) = &seen.live.subscription.shadow {
             inner.count(seen.subscription_id(), plugin, Tally { left_out: 1, ..Tally::default() });

@@ -1,17 +1,17 @@
-//! A subscription with what is parsed of it.
+//! A subscription with its parsed parts.
 
 use std::sync::{Arc, OnceLock};
 
 use cel::Env;
 use hookmill_model::{Event, Subscription};
 
-use crate::stages::matching::{Changes, Condition, Facts, Verdict};
+use crate::stages::matching::{Condition, EventChanges, EventFacts, Verdict};
 use crate::stages::select::Selector;
 
-/// A subscription with what is parsed of it on first use.
+/// A subscription whose parts are parsed on first use.
 #[derive(Debug)]
 pub struct CompiledSubscription {
-    /// The subscription.
+    /// The subscription itself.
     pub subscription: Subscription,
     condition: OnceLock<Option<Condition>>,
     selector: OnceLock<Selector>,
@@ -20,7 +20,7 @@ pub struct CompiledSubscription {
 }
 
 impl CompiledSubscription {
-    /// A subscription of which nothing is parsed yet.
+    /// Wraps a subscription of which nothing has been parsed yet.
     pub fn new(subscription: Subscription) -> Self {
         Self {
             subscription,
@@ -31,34 +31,34 @@ impl CompiledSubscription {
         }
     }
 
-    /// Which fields its plugin sees.
+    /// Returns the selection of fields that its plugin sees.
     pub fn selector(&self) -> &Selector {
         self.selector.get_or_init(|| {
-            // Checked when the subscription was saved. Should a later version of the library read a path otherwise,
-            // showing nothing is the safe side.
+            // Checked when the subscription was saved. If a later version of the library rejects a path, selecting
+            // nothing is the safe choice.
             Selector::compile(&self.subscription.fields).unwrap_or_else(|_| Selector::nothing())
         })
     }
 
-    /// Its plugin's configuration as JSON text, if it has a plugin.
+    /// Returns its plugin's configuration as JSON text, if it has a plugin.
     pub fn plugin_config(&self) -> Option<&str> {
         let plugin = self.subscription.plugin.as_ref()?;
         Some(self.config.get_or_init(|| plugin.config.to_string()))
     }
 
-    /// The same with its shadow in the place of its plugin, if it has one.
+    /// Returns the subscription with its shadow in place of its plugin, if it has a shadow.
     pub fn shadow_variant(&self) -> Option<&Self> {
         let shadow = self.subscription.shadow.as_ref()?;
-        let beside = || {
+        let variant = || {
             let plugin = Some(shadow.clone());
             Box::new(Self::new(Subscription { plugin, shadow: None, ..self.subscription.clone() }))
         };
-        Some(self.shadow_variant.get_or_init(beside))
+        Some(self.shadow_variant.get_or_init(variant))
     }
 
-    /// Whether an event of a type that it wants pulls its trigger and meets its condition.
+    /// Returns whether an event of a matching type meets its trigger and condition.
     pub(super) fn verdict(&self, reading: &mut Reading<'_>) -> Verdict {
-        if self.subscription.trigger.as_ref().is_some_and(|trigger| !reading.changes().pull(trigger)) {
+        if self.subscription.trigger.as_ref().is_some_and(|trigger| !reading.changes().fire(trigger)) {
             return Verdict::NotTriggered;
         }
         let Some(source) = &self.subscription.condition else { return Verdict::Wanted };
@@ -67,17 +67,17 @@ impl CompiledSubscription {
             Some(Ok(true)) => Verdict::Wanted,
             Some(Ok(false)) => Verdict::ConditionFalse,
             Some(Err(reason)) => Verdict::ConditionFailed(reason),
-            None => Verdict::ConditionFailed("it cannot be read".to_owned()),
+            None => Verdict::ConditionFailed("it cannot be parsed".to_owned()),
         }
     }
 }
 
-/// An event as triggers and conditions see it; read for them once, if at all.
+/// An event as triggers and conditions see it, read on first use.
 pub(super) struct Reading<'a> {
     event: &'a Event,
     env: &'a Arc<Env>,
-    changes: Option<Changes>,
-    facts: Option<Facts<'static>>,
+    changes: Option<EventChanges>,
+    facts: Option<EventFacts<'static>>,
 }
 
 impl<'a> Reading<'a> {
@@ -85,11 +85,11 @@ impl<'a> Reading<'a> {
         Self { event, env, changes: None, facts: None }
     }
 
-    fn changes(&mut self) -> &Changes {
-        self.changes.get_or_insert_with(|| Changes::of(self.event))
+    fn changes(&mut self) -> &EventChanges {
+        self.changes.get_or_insert_with(|| EventChanges::of(self.event))
     }
 
-    fn facts(&mut self) -> &Facts<'static> {
-        self.facts.get_or_insert_with(|| Facts::of(self.event, self.env))
+    fn facts(&mut self) -> &EventFacts<'static> {
+        self.facts.get_or_insert_with(|| EventFacts::of(self.event, self.env))
     }
 }

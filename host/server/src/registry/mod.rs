@@ -1,7 +1,7 @@
-//! The subscriptions in memory, beside the rows: what matching and delivering ask on every event.
+//! The subscriptions in memory: what matching and delivering read for every event.
 //!
-//! Rows are the truth. A change is written to the store first and entered here after, both by [`Changing`]; a restart reads
-//! everything again.
+//! The store is authoritative. A change is written to the store first and then to memory, both by [`Changing`]; a
+//! restart reads everything again.
 
 mod compiled;
 
@@ -10,20 +10,20 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cel::Env;
+use hookmill_model::{Event, Pattern, SpaceId, Subscription, SubscriptionId, SubscriptionState};
+use hookmill_store::{Store, StoreError};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
+pub use self::compiled::CompiledSubscription;
+use self::compiled::Reading;
 use crate::stages::matching::{self, Index, Verdict};
-pub use compiled::CompiledSubscription;
-use compiled::Reading;
-use hookmill_model::{Event, Pattern, SpaceId, Subscription, SubscriptionId, SubscriptionState};
-use hookmill_store::{Store, StoreError};
 
-/// Subscriptions read from the store at a time.
+/// Number of subscriptions read from the store at a time.
 const PAGE: usize = 1_000;
 
-/// Whether two subscriptions send the same events to the same place for the same reason.
+/// Returns whether two subscriptions are identical: same URL, event types, trigger and condition.
 pub fn identical(one: &Subscription, other: &Subscription) -> bool {
     let types = |subscription: &Subscription| -> BTreeSet<_> {
         subscription.event_types.iter().map(ToString::to_string).collect()
@@ -37,19 +37,24 @@ pub fn identical(one: &Subscription, other: &Subscription) -> bool {
 /// All subscriptions that are not deleted.
 pub struct Registry {
     store: Arc<dyn Store>,
-    spaces: RwLock<Contents>,
+    contents: RwLock<Contents>,
     changing: Mutex<()>,
     env: Arc<Env>,
 }
 
-/// Keeps everyone else from changing a subscription between reading and writing it. Nothing else can save one.
+/// Lock that is held from reading a subscription to writing it. Nothing else can save one.
 pub struct Changing<'a> {
     registry: &'a Registry,
     _lock: MutexGuard<'a, ()>,
 }
 
 impl Changing<'_> {
-    /// Writes a subscription, to its row first and then to memory.
+    /// The registry that this changes.
+    pub fn registry(&self) -> &Registry {
+        self.registry
+    }
+
+    /// Writes a subscription, to the store first and then to memory.
     ///
     /// # Errors
     /// If the store fails: then nothing is changed.
@@ -59,7 +64,7 @@ impl Changing<'_> {
         Ok(())
     }
 
-    /// Takes a subscription over into memory as its row is now; none if there is no such row.
+    /// Reads a subscription from the store into memory; none if the store has none.
     ///
     /// # Errors
     /// If the store fails.
@@ -72,7 +77,7 @@ impl Changing<'_> {
 
 #[derive(Default)]
 struct Contents {
-    live: HashMap<SubscriptionId, Arc<CompiledSubscription>>,
+    subscriptions: HashMap<SubscriptionId, Arc<CompiledSubscription>>,
     active: HashMap<SpaceId, Index>,
     by_url: HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
     by_field: HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
@@ -89,11 +94,11 @@ impl Contents {
         for field in subscription.trigger.iter().flat_map(|trigger| &trigger.fields) {
             self.by_field.entry((space.clone(), field.clone())).or_default().insert(id);
         }
-        self.live.insert(id, Arc::new(CompiledSubscription::new(subscription)));
+        self.subscriptions.insert(id, Arc::new(CompiledSubscription::new(subscription)));
     }
 
     fn remove(&mut self, id: SubscriptionId) {
-        let Some(old) = self.live.remove(&id) else { return };
+        let Some(old) = self.subscriptions.remove(&id) else { return };
         let Subscription { space, url, event_types, trigger, .. } = &old.subscription;
         if let Some(index) = self.active.get_mut(space) {
             index.remove(id, event_types);
@@ -124,8 +129,8 @@ impl Registry {
     /// # Errors
     /// If the store fails.
     pub async fn load(store: Arc<dyn Store>) -> Result<Self, StoreError> {
-        let (spaces, changing) = (RwLock::default(), Mutex::default());
-        let registry = Self { store, spaces, changing, env: matching::environment() };
+        let (contents, changing) = (RwLock::default(), Mutex::default());
+        let registry = Self { store, contents, changing, env: matching::environment() };
         let mut after = None;
         loop {
             let page = registry.store.subscriptions(None, after, PAGE).await?;
@@ -138,12 +143,12 @@ impl Registry {
         }
     }
 
-    /// Begins a change; waits until no other is under way.
+    /// Takes the lock for a change; waits until no other is in progress.
     pub async fn changing(&self) -> Changing<'_> {
         Changing { registry: self, _lock: self.changing.lock().await }
     }
 
-    /// Enters a subscription, or replaces or (if it is deleted) removes it.
+    /// Inserts, replaces or (if it is deleted) removes a subscription.
     fn put(&self, subscription: Subscription) {
         let mut contents = self.write();
         contents.remove(subscription.id);
@@ -152,63 +157,67 @@ impl Registry {
         }
     }
 
-    /// One subscription; none if it is deleted or never was.
+    /// Returns a subscription; none if there is none or it is deleted.
     pub fn get(&self, id: SubscriptionId) -> Option<Arc<CompiledSubscription>> {
-        self.read().live.get(&id).cloned()
+        self.read().subscriptions.get(&id).cloned()
     }
 
-    /// The active subscriptions that want this event.
+    /// Returns the active subscriptions that match this event.
     pub fn matching(&self, event: &Event) -> Vec<Arc<CompiledSubscription>> {
         let mut wanting: Vec<_> = {
             let contents = self.read();
             let Some(index) = contents.active.get(&event.space) else { return Vec::new() };
-            index.candidates(&event.kind).into_iter().filter_map(|id| contents.live.get(&id).cloned()).collect()
+            index
+                .candidates(&event.kind)
+                .into_iter()
+                .filter_map(|id| contents.subscriptions.get(&id).cloned())
+                .collect()
         };
-        // Triggers and conditions are evaluated without the lock.
+        // Triggers and conditions are evaluated without holding the lock.
         let mut reading = Reading::new(event, &self.env);
-        wanting.retain(|live| live.verdict(&mut reading) == Verdict::Wanted);
+        wanting.retain(|compiled| compiled.verdict(&mut reading) == Verdict::Wanted);
         wanting
     }
 
-    /// Whether `live` would want this event if it were active, and why not.
-    pub fn verdict(&self, live: &CompiledSubscription, event: &Event) -> Verdict {
+    /// Returns whether `compiled` would match this event if it were active, and if not, why.
+    pub fn verdict(&self, compiled: &CompiledSubscription, event: &Event) -> Verdict {
         let asked = |pattern: &&Pattern| **pattern != Pattern::All || !event.kind.is_operational();
-        if !live.subscription.event_types.iter().filter(asked).any(|pattern| pattern.matches(&event.kind)) {
+        if !compiled.subscription.event_types.iter().filter(asked).any(|pattern| pattern.matches(&event.kind)) {
             return Verdict::OtherType;
         }
-        live.verdict(&mut Reading::new(event, &self.env))
+        compiled.verdict(&mut Reading::new(event, &self.env))
     }
 
-    /// The subscriptions of a space that send to this URL, oldest first.
+    /// Returns the subscriptions of a space that send to this URL, oldest first.
     pub fn sending_to(&self, space: &SpaceId, url: &Url) -> Vec<Arc<CompiledSubscription>> {
         let contents = self.read();
         let ids = contents.by_url.get(&(space.clone(), url.as_str().to_owned())).into_iter().flatten();
-        ids.filter_map(|id| contents.live.get(id).cloned()).collect()
+        ids.filter_map(|id| contents.subscriptions.get(id).cloned()).collect()
     }
 
-    /// The subscription of a space that a change of this field triggers; a space has one at most.
+    /// Returns the subscription of a space that a change of this field triggers; there is at most one.
     pub fn triggered_by(&self, space: &SpaceId, field: &str) -> Option<Arc<CompiledSubscription>> {
         let contents = self.read();
         let id = contents.by_field.get(&(space.clone(), field.to_owned()))?.first()?;
-        contents.live.get(id).cloned()
+        contents.subscriptions.get(id).cloned()
     }
 
-    /// All subscriptions of which `wanted` is true.
+    /// Returns all subscriptions for which `wanted` is true.
     pub fn all(&self, wanted: impl Fn(&Subscription) -> bool) -> Vec<Arc<CompiledSubscription>> {
-        self.read().live.values().filter(|live| wanted(&live.subscription)).cloned().collect()
+        self.read().subscriptions.values().filter(|compiled| wanted(&compiled.subscription)).cloned().collect()
     }
 
-    /// All subscriptions that keep what came of their deliveries for a time only.
+    /// Returns all subscriptions that keep the results of their deliveries for a limited time.
     pub fn forgetful(&self) -> Vec<Arc<CompiledSubscription>> {
         self.all(|subscription| subscription.keep_days.is_some())
     }
 
-    // A panic elsewhere leaves whole entries behind: each is replaced in one step.
+    // Poisoning does not matter: entries are replaced in one step, so a panic elsewhere leaves whole ones.
     fn read(&self) -> RwLockReadGuard<'_, Contents> {
-        self.spaces.read().unwrap_or_else(PoisonError::into_inner)
+        self.contents.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Contents> {
-        self.spaces.write().unwrap_or_else(PoisonError::into_inner)
+        self.contents.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

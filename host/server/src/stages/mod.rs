@@ -4,6 +4,7 @@
 //! but [`send`] are pure.
 
 pub mod delay;
+mod encode;
 pub(crate) mod json;
 pub mod matching;
 pub mod record;

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use crate::stages::delay;
-use hookmill_model::{Answer, DeliveryState, OnFailure, Outcome, PauseReason, Subscription};
+use hookmill_model::{Answer, DeliveryState, OnFailure, Outcome, Subscription};
 
 /// What happens next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,27 +17,22 @@ pub struct Transition {
     pub due_at: Option<Timestamp>,
     /// Why, in words; none for a success.
     pub reason: Option<String>,
-    /// Pause the subscription, and why. Whether failures in a row pause it is the store's to say: it counts them.
-    pub pause: Option<PauseReason>,
 }
 
 /// Decides what follows from the outcome of attempt `number`, which ended at `now`; `chance` (0 to 1) spreads retries.
 pub fn decide(subscription: &Subscription, number: u32, outcome: &Outcome, now: Timestamp, chance: f64) -> Transition {
-    let end = |state, reason| Transition { state, due_at: None, reason, pause: None };
+    let end = |state, reason| Transition { state, due_at: None, reason };
     let retry = |reason: String, retry_after| match delay::next(&subscription.retry, number, now, retry_after, chance) {
-        Some(due_at) => {
-            Transition { state: DeliveryState::Pending, due_at: Some(due_at), reason: Some(reason), pause: None }
-        }
+        Some(due_at) => Transition { state: DeliveryState::Pending, due_at: Some(due_at), reason: Some(reason) },
         None => end(DeliveryState::Failed, Some(reason)),
     };
     match outcome {
         Outcome::Succeeded(_) => end(DeliveryState::Delivered, None),
         Outcome::Skipped(reason) => end(DeliveryState::Skipped, Some(reason.clone())),
-        // 410: the receiver is gone for good (Standard Webhooks 1.0.0, "Response status codes").
-        Outcome::Rejected(answer) if answer.status == 410 && subscription.pause_on_gone => Transition {
-            pause: Some(PauseReason::Gone),
-            ..end(DeliveryState::Failed, Some("the receiver answered 410 Gone".to_owned()))
-        },
+        // The subscription is paused too; see `PausePolicy`.
+        gone if subscription.pause_policy().is_gone(gone) => {
+            end(DeliveryState::Failed, Some("the receiver answered 410 Gone".to_owned()))
+        }
         Outcome::Rejected(answer) => retry(refusal(subscription, answer), asked_to_wait(answer, now)),
         Outcome::Unreachable(fault) => retry(fault.message.clone(), None),
         Outcome::PluginFailed(fault) if fault.retry || tries_again(subscription) => retry(fault.message.clone(), None),

@@ -7,8 +7,8 @@ use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::value::RawValue;
 use url::Url;
-use url::form_urlencoded::byte_serialize;
 
+use super::encode::{form_fields, header_value};
 use super::json::{Level, Members};
 use super::seal::MASK;
 use hookmill_engine::Limits;
@@ -32,7 +32,7 @@ pub const ATTEMPT: HeaderName = HeaderName::from_static("hookmill-attempt");
 
 /// Which attempt a request is for.
 #[derive(Clone, Copy, Debug)]
-pub struct About<'a> {
+pub struct AttemptInfo<'a> {
     /// The delivery. Of several events, the first one's id and type go into headers and query.
     pub delivery: &'a Delivery,
     /// 1 for the first.
@@ -47,7 +47,7 @@ pub fn assemble(
     subscription: &Subscription,
     draft: Draft,
     sealed: Vec<Sealed>,
-    about: &About<'_>,
+    about: &AttemptInfo<'_>,
     limits: &Limits,
 ) -> Result<Request, PluginFault> {
     let Draft { method, query: drafted, headers, body } = draft;
@@ -61,7 +61,7 @@ pub fn assemble(
         let (content_type, body) = encode(body);
         (Some(content_type), body)
     };
-    let query = encode_fields(&query);
+    let query = form_fields(&query);
     at_most("body", body.len(), limits.output_bytes_max)?;
     at_most("query", query.len(), limits.query_bytes_max)?;
     check_sealed(&sealed, &query, &body)?;
@@ -89,7 +89,11 @@ fn check_sealed(sealed: &[Sealed], query: &str, body: &[u8]) -> Result<(), Plugi
 ///
 /// # Errors
 /// If a custom header cannot be sent, which was checked when the subscription was saved.
-pub fn bare(subscription: &Subscription, method: http::Method, more: HeaderMap) -> Result<Request, PluginFault> {
+pub fn without_body(
+    subscription: &Subscription,
+    method: http::Method,
+    more: HeaderMap,
+) -> Result<Request, PluginFault> {
     let mut headers = host_headers();
     headers.extend(more);
     let headers = merge_headers(headers, &[], &subscription.headers)?;
@@ -101,7 +105,7 @@ pub fn bare(subscription: &Subscription, method: http::Method, more: HeaderMap) 
 ///
 /// # Errors
 /// If what was kept is no request, which takes another program's hand.
-pub fn again(sent: &SentRequest, custom: &[CustomHeader], attempt: u32) -> anyhow::Result<Request> {
+pub fn repeat(sent: &SentRequest, custom: &[CustomHeader], attempt: u32) -> anyhow::Result<Request> {
     let mut headers = HeaderMap::new();
     let own = sent.headers.len().saturating_sub(sent.signature_headers as usize);
     for (name, value) in &sent.headers[..own] {
@@ -152,13 +156,6 @@ pub fn as_sent(request: &Request, signature: &HeaderMap, custom: &[CustomHeader]
         body: request.body.clone(),
         sealed: request.sealed.clone(),
     }
-}
-
-/// `text` as a header's value: visible ASCII, spaces and tabs. The `http` crate would also take what is no ASCII, which
-/// receivers read in different ways.
-pub fn header_value(text: &str) -> Option<HeaderValue> {
-    let ascii = text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
-    ascii.then(|| HeaderValue::from_str(text).ok()).flatten()
 }
 
 /// Checks the name of a custom header.
@@ -228,39 +225,10 @@ fn fields_of(body: Body) -> Result<Vec<(String, String)>, PluginFault> {
 fn encode(body: Body) -> (String, Bytes) {
     match body {
         Body::Json(text) => ("application/json".to_owned(), text.into()),
-        Body::Form(fields) => ("application/x-www-form-urlencoded".to_owned(), encode_fields(&fields).into()),
+        Body::Form(fields) => ("application/x-www-form-urlencoded".to_owned(), form_fields(&fields).into()),
         Body::Text(text) => ("text/plain; charset=utf-8".to_owned(), text.into()),
         Body::Binary { content_type, bytes } => (content_type, bytes.into()),
     }
-}
-
-/// Names and values, form-urlencoded, with `%20` for a space: every reader of forms and of queries takes it, while `+`
-/// is a plus to some readers of queries.
-fn encode_fields(fields: &[(String, String)]) -> String {
-    let mut text = String::new();
-    for (name, value) in fields {
-        text.push_str(if text.is_empty() { "" } else { "&" });
-        push_form_text(&mut text, name);
-        text.push('=');
-        push_form_text(&mut text, value);
-    }
-    text
-}
-
-/// `text` as it stands in a form.
-pub(super) fn as_form_text(text: &str) -> String {
-    let mut encoded = String::new();
-    push_form_text(&mut encoded, text);
-    encoded
-}
-
-fn push_form_text(encoded: &mut String, text: &str) {
-    encoded.extend(byte_serialize(text.as_bytes()).map(plus_as_percent));
-}
-
-/// A plus alone is a space: a real plus comes as `%2B`.
-fn plus_as_percent(piece: &str) -> &str {
-    if piece == "+" { "%20" } else { piece }
 }
 
 fn with_query(url: &Url, query: &str) -> Url {
@@ -280,7 +248,7 @@ fn host_headers() -> HeaderMap {
     [(USER_AGENT, agent)].into_iter().collect()
 }
 
-fn own_headers(about: &About<'_>, content_type: Option<&str>) -> Result<HeaderMap, PluginFault> {
+fn own_headers(about: &AttemptInfo<'_>, content_type: Option<&str>) -> Result<HeaderMap, PluginFault> {
     let ascii = |text: &str| HeaderValue::from_str(text).expect("ids, types and numbers are visible ASCII");
     let mut headers = host_headers();
     if let Some(content_type) = content_type {

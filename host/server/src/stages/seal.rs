@@ -11,7 +11,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use memchr::memmem;
 
-use super::request::{as_form_text, header_value};
+use super::encode::{form_text, header_value};
 use hookmill_model::{Answer, Request, Sealed, Secret, Subscription};
 
 /// What is shown instead of a secret.
@@ -93,7 +93,7 @@ fn written(value: &str, place: Place) -> Option<String> {
             let quoted = serde_json::to_string(value).expect("a string is always JSON");
             quoted[1..quoted.len() - 1].to_owned()
         }
-        Place::Form => as_form_text(value),
+        Place::Form => form_text(value),
         Place::AsItIs => value.to_owned(),
         Place::Nowhere => return None,
     })

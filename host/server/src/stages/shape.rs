@@ -19,7 +19,7 @@ use hookmill_model::{Body, ContentType, Draft, EventType, PluginFault, PluginFau
 
 /// An event as far as a shape shows it, with its data after field selection.
 #[derive(Clone, Copy, Debug)]
-pub struct Shown<'a> {
+pub struct Envelope<'a> {
     /// The event's type.
     pub kind: &'a EventType,
     /// When it happened.
@@ -33,7 +33,7 @@ pub struct Shown<'a> {
 /// # Errors
 /// If it would be larger than `bytes_max` (a form repeats the keys of what stands around a value), or if a form is
 /// asked for and the data is nested too deep or holds text that is no Unicode.
-pub fn shape(content_type: ContentType, events: &[Shown<'_>], bytes_max: usize) -> Result<Draft, PluginFault> {
+pub fn shape(content_type: ContentType, events: &[Envelope<'_>], bytes_max: usize) -> Result<Draft, PluginFault> {
     let body = match content_type {
         ContentType::Json => Body::Json(json_text(events)),
         ContentType::Text => Body::Text(json_text(events)),
@@ -42,7 +42,7 @@ pub fn shape(content_type: ContentType, events: &[Shown<'_>], bytes_max: usize) 
     Ok(Draft { method: None, query: Vec::new(), headers: Vec::new(), body })
 }
 
-fn json_text(events: &[Shown<'_>]) -> String {
+fn json_text(events: &[Envelope<'_>]) -> String {
     if let [event] = events {
         return envelope(event);
     }
@@ -50,12 +50,12 @@ fn json_text(events: &[Shown<'_>]) -> String {
     format!("[{}]", envelopes.join(","))
 }
 
-fn envelope(event: &Shown<'_>) -> String {
+fn envelope(event: &Envelope<'_>) -> String {
     // An event type's alphabet needs no escape in JSON, nor does a timestamp's.
     format!(r#"{{"type":"{}","timestamp":"{}","data":{}}}"#, event.kind, event.occurred_at, event.data.get())
 }
 
-fn form(events: &[Shown<'_>], bytes_max: usize) -> Result<Vec<(String, String)>, PluginFault> {
+fn form(events: &[Envelope<'_>], bytes_max: usize) -> Result<Vec<(String, String)>, PluginFault> {
     let mut form = Form { fields: Vec::new(), bytes_left: bytes_max };
     for (index, event) in events.iter().enumerate() {
         let key = |name: &str| if events.len() == 1 { name.to_owned() } else { format!("events[{index}][{name}]") };

@@ -32,7 +32,7 @@ pub const PREFIX_SLOTS: [&str; 1] = ["timestamp"];
 
 /// What a signature covers.
 #[derive(Clone, Copy, Debug)]
-pub struct Signed<'a> {
+pub struct SignedContent<'a> {
     /// The delivery.
     pub id: DeliveryId,
     /// The attempt's unix seconds.
@@ -44,7 +44,7 @@ pub struct Signed<'a> {
 }
 
 /// The headers that prove to the receiver who sent this, and when.
-pub fn sign(signing: &Signing, secrets: &[Secret], signed: &Signed<'_>) -> HeaderMap {
+pub fn sign(signing: &Signing, secrets: &[Secret], signed: &SignedContent<'_>) -> HeaderMap {
     match (signing, signing.hmac()) {
         (Signing::Standard { .. }, _) => standard(secrets, signed),
         (_, Some(scheme)) => secrets.first().map(|secret| hmac(scheme, secret, signed)).unwrap_or_default(),
@@ -52,7 +52,7 @@ pub fn sign(signing: &Signing, secrets: &[Secret], signed: &Signed<'_>) -> Heade
     }
 }
 
-fn standard(secrets: &[Secret], signed: &Signed<'_>) -> HeaderMap {
+fn standard(secrets: &[Secret], signed: &SignedContent<'_>) -> HeaderMap {
     let id = signed.id.to_string();
     let signatures = signatures(&id, signed.timestamp_s, signed.body, secrets);
     let mut headers = HeaderMap::with_capacity(3);
@@ -88,7 +88,7 @@ fn ed25519(secret: &Secret) -> Option<Ed25519KeyPair> {
     Ed25519KeyPair::from_seed_unchecked(bytes.get(..32)?).ok()
 }
 
-fn hmac(scheme: &HmacScheme, secret: &Secret, signed: &Signed<'_>) -> HeaderMap {
+fn hmac(scheme: &HmacScheme, secret: &Secret, signed: &SignedContent<'_>) -> HeaderMap {
     let (id, timestamp) = (signed.id.to_string(), signed.timestamp_s.to_string());
     let pieces = scheme.signed.pieces().iter().map(|piece| match piece {
         Piece::Text(text) => text.as_bytes(),

@@ -1,8 +1,8 @@
-//! JSON merge patch (RFC 7396).
+//! JSON merge patch (RFC 7396), and defaults of profiles.
 
 use serde_json::{Map, Value};
 
-/// Merges `patch` into `target`: a member that is null is removed, an object is merged, anything else replaces.
+/// Merges `patch` into `target`: a null removes the member, an object is merged, any other value replaces.
 fn merge(target: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *target = patch;
@@ -21,42 +21,40 @@ fn merge(target: &mut Value, patch: Value) {
     }
 }
 
-/// Members whose other members belong to the kind that one of them names.
+/// Members that are replaced as a whole when the given one of their own members changes.
 const KINDS: [(&str, &str); 2] = [("plugin", "name"), ("signing", "scheme")];
 
-/// A subscription as it is written, with a change merged in.
+/// Merges a patch into a definition.
 ///
-/// Another plugin's name replaces the plugin as a whole, and another scheme the signing: what the one is told means
-/// nothing to the other.
-pub fn changed(mut written: Value, patch: Map<String, Value>) -> Value {
-    for (member, kind) in KINDS {
-        if let Some(new) = patch.get(member).and_then(|value| value.get(kind))
-            && written.get(member).and_then(|value| value.get(kind)) != Some(new)
-        {
-            written[member] = Value::Null;
+/// Another plugin name replaces the whole plugin, another scheme the whole signing: the settings of the one mean
+/// nothing to the other. A null stays where it is, so that reading the result finds out whether there is such a member.
+pub fn patched(mut definition: Map<String, Value>, patch: Map<String, Value>) -> Map<String, Value> {
+    for (name, change) in patch {
+        let member = definition.entry(name.as_str()).or_insert(Value::Null);
+        let kind = KINDS.iter().find(|(member, _)| *member == name).map(|(_, kind)| *kind);
+        if kind.is_some_and(|kind| change.get(kind).is_some_and(|new| member.get(kind) != Some(new))) {
+            *member = Value::Null;
         }
+        merge(member, change);
     }
-    merge(&mut written, Value::Object(patch));
-    written
+    definition
 }
 
-/// Members as a caller gave them, with `defaults` for those that are not there or null. A null in a plugin's
-/// configuration is the caller's.
+/// Fills in `defaults` for members that are missing or null, except nulls in a plugin's configuration.
 pub fn with_defaults(mut given: Map<String, Value>, defaults: &Map<String, Value>) -> Value {
-    given.retain(|_, value| !value.is_null());
-    for (member, default) in defaults {
-        let other = |kind: &str| given.get(member).is_some_and(|given| given.get(kind) != default.get(kind));
-        match KINDS.iter().find(|(kinds, _)| kinds == member) {
-            // Another plugin or scheme is whole as it is.
-            Some((_, kind)) if other(kind) => {}
-            _ => fill(given.entry(member.clone()).or_insert(Value::Null), default, member != "plugin"),
+    for (name, default) in defaults {
+        let member = given.entry(name.as_str()).or_insert(Value::Null);
+        let kind = KINDS.iter().find(|(member, _)| member == name).map(|(_, kind)| *kind);
+        // Another plugin or scheme is complete as it is.
+        if member.is_null() || kind.is_none_or(|kind| member.get(kind) == default.get(kind)) {
+            fill(member, default, name != "plugin");
         }
     }
     Value::Object(given)
 }
 
-/// Fills in what is not there, or is null where that `is_absence`.
-fn fill(given: &mut Value, default: &Value, is_absence: bool) {
+/// Fills in members that are missing; those that are null too if `nulls`.
+fn fill(given: &mut Value, default: &Value, nulls: bool) {
     let (Value::Object(given), Value::Object(default)) = (&mut *given, default) else {
         if given.is_null() {
             *given = default.clone();
@@ -65,8 +63,8 @@ fn fill(given: &mut Value, default: &Value, is_absence: bool) {
     };
     for (member, default) in default {
         match given.get_mut(member) {
-            Some(Value::Null) if !is_absence => {}
-            Some(given) => fill(given, default, is_absence),
+            Some(Value::Null) if !nulls => {}
+            Some(given) => fill(given, default, nulls),
             None => _ = given.insert(member.clone(), default.clone()),
         }
     }

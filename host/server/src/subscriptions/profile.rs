@@ -10,10 +10,11 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use hookmill_model::{DeliveryState, EventType};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use hookmill_model::EventType;
+use crate::error::Error;
 
 /// All of them, the default one first.
 const FILES: [&str; 4] = [
@@ -42,6 +43,7 @@ pub struct Profile {
     pub generations: Vec<Generation>,
     /// What else is to be known.
     pub notes: Vec<String>,
+    delivery_status: HashMap<DeliveryState, String>,
     event_types: Vec<CatalogEntry>,
 }
 
@@ -80,6 +82,11 @@ impl Profile {
         self.generations.get(index).map(|generation| &generation.defaults)
     }
 
+    /// The CRM's name for a delivery's state, if it has one.
+    pub fn delivery_status(&self, state: DeliveryState) -> Option<&str> {
+        self.delivery_status.get(&state).map(String::as_str)
+    }
+
     /// The CRM's catalog of events.
     pub fn event_types(&self) -> &[CatalogEntry] {
         &self.event_types
@@ -96,6 +103,21 @@ pub fn find(name: &str) -> Option<&'static Profile> {
     all().iter().find(|profile| profile.name == name)
 }
 
+/// Returns the defaults of a profile's generation.
+///
+/// # Errors
+/// If there is no such profile or generation.
+pub fn defaults(name: &str, generation: u32) -> Result<&'static Map<String, Value>, Error> {
+    let profile = find(name).ok_or_else(|| {
+        let known: Vec<_> = all().iter().map(|profile| profile.name.as_str()).collect();
+        Error::field("/profile", format!("unknown profile: expected one of {}", known.join(", ")))
+    })?;
+    profile.defaults(generation).ok_or_else(|| {
+        let right = format!("unknown generation: the profile `{name}` has 1 to {}", profile.generations.len());
+        Error::field("/generation", right)
+    })
+}
+
 /// A profile as its file has it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -110,6 +132,8 @@ struct File {
     shapes: HashMap<String, Shape>,
     #[serde(default)]
     notes: Vec<String>,
+    #[serde(default)]
+    delivery_status: HashMap<DeliveryState, String>,
 }
 
 #[derive(Deserialize)]
@@ -135,9 +159,9 @@ impl TryFrom<File> for Profile {
     type Error = String;
 
     fn try_from(file: File) -> Result<Self, String> {
-        let File { name, title, summary, generations, event_types, shapes, notes } = file;
+        let File { name, title, summary, generations, event_types, shapes, notes, delivery_status } = file;
         let event_types = event_types.into_iter().map(|entry| entry.complete(&shapes)).collect::<Result<_, _>>()?;
-        Ok(Self { name, title, summary, generations, notes, event_types })
+        Ok(Self { name, title, summary, generations, notes, delivery_status, event_types })
     }
 }
 

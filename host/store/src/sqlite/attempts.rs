@@ -1,7 +1,7 @@
 //! Attempts: written once with their delivery's next state, and read with the delivery.
 
 use bytes::Bytes;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, named_params};
 
 use super::super::StoreError;
 use super::row::{Columns as _, corrupt, count, json, micros, name};
@@ -9,13 +9,16 @@ use hookmill_model::{Answer, Attempt, DeliveryId, Digest, Figures, Outcome, Plug
 
 const INSERT: &str = "
     INSERT INTO attempts (
-        delivery, number, due_at, started_at, transform_us, send_us, plugin_digest, fuel_used, logs,
-        request_method, request_url, request_headers, request_body,
-        outcome, code, message, retry, answer_status, answer_headers, answer_body, answer_truncated, request_sealed,
-        request_signature_headers, fuel_max, memory_bytes, memory_bytes_max,
-        plugin_fault
-    ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-        ?23, ?24, ?25, ?26, ?27)";
+        delivery, number, due_at, started_at, transform_us, send_us, plugin_digest, fuel_used, fuel_max,
+        memory_bytes, memory_bytes_max, logs, request_method, request_url, request_headers, request_body,
+        request_sealed, request_signature_headers, outcome, code, message, retry, plugin_fault, answer_status,
+        answer_headers, answer_body, answer_truncated
+    ) VALUES (
+        :delivery, :number, :due_at, :started_at, :transform_us, :send_us, :plugin_digest, :fuel_used, :fuel_max,
+        :memory_bytes, :memory_bytes_max, :logs, :request_method, :request_url, :request_headers, :request_body,
+        :request_sealed, :request_signature_headers, :outcome, :code, :message, :retry, :plugin_fault,
+        :answer_status, :answer_headers, :answer_body, :answer_truncated
+    )";
 
 pub(super) const OF_DELIVERY: &str = "SELECT * FROM attempts WHERE delivery = ?1 ORDER BY number";
 
@@ -24,35 +27,35 @@ pub(super) fn insert(db: &Connection, attempt: &Attempt) -> Result<(), StoreErro
     let request = attempt.request.as_ref();
     let figures = &attempt.figures;
     let OutcomeColumns { code, message, retry, answer } = columns(&attempt.outcome);
-    db.prepare_cached(INSERT)?.execute(params![
-        attempt.delivery_id.to_string(),
-        attempt.number,
-        micros(attempt.due_at),
-        micros(attempt.started_at),
-        count(figures.transform_us),
-        count(attempt.send_us),
-        attempt.plugin_digest.as_ref().map(Digest::as_bytes),
-        count(figures.fuel_used),
-        (!attempt.logs.is_empty()).then(|| json(&attempt.logs)),
-        request.map(|request| &request.method),
-        request.map(|request| &request.url),
-        request.map(|request| json(&request.headers)),
-        request.map(|request| &request.body[..]),
-        attempt.outcome.as_str(),
-        code,
-        message,
-        retry,
-        answer.map(|answer| answer.status),
-        answer.map(|answer| json(&answer.headers)),
-        answer.map(|answer| &answer.body[..]),
-        answer.map(|answer| answer.truncated),
-        request.filter(|request| !request.sealed.is_empty()).map(|request| json(&request.sealed)),
-        request.map_or(0, |request| request.signature_headers),
-        count(figures.fuel_max),
-        count(figures.memory_bytes),
-        count(figures.memory_bytes_max),
-        attempt.plugin_fault.as_ref().map(json),
-    ])?;
+    db.prepare_cached(INSERT)?.execute(named_params! {
+        ":delivery": attempt.delivery_id.to_string(),
+        ":number": attempt.number,
+        ":due_at": micros(attempt.due_at),
+        ":started_at": micros(attempt.started_at),
+        ":transform_us": count(figures.transform_us),
+        ":send_us": count(attempt.send_us),
+        ":plugin_digest": attempt.plugin_digest.as_ref().map(Digest::as_bytes),
+        ":fuel_used": count(figures.fuel_used),
+        ":fuel_max": count(figures.fuel_max),
+        ":memory_bytes": count(figures.memory_bytes),
+        ":memory_bytes_max": count(figures.memory_bytes_max),
+        ":logs": (!attempt.logs.is_empty()).then(|| json(&attempt.logs)),
+        ":request_method": request.map(|request| &request.method),
+        ":request_url": request.map(|request| &request.url),
+        ":request_headers": request.map(|request| json(&request.headers)),
+        ":request_body": request.map(|request| &request.body[..]),
+        ":request_sealed": request.filter(|request| !request.sealed.is_empty()).map(|request| json(&request.sealed)),
+        ":request_signature_headers": request.map_or(0, |request| request.signature_headers),
+        ":outcome": attempt.outcome.as_str(),
+        ":code": code,
+        ":message": message,
+        ":retry": retry,
+        ":plugin_fault": attempt.plugin_fault.as_ref().map(json),
+        ":answer_status": answer.map(|answer| answer.status),
+        ":answer_headers": answer.map(|answer| json(&answer.headers)),
+        ":answer_body": answer.map(|answer| &answer.body[..]),
+        ":answer_truncated": answer.map(|answer| answer.truncated),
+    })?;
     Ok(())
 }
 

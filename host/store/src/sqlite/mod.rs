@@ -37,13 +37,14 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Accepted, Activity, Command, Commanded, DeletedPlugin, DeliveryFilter, EventTypeEntry, NewEvent, NoticeStep,
-    Record, Recorded, SpaceChange, Store, StoreError,
+    Accepted, Command, Commanded, DeletedPlugin, DeliveryFilter, EventTypeEntry, NewEvent, NoticeStep, Record,
+    Recorded, SpaceChange, Store, StoreError,
 };
 use checkpoint::Checkpointer;
 use hookmill_model::{
-    Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, Notice, NoticeStage,
-    Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
+    Activity, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, Notice,
+    NoticeStage, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription, SubscriptionId,
+    Tally,
 };
 pub use open::OpenError;
 use readers::Readers;

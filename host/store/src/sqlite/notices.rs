@@ -1,90 +1,67 @@
-//! Notices: failures are counted in groups, and what is to be told of them waits here until it is told.
+//! Notices: the rows of failure groups, and of the notices that are still to be sent. What happens to a group is
+//! decided by [`FailureGroup`].
 
+use hookmill_model::{
+    DeliveryId, DeliveryState, EventId, EventType, FailureGroup, Failures, Notice, NoticeKind, NoticeStage, Pause,
+    Quiet, SubscriptionId,
+};
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::super::{NoticeStep, Record, StoreError};
 use super::row::{Columns as _, count, micros, name};
-use hookmill_model::{
-    DeliveryId, DeliveryState, EventId, EventType, Failures, Notice, NoticeKind, NoticeStage, PauseReason,
-    SubscriptionId,
-};
 
 pub(super) const KIND_OF_EVENT: &str =
     "SELECT kind FROM deliveries JOIN events ON seq = event WHERE deliveries.id = ?1";
 
-const COUNT_FAILURE: &str = "
-    INSERT INTO failure_groups (
-        subscription, count, first_failed_at, last_failed_at, last_reason, last_delivery, untold_since, quiet_until, ended
-    ) VALUES (?1, 1, ?2, ?2, ?3, ?4, ?2, 0, 0)
-    ON CONFLICT (subscription) DO UPDATE SET
-        count = iif(ended AND untold_since IS NULL, 1, count + 1),
-        first_failed_at = iif(ended AND untold_since IS NULL, ?2, first_failed_at), last_failed_at = max(last_failed_at, ?2), last_reason = ?3, last_delivery = ?4,
-        untold_since = coalesce(untold_since, ?2), ended = 0";
+const GROUP: &str = "SELECT * FROM failure_groups WHERE subscription = ?1";
 
-const HAS_GROUP: &str = "SELECT 1 FROM failure_groups WHERE subscription = ?1";
+pub(super) const UNREPORTED_GROUPS: &str = "SELECT * FROM failure_groups WHERE untold_since IS NOT NULL";
 
-/// A success ends a group. It stays for what was not told yet, and for its quiet: a receiver that fails now and then would
-/// make a message each time.
-const END: &str = "
-    UPDATE failure_groups SET ended = 1, quiet_until = min(quiet_until, last_failed_at + ?2)
-    WHERE subscription = ?1 AND quiet_until IS NOT NULL";
+const PUT_GROUP: &str = "
+    INSERT OR REPLACE INTO failure_groups (
+        subscription, count, first_failed_at, last_failed_at, last_reason, last_delivery, untold_since, quiet_until,
+        ended
+    ) VALUES (
+        :subscription, :count, :first_failed_at, :last_failed_at, :last_reason, :last_delivery, :untold_since,
+        :quiet_until, :ended
+    )";
 
-/// The quiet of a group that a pause told ends with the first success.
-const END_PAUSED: &str = "DELETE FROM failure_groups WHERE subscription = ?1 AND quiet_until IS NULL";
+const DELETE_GROUP: &str = "DELETE FROM failure_groups WHERE subscription = ?1";
 
-const FORGET: &str = "DELETE FROM failure_groups WHERE subscription = ?1";
-
-/// Microseconds, an hour: the shortest time between two messages about one subscription, unless it is activated anew.
-const QUIET_MIN_US: i64 = 60 * 60 * 1_000_000;
-
-/// NULL, which is never due, if the group is quiet for as long as it lasts.
-const DUE: &str = "max(untold_since + ?1, quiet_until)";
-
-const TELL_GROUP: &str = "
-    INSERT INTO notices (
-        id, subscription, kind, stage, due_at, tries, at, count, first_failed_at, last_failed_at, last_reason,
-        last_delivery
-    )
-    SELECT ?2, subscription, 'delivery.failed', 'event', ?3, 0, ?3, count, first_failed_at, last_failed_at, last_reason,
-        last_delivery
-    FROM failure_groups WHERE subscription = ?1";
-
-const QUIET: &str = "UPDATE failure_groups SET untold_since = NULL, quiet_until = ?2 WHERE subscription = ?1";
-
-const QUIET_AFTER: &str = "
-    UPDATE failure_groups SET untold_since = NULL, quiet_until = iif(ended, min(?2, ?3), ?2) WHERE subscription = ?1";
-
-const TELL_PAUSE: &str = "
+const PUT_NOTICE: &str = "
     INSERT INTO notices (
         id, subscription, kind, stage, due_at, tries, at, pause_reason, detail, count, first_failed_at, last_failed_at,
         last_reason, last_delivery
-    )
-    SELECT ?2, ?1, 'subscription.paused', ?3, ?4, 0, ?4, ?5, ?6, count, first_failed_at, last_failed_at, last_reason,
-        last_delivery
-    FROM (SELECT 1) LEFT JOIN failure_groups ON subscription = ?1";
-
-const TELL_ACTIVATION: &str = "
-    INSERT INTO notices (id, subscription, kind, stage, due_at, tries, at)
-    VALUES (?2, ?1, 'subscription.activated', 'event', ?3, 0, ?3)";
+    ) VALUES (
+        :id, :subscription, :kind, :stage, :at, :tries, :at, :pause_reason, :detail, :count, :first_failed_at,
+        :last_failed_at, :last_reason, :last_delivery
+    )";
 
 pub(super) const WAITING: &str = "SELECT * FROM notices WHERE stage = ?1 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3";
 
 pub(super) const NEXT: &str = "SELECT min(due_at) AS due_at FROM notices WHERE stage = ?1";
 
-/// What a written record means for its subscription's group; in the record's transaction. A test means nothing.
+/// Updates the group of the record's subscription, in the record's transaction. A test changes nothing.
 pub(super) fn follow(db: &Connection, record: &Record, state: DeliveryState) -> Result<(), StoreError> {
+    let id = record.subscription_id;
     match state {
         _ if record.test => Ok(()),
-        DeliveryState::Delivered => end_group(db, record.subscription_id),
+        // On every delivery's path: most subscriptions have no group.
+        DeliveryState::Delivered => match group(db, id)? {
+            Some(group) => match group.succeed() {
+                Some(ended) => put_group(db, id, &ended),
+                None => delete_group(db, id),
+            },
+            None => Ok(()),
+        },
         DeliveryState::Failed if !is_operational(db, record.delivery_id)? => {
-            db.prepare_cached(COUNT_FAILURE)?.execute(params![
-                record.subscription_id.to_string(),
-                micros(record.at),
-                record.reason,
-                record.delivery_id.to_string(),
-            ])?;
-            Ok(())
+            let (at, reason, delivery) = (record.at, record.reason.clone(), record.delivery_id);
+            let failed = match group(db, id)? {
+                Some(group) => group.fail(at, reason, delivery),
+                None => FailureGroup::open(at, reason, delivery),
+            };
+            put_group(db, id, &failed)
         }
         DeliveryState::Failed
         | DeliveryState::Pending
@@ -94,45 +71,33 @@ pub(super) fn follow(db: &Connection, record: &Record, state: DeliveryState) -> 
     }
 }
 
-/// Whether this delivery tells an operational event: of such, no operational event tells again.
+/// Whether this delivery carries an operational event: its failure is not reported by another operational event.
 fn is_operational(db: &Connection, id: DeliveryId) -> Result<bool, StoreError> {
     let kind: EventType = db.prepare_cached(KIND_OF_EVENT)?.query_row([id.to_string()], |row| row.text("kind"))?;
     Ok(kind.is_operational())
 }
 
-/// The subscription is doing well again.
-fn end_group(db: &Connection, id: SubscriptionId) -> Result<(), StoreError> {
-    let id = id.to_string();
-    // On every delivery's way: most subscriptions have no group.
-    if db.prepare_cached(HAS_GROUP)?.exists([&id])? {
-        db.prepare_cached(END_PAUSED)?.execute([&id])?;
-        db.prepare_cached(END)?.execute(params![id, QUIET_MIN_US])?;
-    }
-    Ok(())
-}
-
-/// The host paused this record's subscription: that is told at once, with all that failed until now.
-pub(super) fn paused(db: &Connection, record: &Record, reason: PauseReason, detail: &str) -> Result<(), StoreError> {
+/// Reports that the host paused this record's subscription, at once and with all unreported failures.
+pub(super) fn paused(db: &Connection, record: &Record, pause: &Pause) -> Result<(), StoreError> {
     let stage = if is_operational(db, record.delivery_id)? { NoticeStage::Mail } else { NoticeStage::Event };
-    let subscription = record.subscription_id.to_string();
-    db.prepare_cached(TELL_PAUSE)?.execute(params![
-        subscription,
-        EventId::new(record.at).as_str(),
-        name(&stage),
-        micros(record.at),
-        name(&reason),
-        detail,
-    ])?;
-    // What was in flight fails after; there is nothing new in that.
-    db.prepare_cached(QUIET)?.execute(params![subscription, None::<i64>])?;
-    Ok(())
+    let group = group(db, record.subscription_id)?;
+    let notice = Notice {
+        pause_reason: Some(name(&pause.reason)),
+        detail: Some(pause.detail.clone()),
+        failures: group.as_ref().map(|group| group.failures.clone()),
+        ..notice(record.subscription_id, NoticeKind::SubscriptionPaused, record.at)
+    };
+    put_notice(db, &notice, stage)?;
+    match group {
+        Some(group) => put_group(db, record.subscription_id, &group.reported_with_pause()),
+        None => Ok(()),
+    }
 }
 
-/// A subscription that was not active is.
+/// Reports that a subscription that was not active is active now, and forgets its failures.
 pub(super) fn activated(db: &Connection, id: SubscriptionId, now: Timestamp) -> Result<(), StoreError> {
-    db.prepare_cached(FORGET)?.execute([id.to_string()])?;
-    db.prepare_cached(TELL_ACTIVATION)?.execute(params![id.to_string(), EventId::new(now).as_str(), micros(now)])?;
-    Ok(())
+    delete_group(db, id)?;
+    put_notice(db, &notice(id, NoticeKind::SubscriptionActivated, now), NoticeStage::Event)
 }
 
 /// See [`Store::raise_notices`](super::super::Store::raise_notices).
@@ -142,22 +107,94 @@ pub(super) fn raise(
     window: SignedDuration,
     quiet_until: Timestamp,
 ) -> Result<(), StoreError> {
-    let mut select = db.prepare_cached(&groups_due())?;
-    let due = select.query_map(params![span(window), micros(now)], |row| row.get(0))?;
-    for subscription in due.collect::<rusqlite::Result<Vec<String>>>()? {
-        db.prepare_cached(TELL_GROUP)?.execute(params![subscription, EventId::new(now).as_str(), micros(now)])?;
-        let quiet = params![subscription, micros(quiet_until), micros(now) + QUIET_MIN_US];
-        db.prepare_cached(QUIET_AFTER)?.execute(quiet)?;
+    for (id, group) in unreported_groups(db)? {
+        if group.due_at(window).is_none_or(|due_at| due_at > now) {
+            continue;
+        }
+        let failures = Some(group.failures.clone());
+        let notice = Notice { failures, ..notice(id, NoticeKind::DeliveryFailed, now) };
+        put_notice(db, &notice, NoticeStage::Event)?;
+        put_group(db, id, &group.reported(now, quiet_until))?;
     }
     Ok(())
 }
 
-pub(super) fn groups_due() -> String {
-    format!("SELECT subscription FROM failure_groups WHERE untold_since IS NOT NULL AND {DUE} <= ?2")
+fn group(db: &Connection, id: SubscriptionId) -> Result<Option<FailureGroup>, StoreError> {
+    Ok(db.prepare_cached(GROUP)?.query_row([id.to_string()], read_group).optional()?)
 }
 
-fn span(window: SignedDuration) -> i64 {
-    count(window.as_micros())
+fn unreported_groups(db: &Connection) -> Result<Vec<(SubscriptionId, FailureGroup)>, StoreError> {
+    let mut select = db.prepare_cached(UNREPORTED_GROUPS)?;
+    let found = select.query_map([], |row| Ok((row.text("subscription")?, read_group(row)?)))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+fn read_group(row: &Row<'_>) -> rusqlite::Result<FailureGroup> {
+    Ok(FailureGroup {
+        failures: read_failures(row)?,
+        unreported_since: row.time_if_any("untold_since")?,
+        quiet: row.time_if_any("quiet_until")?.map_or(Quiet::UntilSuccess, Quiet::Until),
+        ended: row.value("ended")?,
+    })
+}
+
+fn put_group(db: &Connection, id: SubscriptionId, group: &FailureGroup) -> Result<(), StoreError> {
+    let quiet_until = match group.quiet {
+        Quiet::Until(until) => Some(micros(until)),
+        Quiet::UntilSuccess => None,
+    };
+    db.prepare_cached(PUT_GROUP)?.execute(named_params! {
+        ":subscription": id.to_string(),
+        ":count": count(group.failures.count),
+        ":first_failed_at": micros(group.failures.first_at),
+        ":last_failed_at": micros(group.failures.last_at),
+        ":last_reason": group.failures.last_reason,
+        ":last_delivery": group.failures.last_delivery.to_string(),
+        ":untold_since": group.unreported_since.map(micros),
+        ":quiet_until": quiet_until,
+        ":ended": group.ended,
+    })?;
+    Ok(())
+}
+
+fn delete_group(db: &Connection, id: SubscriptionId) -> Result<(), StoreError> {
+    db.prepare_cached(DELETE_GROUP)?.execute([id.to_string()])?;
+    Ok(())
+}
+
+/// A new notice without failures.
+fn notice(subscription_id: SubscriptionId, kind: NoticeKind, at: Timestamp) -> Notice {
+    Notice {
+        id: EventId::new(at),
+        subscription_id,
+        kind,
+        at,
+        pause_reason: None,
+        detail: None,
+        failures: None,
+        tries: 0,
+    }
+}
+
+/// Writes a notice, due at once.
+fn put_notice(db: &Connection, notice: &Notice, stage: NoticeStage) -> Result<(), StoreError> {
+    let failures = notice.failures.as_ref();
+    db.prepare_cached(PUT_NOTICE)?.execute(named_params! {
+        ":id": notice.id.as_str(),
+        ":subscription": notice.subscription_id.to_string(),
+        ":kind": notice.kind.as_str(),
+        ":stage": name(&stage),
+        ":tries": notice.tries,
+        ":at": micros(notice.at),
+        ":pause_reason": notice.pause_reason,
+        ":detail": notice.detail,
+        ":count": failures.map(|failures| count(failures.count)),
+        ":first_failed_at": failures.map(|failures| micros(failures.first_at)),
+        ":last_failed_at": failures.map(|failures| micros(failures.last_at)),
+        ":last_reason": failures.and_then(|failures| failures.last_reason.as_deref()),
+        ":last_delivery": failures.map(|failures| failures.last_delivery.to_string()),
+    })?;
+    Ok(())
 }
 
 /// See [`Store::notices`](super::super::Store::notices).
@@ -173,26 +210,26 @@ pub(super) fn waiting(
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Notice> {
-    let kind: NoticeKind = row.variant("kind")?;
-    let failures = match row.value::<Option<i64>>("count")? {
-        Some(_) => Some(Failures {
-            count: row.count("count")?,
-            first_at: row.time("first_failed_at")?,
-            last_at: row.time("last_failed_at")?,
-            last_reason: row.value("last_reason")?,
-            last_delivery: row.text("last_delivery")?,
-        }),
-        None => None,
-    };
+    let has_failures = row.value::<Option<i64>>("count")?.is_some();
     Ok(Notice {
         id: row.text("id")?,
         subscription_id: row.text("subscription")?,
-        kind,
+        kind: row.variant("kind")?,
         at: row.time("at")?,
         pause_reason: row.value("pause_reason")?,
         detail: row.value("detail")?,
-        failures,
+        failures: has_failures.then(|| read_failures(row)).transpose()?,
         tries: row.value("tries")?,
+    })
+}
+
+fn read_failures(row: &Row<'_>) -> rusqlite::Result<Failures> {
+    Ok(Failures {
+        count: row.count("count")?,
+        first_at: row.time("first_failed_at")?,
+        last_at: row.time("last_failed_at")?,
+        last_reason: row.value("last_reason")?,
+        last_delivery: row.text("last_delivery")?,
     })
 }
 
@@ -218,14 +255,8 @@ pub(super) fn next(
     let mut select = db.prepare_cached(NEXT)?;
     let notice = select.query_row([name(&stage)], |row| row.time_if_any("due_at"))?;
     let group = match stage {
-        NoticeStage::Event => next_group(db, window)?,
+        NoticeStage::Event => unreported_groups(db)?.iter().filter_map(|(_, group)| group.due_at(window)).min(),
         NoticeStage::Mail => None,
     };
     Ok(notice.into_iter().chain(group).min())
-}
-
-fn next_group(db: &Connection, window: SignedDuration) -> Result<Option<Timestamp>, StoreError> {
-    let sql = format!("SELECT min({DUE}) AS due_at FROM failure_groups WHERE untold_since IS NOT NULL");
-    let mut select = db.prepare_cached(&sql)?;
-    Ok(select.query_row([span(window)], |row| row.time_if_any("due_at"))?)
 }

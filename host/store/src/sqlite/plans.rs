@@ -46,7 +46,7 @@ fn statements_search_an_index() {
         (notices::KIND_OF_EVENT, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
         (notices::WAITING, "SEARCH notices USING INDEX notices_by_stage (stage=? AND due_at<?)"),
         (notices::NEXT, "SEARCH notices USING COVERING INDEX notices_by_stage (stage=?)"),
-        (&notices::groups_due(), "USING INDEX failure_groups_untold"),
+        (notices::UNREPORTED_GROUPS, "USING INDEX failure_groups_untold"),
         (record::FINISH, "SEARCH deliveries USING PRIMARY KEY (id=?)"),
         (pinned::DROP_IF_UNUSED, "SEARCH deliveries USING COVERING INDEX deliveries_by_pinned (pinned=?)"),
         (pinned::DROP_UNUSED, "deliveries USING COVERING INDEX deliveries_by_pinned"),

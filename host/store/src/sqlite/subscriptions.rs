@@ -1,12 +1,12 @@
 //! Subscriptions: their definitions, how they are doing, and what a change of state does to their deliveries.
 
+use hookmill_model::{Activity, Pause, SpaceId, Subscription, SubscriptionId, SubscriptionState};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{Activity, StoreError};
+use super::super::StoreError;
 use super::row::{Columns as _, count, json, micros};
 use super::{notices, pinned, shadows};
-use hookmill_model::{PauseReason, SpaceId, Subscription, SubscriptionId, SubscriptionState};
 
 const PUT: &str = "
     INSERT INTO subscriptions (id, space, state, definition) VALUES (?1, ?2, ?3, ?4)
@@ -94,20 +94,15 @@ fn write(db: &Connection, subscription: &Subscription) -> Result<(), StoreError>
 }
 
 /// Pauses a subscription, if it is active: a caller's own word stands. True if it was.
-pub(super) fn pause(
-    db: &Connection,
-    id: SubscriptionId,
-    reason: PauseReason,
-    detail: &str,
-) -> Result<bool, StoreError> {
+pub(super) fn pause(db: &Connection, id: SubscriptionId, pause: &Pause) -> Result<bool, StoreError> {
     let mut subscription: Subscription =
         db.prepare_cached(DEFINITION)?.query_row([id.to_string()], |row| row.json("definition"))?;
     if subscription.state != SubscriptionState::Active {
         return Ok(false);
     }
     subscription.state = SubscriptionState::Paused;
-    subscription.pause_reason = Some(reason);
-    subscription.pause_detail = Some(detail.to_owned());
+    subscription.pause_reason = Some(pause.reason);
+    subscription.pause_detail = Some(pause.detail.clone());
     write(db, &subscription)?;
     Ok(true)
 }
@@ -144,12 +139,15 @@ pub(super) fn one(
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<(Subscription, Activity)> {
-    let activity = Activity {
-        // NULL until the first attempt.
+    Ok((row.json("definition")?, read_activity(row)?))
+}
+
+/// Reads a subscription's activity; its columns are NULL until the first attempt.
+pub(super) fn read_activity(row: &Row<'_>) -> rusqlite::Result<Activity> {
+    Ok(Activity {
         failure_streak: row.value::<Option<u32>>("failure_streak")?.unwrap_or(0),
         failed_deliveries: row.value::<Option<u32>>("failed_deliveries")?.unwrap_or(0),
         plugin_failures: row.value::<Option<u32>>("plugin_failures")?.unwrap_or(0),
         last_triggered_at: row.time_if_any("last_triggered_at")?,
-    };
-    Ok((row.json("definition")?, activity))
+    })
 }

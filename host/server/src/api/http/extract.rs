@@ -32,19 +32,6 @@ impl<T: DeserializeOwned> FromRequest<Api> for JsonBody<T> {
     }
 }
 
-/// A JSON object in the body, both as a `T` and member by member: what is left out of it can be told from what is given.
-pub(crate) struct JsonMembers<T>(pub(crate) T, pub(crate) Map<String, Value>);
-
-impl<T: DeserializeOwned> FromRequest<Api> for JsonMembers<T> {
-    type Rejection = Error;
-
-    async fn from_request(request: Request, api: &Api) -> Result<Self, Error> {
-        media_type(request.headers(), &["application/json"])?;
-        let body = read(request, api.host.config.accept.body_bytes_max, "the body").await?;
-        Ok(Self(json::object(&body)?, json::object(&body)?))
-    }
-}
-
 /// A JSON object in the body, or no body at all.
 pub(crate) struct OptionalJsonBody<T>(pub(crate) T);
 

@@ -2,8 +2,8 @@
 
 pub(crate) mod access;
 pub(crate) mod extract;
-pub(crate) mod json;
-pub(crate) mod number;
 pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod problem;
+
+pub(crate) use crate::{json, number};

@@ -32,7 +32,7 @@ pub(crate) fn status(code: Code) -> StatusCode {
         | Code::SubscriptionState
         | Code::SubscriptionIdentical
         | Code::TriggerTaken
-        | Code::HandshakeRefused
+        | Code::HandshakeRejected
         | Code::SecretsMax
         | Code::LastAdminKey => StatusCode::CONFLICT,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

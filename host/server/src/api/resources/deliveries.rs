@@ -1,4 +1,4 @@
-//! Deliveries: what became of events on their way to subscriptions.
+//! Deliveries: listing, reading, canceling and resending them.
 
 use axum::Json;
 use axum::extract::State;
@@ -17,11 +17,12 @@ use crate::api::http::page::{self, Limit, Page};
 use crate::api::http::problem::Problem;
 use crate::deliver;
 use crate::error::{Code, Error};
+use crate::subscriptions::profile;
 use crate::task::unbroken;
 use hookmill_model::{Delivery, DeliveryId, DeliveryState, EventId, EventType, Pattern, SpaceId, SubscriptionId};
 use hookmill_store::{Command, Commanded, DeliveryFilter};
 
-/// A page of the list.
+/// A page of deliveries.
 type DeliveryPage = Page<DeliverySummary>;
 
 /// The paths of this resource.
@@ -33,53 +34,53 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(resend_delivery))
 }
 
-/// Which deliveries, and which page of them.
+/// The filter and the page of a list of deliveries.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct DeliveriesQuery {
-    /// In this state.
+    /// Only deliveries in this state.
     #[param(value_type = Option<DeliveryStateName>)]
     state: Option<DeliveryState>,
-    /// Of this subscription.
+    /// Only deliveries to this subscription.
     #[param(value_type = Option<String>)]
     subscription: Option<SubscriptionId>,
-    /// Of this event.
+    /// Only deliveries of this event.
     #[param(value_type = Option<String>)]
     event: Option<EventId>,
-    /// Of events of this type, or of the types below a word: `lead.*`.
+    /// Only deliveries of events of this type; `lead.*` matches all types that start with `lead.`.
     #[param(value_type = Option<String>)]
     event_type: Option<Pattern>,
-    /// Of events accepted at or after this time.
+    /// Only deliveries of events accepted at or after this time.
     #[serde(default, deserialize_with = "extract::time")]
     since: Option<Timestamp>,
-    /// Of events accepted before this time.
+    /// Only deliveries of events accepted before this time.
     #[serde(default, deserialize_with = "extract::time")]
     until: Option<Timestamp>,
-    /// Entries of the page at most.
+    /// Maximum number of entries in the page.
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     limit: Limit,
-    /// `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     cursor: Option<String>,
 }
 
-/// Where a delivery stands.
+/// State of a delivery.
 #[derive(ToSchema)]
 #[schema(as = DeliveryState, rename_all = "snake_case")]
-#[expect(dead_code, reason = "stands in the document for the model's state, which knows nothing of documents")]
+#[expect(dead_code, reason = "used in the API description alone, in place of the model's state")]
 pub(super) enum DeliveryStateName {
-    /// Waits for its due time, or is being sent.
+    /// Waiting for its due time, or being sent.
     Pending,
-    /// Its subscription is paused; goes on when that is activated.
+    /// On hold while its subscription is paused; resumes when the subscription is activated.
     Held,
-    /// The receiver took it.
+    /// Accepted by the receiver.
     Delivered,
-    /// Given up: out of attempts, or an attempt failed for good.
+    /// Failed: no attempts are left, or an attempt failed in a way that is not retried.
     Failed,
-    /// The plugin decided that there is nothing to send.
+    /// Skipped: the plugin decided to send nothing.
     Skipped,
-    /// Cancelled by a caller, or its subscription was deleted.
+    /// Canceled by a caller, or because its subscription was deleted.
     Cancelled,
 }
 
@@ -87,44 +88,48 @@ pub(super) enum DeliveryStateName {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Delivery)]
 struct DeliverySummary {
-    /// Its id, the `webhook-id` that the receiver sees.
+    /// Id of the delivery, which the receiver sees as `webhook-id`.
     #[schema(value_type = String)]
     id: DeliveryId,
-    /// Whose it is.
+    /// Id of the subscription.
     #[schema(value_type = String)]
     subscription_id: SubscriptionId,
-    /// What happened.
+    /// Id of the event.
     #[schema(value_type = String)]
     event_id: EventId,
-    /// The event's type.
+    /// Type of the event.
     #[schema(value_type = String)]
     event_type: EventType,
-    /// How many events it carries: several if they were gathered, of which `event_id` is the first.
+    /// Number of events in the delivery. A batch has several, and `event_id` is the first of them.
     event_count: u32,
-    /// Whether somebody asked for it as a test.
+    /// True for a test event that was requested through the API.
     test: bool,
-    /// Where it stands.
+    /// State of the delivery.
     #[schema(value_type = DeliveryStateName)]
     state: DeliveryState,
-    /// The same in the words of LeadSquared: `In Queue`, `Success` or `Failure`; null if nothing was to be sent.
-    #[schema(required)]
-    status: Option<LeadSquaredStatus>,
-    /// Attempts made so far.
+    /// The CRM's name for the state. Absent if the subscription's profile defines none, or if the subscription was
+    /// deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "In Queue")]
+    profile_status: Option<&'static str>,
+    /// Number of attempts so far.
     attempt_count: u32,
-    /// When the next attempt is due; when the last was, once the state is final.
+    /// Due time of the next attempt; of the last one, once the state is final.
     due_at: Timestamp,
-    /// When its event was accepted.
+    /// Time at which the event was accepted.
     accepted_at: Timestamp,
-    /// When it became final; null while it is not.
+    /// Time at which the state became final; null until then.
     #[schema(required)]
     completed_at: Option<Timestamp>,
-    /// Why it ended as it did, or why the last attempt failed; null if there is nothing to say.
+    /// Reason for the final state or for the failure of the last attempt; null if there is none.
     #[schema(required)]
     reason: Option<String>,
 }
 
-impl From<Delivery> for DeliverySummary {
-    fn from(delivery: Delivery) -> Self {
+impl DeliverySummary {
+    fn new(api: &Api, delivery: Delivery) -> Self {
+        let live = api.host.registry.get(delivery.subscription_id);
+        let profile = live.and_then(|live| profile::find(&live.subscription.profile));
         let Delivery {
             id, subscription_id, event, batched, test, state, attempts, due_at, completed_at, reason, ..
         } = delivery;
@@ -136,7 +141,7 @@ impl From<Delivery> for DeliverySummary {
             event_count: 1 + batched,
             test,
             state,
-            status: status(state),
+            profile_status: profile.and_then(|profile| profile.delivery_status(state)),
             attempt_count: attempts,
             due_at,
             accepted_at: event.accepted_at,
@@ -146,43 +151,22 @@ impl From<Delivery> for DeliverySummary {
     }
 }
 
-/// A delivery's state in the words of LeadSquared ("Webhook History").
-#[derive(Serialize, ToSchema)]
-enum LeadSquaredStatus {
-    /// Pending or held.
-    #[serde(rename = "In Queue")]
-    InQueue,
-    /// Delivered.
-    Success,
-    /// Failed.
-    Failure,
-}
-
-fn status(state: DeliveryState) -> Option<LeadSquaredStatus> {
-    match state {
-        DeliveryState::Pending | DeliveryState::Held => Some(LeadSquaredStatus::InQueue),
-        DeliveryState::Delivered => Some(LeadSquaredStatus::Success),
-        DeliveryState::Failed => Some(LeadSquaredStatus::Failure),
-        DeliveryState::Skipped | DeliveryState::Cancelled => None,
-    }
-}
-
-/// A delivery with all that was tried.
+/// A delivery with its attempts.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DeliveryDetails)]
 struct DeliveryView {
     #[serde(flatten)]
     delivery: DeliverySummary,
-    /// All its events, in the order in which they were accepted.
+    /// Ids of all its events, in the order in which they were accepted.
     #[schema(value_type = Vec<String>)]
     event_ids: Vec<EventId>,
-    /// Its attempts, oldest first.
+    /// Attempts, oldest first.
     attempts: Vec<AttemptView>,
 }
 
 /// Lists deliveries, newest first.
 ///
-/// Without their attempts. Filters combine: a delivery has to match all that are given.
+/// Attempts are not included. Filters combine: a delivery has to match all of them.
 #[utoipa::path(get, path = "/v1/spaces/{space}/deliveries", tag = "deliveries", params(DeliveriesQuery),
     responses((status = 200, body = DeliveryPage)))]
 async fn list_deliveries(
@@ -194,13 +178,13 @@ async fn list_deliveries(
     let before = page::after(cursor.as_deref())?;
     let filter = DeliveryFilter { state, subscription, event, event_type, since, until, before };
     let found = api.host.store.deliveries(&space, filter, limit.ask()).await?;
-    Ok(Json(Page::new(found, limit, |delivery| delivery.id, DeliverySummary::from)))
+    Ok(Json(Page::new(found, limit, |delivery| delivery.id, |delivery| DeliverySummary::new(&api, delivery))))
 }
 
 /// Returns a delivery with its attempts.
 ///
-/// Each attempt has the request as it was sent, the receiver's response, the timings, and what the plugin used and
-/// logged.
+/// Each attempt includes the request as sent, the receiver's response, the timings, and the plugin's resource usage and
+/// logs.
 #[utoipa::path(get, path = "/v1/spaces/{space}/deliveries/{delivery}", tag = "deliveries",
     responses((status = 200, body = DeliveryView)))]
 async fn get_delivery(
@@ -213,12 +197,12 @@ async fn get_delivery(
     let (delivery, attempts) = found.ok_or_else(|| Error::not_found("delivery", id))?;
     let attempts = attempts.into_iter().map(AttemptView::from).collect();
     let event_ids = delivery.events().map(|event| event.id.clone()).collect();
-    Ok(Json(DeliveryView { delivery: delivery.into(), event_ids, attempts }))
+    Ok(Json(DeliveryView { delivery: DeliverySummary::new(&api, delivery), event_ids, attempts }))
 }
 
 /// Cancels a delivery.
 ///
-/// It has to be pending or held. Nothing more is sent.
+/// The delivery must be pending or held. Nothing more is sent.
 #[utoipa::path(post, path = "/v1/spaces/{space}/deliveries/{delivery}/cancel", tag = "deliveries", responses(
     (status = 200, body = DeliverySummary),
     (status = 409, body = Problem, content_type = "application/problem+json",
@@ -232,31 +216,31 @@ async fn cancel_delivery(
     command(&api, &space, id, Command::Cancel).await.map(Json)
 }
 
-/// What is sent again.
+/// Options of a resend.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ResendInput {
-    /// `fresh` transforms the events anew, with the subscription as it is now; `verbatim` sends what was sent last, byte
-    /// for byte, signed anew.
+    /// `fresh`, the default, transforms the events again with the subscription as it is now. `verbatim` sends the last
+    /// request byte for byte, with a new signature.
     #[serde(default)]
     mode: ResendMode,
 }
 
-/// How a delivery is sent again.
+/// Mode of a resend.
 #[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum ResendMode {
-    /// Transformed anew.
+    /// Transform the events again.
     #[default]
     Fresh,
-    /// As it was sent last.
+    /// Send the last request again.
     Verbatim,
 }
 
 /// Resends a delivery now.
 ///
-/// Whatever its state; one that waits for its next attempt does not wait any longer. It keeps its id, so a receiver
-/// that has seen it can recognize it.
+/// Possible in any state except `held`, and not while the delivery is being sent. A delivery that waits for its next
+/// attempt is sent at once. The id stays the same, so a receiver can recognize a repeated delivery.
 #[utoipa::path(post, path = "/v1/spaces/{space}/deliveries/{delivery}/resend", tag = "deliveries",
     request_body = Option<ResendInput>,
     responses(
@@ -274,7 +258,7 @@ async fn resend_delivery(
     let found = api.host.store.delivery(&space, id).await?;
     let (delivery, attempts) = found.ok_or_else(|| Error::not_found("delivery", id))?;
     let Some(live) = api.host.registry.get(delivery.subscription_id) else {
-        let detail = format!("the subscription {} was deleted", delivery.subscription_id);
+        let detail = format!("subscription {} was deleted", delivery.subscription_id);
         return Err(Error::new(Code::SubscriptionState, detail));
     };
     let last = attempts.iter().rev().find_map(|attempt| attempt.request.as_ref());
@@ -287,10 +271,10 @@ async fn resend_delivery(
 
 async fn read(api: &Api, space: &SpaceId, id: DeliveryId) -> Result<DeliverySummary, Error> {
     let found = api.host.store.delivery(space, id).await?;
-    found.map(|(delivery, _)| delivery.into()).ok_or_else(|| Error::not_found("delivery", id))
+    found.map(|(delivery, _)| DeliverySummary::new(api, delivery)).ok_or_else(|| Error::not_found("delivery", id))
 }
 
-/// Carries out a command, and reads what it made of the delivery.
+/// Executes a command and returns the delivery as it is afterwards.
 async fn command(api: &Api, space: &SpaceId, id: DeliveryId, command: Command) -> Result<DeliverySummary, Error> {
     let (host, of) = (api.host.clone(), space.clone());
     let commanded = unbroken(async move {
@@ -306,18 +290,18 @@ async fn command(api: &Api, space: &SpaceId, id: DeliveryId, command: Command) -
         (Commanded::Done, _) => read(api, space, id).await,
         (Commanded::Unknown, _) => Err(Error::not_found("delivery", id)),
         (Commanded::InFlight, _) => {
-            Err(Error::new(Code::DeliveryInFlight, "the delivery is being sent at this moment: ask again"))
+            Err(Error::new(Code::DeliveryInFlight, "the delivery is being sent: try again later"))
         }
         (Commanded::NothingSent, _) => {
-            let detail = "nothing of the delivery was sent that could be sent again exactly: use the mode `fresh`";
+            let detail = "the delivery has no request that can be sent again verbatim: use the mode `fresh`";
             Err(Error::new(Code::DeliveryState, detail))
         }
         (Commanded::NotIn(state), Command::Cancel) => {
-            let detail = format!("the delivery is {}: there is nothing left to cancel", state.as_str());
+            let detail = format!("the delivery is {}: only a pending or held delivery can be canceled", state.as_str());
             Err(Error::new(Code::DeliveryState, detail))
         }
         (Commanded::NotIn(state), Command::Resend { .. }) => {
-            let detail = format!("the delivery is {}: activate its subscription, and it goes on", state.as_str());
+            let detail = format!("the delivery is {}: activate its subscription to resume it", state.as_str());
             Err(Error::new(Code::DeliveryState, detail))
         }
     }

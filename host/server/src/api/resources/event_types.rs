@@ -18,11 +18,8 @@ use crate::api::http::page::{self, Page, PageQuery};
 use crate::api::{Api, check_description};
 use crate::error::Error;
 use crate::plugins::schema;
-use hookmill_model::{EventType, SpaceId};
+use hookmill_model::EventType;
 use hookmill_store::EventTypeEntry;
-
-/// Event types read from the store at a time, where one is looked for.
-const PAGE: usize = 200;
 
 /// A page of the list.
 type EventTypePage = Page<EventTypeView>;
@@ -126,19 +123,5 @@ async fn delete_event_type(
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Error::not_found("event type", name))
-    }
-}
-
-/// What a space says of an event type.
-pub(super) async fn find(api: &Api, space: &SpaceId, kind: &EventType) -> Result<Option<EventTypeEntry>, Error> {
-    let mut after = None;
-    loop {
-        let page = api.host.store.event_types(space, after, PAGE).await?;
-        after = page.last().map(|entry| entry.name.clone());
-        let last = page.len() < PAGE;
-        let found = page.into_iter().find(|entry| entry.name == *kind);
-        if last || found.is_some() {
-            return Ok(found);
-        }
     }
 }

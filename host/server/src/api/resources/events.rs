@@ -21,7 +21,7 @@ use crate::api::http::json;
 use crate::api::http::page::{self, Page, PageQuery};
 use crate::api::http::problem::{Problem, status};
 use crate::error::{Code, Error};
-use crate::ingest::{self, Conflict, Posted, Receipt, Target};
+use crate::ingest::{self, Conflict, IncomingEvent, Receipt, Target};
 use hookmill_model::{Event, EventId, EventType, SpaceId};
 
 /// What an event's other members may add to its data in a body.
@@ -254,7 +254,7 @@ async fn post_many(api: &Api, space: SpaceId, body: Bytes) -> Result<Response, E
     Ok((status, Json(ResultsView { results })).into_response())
 }
 
-type Line = (usize, Result<Posted, Error>);
+type Line = (usize, Result<IncomingEvent, Error>);
 
 fn parse_lines(body: &[u8], lines_max: usize, data_max: usize) -> Result<Vec<Line>, Error> {
     let lines: Vec<_> = body
@@ -273,7 +273,7 @@ fn parse_lines(body: &[u8], lines_max: usize, data_max: usize) -> Result<Vec<Lin
     Ok(lines.into_iter().map(|(number, line)| (number, parse(line, data_max))).collect())
 }
 
-fn parse(text: &[u8], data_max: usize) -> Result<Posted, Error> {
+fn parse(text: &[u8], data_max: usize) -> Result<IncomingEvent, Error> {
     let EventInput { r#type: kind, data, id, occurred_at, changed_fields, previous } = json::object(text)?;
     check_data(&data, "/data", data_max)?;
     if let Some(previous) = &previous {
@@ -287,7 +287,7 @@ fn parse(text: &[u8], data_max: usize) -> Result<Posted, Error> {
     if kind.is_operational() {
         return Err(Error::field("/type", format!("`{kind}` is told by the host itself: choose another type")));
     }
-    Ok(Posted { id, kind, occurred_at, data: data.into(), changed_fields, previous: previous.map(Arc::from) })
+    Ok(IncomingEvent { id, kind, occurred_at, data: data.into(), changed_fields, previous: previous.map(Arc::from) })
 }
 
 /// Checks data of an event, which stands at `pointer` in the body.

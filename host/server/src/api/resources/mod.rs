@@ -7,7 +7,7 @@ pub(crate) mod events;
 pub(crate) mod keys;
 mod names;
 pub(crate) mod plugins;
-pub(crate) mod preview;
+pub(crate) mod preview_view;
 pub(crate) mod profiles;
 pub(crate) mod pull;
 pub(crate) mod spaces;

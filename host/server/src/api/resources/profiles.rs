@@ -145,7 +145,7 @@ struct LoadView {
 /// Loads a profile's whole catalog into the space.
 ///
 /// An event type of the same name is replaced; one that already equals the catalog's entry is left untouched.
-#[utoipa::path(post, path = "/v1/spaces/{space}/event-types/load", tag = "event types", request_body = LoadInput,
+#[utoipa::path(post, path = "/v1/spaces/{space}/load-event-types", tag = "event types", request_body = LoadInput,
     responses((status = 200, body = LoadView)))]
 async fn load_event_types(
     Manages(space): Manages,

@@ -4,7 +4,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -33,14 +32,11 @@ struct PullInput {
     signature: Option<String>,
 }
 
-/// Pulls at once: each may take a component's size of memory, for as long as a registry of the caller's choice drips.
-static PULLS: Semaphore = Semaphore::const_new(4);
-
 /// Pulls a plugin from an OCI registry.
 ///
 /// The registry is asked without credentials and has to be at a public address unless the operator allows others. The
 /// plugin's `source` is the reference by digest, whatever tag was asked for. The rest is as for an upload.
-#[utoipa::path(post, path = "/v1/spaces/{space}/plugins/pull", tag = "plugins", request_body = PullInput,
+#[utoipa::path(post, path = "/v1/spaces/{space}/pull-plugin", tag = "plugins", request_body = PullInput,
     responses(
         (status = 201, body = PluginView, description = "It is new"),
         (status = 200, body = PluginView, description = "It was there already"),
@@ -53,8 +49,7 @@ async fn pull_plugin(
 ) -> Result<(StatusCode, Json<PluginView>), Error> {
     let reference = reference.parse().map_err(|error| problem(&error))?;
     let registries = Registries::of_host(&api.host.config).map_err(|error| Error::internal(&error))?;
-    let _place = PULLS
-        .try_acquire()
+    let _turn = (api.host.pulls.try_acquire())
         .map_err(|_| Error::new(Code::Unavailable, "as many plugins as may be are being pulled: try again later"))?;
     let pulled = oci::pull(&registries, &reference).await.map_err(|error| problem(&error))?;
     let source = Some(pulled.reference.to_string());

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use similar::{DiffTag, TextDiff};
 use url::form_urlencoded;
 
-use super::difference::{Changes, VALUE_BYTES_BEFORE, VALUE_BYTES_MAX};
+use super::difference::{RequestDiff, VALUE_BYTES_BEFORE, VALUE_BYTES_MAX};
 use crate::stages::json::{DEPTH_MAX, Level, Members};
 use hookmill_model::Part;
 
@@ -18,7 +18,7 @@ const LINES_MAX: Duration = Duration::from_millis(200);
 
 /// Adds what differs of two bodies of this content type. Bodies with other bytes are different, whatever they mean: where
 /// nothing else tells them apart (spaces, the order of members), it is the first byte.
-pub(super) fn compare(content_type: &str, before: &[u8], after: &[u8], changes: &mut Changes) {
+pub(super) fn compare(content_type: &str, before: &[u8], after: &[u8], changes: &mut RequestDiff) {
     if before == after {
         return;
     }
@@ -42,7 +42,7 @@ fn fields(body: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(body).into_owned().collect()
 }
 
-fn json(before: &str, after: &str, changes: &mut Changes) {
+fn json(before: &str, after: &str, changes: &mut RequestDiff) {
     if let (Ok(before), Ok(after)) = (serde_json::from_str(before), serde_json::from_str(after)) {
         values(String::new(), before, after, DEPTH_MAX, changes);
     }
@@ -52,7 +52,7 @@ fn json(before: &str, after: &str, changes: &mut Changes) {
 /// a body of megabytes could be one long name and a long list.
 const POINTER_BYTES_MAX: usize = 1 << 10;
 
-fn values(at: String, before: &RawValue, after: &RawValue, depth_left: usize, changes: &mut Changes) {
+fn values(at: String, before: &RawValue, after: &RawValue, depth_left: usize, changes: &mut RequestDiff) {
     if before.get() == after.get() {
         return;
     }
@@ -72,7 +72,7 @@ fn values(at: String, before: &RawValue, after: &RawValue, depth_left: usize, ch
     }
 }
 
-fn members(at: &str, before: &Members<'_>, after: &Members<'_>, depth_left: usize, changes: &mut Changes) {
+fn members(at: &str, before: &Members<'_>, after: &Members<'_>, depth_left: usize, changes: &mut RequestDiff) {
     let at = |name: &str| format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
     // As every reader of JSON takes them that takes one at all: of a repeated name, the last.
     let (had, has) = (by_name(before), by_name(after));
@@ -97,7 +97,7 @@ fn either(
     before: Option<&&RawValue>,
     after: Option<&&RawValue>,
     depth_left: usize,
-    changes: &mut Changes,
+    changes: &mut RequestDiff,
 ) {
     match (before, after) {
         (Some(before), Some(after)) if before.get() == after.get() => {}
@@ -106,7 +106,7 @@ fn either(
     }
 }
 
-fn lines(before: &str, after: &str, changes: &mut Changes) {
+fn lines(before: &str, after: &str, changes: &mut RequestDiff) {
     let diff = TextDiff::configure().timeout(LINES_MAX).diff_lines(before, after);
     for op in diff.ops() {
         let (tag, old, new) = op.as_tag_tuple();
@@ -124,7 +124,7 @@ fn lines(before: &str, after: &str, changes: &mut Changes) {
 }
 
 /// The first place where they differ, with a little of what is before it.
-fn bytes(before: &[u8], after: &[u8], changes: &mut Changes) {
+fn bytes(before: &[u8], after: &[u8], changes: &mut RequestDiff) {
     let first = before.iter().zip(after).take_while(|(before, after)| before == after).count();
     let from = first.saturating_sub(VALUE_BYTES_BEFORE);
     let shown = |bytes: &[u8]| {

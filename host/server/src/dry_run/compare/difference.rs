@@ -14,7 +14,7 @@ use crate::stages::seal::named;
 use hookmill_engine::cut;
 use hookmill_model::{Change, Part, SentRequest, TransformOutcome};
 
-/// Changes of one event that are listed: enough to see what kind of change it is.
+/// RequestDiff of one event that are listed: enough to see what kind of change it is.
 const CHANGES_MAX: usize = 20;
 
 /// What is shown of a value.
@@ -28,14 +28,14 @@ const PLACE_BYTES_MAX: usize = 128;
 
 /// The first changes, and how many more there are.
 #[derive(Debug, Default)]
-pub struct Changes {
+pub struct RequestDiff {
     /// The first of them.
     pub list: Vec<Change>,
     /// How many others there are.
     pub more: u64,
 }
 
-impl Changes {
+impl RequestDiff {
     /// How many there are.
     pub(super) fn count(&self) -> u64 {
         self.list.len() as u64 + self.more
@@ -100,8 +100,8 @@ fn by_name(pairs: &[(String, String)]) -> HashMap<&str, Vec<&str>> {
 }
 
 /// How what was made differs; none if it does not.
-pub fn between(before: &TransformOutcome, after: &TransformOutcome) -> Option<Changes> {
-    let mut changes = Changes::default();
+pub fn between(before: &TransformOutcome, after: &TransformOutcome) -> Option<RequestDiff> {
+    let mut changes = RequestDiff::default();
     match (before, after) {
         (TransformOutcome::Request(before), TransformOutcome::Request(after)) => {
             requests(&Plain::of(before), &Plain::of(after), &mut changes)
@@ -147,7 +147,7 @@ impl<'a> Plain<'a> {
     }
 }
 
-fn requests(before: &Plain<'_>, after: &Plain<'_>, changes: &mut Changes) {
+fn requests(before: &Plain<'_>, after: &Plain<'_>, changes: &mut RequestDiff) {
     if before.method != after.method {
         changes.push(Part::Method, None, Some(before.method), Some(after.method));
     }
@@ -162,7 +162,7 @@ fn requests(before: &Plain<'_>, after: &Plain<'_>, changes: &mut Changes) {
     }
 }
 
-fn urls(before: &str, after: &str, changes: &mut Changes) {
+fn urls(before: &str, after: &str, changes: &mut RequestDiff) {
     let parts = |url: &str| {
         let url = Url::parse(url).ok()?;
         let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();

@@ -11,7 +11,7 @@ pub mod difference;
 
 use std::time::{Duration, Instant};
 
-use crate::dispatch::handshake::test_delivery;
+use crate::dispatch::test_delivery;
 use crate::dry_run::preview::{Preview, preview};
 use crate::host::Host;
 use crate::registry::CompiledSubscription;
@@ -116,7 +116,7 @@ async fn one(
 ) -> anyhow::Result<()> {
     let (event_id, event_type) = (event.id.clone(), event.kind.clone());
     let delivery = test_delivery(&before.subscription, DeliveryId::new(host.clock.now()), event);
-    let _turn = host.trials.turn().await;
+    let _turn = host.preview_slots.acquire().await;
     let before = preview(host, before, &delivery, 1).await?;
     let after = preview(host, after, &delivery, 1).await?;
     into.events += 1;
@@ -124,7 +124,7 @@ async fn one(
     into.after.add(&after);
     match differing(before.made, after.made).await {
         None => into.same += 1,
-        Some(difference::Changes { list, more }) => {
+        Some(difference::RequestDiff { list, more }) => {
             into.different += 1;
             if into.differences.len() < DIFFERENCES_MAX {
                 into.differences.push(Difference { event_id, event_type, changes: list, more });
@@ -135,7 +135,7 @@ async fn one(
 }
 
 /// How what was made differs, found out where it holds up nobody: bodies may be megabytes.
-pub(crate) async fn differing(before: TransformOutcome, after: TransformOutcome) -> Option<difference::Changes> {
+pub(crate) async fn differing(before: TransformOutcome, after: TransformOutcome) -> Option<difference::RequestDiff> {
     let finding = tokio::task::spawn_blocking(move || difference::between(&before, &after));
     finding.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))
 }

@@ -2,8 +2,7 @@
 
 use super::finding::{Check, Finding};
 use super::path;
-use hookmill_model::{Delivery, DeliveryState, Subscription};
-use hookmill_store::Activity;
+use hookmill_model::{Activity, Delivery, DeliveryState, Subscription};
 
 /// Looks at the last deliveries, newest first.
 pub(super) fn deliveries(subscription: &Subscription, activity: Activity, last: &[Delivery]) -> Finding {

@@ -19,13 +19,13 @@ mod scheme;
 mod spelling;
 mod state;
 
-use crate::dispatch::handshake;
+use crate::dispatch::{self, handshake, test_delivery};
 use crate::host::Host;
 use crate::registry::CompiledSubscription;
 use crate::stages::matching::Verdict;
 use catalog::Catalog;
-use hookmill_model::{Event, Subscription};
-use hookmill_store::{Activity, DeliveryFilter};
+use hookmill_model::{Activity, DeliveryId, Event, Subscription};
+use hookmill_store::DeliveryFilter;
 
 pub use endpoint::endpoint;
 pub use finding::{Check, Finding, Grade};
@@ -94,7 +94,8 @@ async fn rehearse(
         }
         (None, None) => return Ok(plugin::without_event(&live.subscription)),
     };
-    let tried = handshake::rehearse(host, live, event.clone()).await?;
+    let delivery = test_delivery(&live.subscription, DeliveryId::new(host.clock.now()), event.clone());
+    let tried = dispatch::shape(host, live, &delivery, 1).await?;
     Ok(plugin::plugin(&live.subscription, &event, is_example, &tried))
 }
 

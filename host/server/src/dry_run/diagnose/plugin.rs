@@ -2,7 +2,7 @@
 
 use super::finding::{Check, Finding};
 use super::path;
-use crate::dispatch::transform::{Shaped, Transformed};
+use crate::dispatch::transform::{TransformDecision, TransformReport};
 use hookmill_model::{Event, LogLine, Subscription};
 
 /// The last lines of a plugin's log that are told, and how much of each.
@@ -22,7 +22,7 @@ pub(super) fn without_event(subscription: &Subscription) -> Finding {
 }
 
 /// Judges what the plugin made of `event`, or of the catalog's example.
-pub(super) fn plugin(subscription: &Subscription, event: &Event, is_example: bool, tried: &Transformed) -> Finding {
+pub(super) fn plugin(subscription: &Subscription, event: &Event, is_example: bool, tried: &TransformReport) -> Finding {
     let who = match &subscription.plugin {
         Some(plugin) => format!("the plugin {} {}", plugin.name, plugin.version),
         None => "the default shape".to_owned(),
@@ -37,7 +37,7 @@ pub(super) fn plugin(subscription: &Subscription, event: &Event, is_example: boo
         return Finding::problem(Check::Plugin, finding + &logged(&tried.logs), MEND);
     }
     match &tried.result {
-        Ok(Shaped::Deliver(request)) => {
+        Ok(TransformDecision::Deliver(request)) => {
             let (method, bytes) = (&request.method, request.body.len());
             let makes = format!("{who} makes a {method} with a body of {bytes} bytes of {of}");
             match subscription.plugin.as_ref().and_then(|plugin| plugin.held_back.as_ref()) {
@@ -49,7 +49,7 @@ pub(super) fn plugin(subscription: &Subscription, event: &Event, is_example: boo
                 ),
             }
         }
-        Ok(Shaped::Skip(reason)) => Finding::warning(
+        Ok(TransformDecision::Skip(reason)) => Finding::warning(
             Check::Plugin,
             format!("{who} sends nothing of {of}: {reason}{}", logged(&tried.logs)),
             "that is right if such events shall not be sent; else change the plugin's configuration",

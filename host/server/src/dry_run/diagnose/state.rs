@@ -2,8 +2,7 @@
 
 use super::finding::{Check, Finding};
 use super::path;
-use hookmill_model::{PauseReason, Subscription, SubscriptionState};
-use hookmill_store::Activity;
+use hookmill_model::{Activity, PauseReason, Subscription, SubscriptionState};
 
 /// Looks at the state.
 pub(super) fn state(subscription: &Subscription, activity: Activity) -> Finding {

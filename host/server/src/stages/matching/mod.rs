@@ -2,7 +2,7 @@
 //!
 //! Three questions, cheap first. The [`Index`] finds by its type the subscriptions that may want an event: the work
 //! grows with the words of the type and with what is found, not with how many subscriptions there are. The trigger, if
-//! one has it, is held against what [changed](Changes). The [`Condition`], a CEL expression, decides last.
+//! one has it, is held against what [changed](EventChanges). The [`Condition`], a CEL expression, decides last.
 //!
 //! Nothing here relies on being asked once an event, or on the subscriptions' state: the index holds those that the
 //! registry put into it.
@@ -18,7 +18,7 @@ use cel::{Context, Env, IdedExpr, Program, Value};
 
 use hookmill_model::{Event, EventType, Invalid, Pattern, SubscriptionId};
 
-pub use trigger::{Changes, check_trigger};
+pub use trigger::{EventChanges, check_trigger};
 
 /// Whether a subscription wants an event, and why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Condition {
     ///
     /// # Errors
     /// If it cannot be told.
-    pub fn holds(&self, event: &Facts<'_>) -> Result<bool, String> {
+    pub fn holds(&self, event: &EventFacts<'_>) -> Result<bool, String> {
         match self.0.execute(&event.0) {
             Ok(Value::Bool(holds)) => Ok(holds),
             Ok(other) => Err(format!("the condition gives a {:?}, not a bool", other.type_of())),
@@ -138,9 +138,9 @@ impl Condition {
 /// An event as conditions see it; made once for all of them.
 ///
 /// Integers that fit 64 bits are CEL integers, other numbers CEL doubles: a condition compares, it changes nothing.
-pub struct Facts<'a>(Context<'a, 'a>);
+pub struct EventFacts<'a>(Context<'a, 'a>);
 
-impl Facts<'_> {
+impl EventFacts<'_> {
     /// Reads the event.
     pub fn of(event: &Event, env: &Arc<Env>) -> Self {
         let data = serde_json::from_str(event.data.get()).map_or(Value::Null, |data| to_cel(&data));

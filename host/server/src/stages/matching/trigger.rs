@@ -15,13 +15,13 @@ const FIELD_BYTES_MAX: usize = 256;
 
 /// What an event tells of changes; read from it once for all triggers.
 #[derive(Clone, Debug)]
-pub struct Changes {
+pub struct EventChanges {
     data: Value,
     previous: Option<Value>,
     named: Option<Vec<String>>,
 }
 
-impl Changes {
+impl EventChanges {
     /// Reads the event.
     pub fn of(event: &Event) -> Self {
         let previous = event.previous.as_ref();
@@ -33,7 +33,7 @@ impl Changes {
     }
 
     /// Whether they pull the trigger: any of its fields changed, or the status as it wants.
-    pub fn pull(&self, trigger: &Trigger) -> bool {
+    pub fn fire(&self, trigger: &Trigger) -> bool {
         trigger.fields.iter().any(|field| self.changed(field))
             || trigger.status.as_ref().is_some_and(|status| self.status(status))
     }

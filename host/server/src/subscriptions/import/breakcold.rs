@@ -1,13 +1,13 @@
-//! Breakcold: webhook endpoints, of either generation.
+//! Breakcold: webhook endpoints of either generation.
 
 use serde_json::{Map, Value, json};
 
 use super::common::host_of;
-use super::definition::Definition;
+use super::foreign::ForeignDefinition;
 use crate::subscriptions::profile;
 
 /// See [`super::breakcold()`].
-pub(super) fn convert(definition: &mut Definition<'_>) -> Result<Map<String, Value>, String> {
+pub(super) fn convert(definition: &mut ForeignDefinition<'_>) -> Result<Map<String, Value>, String> {
     let profile = profile::find("breakcold").expect("it is one of the profiles");
     let mut body = Map::new();
     let url = definition.url(&["url", "endpoint", "endpointurl", "webhookurl"])?;
@@ -22,7 +22,7 @@ pub(super) fn convert(definition: &mut Definition<'_>) -> Result<Map<String, Val
     body.insert("url".to_owned(), url.into());
     let events = events(definition);
     body.insert("event_types".to_owned(), definition.events(&events, profile)?.into());
-    // The workspace stands in each body.
+    // Each body contains the workspace.
     if let Some(space) = definition.text(&["workspaceid", "idspace", "spaceid"]) {
         let config = json!({"generation": generation, "id_space": space});
         body.insert("plugin".to_owned(), json!({"name": "breakcold", "config": config}));
@@ -38,19 +38,19 @@ pub(super) fn convert(definition: &mut Definition<'_>) -> Result<Map<String, Val
     Ok(body)
 }
 
-/// The generation: as it says, or by the members that only the newer one has.
-fn generation(definition: &mut Definition<'_>) -> Result<u32, String> {
+/// Returns the generation: as stated, or by the members that only the newer one has.
+fn generation(definition: &mut ForeignDefinition<'_>) -> Result<u32, String> {
     let newer = definition.has(&["workspaceid", "objecttypes", "objecttype", "signingsecret"]);
     match definition.text(&["generation"]).as_deref() {
         None => Ok(if newer { 2 } else { 1 }),
         Some("1") => Ok(1),
         Some("2") => Ok(2),
-        Some(other) => Err(format!("its generation `{}` is neither 1 nor 2", other.escape_debug())),
+        Some(other) => Err(format!("unknown generation `{}`: expected 1 or 2", other.escape_debug())),
     }
 }
 
-/// The events, of the chosen types of objects only if there is such a choice.
-fn events(definition: &mut Definition<'_>) -> Vec<String> {
+/// Returns the events; only those of the selected object types, if any are selected.
+fn events(definition: &mut ForeignDefinition<'_>) -> Vec<String> {
     let events = definition.texts(&["events", "eventtypes", "event"]);
     let objects = definition.texts(&["objecttypes", "objecttype"]);
     let about = |event: &str| event.split('.').next().is_some_and(|object| objects.contains(&object));

@@ -3,18 +3,18 @@
 use serde_json::{Map, Value, json};
 
 use super::common::{host_of, is_one_of};
-use super::definition::Definition;
+use super::foreign::ForeignDefinition;
 use crate::stages::select::Selector;
 use crate::subscriptions::profile;
 use hookmill_model::FieldSelection;
 
-/// A workflow watches the fields of a deal, whatever event brings them.
+/// A workflow watches the fields of a deal, whichever event reports them.
 const ANY_DEAL_EVENT: &str = "deal.*";
 const STATUS_CHANGED: &str = "deal.status_changed";
 const PROCESS: [&str; 3] = ["process", "salesprocess", "pipeline"];
 
 /// See [`super::livespace()`].
-pub(super) fn convert(definition: &mut Definition<'_>) -> Result<Map<String, Value>, String> {
+pub(super) fn convert(definition: &mut ForeignDefinition<'_>) -> Result<Map<String, Value>, String> {
     let profile = profile::find("livespace").expect("it is one of the profiles");
     let mut body = Map::new();
     let name = definition.text(&["name", "title"]);
@@ -29,7 +29,7 @@ pub(super) fn convert(definition: &mut Definition<'_>) -> Result<Map<String, Val
     body.insert("profile".to_owned(), "livespace".into());
     body.insert("url".to_owned(), url.into());
     if let Some(members) = definition.inner(&["trigger", "triggers"], trigger) {
-        body.extend(members.ok_or("its trigger is neither a field nor a change of status")?);
+        body.extend(members.ok_or("unknown trigger: expected a field or a change of status")?);
     } else {
         let given = definition.texts(&["events", "eventtypes", "event", "triggers", "trigger"]);
         body.insert("event_types".to_owned(), definition.events(&given, profile)?.into());
@@ -45,18 +45,18 @@ pub(super) fn convert(definition: &mut Definition<'_>) -> Result<Map<String, Val
     Ok(body)
 }
 
-/// What a workflow does: send data to a URL, and nothing else.
-fn effect(effect: &mut Definition<'_>) -> Result<String, String> {
+/// Returns the URL of a workflow's effect, which must be sending data.
+fn effect(effect: &mut ForeignDefinition<'_>) -> Result<String, String> {
     match effect.text(&["type"]) {
         Some(kind) if !["webhook", "send_data", "send data"].contains(&kind.to_ascii_lowercase().as_str()) => {
-            Err(format!("its effect `{}` does not send data", kind.escape_debug()))
+            Err(format!("the effect `{}` does not send data", kind.escape_debug()))
         }
         _ => effect.url(&["url", "endpoint", "endpointurl"]),
     }
 }
 
-/// What starts a workflow, as members of a subscription; none if it is something else.
-fn trigger(trigger: &mut Definition<'_>) -> Option<Map<String, Value>> {
+/// Converts the trigger of a workflow to members of a subscription; none if it is of another kind.
+fn trigger(trigger: &mut ForeignDefinition<'_>) -> Option<Map<String, Value>> {
     let kind = trigger.text(&["type"]).unwrap_or_default();
     let fields = trigger.texts(&["fields", "field"]);
     const FIELD_TRIGGERS: [&str; 6] =
@@ -69,7 +69,7 @@ fn trigger(trigger: &mut Definition<'_>) -> Option<Map<String, Value>> {
     }
     let status = trigger.inner(&["status"], from_to).unwrap_or_else(|| from_to(trigger));
     match status.len() {
-        // Any change of it, which the event itself says.
+        // Any change of status: the event type says so.
         1 => kind.to_ascii_lowercase().contains("status").then(|| members(STATUS_CHANGED, None)),
         _ => Some(members(STATUS_CHANGED, Some(json!({"status": status})))),
     }
@@ -81,7 +81,7 @@ fn members(event: &str, trigger: Option<Value>) -> Map<String, Value> {
     members
 }
 
-fn from_to(members: &mut Definition<'_>) -> Map<String, Value> {
+fn from_to(members: &mut ForeignDefinition<'_>) -> Map<String, Value> {
     let mut status = Map::from_iter([("field".to_owned(), "status".into())]);
     for side in ["from", "to"] {
         if let Some(value) = members.text(&[side]) {
@@ -91,18 +91,18 @@ fn from_to(members: &mut Definition<'_>) -> Map<String, Value> {
     status
 }
 
-/// The sales process that alone is meant.
-fn condition(definition: &mut Definition<'_>, body: &mut Map<String, Value>) {
+/// Sets the condition for the selected sales processes.
+fn condition(definition: &mut ForeignDefinition<'_>, body: &mut Map<String, Value>) {
     const NAMES: [&str; 2] = ["condition", "conditions"];
     let had = definition.has(&NAMES);
     match definition.inner(&NAMES, process).flatten() {
         Some(condition) => _ = body.insert("condition".to_owned(), condition.into()),
-        None if had => definition.doubt("its condition is not one sales process or several, and was left out"),
+        None if had => definition.doubt("the condition does not select sales processes and was ignored"),
         None => {}
     }
 }
 
-fn process(condition: &mut Definition<'_>) -> Option<String> {
+fn process(condition: &mut ForeignDefinition<'_>) -> Option<String> {
     const KINDS: [&str; 5] = ["process", "process_is", "sales_process", "sales process", "in_process"];
     if condition.text(&["type"]).is_some_and(|kind| !KINDS.contains(&kind.to_ascii_lowercase().as_str())) {
         return None;
@@ -111,20 +111,20 @@ fn process(condition: &mut Definition<'_>) -> Option<String> {
         condition.inner(&PROCESS, |process| (process.list(&["id"]), process.list(&["name"]))).unwrap_or_else(|| {
             (condition.list(&["processid", "processids"]), condition.list(&["processname", "processnames"]))
         });
-    // The id is the process; its name may stand beside it for people.
+    // The id identifies the process; the name next to it is for people.
     let (path, values) = if ids.is_empty() { ("process.name", names) } else { ("process.id", ids) };
     is_one_of(path, &values.into_iter().cloned().collect::<Vec<_>>())
 }
 
-/// Which data is included.
-fn fields(definition: &mut Definition<'_>, body: &mut Map<String, Value>) {
+/// Sets the included fields.
+fn fields(definition: &mut ForeignDefinition<'_>, body: &mut Map<String, Value>) {
     let mut include = Vec::new();
     for name in definition.texts(&["fields", "includeddata", "include"]) {
         let path = path(name);
         let alone = FieldSelection { include: vec![path.clone()], exclude: Vec::new() };
         match Selector::compile(&alone) {
             Ok(_) => include.push(path),
-            Err(right) => definition.doubt(&format!("its field `{}` was left out, {right}", name.escape_debug())),
+            Err(right) => definition.doubt(&format!("the field `{}` was ignored: {right}", name.escape_debug())),
         }
     }
     if !include.is_empty() {
@@ -132,7 +132,7 @@ fn fields(definition: &mut Definition<'_>, body: &mut Map<String, Value>) {
     }
 }
 
-/// The JSONPath of `custom_fields.invoice_email`. In double quotes a name is written as in JSON.
+/// Returns the JSONPath of `custom_fields.invoice_email`. In double quotes a name is written as in JSON.
 fn path(name: &str) -> String {
     let steps = name.split('.').map(|step| format!("[{}]", Value::from(step)));
     steps.fold("$".to_owned(), |path, step| path + &step)

@@ -1,80 +1,82 @@
-//! Import: other systems' definitions of webhooks, made into subscriptions. Pure: nothing is sent or stored here.
+//! Import: converts other systems' webhook definitions into subscriptions. Pure: nothing is sent or stored here.
 //!
-//! An export is read leniently, since each system and each of its tools writes it in its own way: members are found
-//! whatever their case and underscores, numbers and switches may be text. What follows from it is strict: whatever is
-//! not carried over is in the report, by name. A definition whose meaning would change (a condition that cannot be
-//! expressed) becomes a draft, which sends nothing until somebody has looked at it. One that cannot be carried over at
-//! all is refused and does not stop the others.
+//! An export is read leniently, since each system and each of its tools writes it differently: members are found
+//! regardless of case and underscores, numbers and switches may be text. The conversion is strict: the report names
+//! everything that is not converted. A definition whose meaning would change (a condition that cannot be expressed)
+//! becomes a draft, which sends nothing until someone has reviewed it. A definition that cannot be converted at all is
+//! refused and does not stop the others.
 
 mod breakcold;
 mod common;
-mod definition;
+mod foreign;
 mod leadsquared;
 mod livespace;
 
 use serde_json::{Map, Value};
 
-use definition::{Definition, same_name};
+use self::foreign::{ForeignDefinition, same_name};
 
-/// An export's size: 10,000 definitions of 800 bytes each.
+/// Maximum size of an export: 10,000 definitions of 800 bytes each.
 pub const FILE_BYTES_MAX: usize = 8 << 20;
 
-/// Definitions in an export: far more than one account has, few enough to post them one by one.
+/// Maximum number of definitions in an export: far more than one account has, few enough to post one by one.
 pub const DEFINITIONS_MAX: usize = 10_000;
 
-/// What the member that holds the definitions is called.
+/// Names of the member that holds the definitions.
 const LISTS: [&str; 6] = ["list", "webhooks", "subscriptions", "workflows", "endpoints", "data"];
 
-/// What came of an export.
+/// Result of converting an export.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Imported {
-    /// What is to be created.
+    /// Subscriptions to create.
     pub subscriptions: Vec<Converted>,
-    /// What was not carried over as it was.
+    /// Everything that was not converted as it was.
     pub report: Vec<Note>,
 }
 
-/// A definition made into a subscription.
+/// A definition converted into a subscription.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Converted {
-    /// Which definition it was: `definition 3 "New leads"`.
+    /// The definition: `definition 3 "New leads"`.
     pub which: String,
-    /// The body that creates it (`POST /v1/spaces/{space}/subscriptions`).
+    /// Body of the request that creates it (`POST /v1/spaces/{space}/subscriptions`).
     pub body: Value,
 }
 
-/// Something that was not carried over.
+/// Something that was not converted as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// Of which definition; `the file` for what belongs to none.
+    /// The definition; `the file` for what belongs to none.
     pub which: String,
-    /// What, in words.
+    /// What it was, for people.
     pub what: String,
-    /// Whether that is the whole definition.
+    /// Whether the whole definition was refused.
     pub refused: bool,
 }
 
-/// Why nothing of an export could be read.
+/// Reason why an export could not be read at all.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// It is larger than [`FILE_BYTES_MAX`].
     #[error("the export is larger than 8 MiB")]
     TooLarge,
-    /// It has more than [`DEFINITIONS_MAX`].
-    #[error("the export has {0} definitions, and 10,000 is the most: split it")]
+    /// It has more definitions than [`DEFINITIONS_MAX`].
+    #[error("the export has {0} definitions, but the maximum is 10,000: split it")]
     TooMany(usize),
-    /// It is no JSON.
-    #[error("the export is no JSON")]
+    /// It is not JSON.
+    #[error("the export is not JSON")]
     NoJson(#[source] serde_json::Error),
     /// It is neither an array nor an object.
-    #[error("the export is neither a definition, nor an array of them, nor an object that holds one")]
+    #[error(
+        "the export has no definitions: expected a definition, an array of definitions, or an object that holds an array"
+    )]
     NoDefinitions,
 }
 
-/// Reads an export.
+/// Parses an export.
 ///
 /// # Errors
-/// If it is too large, or no JSON.
+/// If it is too large, or not JSON.
 pub fn read(file: &[u8]) -> Result<Value, ImportError> {
     if file.len() > FILE_BYTES_MAX {
         return Err(ImportError::TooLarge);
@@ -83,7 +85,8 @@ pub fn read(file: &[u8]) -> Result<Value, ImportError> {
     serde_json::from_slice(file.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(file)).map_err(ImportError::NoJson)
 }
 
-/// Converts LeadSquared's definitions: what its webhook API lists, and the bodies of the calls that create and update.
+/// Converts LeadSquared's definitions: what its webhook API lists, and the bodies of the calls that create and update
+/// webhooks.
 ///
 /// # Errors
 /// If there is nothing that could be a definition, or there are too many.
@@ -107,8 +110,8 @@ pub fn breakcold(export: &Value) -> Result<Imported, ImportError> {
     import(export, breakcold::convert)
 }
 
-/// Makes the body that creates a subscription; or says why the definition cannot be carried over.
-type Convert = fn(&mut Definition<'_>) -> Result<Map<String, Value>, String>;
+/// Returns the body that creates the subscription, or the reason why the definition cannot be converted.
+type Convert = fn(&mut ForeignDefinition<'_>) -> Result<Map<String, Value>, String>;
 
 fn import(export: &Value, convert: Convert) -> Result<Imported, ImportError> {
     let mut imported = Imported::default();
@@ -125,11 +128,11 @@ fn import(export: &Value, convert: Convert) -> Result<Imported, ImportError> {
 impl Imported {
     fn add(&mut self, number: usize, definition: &Value, convert: Convert) {
         let Some(members) = definition.as_object() else {
-            let what = "it is no JSON object".to_owned();
+            let what = "not a JSON object".to_owned();
             self.report.push(Note { which: format!("definition {number}"), what, refused: true });
             return;
         };
-        let mut definition = Definition::new(members);
+        let mut definition = ForeignDefinition::new(members);
         let which = match definition.label() {
             Some(label) => format!("definition {number} {label:?}"),
             None => format!("definition {number}"),
@@ -148,7 +151,7 @@ impl Imported {
     }
 }
 
-/// The definitions that an export holds; what stands beside them is reported.
+/// Returns the definitions in an export; reports everything next to them.
 fn definitions<'a>(export: &'a Value, report: &mut Vec<Note>) -> Result<Vec<&'a Value>, ImportError> {
     let members = match export {
         Value::Array(items) => return Ok(items.iter().collect()),
@@ -159,13 +162,13 @@ fn definitions<'a>(export: &'a Value, report: &mut Vec<Note>) -> Result<Vec<&'a 
         let holds = value.as_array().is_some_and(|items| items.is_empty() || items.iter().any(Value::is_object));
         holds && LISTS.iter().any(|list| same_name(name, list))
     };
-    let (lists, beside): (Vec<_>, Vec<_>) = members.iter().partition(is_list);
+    let (lists, others): (Vec<_>, Vec<_>) = members.iter().partition(is_list);
     if lists.is_empty() {
         return Ok(vec![export]);
     }
-    report.extend(beside.into_iter().map(|(name, _)| Note {
+    report.extend(others.into_iter().map(|(name, _)| Note {
         which: "the file".to_owned(),
-        what: format!("`{}` stands beside the definitions and was left out", name.escape_debug()),
+        what: format!("`{}` next to the definitions was ignored", name.escape_debug()),
         refused: false,
     }));
     Ok(lists.into_iter().flat_map(|(_, list)| list.as_array().into_iter().flatten()).collect())

@@ -3,7 +3,7 @@
 //! A space's own plugin hides a bundled one of the same name, with all its versions.
 
 mod delete;
-mod preview;
+mod preview_plugin;
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -37,7 +37,7 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(upload_plugin, list_plugins))
         .routes(routes!(list_plugin_versions))
         .routes(routes!(get_plugin, delete::delete_plugin))
-        .merge(preview::paths())
+        .merge(preview_plugin::paths())
 }
 
 /// One version of a plugin.

@@ -1,4 +1,4 @@
-//! What another version or configuration would have made of past events.
+//! Comparing another version or configuration over past events.
 
 use std::time::Duration;
 
@@ -11,7 +11,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::differences::DifferenceView;
-use super::other;
 use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::{JsonBody, PathParams};
@@ -19,13 +18,13 @@ use crate::api::http::number::Whole;
 use crate::dry_run::compare::{Comparison, compare};
 use crate::error::{Code, Error};
 use crate::registry::CompiledSubscription;
-use crate::subscriptions::saving::find;
+use crate::subscriptions::{find, plugin};
 use hookmill_model::{Subscription, WantedVersion};
 
-/// How long a comparison may take: as long as most programs wait for an answer.
+/// Maximum duration of a comparison: as long as most clients wait for a response.
 const TIME_MAX: Duration = Duration::from_secs(60);
 
-/// How many events, if nothing is said.
+/// Number of events by default.
 const LAST_DEFAULT: u32 = 100;
 
 /// The paths of this resource.
@@ -33,51 +32,51 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(compare_subscription))
 }
 
-/// What to compare with: another version, another configuration, or both.
+/// Variant to compare with: another version, another configuration, or both.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CompareInput {
-    /// Another version of the subscription's plugin: a version, or a range whose newest release is taken.
+    /// Another version of the subscription's plugin: a version, or a range whose newest release is used.
     #[schema(value_type = Option<String>)]
     version: Option<WantedVersion>,
-    /// Another configuration of it.
+    /// Another configuration of the plugin.
     config: Option<Value>,
-    /// How many events that the subscription wants, the last of them; 100 by default.
+    /// Number of events to compare, the last ones that match the subscription; 100 by default.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000)]
     last: Option<Whole<1, 1_000>>,
 }
 
-/// What was found. *Before* is the subscription's plugin as it is, *after* the other one.
+/// Result of a comparison. *Before* is the subscription's present plugin, *after* the variant.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Comparison)]
 struct ComparisonView {
-    /// Stored events that were looked at, newest first: at most 10,000.
+    /// Stored events that were examined, newest first: at most 10,000.
     looked_at: u64,
-    /// Those that the subscription wants, on which both were run.
+    /// Events that match the subscription, on which both ran.
     events: u64,
-    /// Events of which both make the same request, byte for byte but for the signature, or both send nothing.
+    /// Events for which both make the same request, byte for byte except the signature, or both send nothing.
     same: u64,
-    /// The others.
+    /// Events for which they differ.
     different: u64,
-    /// Events that the one fails on.
+    /// Events on which the present plugin fails.
     failed_before: u64,
-    /// Events that the other one fails on.
+    /// Events on which the variant fails.
     failed_after: u64,
-    /// Events of which the one sends nothing.
+    /// Events that the present plugin skips.
     skipped_before: u64,
-    /// Events of which the other one sends nothing.
+    /// Events that the variant skips.
     skipped_after: u64,
-    /// The fuel that the one used.
+    /// Fuel that the present plugin used.
     fuel_used_before: u64,
-    /// The fuel that the other one used.
+    /// Fuel that the variant used.
     fuel_used_after: u64,
-    /// Microseconds that the one's transforms took.
+    /// Duration of the present plugin's transforms, in microseconds.
     transform_us_before: u64,
-    /// Microseconds that the other one's took.
+    /// Duration of the variant's transforms, in microseconds.
     transform_us_after: u64,
-    /// The first 50 differences, newest event first.
+    /// First 50 differences, newest event first.
     differences: Vec<DifferenceView>,
-    /// Whether the time, a minute, was over before the events were.
+    /// Whether the time limit of one minute ended the comparison.
     timed_out: bool,
 }
 
@@ -105,10 +104,10 @@ impl From<Comparison> for ComparisonView {
 
 /// Compares the requests of another plugin version or configuration over past events.
 ///
-/// It runs over the last stored events that the subscription wants, and reports which requests would differ, and how.
+/// It runs over the last stored events that match the subscription, and reports which requests would differ, and how.
 /// Nothing is sent and nothing is stored. Each event stands alone, even if the subscription batches events, and is
-/// transformed as for a first attempt. One comparison runs at a time in a space, for at most a minute; after that it
-/// answers with what it has.
+/// transformed as for a first attempt. One comparison runs at a time in a space, for at most a minute; after that
+/// the response has the results so far.
 #[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/compare", tag = "subscriptions",
     request_body = CompareInput, responses((status = 200, body = ComparisonView)))]
 async fn compare_subscription(
@@ -119,9 +118,9 @@ async fn compare_subscription(
 ) -> Result<Json<ComparisonView>, Error> {
     let CompareInput { version, config, last } = input;
     let (subscription, _) = find(&api.host, &space, params.get("subscription")?).await?;
-    let plugin = other::must(&api, &subscription, version, config).await?;
-    let Some(_begun) = api.host.comparing.begin(&space) else {
-        let detail = "something is being compared in this space: try again when that has ended";
+    let plugin = plugin::required_variant(&api.host, &subscription, version, config).await?;
+    let Some(_begun) = api.host.comparisons.begin(&space) else {
+        let detail = "another comparison is running in this space: try again when it has ended";
         return Err(Error::new(Code::Unavailable, detail));
     };
     let after = CompiledSubscription::new(Subscription { plugin: Some(plugin), ..subscription.clone() });

@@ -1,4 +1,4 @@
-//! Why a subscription's webhooks do not come.
+//! Finding out why a subscription's webhooks do not arrive.
 
 use axum::Json;
 use axum::extract::State;
@@ -8,58 +8,57 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::super::names::CheckName;
-use super::test;
 use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
 use crate::dry_run::diagnose::{self, Finding, Grade};
 use crate::error::Error;
-use crate::subscriptions::saving::find;
+use crate::subscriptions::{example, find};
 
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(diagnose_subscription))
 }
 
-/// What was found.
+/// Result of a diagnosis.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Diagnosis)]
 struct DiagnosisView {
-    /// Whether there is no problem; warnings there may be.
+    /// Whether there is no problem; there may be warnings.
     ok: bool,
-    /// What each check found, in the order in which somebody would look; a check may find several things.
+    /// Findings in the order of the checks; a check may have several.
     findings: Vec<FindingView>,
 }
 
-/// What a check found.
+/// Finding of a check.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Finding)]
 struct FindingView {
-    /// Which check.
+    /// The check.
     #[schema(value_type = CheckName)]
     check: &'static str,
-    /// How it went.
+    /// Result of the check.
     #[schema(value_type = GradeName)]
     result: &'static str,
-    /// What was found, for people.
+    /// Finding, for people.
     finding: String,
-    /// What to do about it; null if there is nothing to do.
+    /// What to do about it; null if nothing needs to be done.
     #[schema(required)]
     what_to_do: Option<String>,
 }
 
-/// How a check went.
+/// Result of a check.
 #[derive(ToSchema)]
 #[schema(as = FindingResult, rename_all = "snake_case")]
-#[expect(dead_code, reason = "stands in the document for a grade, which knows nothing of documents")]
+#[expect(dead_code, reason = "used in the API description alone")]
 enum GradeName {
-    /// All is well.
+    /// No problem.
     Ok,
-    /// It may be what somebody wants, and may be the trouble.
+    /// May be intended, and may be the cause.
     Warning,
-    /// Something does not work.
+    /// Does not work.
     Problem,
-    /// There was nothing to look at.
+    /// Not applicable.
     Skipped,
 }
 
@@ -81,7 +80,7 @@ async fn diagnose_subscription(
     params: PathParams,
 ) -> Result<Json<DiagnosisView>, Error> {
     let (subscription, activity) = find(&api.host, &space, params.get("subscription")?).await?;
-    let test_event = test::event(&api, &subscription).await?;
+    let test_event = example::test_event(&api.host, &subscription).await?;
     let found = diagnose::diagnose(&api.host, &subscription, activity, test_event).await;
     let found = found.map_err(|err| Error::internal(&*err.into_boxed_dyn_error()))?;
     let ok = found.iter().all(|finding| finding.grade != Grade::Problem);

@@ -1,52 +1,52 @@
-//! Differences between what two variants of a plugin make of an event, as they are shown.
+//! Differences between the results of two variants of a plugin, as they are shown.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use hookmill_model::{Change, Difference, EventId, EventType, Part};
 
-/// How what came of one event differs.
+/// Differences in the results for one event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Difference)]
 pub(super) struct DifferenceView {
-    /// The event; of several that were gathered, the first.
+    /// The event; the first one of a batch.
     #[schema(value_type = String)]
     event_id: EventId,
-    /// Its type.
+    /// Type of the event.
     #[schema(value_type = String)]
     event_type: EventType,
-    /// The first changes, at least one.
+    /// First changes, at least one.
     changes: Vec<ChangeView>,
-    /// How many more there are.
+    /// Number of further changes.
     more: u64,
 }
 
-/// One change.
+/// A change.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Change)]
 struct ChangeView {
-    /// What changed.
+    /// Part that changed.
     #[schema(value_type = PartName)]
     part: Part,
-    /// Where: the name of a header, of a parameter or of a form's field; a JSON pointer; `line 7` of a text; `byte 120`
-    /// where nothing else tells the bodies apart. Null if there is but one place.
+    /// Location: the name of a header, of a parameter or of a form field; a JSON pointer; `line 7` of a text; `byte
+    /// 120` of any other body. Null if there is only one place.
     #[schema(required)]
     at: Option<String>,
-    /// What stood there, at most 200 bytes of it; null if there was nothing. A JSON value is its text; a secret is
+    /// Previous value, at most 200 bytes of it; null if there was none. JSON is shown as text, a secret as
     /// `{{secret:name}}`.
     #[schema(required)]
     before: Option<String>,
-    /// What stands there now, in the same way.
+    /// New value, in the same form.
     #[schema(required)]
     after: Option<String>,
 }
 
-/// What changed.
+/// Part of a result that changed.
 #[derive(ToSchema)]
 #[schema(as = ChangedPart, rename_all = "snake_case")]
-#[expect(dead_code, reason = "stands in the document for the model's part, which knows nothing of documents")]
+#[expect(dead_code, reason = "used in the API description alone")]
 enum PartName {
-    /// Whether there is a request, a reason to send nothing, or a fault.
+    /// Outcome: a request, a reason to send nothing, or a fault.
     Outcome,
     /// The method.
     Method,

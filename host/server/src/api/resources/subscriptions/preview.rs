@@ -1,4 +1,4 @@
-//! What a subscription would send.
+//! Previewing what a subscription would send.
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -8,15 +8,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::other;
 use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
 use crate::api::http::number::Whole;
-use crate::api::resources::preview::{self, Choice, PreviewView, PreviewedEvent};
+use crate::api::resources::preview_view::{self, EventChoice, PreviewView, PreviewedEvent};
 use crate::error::Error;
 use crate::registry::CompiledSubscription;
-use crate::subscriptions::saving::find;
+use crate::subscriptions::{find, plugin};
 use hookmill_model::{EventId, EventType, WantedVersion};
 
 /// The paths of this resource.
@@ -24,24 +23,24 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(preview_subscription))
 }
 
-/// What to show. Exactly one of `event_id`, `event` and `event_type` is given.
+/// Preview to make. Exactly one of `event_id`, `event` and `event_type` is required.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PreviewInput {
-    /// A stored event.
+    /// Id of a stored event.
     #[schema(value_type = Option<String>)]
     event_id: Option<EventId>,
-    /// An event that is not stored.
+    /// Event that is not stored.
     event: Option<PreviewedEvent>,
-    /// The example of this event type.
+    /// Event type whose example is used.
     #[schema(value_type = Option<String>)]
     event_type: Option<EventType>,
-    /// Another version of the subscription's plugin: a version, or a range whose newest release is taken.
+    /// Another version of the subscription's plugin: a version, or a range whose newest release is used.
     #[schema(value_type = Option<String>)]
     version: Option<WantedVersion>,
-    /// Another configuration of it.
+    /// Another configuration of the plugin.
     config: Option<Value>,
-    /// Which attempt it would be; 1 by default.
+    /// Number of the attempt; 1 by default.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000)]
     attempt: Option<Whole<1, 1_000>>,
 }
@@ -49,9 +48,9 @@ pub(super) struct PreviewInput {
 /// Shows what a subscription would send for an event.
 ///
 /// With its plugin, or with another version or configuration of it. Nothing is sent and nothing is stored. The event
-/// need not be one that the subscription wants, and stands alone even if the subscription batches events. The signature
-/// is made over the exact bytes with the subscription's own secrets, at this moment and for a delivery id that is made
-/// up; secrets themselves are shown as `***`.
+/// need not match the subscription, and stands alone even if the subscription batches events. The signature is made
+/// over the exact bytes with the subscription's own secrets, at the current time and for a made-up delivery id; secrets
+/// themselves are shown as `***`.
 #[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/preview", tag = "subscriptions",
     request_body = PreviewInput, responses((status = 200, body = PreviewView)))]
 async fn preview_subscription(
@@ -60,13 +59,13 @@ async fn preview_subscription(
     params: PathParams,
     request: Request,
 ) -> Result<Json<PreviewView>, Error> {
-    let input = preview::read(&api, request).await?;
+    let input = preview_view::read(&api, request).await?;
     let PreviewInput { event_id, event, event_type, version, config, attempt } = input;
     let (mut subscription, _) = find(&api.host, &space, params.get("subscription")?).await?;
-    let event = preview::event(&api, &space, Choice { event_id, event, event_type }).await?;
-    if let Some(other) = other::variant(&api, &subscription, version, config).await? {
-        subscription.plugin = Some(other);
+    let event = preview::event(&api, &space, EventChoice { event_id, event, event_type }).await?;
+    if let Some(variant) = plugin::variant(&api.host, &subscription, version, config).await? {
+        subscription.plugin = Some(variant);
     }
     let attempt = attempt.map_or(1, |attempt| attempt.0);
-    preview::show(&api, &CompiledSubscription::new(subscription), event, attempt).await.map(Json)
+    preview_view::show(&api, &CompiledSubscription::new(subscription), event, attempt).await.map(Json)
 }

@@ -1,4 +1,4 @@
-//! Shadows: another version or configuration, beside the active one, on live events and without sending.
+//! The shadow of a subscription and its counts.
 
 use std::collections::BTreeMap;
 
@@ -16,57 +16,54 @@ use super::super::names::PluginFaultCodeName;
 use super::differences::DifferenceView;
 use super::plugin::PluginRefView;
 use super::view::SubscriptionView;
-use super::{activation, other};
 use crate::api::Api;
 use crate::api::http::access::{Manages, Reads};
 use crate::api::http::extract::{JsonBody, PathParams};
 use crate::api::http::problem::Problem;
 use crate::error::Error;
-use crate::plugins::{follow, versions};
-use crate::subscriptions::saving::{change, find, save};
-use crate::task::unbroken;
-use hookmill_model::{PluginFaultCode, PluginRef, Shadow, Subscription, SubscriptionId, Tally, WantedVersion};
+use crate::subscriptions::{find, shadow};
+use hookmill_model::{PluginFaultCode, PluginRef, Shadow, Subscription, Tally, WantedVersion};
 
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(put_shadow, get_shadow, delete_shadow)).routes(routes!(promote_shadow))
 }
 
-/// What to run beside: another version, another configuration, or both.
+/// Shadow to run: another version, another configuration, or both.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ShadowInput {
-    /// Another version of the subscription's plugin: a version, or a range whose newest release is taken.
+    /// Another version of the subscription's plugin: a version, or a range whose newest release is used.
     #[schema(value_type = Option<String>)]
     version: Option<WantedVersion>,
-    /// Another configuration of it.
+    /// Another configuration of the plugin.
     config: Option<Value>,
 }
 
-/// What runs beside a subscription's plugin, and what it did. Counts are written once a second.
+/// Shadow of a subscription and its counts, which are written once a second.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Shadow)]
 struct ShadowView {
-    /// What runs.
+    /// Plugin that runs.
     plugin: PluginRefView,
-    /// Since when.
+    /// When it was set.
     started_at: Timestamp,
-    /// Deliveries that it ran on, after their first attempt.
+    /// Deliveries that it ran on, each after its first attempt.
     runs: u64,
-    /// Those of which it made the same request, byte for byte but for the signature, or nothing where nothing was sent.
+    /// Deliveries for which it made the same request, byte for byte except the signature, or none where none was sent.
     same: u64,
-    /// The others.
+    /// Deliveries for which it made a different one.
     different: u64,
-    /// How often it failed, by the kind of fault.
+    /// Failures by kind of fault.
     #[schema(value_type = BTreeMap<PluginFaultCodeName, u64>)]
     failed: BTreeMap<PluginFaultCode, u64>,
-    /// How often it would have sent nothing.
+    /// Deliveries that it would have skipped.
     skipped: u64,
-    /// Deliveries that it was not run on because too many waited for it.
+    /// Deliveries that it did not run on because too many were waiting for it.
     left_out: u64,
-    /// The fuel that it used.
+    /// Fuel that it used.
     fuel_used: u64,
-    /// The fuel that the active plugin used on the same deliveries.
+    /// Fuel that the active plugin used on the same deliveries.
     fuel_used_active: u64,
     /// The last 10 differences between what was sent (*before*) and what it would have sent (*after*), newest first.
     differences: Vec<DifferenceView>,
@@ -93,27 +90,24 @@ impl ShadowView {
     }
 }
 
-fn none(id: SubscriptionId) -> Error {
-    Error::not_found("shadow of", id)
-}
-
 async fn view(api: &Api, subscription: Subscription) -> Result<ShadowView, Error> {
     let id = subscription.id;
-    let shadow = api.host.store.shadow(id).await?;
-    subscription.shadow.zip(shadow).map(|(plugin, shadow)| ShadowView::of(plugin, shadow)).ok_or_else(|| none(id))
+    let counts = api.host.store.shadow(id).await?;
+    let view = subscription.shadow.zip(counts).map(|(plugin, counts)| ShadowView::of(plugin, counts));
+    view.ok_or_else(|| shadow::none(id))
 }
 
 /// Runs another version or configuration next to a subscription's plugin.
 ///
 /// From now on, once the first attempt at a delivery is recorded, the shadow runs on the same delivery, and its request
-/// is compared with the one that was sent. It sends nothing, and nothing that is sent waits for it. Another shadow
-/// replaces the present one; the same one continues.
+/// is compared with the one that was sent. It sends nothing and delays no delivery. Another shadow replaces the present
+/// one; the same one continues.
 #[utoipa::path(put, path = "/v1/spaces/{space}/subscriptions/{subscription}/shadow", tag = "subscriptions",
     request_body = ShadowInput,
     responses(
         (status = 200, body = ShadowView),
         (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "subscription_state: it was changed meanwhile")))]
+            description = "subscription_state: another request changed it in the meantime")))]
 async fn put_shadow(
     Manages(space): Manages,
     State(api): State<Api>,
@@ -121,25 +115,13 @@ async fn put_shadow(
     JsonBody(input): JsonBody<ShadowInput>,
 ) -> Result<Json<ShadowView>, Error> {
     let ShadowInput { version, config } = input;
-    let (subscription, _) = find(&api.host, &space, params.get("subscription")?).await?;
-    let plugin = other::must(&api, &subscription, version, config).await?;
-    unbroken(async move {
-        let changing = api.host.registry.changing().await;
-        let mut subscription = activation::check_unchanged(&api.host, &subscription).await?;
-        let beside = Subscription { plugin: Some(plugin.clone()), ..subscription.clone() };
-        let there = versions::check_there(&api.host, &beside, Some(&subscription)).await;
-        there.map_err(|problem| problem.moved("/plugin", ""))?;
-        subscription.shadow = Some(plugin);
-        subscription.updated_at = api.host.clock.now();
-        save(&api.host, &changing, &subscription).await?;
-        view(&api, subscription).await.map(Json)
-    })
-    .await
+    let subscription = shadow::set(&api.host, &space, params.get("subscription")?, version, config).await?;
+    view(&api, subscription).await.map(Json)
 }
 
 /// Returns the shadow of a subscription and its counts.
 ///
-/// A shadow is another version or configuration of the plugin that runs on live events without sending.
+/// A shadow is another version or configuration of the plugin, which runs on live events without sending.
 #[utoipa::path(get, path = "/v1/spaces/{space}/subscriptions/{subscription}/shadow", tag = "subscriptions",
     responses((status = 200, body = ShadowView)))]
 async fn get_shadow(
@@ -155,22 +137,20 @@ async fn get_shadow(
 ///
 /// Its counts are deleted.
 #[utoipa::path(delete, path = "/v1/spaces/{space}/subscriptions/{subscription}/shadow", tag = "subscriptions",
-    responses((status = 204, description = "It is gone")))]
+    responses((status = 204, description = "Deleted")))]
 async fn delete_shadow(
     Manages(space): Manages,
     State(api): State<Api>,
     params: PathParams,
 ) -> Result<StatusCode, Error> {
-    let id = params.get("subscription")?;
-    change(&api.host, space, id, move |subscription| subscription.shadow.take().map(drop).ok_or_else(|| none(id)))
-        .await?;
+    shadow::end(&api.host, space, params.get("subscription")?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Makes the shadow of a subscription its plugin.
 ///
-/// With the range of versions that it was given. What happens to a delivery when the plugin fails stays as it is.
-/// `rollback` goes back to the previous plugin.
+/// It keeps the range of versions that it was given. The handling of the plugin's failures stays as it is. `rollback`
+/// returns to the previous plugin.
 #[utoipa::path(post, path = "/v1/spaces/{space}/subscriptions/{subscription}/shadow/promote", tag = "subscriptions",
     responses((status = 200, body = SubscriptionView)))]
 async fn promote_shadow(
@@ -178,20 +158,6 @@ async fn promote_shadow(
     State(api): State<Api>,
     params: PathParams,
 ) -> Result<Json<SubscriptionView>, Error> {
-    let id = params.get("subscription")?;
-    let promote = move |subscription: &mut Subscription| {
-        let shadow = subscription.shadow.take().ok_or_else(|| none(id))?;
-        let policy = subscription.plugin.as_ref().unwrap_or(&shadow);
-        let (on_failure, pause_after) = (policy.on_failure, policy.pause_after);
-        subscription.set_plugin(Some(PluginRef { on_failure, pause_after, ..shadow }));
-        Ok(())
-    };
-    unbroken(async move {
-        change(&api.host, space.clone(), id, promote).await?;
-        // A version may have come since the shadow was set.
-        follow::catch_up(&api.host, id).await?;
-        let (subscription, activity) = find(&api.host, &space, id).await?;
-        Ok(Json(SubscriptionView::of(subscription, activity)))
-    })
-    .await
+    let (subscription, activity) = shadow::promote(&api.host, space, params.get("subscription")?).await?;
+    Ok(Json(SubscriptionView::of(subscription, activity)))
 }

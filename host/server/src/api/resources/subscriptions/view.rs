@@ -1,149 +1,116 @@
-//! A subscription as it is shown: without anything secret.
+//! A subscription as it is shown: without secrets.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::super::names::{ContentTypeName, MethodName, PauseReasonName};
-use super::parts::HandshakeChoice;
 use super::plugin::{EarlierPluginView, PluginRefView};
-use super::{document, plugin};
 use crate::stages::seal::MASK;
+use crate::subscriptions::definition::HandshakeChoice;
+use crate::subscriptions::described;
 use hookmill_model::{
-    AnswerRule, Batch, ContentType, Handshake, HandshakeReport, Method, PauseReason, QueryParameter, Signing, SpaceId,
-    Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
+    Activity, AnswerRule, Batch, ContentType, Handshake, HandshakeReport, Method, PauseReason, QueryParameter, Signing,
+    SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
 };
-use hookmill_store::Activity;
-
-/// The members that a caller writes; the others are the host's.
-const WRITTEN: [&str; 28] = [
-    "name",
-    "description",
-    "profile",
-    "generation",
-    "url",
-    "method",
-    "event_types",
-    "trigger",
-    "condition",
-    "fields",
-    "content_type",
-    "headers",
-    "query",
-    "delay_s",
-    "batch",
-    "plugin",
-    "signing",
-    "sealed_secrets",
-    "require_https",
-    "handshake",
-    "timeout_ms",
-    "success_codes",
-    "answer_rule",
-    "retry",
-    "pause_after_failures",
-    "pause_on_gone",
-    "keep_days",
-    "notify_on_failure",
-];
 
 /// A subscription.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Subscription)]
 pub(super) struct SubscriptionView {
-    /// Its id.
+    /// Id.
     #[schema(value_type = String)]
     id: SubscriptionId,
-    /// Whose events it wants.
+    /// Space whose events it receives.
     #[schema(value_type = String)]
     space: SpaceId,
-    /// For people.
+    /// Name for people.
     name: String,
-    /// For people.
+    /// Description for people.
     description: String,
-    /// Whose defaults it took.
+    /// Profile whose defaults it took.
     profile: String,
-    /// Which generation of the profile.
+    /// Generation of the profile.
     generation: u32,
-    /// Where to send.
+    /// URL to send to.
     url: String,
-    /// The method, if the plugin does not choose one.
+    /// HTTP method, unless the plugin chooses one.
     #[schema(value_type = MethodName)]
     method: Method,
-    /// Which types of events.
+    /// Event types to send.
     event_types: Vec<String>,
-    /// What must have changed; null if nothing must.
-    #[schema(value_type = Option<document::Trigger>, required)]
+    /// Change that an event must report; null if none is required.
+    #[schema(value_type = Option<described::Trigger>, required)]
     trigger: Option<Trigger>,
-    /// A CEL expression over `event` that must be true; null if there is none.
+    /// CEL expression over `event` that must be true; null if there is none.
     #[schema(required)]
     condition: Option<String>,
-    /// Which of the event's fields the plugin sees.
+    /// Fields of the event's data that the plugin sees.
     fields: FieldsView,
-    /// The body's content type.
+    /// Content type of the body.
     #[schema(value_type = ContentTypeName)]
     content_type: ContentType,
-    /// Headers that every request carries.
+    /// Headers of every request.
     headers: Vec<CustomHeaderView>,
-    /// Parameters that are appended to the URL's query.
-    #[schema(value_type = Vec<document::QueryParameter>)]
+    /// Parameters appended to the URL's query.
+    #[schema(value_type = Vec<described::QueryParameter>)]
     query: Vec<QueryParameter>,
     /// Seconds between an event's acceptance and the first attempt.
     delay_s: u32,
-    /// How events are gathered; null if they are not.
-    #[schema(value_type = Option<document::Batch>, required)]
+    /// Batching of events; null if it is off.
+    #[schema(value_type = Option<described::Batch>, required)]
     batch: Option<Batch>,
-    /// What shapes the request; null for the default shapes.
+    /// Plugin that shapes the requests; null for the default shapes.
     #[schema(required)]
     plugin: Option<PluginRefView>,
-    /// What shaped it before, newest last: what `rollback` goes back to is the last.
+    /// Plugins that it used before, newest last: `rollback` returns to the last one.
     plugin_history: Vec<EarlierPluginView>,
-    /// What runs beside the plugin on live events, without sending; null if nothing does.
+    /// Shadow, which runs on live events next to the plugin without sending; null if there is none.
     #[schema(required)]
     shadow: Option<PluginRefView>,
-    /// How requests are signed.
-    #[schema(value_type = document::Signing)]
+    /// Signing scheme.
+    #[schema(value_type = described::Signing)]
     signing: Signing,
-    /// How many signing secrets there are, one or several during a rotation: `***` for each, newest first.
+    /// Signing secrets, one or several during a rotation: `***` for each, newest first.
     secrets: Vec<&'static str>,
-    /// The names of the secrets that the plugin may use: `***` for each.
+    /// Sealed secrets that the plugin may use, by name: `***` for each.
     sealed_secrets: BTreeMap<String, &'static str>,
     /// Whether the URL must be https.
     require_https: bool,
-    /// What the endpoint is asked on every activation.
+    /// Handshake with the endpoint on every activation.
     handshake: HandshakeView,
-    /// What came of the last handshake; null if there was none.
+    /// Report of the last handshake; null if there was none.
     #[schema(required)]
     handshake_report: Option<HandshakeReportView>,
-    /// Milliseconds until the whole answer must have come.
+    /// Milliseconds until the whole response must have arrived.
     timeout_ms: u32,
-    /// Which statuses are success.
+    /// Statuses that count as success.
     #[schema(value_type = String)]
     success_codes: SuccessCodes,
-    /// How a failure is read in an answer's body; null if it is not.
-    #[schema(value_type = Option<document::AnswerRule>, required)]
+    /// Rule by which a response's body reports a failure; null if there is none.
+    #[schema(value_type = Option<described::AnswerRule>, required)]
     answer_rule: Option<AnswerRule>,
-    /// When to try again.
+    /// Retry schedule.
     retry: RetryView,
-    /// After how many failed deliveries in a row it is paused; 0 is never.
+    /// Number of failed deliveries in a row after which it is paused; 0 is never.
     pause_after_failures: u32,
-    /// Whether an answer 410 ends its delivery and pauses the subscription.
+    /// Whether a response with status 410 ends its delivery and pauses the subscription.
     pause_on_gone: bool,
-    /// Days that what came of deliveries is kept; 0 is for ever.
+    /// Days that the results of deliveries are kept; 0 is indefinitely.
     keep_days: u32,
-    /// Whether the space's administrators are told when deliveries fail.
+    /// Whether the space's administrators are notified when deliveries fail.
     notify_on_failure: bool,
-    /// Whether it wants events now.
+    /// State.
     #[schema(value_type = SubscriptionStateName)]
     state: SubscriptionState,
-    /// Why it is paused: `requested`, `gone` if its receiver answered 410, or `failures` if too many deliveries in a
-    /// row failed, or `plugin_failures` if its plugin failed too often in a row; null if it was not since it was last active.
+    /// Reason for the pause: `requested`; `gone` if the receiver responded with 410; `failures` if too many deliveries
+    /// in a row failed; `plugin_failures` if the plugin failed too often in a row. Null if it was not paused since it
+    /// was last active.
     #[schema(value_type = Option<PauseReasonName>, required)]
     pause_reason: Option<PauseReason>,
-    /// What led to the pause, in words; null if there is nothing to say.
+    /// Details of the pause, for people; null if there are none.
     #[schema(required)]
     pause_detail: Option<String>,
     /// Failed attempts in a row.
@@ -161,32 +128,32 @@ pub(super) struct SubscriptionView {
     updated_at: Timestamp,
 }
 
-/// Whether a subscription wants events now.
+/// State of a subscription.
 #[derive(ToSchema)]
 #[schema(as = SubscriptionState, rename_all = "snake_case")]
-#[expect(dead_code, reason = "stands in the document for the model's state, which knows nothing of documents")]
+#[expect(dead_code, reason = "used in the API description alone")]
 enum SubscriptionStateName {
-    /// Was never activated: events pass it by.
+    /// Never activated: events do not match it.
     Draft,
-    /// Waits for its endpoint to pass the handshake: events pass it by.
+    /// Waits for its endpoint to pass the handshake: events do not match it.
     Verifying,
     /// Events match it, deliveries are sent.
     Active,
-    /// Events pass it by; deliveries that it has wait until it is activated.
+    /// Events do not match it; its deliveries are held until it is activated.
     Paused,
 }
 
-/// What the endpoint is asked on every activation.
+/// Handshake with the endpoint on every activation.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Handshake)]
 struct HandshakeView {
-    /// Which request.
+    /// Request that is made.
     kind: HandshakeChoice,
-    /// Which statuses let it pass.
+    /// Statuses with which the endpoint passes.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
     success_codes: Option<SuccessCodes>,
-    /// Milliseconds until the whole answer must have come.
+    /// Milliseconds until the whole response must have arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     timeout_ms: Option<u32>,
@@ -203,7 +170,7 @@ impl From<Option<Handshake>> for HandshakeView {
     }
 }
 
-/// What came of a handshake.
+/// Report of a handshake.
 #[derive(Serialize, ToSchema)]
 #[schema(as = HandshakeReport)]
 pub(super) struct HandshakeReportView {
@@ -211,14 +178,14 @@ pub(super) struct HandshakeReportView {
     at: Timestamp,
     /// Whether the endpoint passed.
     passed: bool,
-    /// What happened, in words.
+    /// What happened, for people.
     reason: String,
-    /// The status of the answer; null if none came.
+    /// Status of the response; null if there was none.
     #[schema(required)]
     status: Option<u16>,
-    /// How long it took, in milliseconds.
+    /// Duration in milliseconds.
     took_ms: u64,
-    /// The first bytes of the answer's body, as text.
+    /// First bytes of the response's body, as text.
     answer: String,
 }
 
@@ -229,40 +196,40 @@ impl From<HandshakeReport> for HandshakeReportView {
     }
 }
 
-/// Which of an event's fields the plugin sees, by JSONPath (RFC 9535) over its data.
+/// Fields of an event's data that the plugin sees, as JSONPath (RFC 9535).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Fields)]
 struct FieldsView {
-    /// Paths to keep; none keeps all.
+    /// Paths to keep; an empty list keeps all.
     include: Vec<String>,
     /// Paths to remove.
     exclude: Vec<String>,
 }
 
-/// A header that every request carries.
+/// Header of every request.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CustomHeader)]
 struct CustomHeaderView {
-    /// Its name.
+    /// Name.
     name: String,
-    /// Its value; `***` if it is secret.
+    /// Value; `***` if it is secret.
     value: String,
-    /// Whether the value is shown to nobody.
+    /// Whether the value is secret: never shown.
     secret: bool,
 }
 
-/// When to try again after a failed attempt.
+/// Retry schedule after a failed attempt.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Retry)]
 struct RetryView {
-    /// Seconds between one attempt's end and the next.
+    /// Seconds between the end of one attempt and the next.
     schedule_s: Vec<u32>,
-    /// How far a wait may be stretched at random, in percent.
+    /// Maximum random extension of a wait, in percent.
     jitter_percent: u8,
 }
 
 impl SubscriptionView {
-    /// What is shown of a subscription.
+    /// The view of a subscription.
     pub(super) fn of(subscription: Subscription, activity: Activity) -> Self {
         let mask = |header: hookmill_model::CustomHeader| CustomHeaderView {
             value: if header.secret { MASK.to_owned() } else { header.value },
@@ -317,17 +284,5 @@ impl SubscriptionView {
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,
         }
-    }
-
-    /// The same, as a caller would write it: what a change is merged into.
-    pub(super) fn written(&self) -> serde_json::Result<Value> {
-        let mut value = serde_json::to_value(self)?;
-        if let Some(members) = value.as_object_mut() {
-            members.retain(|name, _| WRITTEN.contains(&name.as_str()));
-        }
-        if let Some(plugin) = value.pointer_mut("/plugin").and_then(Value::as_object_mut) {
-            plugin::as_written(plugin);
-        }
-        Ok(value)
     }
 }

@@ -1,30 +1,37 @@
-//! What is right in the parts of a subscription that are read as they are kept.
+//! Rules for the parts of a definition.
 
 use std::collections::BTreeMap;
 
+use hookmill_model::{
+    AnswerRule, Batch, CustomHeader, FieldSelection, HmacScheme, Invalid, QueryParameter, RetryPolicy, SIGNING_SECRET,
+    Secret, Signing, Subscription, Trigger,
+};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::api::http::json;
+use super::definition::{FieldsInput, HeaderInput, RetryInput};
 use crate::error::Error;
+use crate::json;
 use crate::stages::matching::check_trigger;
 use crate::stages::request::{check_header_name, check_header_value};
 use crate::stages::seal::MASK;
+use crate::stages::select::Selector;
 use crate::stages::sign::{PREFIX_SLOTS, SIGNED_SLOTS};
-use hookmill_model::{AnswerRule, Batch, HmacScheme, Invalid, QueryParameter, Secret, Signing, Subscription, Trigger};
 
 /// More than any receiver reads.
 const QUERY_MAX: usize = 20;
 const QUERY_NAME_BYTES_MAX: usize = 128;
-/// With the signing secret as many as one transform may ask for.
+const HEADERS_MAX: usize = 50;
+const RETRIES_MAX: usize = 20;
+/// Together with the signing secret as many as one transform may use.
 const SEALED_MAX: usize = 19;
-/// Up to an hour: who wants to wait longer wants a report and no webhook.
+/// One hour: a longer window calls for a report and not for a webhook.
 const WINDOW_S_MAX: u32 = 60 * 60;
-/// A plugin has them all in memory.
+/// A plugin holds all of them in memory.
 const BATCH_MAX: u32 = 1_000;
 const BATCH_TYPES_MAX: usize = 100;
-/// None that a person writes is longer.
+/// Longer than any that a person writes.
 const POINTER_BYTES_MAX: usize = 256;
 
 /// Checks that the URL is https, if it must be.
@@ -35,14 +42,14 @@ pub(super) fn check_https(url: &Url, required: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// A part of a subscription at its place, so that what is wrong in it is told by its whole path.
+/// The member `signing` of a definition: errors in it name the whole path.
 #[derive(Deserialize)]
 struct AtSigning<T> {
     signing: T,
 }
 
-/// Reads a signing scheme. Of a tagged enum serde does not tell which member is wrong; of the one that has many it does,
-/// once it is taken by its tag.
+/// Reads a signing scheme. For a tagged enum, serde does not report which member is wrong. The variant with many
+/// members is therefore read without its tag.
 fn read_signing(mut given: Value) -> Result<Signing, Error> {
     if given.get("scheme").is_some_and(|scheme| scheme == "hmac") {
         given.as_object_mut().map(|members| members.shift_remove("scheme"));
@@ -65,19 +72,19 @@ pub(super) fn signing(given: Option<Value>) -> Result<Signing, Error> {
         check("prefix", check_header_value(prefix.as_str()))?;
         check("signed", signed.check(&SIGNED_SLOTS))?;
         if !signed.as_str().contains("{body}") {
-            return Err(Error::field(at("signed"), "what is signed must hold {body}"));
+            return Err(Error::field(at("signed"), "the signed content must contain {body}"));
         }
         if let Some(name) = timestamp_header {
             check("timestamp_header", check_header_name(name))?;
             if name.eq_ignore_ascii_case(header) {
-                return Err(Error::field(at("timestamp_header"), "another header than the signature's"));
+                return Err(Error::field(at("timestamp_header"), "expected a header other than the signature's"));
             }
         }
     }
     Ok(signing)
 }
 
-/// The signing secrets: the given one, those that it had, or a new one.
+/// Returns the signing secrets: the given one, the present ones, or a new one.
 pub(super) fn secrets(
     signing: &Signing,
     given: Option<Secret>,
@@ -85,7 +92,10 @@ pub(super) fn secrets(
 ) -> Result<Vec<Secret>, Error> {
     let secrets = match (given, old) {
         (Some(given), _) if given.reveal() == MASK => {
-            return Err(Error::field("/secret", "*** stands for secrets that are not shown: give the secret itself"));
+            return Err(Error::field(
+                "/secret",
+                "*** is the mask of a secret that is not shown: give the secret itself",
+            ));
         }
         (Some(given), _) => {
             signing.check_secret(&given).map_err(|right| Error::field("/secret", right))?;
@@ -96,14 +106,17 @@ pub(super) fn secrets(
     };
     for secret in &secrets {
         signing.check_secret(secret).map_err(|_| {
-            Error::field("/signing", "the present secret is none of this scheme's: give a `secret` in the same change")
+            Error::field("/signing", "the present secret does not fit this scheme: give a `secret` in the same change")
         })?;
     }
     Ok(secrets)
 }
 
-/// Checks sealed secrets; `***` keeps the value that one had.
-pub(in super::super) fn sealed_secrets(
+/// Checks sealed secrets; `***` keeps the present value.
+///
+/// # Errors
+/// If there are too many, or a name or a mask is wrong.
+pub(crate) fn sealed_secrets(
     given: BTreeMap<String, Secret>,
     old: Option<&Subscription>,
 ) -> Result<BTreeMap<String, Secret>, Error> {
@@ -113,9 +126,9 @@ pub(in super::super) fn sealed_secrets(
     let keep = |name: String, secret: Secret| {
         let at = format!("/sealed_secrets/{name}");
         let known = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
-        if !(1..=64).contains(&name.len()) || !name.bytes().all(known) || name == hookmill_model::SIGNING_SECRET {
+        if !(1..=64).contains(&name.len()) || !name.bytes().all(known) || name == SIGNING_SECRET {
             let right =
-                "a secret's name is 1 to 64 of a-z 0-9 _ -, and not `signing`, which stands for the signing secret";
+                "the name of a secret has 1 to 64 of a-z 0-9 _ -, and is not `signing`, which is the signing secret";
             return Err(Error::field(at, right));
         }
         if secret.reveal() != MASK {
@@ -123,7 +136,7 @@ pub(in super::super) fn sealed_secrets(
         }
         match old.and_then(|old| old.sealed_secrets.get(&name)) {
             Some(had) => Ok((name, had.clone())),
-            None => Err(Error::field(at, "*** stands for the value that a secret of this name has, and there is none")),
+            None => Err(Error::field(at, "*** keeps the present value of a secret of this name, but there is none")),
         }
     };
     given.into_iter().map(|(name, secret)| keep(name, secret)).collect()
@@ -137,14 +150,14 @@ pub(super) fn trigger(given: Option<Trigger>) -> Result<Option<Trigger>, Error> 
     Ok(given)
 }
 
-/// Checks parameters of the query.
+/// Checks the parameters of the query.
 pub(super) fn query(given: Vec<QueryParameter>) -> Result<Vec<QueryParameter>, Error> {
     if given.len() > QUERY_MAX {
         return Err(Error::field("/query", format!("at most {QUERY_MAX} parameters")));
     }
     for (index, parameter) in given.iter().enumerate() {
         if !(1..=QUERY_NAME_BYTES_MAX).contains(&parameter.name.len()) {
-            let right = format!("a parameter's name has 1 to {QUERY_NAME_BYTES_MAX} bytes");
+            let right = format!("the name of a parameter has 1 to {QUERY_NAME_BYTES_MAX} bytes");
             return Err(Error::field(format!("/query/{index}/name"), right));
         }
         let checked = parameter.value.check(&QueryParameter::SLOTS);
@@ -153,7 +166,7 @@ pub(super) fn query(given: Vec<QueryParameter>) -> Result<Vec<QueryParameter>, E
     Ok(given)
 }
 
-/// Checks how events are gathered.
+/// Checks the batching of events.
 pub(super) fn batch(given: Option<Batch>) -> Result<Option<Batch>, Error> {
     let Some(batch) = &given else { return Ok(None) };
     if !(1..=WINDOW_S_MAX).contains(&batch.window_s) {
@@ -163,13 +176,13 @@ pub(super) fn batch(given: Option<Batch>) -> Result<Option<Batch>, Error> {
         return Err(Error::field("/batch/max", format!("2 to {BATCH_MAX} events")));
     }
     if batch.event_types.len() > BATCH_TYPES_MAX {
-        let right = format!("at most {BATCH_TYPES_MAX} event types; none gathers nothing");
+        let right = format!("at most {BATCH_TYPES_MAX} event types; an empty list turns batching off");
         return Err(Error::field("/batch/event_types", right));
     }
     Ok(given)
 }
 
-/// Checks a rule for reading answers.
+/// Checks a rule for reading responses.
 pub(super) fn answer_rule(given: Option<AnswerRule>) -> Result<Option<AnswerRule>, Error> {
     let Some(rule) = &given else { return Ok(None) };
     let pointers = [("pointer", Some(&rule.pointer)), ("reason_pointer", rule.reason_pointer.as_ref())];
@@ -181,7 +194,69 @@ pub(super) fn answer_rule(given: Option<AnswerRule>) -> Result<Option<AnswerRule
         }
     }
     if rule.failure.is_array() || rule.failure.is_object() {
-        return Err(Error::field("/answer_rule/failure", "a text, a number, a boolean or null"));
+        return Err(Error::field("/answer_rule/failure", "expected a string, a number, a boolean or null"));
     }
     Ok(given)
+}
+
+/// Checks the selection of fields.
+pub(super) fn fields(given: Option<FieldsInput>) -> Result<FieldSelection, Error> {
+    let Some(FieldsInput { include, exclude }) = given else { return Ok(FieldSelection::default()) };
+    let selection = FieldSelection { include: include.unwrap_or_default(), exclude: exclude.unwrap_or_default() };
+    // One by one first, to find out which is wrong; then all together, since they may be too many.
+    for (list, paths) in [("include", &selection.include), ("exclude", &selection.exclude)] {
+        for (index, path) in paths.iter().enumerate() {
+            let alone = FieldSelection { include: vec![path.clone()], exclude: Vec::new() };
+            Selector::compile(&alone).map_err(|right| Error::field(format!("/fields/{list}/{index}"), right))?;
+        }
+    }
+    Selector::compile(&selection).map_err(|right| Error::field("/fields", right))?;
+    Ok(selection)
+}
+
+/// Checks headers; `***` keeps the present value of a secret one.
+pub(super) fn headers(given: Vec<HeaderInput>, old: Option<&Subscription>) -> Result<Vec<CustomHeader>, Error> {
+    if given.len() > HEADERS_MAX {
+        return Err(Error::field("/headers", format!("at most {HEADERS_MAX} headers")));
+    }
+    let mut headers: Vec<CustomHeader> = Vec::with_capacity(given.len());
+    for (index, header) in given.into_iter().enumerate() {
+        let at = |member: &str| format!("/headers/{index}/{member}");
+        check_header_name(&header.name).map_err(|right| Error::field(at("name"), right))?;
+        if headers.iter().any(|earlier| earlier.name.eq_ignore_ascii_case(&header.name)) {
+            return Err(Error::field(at("name"), format!("the header `{}` is given twice", header.name)));
+        }
+        check_header_value(&header.value).map_err(|right| Error::field(at("value"), right))?;
+        headers.push(unmasked(header, old).map_err(|right| Error::field(at("value"), right))?);
+    }
+    Ok(headers)
+}
+
+/// Returns the header, with its present value in place of `***`.
+fn unmasked(header: HeaderInput, old: Option<&Subscription>) -> Result<CustomHeader, &'static str> {
+    let HeaderInput { name, value, secret } = header;
+    if value != MASK {
+        return Ok(CustomHeader { name, value, secret });
+    }
+    let mut had = old.into_iter().flat_map(|old| &old.headers);
+    match had.find(|had| had.secret && had.name.eq_ignore_ascii_case(&name)) {
+        Some(_) if !secret => Err("a secret value cannot be made public: give the value again"),
+        Some(had) => Ok(CustomHeader { name, value: had.value.clone(), secret }),
+        None => Err("*** keeps the secret value of a header of this name, but there is none"),
+    }
+}
+
+/// Returns the retry policy, with defaults for what is missing.
+pub(super) fn retry(given: Option<RetryInput>) -> Result<RetryPolicy, Error> {
+    let default = RetryPolicy::default();
+    let Some(RetryInput { schedule_s, jitter_percent }) = given else { return Ok(default) };
+    let schedule_s = match schedule_s {
+        Some(waits) if waits.len() > RETRIES_MAX => {
+            return Err(Error::field("/retry/schedule_s", format!("at most {RETRIES_MAX} retries")));
+        }
+        Some(waits) => waits.into_iter().map(|wait| wait.0).collect(),
+        None => default.schedule_s,
+    };
+    let jitter = jitter_percent.and_then(|percent| u8::try_from(percent.0).ok());
+    Ok(RetryPolicy { schedule_s, jitter_percent: jitter.unwrap_or(default.jitter_percent) })
 }

@@ -8,15 +8,15 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::attempts::{FiguresView, LogView, PluginFaultView, RequestView};
-use super::event_types;
 use super::events::check_data;
 use crate::api::Api;
 use crate::api::http::extract;
 use crate::api::http::json;
-use crate::dispatch::handshake::test_delivery;
+use crate::dispatch::test_delivery;
 use crate::dry_run::preview::{Preview, preview};
 use crate::error::{Code, Error};
 use crate::registry::CompiledSubscription;
+use crate::subscriptions::example;
 use hookmill_model::TransformOutcome;
 use hookmill_model::{DeliveryId, Digest, Event, EventId, EventType, PluginName, PluginRef, PluginVersion, SpaceId};
 
@@ -39,7 +39,7 @@ pub(super) struct PreviewedEvent {
 }
 
 /// Which event to show: exactly one of them.
-pub(super) struct Choice {
+pub(super) struct EventChoice {
     /// A stored one.
     pub(super) event_id: Option<EventId>,
     /// A given one.
@@ -100,30 +100,30 @@ pub(super) async fn read<T: DeserializeOwned>(api: &Api, request: Request) -> Re
 }
 
 /// The event that was chosen.
-pub(super) async fn event(api: &Api, space: &SpaceId, choice: Choice) -> Result<Event, Error> {
+pub(super) async fn event(api: &Api, space: &SpaceId, choice: EventChoice) -> Result<Event, Error> {
     match choice {
-        Choice { event_id: Some(id), event: None, event_type: None } => {
+        EventChoice { event_id: Some(id), event: None, event_type: None } => {
             let found = api.host.store.event(space, &id).await?;
             let (event, _) = found.ok_or_else(|| Error::field("/event_id", format!("there is no event `{id}`")))?;
             Ok(event)
         }
-        Choice { event_id: None, event: Some(given), event_type: None } => {
+        EventChoice { event_id: None, event: Some(given), event_type: None } => {
             check_data(&given.data, "/event/data", api.host.config.accept.event_bytes_max)?;
             Ok(made(api, space, given))
         }
-        Choice { event_id: None, event: None, event_type: Some(kind) } => {
-            let entry = event_types::find(api, space, &kind).await?;
+        EventChoice { event_id: None, event: None, event_type: Some(kind) } => {
+            let entry = example::event_type(&api.host, space, &kind).await?;
             let example = entry.and_then(|entry| entry.example).ok_or_else(|| {
                 Error::field("/event_type", format!("the event type `{kind}` has no example: give an `event`"))
             })?;
             let data = serde_json::value::to_raw_value(&example).map_err(|err| Error::internal(&err))?;
             Ok(made(api, space, PreviewedEvent { r#type: kind, data, id: None, occurred_at: None }))
         }
-        Choice { event_id: None, event: None, event_type: None } => {
+        EventChoice { event_id: None, event: None, event_type: None } => {
             let right = "missing: exactly one of `event_id`, `event` and `event_type`";
             Err(Error::at(Code::FieldMissing, "", right))
         }
-        Choice { .. } => Err(Error::field("", "exactly one of `event_id`, `event` and `event_type`")),
+        EventChoice { .. } => Err(Error::field("", "exactly one of `event_id`, `event` and `event_type`")),
     }
 }
 
@@ -150,7 +150,7 @@ pub(super) async fn show(
 ) -> Result<PreviewView, Error> {
     let host = &api.host;
     let delivery = test_delivery(&live.subscription, DeliveryId::new(host.clock.now()), event);
-    let _turn = host.trials.turn().await;
+    let _turn = host.preview_slots.acquire().await;
     let shown = preview(host, live, &delivery, attempt).await;
     let Preview { made, plugin_fault, logs, figures } =
         shown.map_err(|err| Error::internal(&*err.into_boxed_dyn_error()))?;

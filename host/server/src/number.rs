@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 
 /// A whole number from `MIN` to `MAX`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Whole<const MIN: u32, const MAX: u32>(pub(crate) u32);
 
 impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {

@@ -15,12 +15,12 @@ use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
 use crate::api::http::number::Whole;
-use crate::api::resources::preview::{self, Choice, PreviewView, PreviewedEvent};
-use crate::api::resources::subscriptions::check_sealed_secrets;
+use crate::api::resources::preview_view::{self, EventChoice, PreviewView, PreviewedEvent};
 use crate::error::Error;
 use crate::plugins::versions::{choose, configured, usable};
 use crate::registry::CompiledSubscription;
 use crate::stages::request::check_url;
+use crate::subscriptions::rules;
 use hookmill_model::{
     ContentType, EventId, EventType, OnFailure, Pattern, PluginName, PluginRef, Secret, SpaceId, Subscription,
     WantedVersion,
@@ -77,16 +77,16 @@ async fn preview_plugin(
     request: Request,
 ) -> Result<Json<PreviewView>, Error> {
     let name: PluginName = params.get("plugin")?;
-    let mut input: PluginPreviewInput = preview::read(&api, request).await?;
+    let mut input: PluginPreviewInput = preview_view::read(&api, request).await?;
     if usable(&*api.host.store, &space, &name).await?.is_empty() {
         return Err(Error::not_found("plugin", name));
     }
     let choice =
-        Choice { event_id: input.event_id.take(), event: input.event.take(), event_type: input.event_type.take() };
-    let event = preview::event(&api, &space, choice).await?;
+        EventChoice { event_id: input.event_id.take(), event: input.event.take(), event_type: input.event_type.take() };
+    let event = preview_view::event(&api, &space, choice).await?;
     let attempt = input.attempt.map_or(1, |attempt| attempt.0);
     let subscription = stand_in(&api, &space, &name, input).await?;
-    preview::show(&api, &CompiledSubscription::new(subscription), event, attempt).await.map(Json)
+    preview_view::show(&api, &CompiledSubscription::new(subscription), event, attempt).await.map(Json)
 }
 
 /// The subscription that is made up.
@@ -100,7 +100,7 @@ async fn stand_in(
     let url = check_url(url.as_deref().unwrap_or(URL_DEFAULT)).map_err(|right| Error::field("/url", right))?;
     let config = config.unwrap_or_else(|| Value::Object(Map::new()));
     let chosen =
-        choose(&api.host, space, name, version.as_ref()).await.map_err(|problem| problem.moved("/plugin", ""))?;
+        choose(&api.host, space, name, version.as_ref()).await.map_err(|error| error.rebased("/plugin", ""))?;
     let config = configured(&chosen, config, "/config").await?;
     let secrets: BTreeMap<_, _> = secrets.into_iter().flatten().map(|name| (name, Secret::generate_text())).collect();
     let mut subscription = Subscription::new(space.clone(), "preview", url, vec![Pattern::All], api.host.clock.now());
@@ -115,7 +115,7 @@ async fn stand_in(
         pause_after: None,
     });
     subscription.content_type = content_type.unwrap_or(ContentType::Json);
-    let secrets = check_sealed_secrets(secrets, None);
-    subscription.sealed_secrets = secrets.map_err(|problem| problem.moved("/sealed_secrets", "/secrets"))?;
+    let secrets = rules::sealed_secrets(secrets, None);
+    subscription.sealed_secrets = secrets.map_err(|error| error.rebased("/sealed_secrets", "/secrets"))?;
     Ok(subscription)
 }
