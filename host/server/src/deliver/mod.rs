@@ -116,7 +116,8 @@ impl Deliver {
         }
         self.record();
         // What is not recorded yet would be sent again after a crash: it counts as in flight.
-        while self.lanes.in_flight() + self.unrecorded.len() + self.recording_len < self.host.config.deliver.in_flight_max
+        while self.lanes.in_flight() + self.unrecorded.len() + self.recording_len
+            < self.host.config.deliver.in_flight_max
             && let Some(leased) = self.lanes.start(|delivery| self.preparing.can_start(&self.host, delivery))
         {
             self.start(leased.delivery);

@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
+use hookmill_model::Activity;
 use hookmill_model::{
     Handshake, HandshakeKind, HandshakeReport, PauseReason, SpaceId, Subscription, SubscriptionId, SubscriptionState,
 };
-use hookmill_store::Activity;
 
 use super::example;
 use super::saving::{change, find, reread, save};

@@ -1,9 +1,8 @@
 //! Checks of a definition, which make a subscription of it.
 
 use hookmill_model::{
-    TIMEOUT_MS_DEFAULT,
     ContentType, Handshake, HandshakeKind, Method, Pattern, SpaceId, Subscription, SubscriptionId, SubscriptionState,
-    SuccessCodes,
+    SuccessCodes, TIMEOUT_MS_DEFAULT,
 };
 
 use super::definition::{Definition, HandshakeChoice, HandshakeInput, NewState};

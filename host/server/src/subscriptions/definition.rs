@@ -7,9 +7,8 @@
 use std::collections::BTreeMap;
 
 use hookmill_model::{
-    TIMEOUT_MS_MAX,
     AnswerRule, Batch, ContentType, Handshake, HandshakeKind, Method, OnFailure, Pattern, PluginName, PluginRef,
-    QueryParameter, Secret, Subscription, SuccessCodes, Trigger, WantedVersion,
+    QueryParameter, Secret, Subscription, SuccessCodes, TIMEOUT_MS_MAX, Trigger, WantedVersion,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use hookmill_model::Activity;
 use hookmill_model::{Plugin, PluginRef, SpaceId, Subscription, SubscriptionId, VersionRange, WantedVersion};
-use hookmill_store::Activity;
 use serde_json::{Map, Value};
 
 use super::check::missing;

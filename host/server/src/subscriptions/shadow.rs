@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use hookmill_model::Activity;
 use hookmill_model::{PluginRef, SpaceId, Subscription, SubscriptionId, WantedVersion};
-use hookmill_store::Activity;
 use serde_json::Value;
 
 use super::activation::check_unchanged;

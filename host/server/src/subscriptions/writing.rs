@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use hookmill_model::Activity;
 use hookmill_model::{SpaceId, Subscription, SubscriptionId, SubscriptionState};
-use hookmill_store::Activity;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

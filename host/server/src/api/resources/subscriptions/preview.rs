@@ -62,7 +62,7 @@ async fn preview_subscription(
     let input = preview_view::read(&api, request).await?;
     let PreviewInput { event_id, event, event_type, version, config, attempt } = input;
     let (mut subscription, _) = find(&api.host, &space, params.get("subscription")?).await?;
-    let event = preview::event(&api, &space, EventChoice { event_id, event, event_type }).await?;
+    let event = preview_view::event(&api, &space, EventChoice { event_id, event, event_type }).await?;
     if let Some(variant) = plugin::variant(&api.host, &subscription, version, config).await? {
         subscription.plugin = Some(variant);
     }

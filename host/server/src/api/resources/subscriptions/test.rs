@@ -73,7 +73,8 @@ async fn test_subscription(
         None => example_data(&api, &space, &kind).await?,
     };
     check_data(&data, "/data", api.host.config.accept.event_bytes_max)?;
-    let posted = IncomingEvent { id: None, kind, occurred_at: None, data: data.into(), changed_fields: None, previous: None };
+    let posted =
+        IncomingEvent { id: None, kind, occurred_at: None, data: data.into(), changed_fields: None, previous: None };
     let result = ingest::accept(&api.host, space.clone(), vec![posted], Target::Test(compiled)).await?.pop();
     let receipt = result.expect("one event has one result").expect("a new id conflicts with none");
     let filter = DeliveryFilter { event: Some(receipt.id.clone()), ..DeliveryFilter::default() };
