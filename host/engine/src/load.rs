@@ -122,7 +122,7 @@ impl Engine {
         let refused = |error: wasmtime::Error| Refusal(format!("it does not fit this host: {error:#}"));
         // SAFETY: wasmtime requires that the bytes be an unchanged artefact of its own. They come from the compiling
         // child, whose pipe no other process has, or from disk with an HMAC that this host made over them.
-        #[allow(unsafe_code)]
+        #[expect(unsafe_code, reason = "the one exception, see SAFETY")]
         let component = unsafe { Component::deserialize(&self.0.wasmtime, artefact) }.map_err(refused)?;
         let mut linker = self.0.linker.clone();
         wasi::link(&mut linker, &component).map_err(refused)?;

@@ -12,7 +12,7 @@ use crate::state::State;
 use crate::{PluginCall, PluginDecision, cut};
 use hookmill_model::{Body, LogLevel, PluginFault, PluginFaultCode};
 
-#[allow(unsafe_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all)]
+#[allow(unsafe_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all, reason = "generated code")]
 mod generated {
     // Parameters borrow: an event's data goes from the host's memory into the guest's and nowhere between.
     wasmtime::component::bindgen!({
