@@ -1,5 +1,5 @@
-//! Builds the program anew when a file of a template or an SDK is added: it carries them, and the compiler watches only
-//! those that were there before.
+//! Rebuilds the program when a file of a template or an SDK is added: it embeds them, and the compiler only watches the files
+//! that existed before.
 
 fn main() {
     println!("cargo::rerun-if-changed=../plugins/templates");

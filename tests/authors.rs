@@ -238,6 +238,6 @@ fn an_existing_folder_is_not_overwritten() {
     std::fs::write(dir.path().join("deals/mine"), "").unwrap();
     let output = plugin(dir.path(), &["new", "deals", "--lang", "c"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("is there already"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("already exists"));
     assert_eq!(std::fs::read_dir(dir.path().join("deals")).unwrap().count(), 1);
 }

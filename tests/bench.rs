@@ -1,4 +1,4 @@
-//! `hookmill bench`, short: what it measures is this machine's, so only that it measures is looked at here.
+//! `hookmill bench`, shortened. Its figures are the machine's, so only their presence is checked.
 
 use std::process::Command;
 
@@ -15,27 +15,27 @@ fn bench(more: &[&str]) -> (bool, String, String) {
 }
 
 #[test]
-fn a_bench_measures_the_host_beside_the_floor_and_tells_which_goals_are_met() {
-    let (succeeded, told, complaint) = bench(&["--at-least", "0"]);
-    assert!(succeeded, "{complaint}");
-    let told: Value = serde_json::from_str(&told).unwrap();
-    let median = |name: &str, figure: &str| told["measured"][name][figure]["median"].as_f64().unwrap();
+fn a_bench_compares_the_host_with_the_floor_and_reports_which_goals_are_met() {
+    let (succeeded, stdout, stderr) = bench(&["--at-least", "0"]);
+    assert!(succeeded, "{stderr}");
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    let median = |name: &str, figure: &str| report["measured"][name][figure]["median"].as_f64().unwrap();
     for name in ["limit", "floor", "plain"] {
-        assert!(median(name, "delivered_per_s") > 0.0, "{told}");
+        assert!(median(name, "delivered_per_s") > 0.0, "{report}");
     }
     for figure in ["cpu_us", "written_bytes", "flushes_per_s", "peak_bytes", "half_p99_us", "trickle_p50_us"] {
-        assert!(median("plain", figure) > 0.0, "{figure}: {told}");
+        assert!(median("plain", figure) > 0.0, "{figure}: {report}");
     }
     let ratio = median("plain", "delivered_per_s") / median("floor", "delivered_per_s");
-    assert!((median("plain", "of_floor") - ratio).abs() < 1e-9, "{told}");
-    let goals = told["goals"].as_array().unwrap();
-    assert!(goals.iter().any(|goal| goal["goal"].as_str().unwrap().contains("two threads")), "{told}");
-    assert!(goals.iter().all(|goal| goal["met"].is_boolean() && goal["measured"].is_number()), "{told}");
+    assert!((median("plain", "of_floor") - ratio).abs() < 1e-9, "{report}");
+    let goals = report["goals"].as_array().unwrap();
+    assert!(goals.iter().any(|goal| goal["goal"].as_str().unwrap().contains("two threads")), "{report}");
+    assert!(goals.iter().all(|goal| goal["met"].is_boolean() && goal["measured"].is_number()), "{report}");
 }
 
 #[test]
-fn a_bench_fails_if_the_host_delivers_less_than_was_asked_for() {
-    let (succeeded, _, complaint) = bench(&["--at-least", "1000"]);
+fn a_bench_fails_if_the_host_delivers_less_than_required() {
+    let (succeeded, _, stderr) = bench(&["--at-least", "1000"]);
     assert!(!succeeded);
-    assert!(complaint.contains("plain delivers") && complaint.contains("at least 1000"), "{complaint}");
+    assert!(stderr.contains("plain delivers") && stderr.contains("at least 1000"), "{stderr}");
 }

@@ -1,6 +1,6 @@
-//! What was answered with 202 reaches its receiver, whatever ends the process.
+//! An event that was answered with 202 reaches its receiver, whatever ends the process.
 //!
-//! The suite runs a short version. The long ones:
+//! The suite runs short versions. The long ones:
 //! `HOOKMILL_KILL_ROUNDS=100 cargo test --test tests crash:: -- --nocapture` and
 //! `HOOKMILL_LONG_DELAY_S=30 cargo test --test tests crash:: -- --nocapture`.
 
@@ -20,14 +20,14 @@ use crate::support::sink::Sink;
 
 const EVENTS: &str = "/v1/spaces/acme/events";
 
-/// Posts so many at once.
+/// Concurrent posts.
 const POSTERS: usize = 8;
 
 fn from_env(name: &str, short: u64) -> u64 {
     std::env::var(name).map_or(short, |value| value.parse().expect(name))
 }
 
-/// A host on a new data directory, with the space `acme`; and the admin's key.
+/// Starts a host on a new data directory, with the space `acme`; returns it with the admin key.
 async fn first_start(dir: &std::path::Path) -> (Process, String) {
     let host = Process::start(dir).await;
     let key = host.key.clone().unwrap();
@@ -44,7 +44,7 @@ async fn subscribe(host: &Process, key: &str, url: &str, delay_s: u64) {
     assert!(status.is_success(), "{answer}");
 }
 
-/// Posts events until the host is gone; returns the ids of those that were answered with 202.
+/// Posts events until the host has exited; returns the ids of those that were answered with 202.
 async fn load(host: Arc<Process>, key: String, next_id: Arc<AtomicU64>) -> Vec<String> {
     let accepted = Arc::new(Mutex::new(Vec::new()));
     let posters = (0..POSTERS).map(|_| {
@@ -79,7 +79,7 @@ async fn every_accepted_event_survives_kill_nine() {
     for round in 1..=rounds {
         let running = Arc::new(host);
         let load = tokio::spawn(load(running.clone(), key.clone(), next_id.clone()));
-        // A random moment under load, not a wait for something.
+        // A random moment under load, not a wait for a condition.
         tokio::time::sleep(Duration::from_millis(rand::rng().random_range(20..400))).await;
         running.kill_now();
         accepted.extend(load.await.unwrap());
@@ -96,7 +96,7 @@ async fn every_accepted_event_survives_kill_nine() {
     let delivered: u64 = accepted.iter().filter_map(|id| seen.get(id)).sum();
     let repeated = delivered - (accepted.len() - lost) as u64;
     println!("{rounds} rounds: accepted {}, delivered {delivered}, repeated {repeated}, lost {lost}", accepted.len());
-    assert!(accepted.len() as u64 > rounds * 10, "too little load to tell: {}", accepted.len());
+    assert!(accepted.len() as u64 > rounds * 10, "too little load for a result: {}", accepted.len());
     assert_eq!(lost, 0);
 }
 
@@ -115,7 +115,7 @@ async fn batches_survive_kill_nine_and_no_event_is_in_two_of_them() {
     for _ in 0..rounds {
         let running = Arc::new(host);
         let load = tokio::spawn(load(running.clone(), key.clone(), next_id.clone()));
-        // Some batches are full by then, and one is not.
+        // By then some batches are full, and one is not.
         tokio::time::sleep(Duration::from_millis(rand::rng().random_range(100..400))).await;
         running.kill_now();
         accepted.extend(load.await.unwrap());
@@ -128,18 +128,18 @@ async fn batches_survive_kill_nine_and_no_event_is_in_two_of_them() {
     while !accepted.is_subset(&seen) && Instant::now() < deadline {
         let arrivals = sink.wait_for_count(count + 1, deadline).await;
         for arrival in &arrivals[count..] {
-            // A batch of one is no list.
+            // A batch of one event is not a list.
             let events =
                 if arrival.gathered.is_empty() { vec![arrival.event_id.clone()] } else { arrival.gathered.clone() };
             let first = batches.entry(arrival.delivery_id.clone()).or_insert_with(|| events.clone());
-            assert_eq!(*first, events, "a batch that came twice is another one");
+            assert_eq!(*first, events, "a repeated batch has other events");
             seen.extend(events);
         }
         count = arrivals.len();
     }
     host.terminate().await;
 
-    let gathered: usize = batches.values().map(Vec::len).sum();
+    let batched: usize = batches.values().map(Vec::len).sum();
     let lost = accepted.difference(&seen).count();
     println!(
         "{rounds} rounds: accepted {}, in {} batches, repeated requests {}, lost {lost}",
@@ -148,7 +148,7 @@ async fn batches_survive_kill_nine_and_no_event_is_in_two_of_them() {
         count - batches.len()
     );
     assert!(accepted.len() as u64 > rounds * 10 && batches.values().any(|batch| batch.len() > 1));
-    assert_eq!((lost, gathered - seen.len()), (0, 0));
+    assert_eq!((lost, batched - seen.len()), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -172,7 +172,7 @@ async fn delays_are_kept_over_a_restart() {
         }
     };
     post(&host, "before").await;
-    // Half end in an orderly way, which is the harder case for whoever keeps time in memory.
+    // An orderly shutdown, which is the harder case for times that are kept in memory.
     host.terminate().await;
     let host = Process::start(dir.path()).await;
     post(&host, "after").await;

@@ -1,4 +1,4 @@
-//! 202 means committed, with the disk's word for it: the real binary on a disk that is slow, fails or hangs.
+//! 202 means committed and flushed: the real program on a disk that is slow, fails or hangs.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::support::slow_disk::{Mode, SlowDisk};
 
 const EVENTS: &str = "/v1/spaces/acme/events";
 
-/// How long a test waits for what must come.
+/// Maximum wait for an expected event.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A host on a slow disk, with the space `acme`.
@@ -32,11 +32,11 @@ struct Scene {
 impl Scene {
     async fn start() -> Self {
         let (disk, dir) = (SlowDisk::start(), tempfile::tempdir().unwrap());
-        // Compiled plugins outlive the test, so that later starts compile nothing.
+        // Compiled plugins are kept between tests, so that later starts compile nothing.
         let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("durability");
         std::fs::create_dir_all(&compiled).unwrap();
         std::os::unix::fs::symlink(compiled, dir.path().join("compiled")).unwrap();
-        // One at a time: two that make the folder's key at once would take each other's plugins for damaged.
+        // One at a time: two hosts that create the folder's key at once would each consider the other's plugins damaged.
         static STARTING: Mutex<()> = Mutex::const_new(());
         let starting = STARTING.lock().await;
         let host = Process::start_with(dir.path(), disk.env()).await;
@@ -48,7 +48,7 @@ impl Scene {
         scene
     }
 
-    /// `kill -9`, and a start on a disk that works.
+    /// Kills the host with `kill -9`, and starts it on a working disk.
     async fn restart(self) -> Self {
         let Self { disk, dir, key, host } = self;
         host.kill().await;
@@ -72,20 +72,20 @@ impl Scene {
         self.host.call(&self.key, Method::POST, EVENTS, event).await.unwrap()
     }
 
-    /// Posts an event that is accepted.
+    /// Posts an event that must be accepted.
     async fn accepted(&self, id: &str) -> String {
         let (status, answer) = self.post(id).await;
         assert_eq!(status, 202, "{answer}");
         id.to_owned()
     }
 
-    /// Posts an event that the disk refuses.
+    /// Posts an event that the disk fails to write.
     async fn refused(&self, id: &str) {
         let (status, answer) = self.post(id).await;
         assert_eq!((status.as_u16(), &answer["code"]), (500, &json!("internal")), "{answer}");
     }
 
-    /// The ids of all events.
+    /// Returns the ids of all events.
     async fn events(&self) -> HashSet<String> {
         let path = format!("{EVENTS}?limit=200");
         let (status, answer) = self.host.call(&self.key, Method::GET, &path, String::new()).await.unwrap();
@@ -99,8 +99,8 @@ impl Scene {
 async fn a_202_comes_after_the_flush_that_follows_its_post() {
     let scene = Scene::start().await;
     for number in 0..20 {
-        // Nobody subscribes, so the only thing to write is the event. One thread commits: a flush that is done and was
-        // not begun before began after.
+        // Without subscriptions, the event is the only thing to write. One thread commits, so a flush that is done and had
+        // not begun before the post began after it.
         let before = scene.disk.flushes().begun;
         scene.accepted(&format!("e{number}")).await;
         let done = scene.disk.flushes().done;
@@ -123,12 +123,12 @@ async fn nothing_is_answered_listed_or_delivered_while_its_flush_is_stuck() {
     }
     scene.disk.wait_until_stuck().await;
 
-    // Nothing to wait for: the longer it does not happen, the better.
+    // There is nothing to wait for: this checks that nothing happens for a while.
     let answered = timeout(Duration::from_millis(200), posts.join_next()).await;
-    assert!(answered.is_err(), "answered before it was flushed: {answered:?}");
+    assert!(answered.is_err(), "answered before the flush: {answered:?}");
     assert_eq!(scene.events().await, HashSet::new());
     let arrivals = sink.wait_for_count(1, Instant::now()).await;
-    assert!(arrivals.is_empty(), "delivered before it was flushed: {arrivals:?}");
+    assert!(arrivals.is_empty(), "delivered before the flush: {arrivals:?}");
     assert!(scene.disk.flushes().stuck);
 
     scene.disk.turn(Mode::Slow);
@@ -141,7 +141,7 @@ async fn nothing_is_answered_listed_or_delivered_while_its_flush_is_stuck() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_disk_refuses_is_no_202_and_what_was_a_202_stays() {
+async fn an_event_that_the_disk_fails_to_write_is_not_answered_with_202_and_one_with_202_is_kept() {
     let scene = Scene::start().await;
     let sink = Sink::start().await;
     scene.subscribe(&sink).await;
@@ -155,15 +155,15 @@ async fn what_the_disk_refuses_is_no_202_and_what_was_a_202_stays() {
     }
     assert_eq!(scene.events().await, accepted);
 
-    // The host goes on by itself as soon as the disk does.
+    // The host recovers by itself as soon as the disk does.
     scene.disk.turn(Mode::Slow);
     for number in 0..4 {
         accepted.insert(scene.accepted(&format!("after{number}")).await);
     }
     assert_eq!(scene.events().await, accepted);
 
-    // Killed before another commit took the place of what was refused, the host may find it in the log: written, though
-    // never flushed. An error does not promise that nothing was accepted; it leaves the producer to post again.
+    // If the host is killed before another commit overwrites the failed one, it may find the event in the log: written, but
+    // never flushed. An error does not mean that the event was not accepted; the producer posts it again.
     scene.disk.turn(Mode::Broken);
     scene.refused("last").await;
     let scene = scene.restart().await;

@@ -102,7 +102,7 @@ async fn a_lapp_is_reported_and_the_other_webhooks_are_created() {
     ]);
     let (code, stdout) = import(&host, "leadsquared", &export);
     assert_eq!(code, 1);
-    assert!(stdout.contains(r#"definition 1 "Code": not carried over: a Lapp is code"#), "{stdout}");
+    assert!(stdout.contains(r#"definition 1 "Code": not imported: a Lapp is code"#), "{stdout}");
     assert_eq!(subscriptions(&host).await[0]["name"], "Leads");
 }
 

@@ -1,6 +1,6 @@
-//! The SDK for plugins in C: its bindings are the contract's, and it does what its headers say.
+//! The SDK for plugins in C: its bindings match the contract, and its functions behave as its headers document.
 //!
-//! With `HOOKMILL_UPDATE_BINDINGS=1` the bindings are written anew instead of compared.
+//! With `HOOKMILL_UPDATE_BINDINGS=1` the bindings are rewritten instead of compared.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,8 +54,8 @@ fn bindings() -> Files {
     files
 }
 
-/// Builds a program of these files and the SDK for this machine, and runs it. A C compiler is there: the host's own
-/// build needs one.
+/// Builds a native program from these files and the SDK, and runs it. There is a C compiler, since the build of the host
+/// needs one.
 fn run_native(name: &str, sources: &[&str]) {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sdk-c-{name}"));
     let built = Command::new("cc")
@@ -65,7 +65,7 @@ fn run_native(name: &str, sources: &[&str]) {
         .args(sources)
         .args(["plugins/sdk/c/hookmill.c", "plugins/sdk/c/hookmill_json.c"])
         .output()
-        .expect("there is a C compiler");
+        .expect("a C compiler, which the build of the host needs too");
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let ran = Command::new(&program).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));

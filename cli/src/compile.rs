@@ -1,17 +1,16 @@
-//! `hookmill compile`: one component from standard input, its artefact to standard output.
+//! `hookmill compile`: compiles one component from standard input, and writes the artifact to standard output.
 //!
-//! Not for people: the engine starts it, to have the compiler in a process that may die. It limits itself before it
-//! reads a byte, and shares nothing with the host but these two pipes.
+//! An internal command: the engine starts it, so that the compiler runs in a process that may crash. It limits itself before
+//! it reads a byte, and shares nothing with the host but these two pipes.
 
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use hookmill_engine::{REFUSED, precompile};
 use rlimit::Resource;
 
-use hookmill_engine::{REFUSED, precompile};
-
-/// The limits that the process puts on itself.
+/// The limits that the process sets for itself.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Seconds of CPU time
@@ -23,15 +22,15 @@ pub(super) struct Args {
 /// Compiles.
 ///
 /// # Errors
-/// If the limits or the pipes fail. A component that does not compile is no error but a status.
+/// If the limits or the pipes fail. A component that does not compile is reported by the exit code.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     limit(args.seconds, args.memory_bytes)?;
     let mut component = Vec::new();
     std::io::stdin().lock().read_to_end(&mut component).context("reading the component")?;
     match precompile(&component)? {
-        Ok(artefact) => {
+        Ok(artifact) => {
             let mut stdout = std::io::stdout().lock();
-            stdout.write_all(&artefact).and_then(|()| stdout.flush()).context("writing the artefact")?;
+            stdout.write_all(&artifact).and_then(|()| stdout.flush()).context("writing the artifact")?;
             Ok(ExitCode::SUCCESS)
         }
         Err(reason) => {
@@ -41,12 +40,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Bounds this process for the rest of its life.
+/// Limits this process for the rest of its life.
 fn limit(seconds: u64, memory_bytes: u64) -> anyhow::Result<()> {
-    // The soft limit is a signal that names the cause, the hard one a second later leaves no choice.
+    // The soft limit sends a signal that names the cause, the hard one kills a second later.
     rlimit::setrlimit(Resource::CPU, seconds, seconds + 1).context("limiting CPU time")?;
     rlimit::setrlimit(Resource::AS, memory_bytes, memory_bytes).context("limiting memory")?;
-    // A compiler that is tricked writes no file, and a crash leaves no image of what was compiled.
+    // A compromised compiler writes no file, and a crash leaves no image of what was compiled.
     rlimit::setrlimit(Resource::FSIZE, 0, 0).context("forbidding files")?;
     rlimit::setrlimit(Resource::CORE, 0, 0).context("forbidding a core dump")
 }

@@ -1,15 +1,18 @@
-//! The `hookmill` program: arguments to a configuration, signals, and one file for each subcommand. The rest is the
-//! libraries'.
+//! The `hookmill` program: arguments to a configuration, signals, and one module for each subcommand. Everything else is in
+//! the libraries.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "bench")]
 #[expect(clippy::disallowed_methods, reason = "measures with the machine's clock, and calls the hosts that it starts")]
 mod bench;
 mod compile;
+#[cfg(feature = "demo")]
 #[expect(clippy::disallowed_methods, reason = "calls the host that it starts, and dates what its receiver gets")]
 mod demo;
 mod diagnose;
 mod import;
 mod openapi;
+#[cfg(feature = "authors")]
 mod plugin;
 mod remote;
 mod serve;
@@ -22,15 +25,15 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 use tracing_subscriber::EnvFilter;
 
-/// A delivery takes and gives back hundreds of small pieces of memory, on several threads: of a profile of the host under
-/// load, a sixth was the system's allocator.
+/// A delivery allocates and frees hundreds of small blocks on several threads: in a profile of the host under load, the
+/// system's allocator took a sixth.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A WebAssembly plugin host for webhook payloads.
 ///
 /// Post an event, and every subscription's receiver gets it: reshaped by the subscription's own sandboxed plugin,
-/// delayed as asked, signed over the exact bytes sent, retried, and written down.
+/// delayed as configured, signed over the exact bytes sent, retried, and recorded.
 #[derive(Debug, Parser)]
 #[command(name = "hookmill", version, after_help = AFTER_HELP)]
 struct Cli {
@@ -42,59 +45,76 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Without a command, `serve` runs. HOOKMILL_LOG sets what is logged (error, warn, info, debug, or a filter such as
-`info,hookmill::send=debug`). Exit codes: 0 all went well, 1 it failed, 2 the arguments were wrong.";
+Examples:
+  hookmill demo                                  the whole path on this machine, in seconds
+  hookmill serve --data-dir /var/lib/hookmill    run a host; it prints its address and, once, an admin key
+  hookmill plugin new deals --lang rust          start a plugin
+  HOOKMILL_KEY=hmk_… hookmill diagnose sub_… --space acme
+
+Without a command, `serve` runs. HOOKMILL_LOG sets what is logged to standard error: error, warn, info, debug, or a filter
+such as `info,hookmill_server::stages::send=debug`.
+
+Exit codes: 0 success, 1 failure, 2 invalid arguments.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the host: the API, and the deliveries
+    /// Run the host: the API and the deliveries
     Serve(serve::Args),
-    /// Show the whole path on this machine: a host, a receiver, real events, checked signatures
+    /// Show the whole path on this machine: a host, a receiver, real events, verified signatures
+    #[cfg(feature = "demo")]
     Demo(demo::Args),
-    /// Write plugins: start, build, test, inspect, run and push them
+    /// Write plugins: create, build, test, inspect, run and push them
+    #[cfg(feature = "authors")]
     Plugin(plugin::Args),
-    /// Make subscriptions of another system's webhooks: LeadSquared's, Livespace's, Breakcold's
+    /// Create subscriptions from the webhooks of LeadSquared, Livespace or Breakcold
     Import(import::Args),
-    /// Find out why a subscription's webhooks do not come
+    /// Find out why a subscription's webhooks do not arrive
     Diagnose(diagnose::Args),
     /// Print the description of the HTTP API (OpenAPI 3.1, JSON)
     Openapi,
-    /// Measure what the host does in a second on this machine and what it costs, beside the least that is possible
+    /// Measure the host's throughput and cost on this machine, relative to the least that a durable host can do
+    #[cfg(feature = "bench")]
     Bench(bench::Args),
-    /// Compile one component (the host runs this in a process of its own, with limits)
+    /// Compile one component (the host runs this as a child process, with limits)
     #[command(hide = true)]
     Compile(compile::Args),
 }
 
-/// Parses the arguments and runs what they ask for.
+/// Parses the arguments and runs the command.
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
-        // The compiler's process does one thing on one thread, and writes nothing but its result.
+        // The compiling process does one thing on one thread, and writes nothing but its result.
         Some(Command::Compile(args)) => compile::run(&args),
         Some(Command::Openapi) => openapi::run(),
+        #[cfg(feature = "demo")]
         Some(Command::Demo(args)) => with_runtime("warn", demo::run(args)),
+        #[cfg(feature = "authors")]
         Some(Command::Plugin(args)) => with_runtime("warn", plugin::run(args)),
         Some(Command::Import(args)) => with_runtime("warn", import::run(args)),
         Some(Command::Diagnose(args)) => with_runtime("warn", diagnose::run(args)),
-        Some(Command::Bench(args)) if args.is_beside() => with(Builder::new_current_thread(), "warn", bench::run(args)),
+        #[cfg(feature = "bench")]
+        Some(Command::Bench(args)) if args.is_single_threaded() => {
+            with(Builder::new_current_thread(), "warn", bench::run(args))
+        }
+        #[cfg(feature = "bench")]
         Some(Command::Bench(args)) => with_runtime("warn", bench::run(args)),
         Some(Command::Serve(args)) => with_runtime("info", serve::run(args)),
         None => with_runtime("info", serve::run(cli.serve)),
     };
     result.unwrap_or_else(|err| {
-        complain(&err);
+        report(&err);
         ExitCode::FAILURE
     })
 }
 
-/// This program, which compiles plugins as `hookmill compile`.
+/// The path of this program, which compiles plugins as `hookmill compile`.
 fn program() -> anyhow::Result<PathBuf> {
-    std::env::current_exe().context("finding the program itself, which compiles plugins")
+    std::env::current_exe().context("finding the path of this program, which compiles plugins")
 }
 
-#[expect(clippy::print_stderr, reason = "the last word of a failed command")]
-fn complain(err: &anyhow::Error) {
+#[expect(clippy::print_stderr, reason = "how a command reports its failure")]
+fn report(err: &anyhow::Error) {
     eprintln!("hookmill: {err:#}");
 }
 

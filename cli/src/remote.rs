@@ -1,23 +1,22 @@
-//! A running host, as the commands that call its API see it.
+//! A client of a running host's API, for the commands that need one.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use hookmill_model::SpaceId;
 use reqwest::{Client, RequestBuilder};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use hookmill_model::SpaceId;
-
-/// Where a host is, and what one may do there.
+/// A host, the key to it, and a space.
 #[derive(Debug, clap::Args)]
 pub(super) struct Remote {
-    /// Where the host's API is
+    /// The address of the host's API
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8470")]
     pub(super) url: Url,
 
-    /// An API key that may manage the space
+    /// An API key with access to the space
     #[arg(long, env = "HOOKMILL_KEY", hide_env_values = true)]
     pub(super) key: String,
 
@@ -27,32 +26,32 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// The address of something in the space: `plugins`, `subscriptions/sub_…`.
+    /// Returns the URL of a path in the space: `plugins`, `subscriptions/sub_…`.
     pub(super) fn at(&self, path: &str) -> String {
         format!("{}/v1/spaces/{}/{path}", self.url.as_str().trim_end_matches('/'), self.space)
     }
 
-    /// What the host answers to this request, with this key.
+    /// Sends a request with the key, and returns the response's JSON.
     ///
     /// # Errors
-    /// If there is no answer, or it is none of success: then with the host's own words.
+    /// If there is no response, or its status is not a success; then with the detail that the host gives.
     pub(super) async fn ask<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
         let response = request.bearer_auth(&self.key).send().await.context("calling the host")?;
         let status = response.status();
-        let text = response.text().await.context("reading the host's answer")?;
+        let text = response.text().await.context("reading the host's response")?;
         if !status.is_success() {
             let problem: Value = serde_json::from_str(&text).unwrap_or_default();
-            bail!("the host answered {status}: {}", problem["detail"].as_str().unwrap_or_default());
+            bail!("the host responded with {status}: {}", problem["detail"].as_str().unwrap_or_default());
         }
-        serde_json::from_str(&text).context("the host's answer is not what was expected")
+        serde_json::from_str(&text).context("parsing the host's response")
     }
 }
 
-/// A client that waits so long for an answer.
+/// Makes a client with this time limit for a response.
 #[expect(clippy::disallowed_methods, reason = "calls a host's API, which may be at any address")]
-pub(super) fn client(answer_within: Duration) -> anyhow::Result<Client> {
-    // Without a default reqwest makes no client; there is one already if this process has made one before.
+pub(super) fn client(timeout: Duration) -> anyhow::Result<Client> {
+    // reqwest needs a default provider; this fails if one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(answer_within);
-    client.build().context("making an HTTP client; are CA certificates installed?")
+    let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(timeout);
+    client.build().context("creating an HTTP client; are CA certificates installed?")
 }

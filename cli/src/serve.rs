@@ -4,30 +4,29 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use hookmill_server::clock::Clock;
+use hookmill_server::config::Config;
 use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use hookmill_server::clock::Clock;
-use hookmill_server::config::Config;
-
-/// What `serve` takes. Flags win over the file.
+/// The arguments of `serve`, which override the file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A configuration file (TOML); every knob with its default stands in host/src/config.rs
+    /// A configuration file (TOML); host/server/src/config.rs lists every setting with its default
     #[arg(long, value_name = "FILE", env = "HOOKMILL_CONFIG")]
     config: Option<PathBuf>,
 
-    /// Where the API listens [default: 127.0.0.1:8470]
+    /// The address that the API listens on [default: 127.0.0.1:8470]
     #[arg(long, value_name = "ADDRESS:PORT", env = "HOOKMILL_LISTEN")]
     listen: Option<SocketAddr>,
 
-    /// Where the database and compiled plugins are kept [default: hookmill-data]
+    /// The folder of the database and the compiled plugins [default: hookmill-data]
     #[arg(long, value_name = "DIR", env = "HOOKMILL_DATA_DIR")]
     data_dir: Option<PathBuf>,
 
-    /// Send to receivers in this network although it is private or local; may be repeated
+    /// Allow sending to this private or local network; may be repeated
     #[arg(long, value_name = "NETWORK/BITS")]
     allow_network: Vec<IpNet>,
 }
@@ -43,27 +42,27 @@ impl Args {
 }
 
 /// Runs the host until SIGINT or SIGTERM, then drains.
-#[expect(clippy::print_stdout, reason = "what an operator needs at once, the key above all, is no log")]
+#[expect(clippy::print_stdout, reason = "what an operator needs at once, the key above all, does not belong in a log")]
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let config = args.config()?;
     let (listen, data_dir) = (config.listen, config.data_dir.clone());
     let listener = TcpListener::bind(listen).await.with_context(|| {
-        format!("listening on {listen}; is another host running there? choose another address with --listen")
+        format!("listening on {listen}; if another host is running there, choose another address with --listen")
     })?;
     let (host, first_key) = hookmill_server::open(config, Clock::system(), crate::program()?).await?;
-    // Before it is said that the host runs: whoever reads that may ask it to end at once.
+    // Before the host reports that it runs: a signal may follow at once.
     let signals = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     println!("Hookmill listens on http://{}", listener.local_addr()?);
     println!("Data directory: {}", std::path::absolute(&data_dir)?.display());
     if let Some(key) = first_key {
-        println!("Admin key (shown this once, keep it): {key}");
+        println!("Admin key (shown only once, keep it): {key}");
     }
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(signals, shutdown.clone()));
     hookmill_server::run(host, listener, shutdown).await
 }
 
-/// The first signal asks for an orderly end, the second for one at once.
+/// The first signal starts an orderly shutdown, the second exits at once.
 async fn cancel_on_signal((mut interrupt, mut terminate): (Signal, Signal), shutdown: CancellationToken) {
     tokio::select! {
         _ = interrupt.recv() => {}
@@ -74,6 +73,6 @@ async fn cancel_on_signal((mut interrupt, mut terminate): (Signal, Signal), shut
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    tracing::warn!("asked twice: ending at once");
+    tracing::warn!("second signal received, exiting at once");
     std::process::exit(1);
 }

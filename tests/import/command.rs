@@ -38,7 +38,7 @@ fn an_export_with_a_definition_that_cannot_be_carried_over_ends_with_1() {
     let (output, stdout) = run("breakcold", &json!([breakcold(json!({})), {"url": "nowhere"}]), &["--dry-run"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout.contains("definition 1: would be created"), "{stdout}");
-    assert!(stdout.contains("definition 2: not carried over: "), "{stdout}");
+    assert!(stdout.contains("definition 2: not imported: "), "{stdout}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("1 of 2 definitions"));
 }
 
@@ -56,5 +56,5 @@ async fn an_unknown_key_ends_the_import_at_once() {
     let (output, stdout) = run("breakcold", &export, &["--url", &host.base, "--key", "hmk_wrong"]);
     assert_eq!((output.status.code(), stdout.as_str()), (Some(1), ""));
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(stderr.contains("definition 1: the host answered 401"), "{stderr}");
+    assert!(stderr.contains("definition 1: the host responded with 401"), "{stderr}");
 }

@@ -1,4 +1,4 @@
-//! HTTP as bare as it gets, for what the host is measured against: hyper, one connection a task.
+//! Minimal HTTP for what the host is compared with: hyper, one task per connection.
 
 use std::net::SocketAddr;
 
@@ -26,13 +26,13 @@ impl Connection {
         let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // It ends with its sender; what goes wrong on it is the sender's error too.
+        // The task ends with its sender, which gets the connection's errors too.
         tokio::spawn(connection);
         headers.insert(http::header::HOST, address.to_string().parse()?);
         Ok(Self { sender, path: path.parse()?, headers })
     }
 
-    /// Posts a body and reads the answer to its end.
+    /// Posts a body and reads the whole response.
     pub(super) async fn post(&mut self, headers: HeaderMap, body: Bytes) -> anyhow::Result<(StatusCode, Bytes)> {
         let mut request = Request::post(self.path.clone()).body(Full::new(body))?;
         *request.headers_mut() = self.headers.clone();
@@ -44,7 +44,7 @@ impl Connection {
     }
 }
 
-/// Answers each request's body as `handle` says.
+/// Serves requests: `handle` maps a request's body to the response.
 pub(super) async fn serve<F, A>(listener: TcpListener, handle: F) -> anyhow::Result<()>
 where
     F: Fn(Bytes) -> A + Clone + Send + Sync + 'static,
@@ -58,13 +58,13 @@ where
             let handle = handle.clone();
             async move {
                 let body = request.into_body().collect().await?.to_bytes();
-                let (status, answer) = handle(body).await?;
-                let mut response = Response::new(Full::new(answer));
+                let (status, content) = handle(body).await?;
+                let mut response = Response::new(Full::new(content));
                 *response.status_mut() = status;
                 Ok::<_, anyhow::Error>(response)
             }
         });
-        // A client that goes away ends its connection, and nothing else.
+        // A client that disconnects ends its own connection only.
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }

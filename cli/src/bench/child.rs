@@ -1,4 +1,4 @@
-//! The processes of a bench and how they speak: a line of JSON asks, a line of JSON answers.
+//! The processes of a bench and their protocol: a line of JSON is a question, the next line of JSON its answer.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(super) struct Served {
 }
 
 impl Served {
-    /// Tells the parent where this process listens.
+    /// Reports to the parent where this process listens.
     pub(super) fn ready(listening: SocketAddr) -> anyhow::Result<Self> {
         say(&listening)?;
         let (sender, asked) = mpsc::unbounded_channel();
@@ -25,25 +25,25 @@ impl Served {
         Ok(Self { asked })
     }
 
-    /// What is asked next; none if the parent has gone.
+    /// Returns the next question; none if the parent has exited.
     pub(super) async fn next<T: DeserializeOwned>(&mut self) -> anyhow::Result<Option<T>> {
         let Some(line) = self.asked.recv().await else { return Ok(None) };
         Ok(Some(serde_json::from_str(&line?)?))
     }
 
-    /// Answers.
+    /// Sends the answer.
     pub(super) fn answer(&self, answer: &impl Serialize) -> anyhow::Result<()> {
         say(answer)
     }
 }
 
 #[expect(clippy::print_stdout, reason = "the parent reads it")]
-fn say(word: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string(word)?);
+fn say(message: &impl Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(message)?);
     Ok(())
 }
 
-/// A child, as its parent sees it; killed when it is dropped.
+/// The parent's side of a child, which is killed when this is dropped.
 pub(super) struct Child {
     process: Process,
     input: ChildStdin,
@@ -53,23 +53,23 @@ pub(super) struct Child {
 impl Child {
     /// Starts this program with these arguments.
     pub(super) fn start(arguments: &[&str]) -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("finding the program itself")?;
+        let program = std::env::current_exe().context("finding the path of this program")?;
         let mut command = Command::new(program);
         command.args(arguments).env("HOOKMILL_LOG", "warn").kill_on_drop(true);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let input = process.stdin.take().context("a child has an input")?;
-        let output = process.stdout.take().context("a child has an output")?;
+        let input = process.stdin.take().context("the child has no standard input")?;
+        let output = process.stdout.take().context("the child has no standard output")?;
         Ok(Self { process, input, output: BufReader::new(output).lines() })
     }
 
-    /// Starts one of the bench's own processes; with where it listens.
+    /// Starts one of the bench's processes; returns it with the address that it listens on.
     pub(super) async fn start_role(role: &str) -> anyhow::Result<(Self, SocketAddr)> {
         let mut child = Self::start(&["bench", "--role", role])?;
         let listening = child.answer().await?;
         Ok((child, listening))
     }
 
-    /// Asks and waits for the answer.
+    /// Asks a question and waits for the answer.
     pub(super) async fn ask<T: DeserializeOwned>(&mut self, question: &impl Serialize) -> anyhow::Result<T> {
         self.input.write_all(format!("{}\n", serde_json::to_string(question)?).as_bytes()).await?;
         self.answer().await
@@ -79,58 +79,59 @@ impl Child {
         Ok(serde_json::from_str(&self.line().await?)?)
     }
 
-    /// The next line that it says.
+    /// Returns the next line of its output.
     pub(super) async fn line(&mut self) -> anyhow::Result<String> {
-        self.output.next_line().await?.context("a process of the bench ended too early; what it said stands above")
+        self.output.next_line().await?.context("a process of the bench exited too early, see its output above")
     }
 
-    /// What it has used so far.
+    /// Returns the resources that it has used so far.
     pub(super) fn used(&self) -> anyhow::Result<Used> {
         Used::of(self.process.id().context("the process has ended")?)
     }
 
-    /// Asks it to end, and waits for that.
+    /// Sends SIGTERM, and waits until it has exited.
     pub(super) async fn terminate(mut self) -> anyhow::Result<()> {
         let id = self.process.id().context("the process has ended")?.to_string();
-        Command::new("kill").args(["-TERM", &id]).status().await?;
+        // The shell's own `kill`: the program of that name is not on every machine.
+        Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id]).status().await?;
         let status = self.process.wait().await?;
-        anyhow::ensure!(status.success(), "a host ended with {status}");
+        anyhow::ensure!(status.success(), "a host exited with {status}");
         Ok(())
     }
 
-    /// Ends it at once.
+    /// Kills it.
     pub(super) async fn kill(mut self) -> anyhow::Result<()> {
         Ok(self.process.kill().await?)
     }
 }
 
-/// What a process has used since it started, as the kernel counts it.
+/// The resources that a process has used since it started, as counted by the kernel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Used {
-    /// CPU of all its threads, to 10 ms.
+    /// CPU time of all its threads, in steps of 10 ms.
     pub(super) cpu_us: u64,
-    /// Written to disks.
+    /// Bytes written to disks.
     pub(super) written_bytes: u64,
-    /// Memory that it has now, and the most that it had.
+    /// Resident memory now, and its peak.
     pub(super) resident_bytes: u64,
     pub(super) peak_bytes: u64,
 }
 
 impl Used {
-    /// What the process with this id has used.
+    /// Reads the resources of the process with this id.
     pub(super) fn of(process: u32) -> anyhow::Result<Self> {
         let folder = Path::new("/proc").join(process.to_string());
         let read = |file: &str| {
             let file = folder.join(file);
             std::fs::read_to_string(&file).with_context(|| {
-                format!("reading {}: the bench needs Linux, which tells what a process uses", file.display())
+                format!("reading {}: the bench needs Linux, which reports what a process uses", file.display())
             })
         };
-        // The second field, the program's name in brackets, may hold blanks: count behind it.
+        // The second field, the program's name in parentheses, may contain spaces: count after it.
         let stat = read("stat")?;
         let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let [Some(user), Some(system)] = [11, 12].map(|field| fields.get(field)?.parse::<u64>().ok()) else {
-            bail!("the kernel tells no CPU time")
+            bail!("the kernel reports no CPU time")
         };
         let status = read("status")?;
         Ok(Self {
@@ -143,7 +144,7 @@ impl Used {
     }
 }
 
-/// The number behind `name:` in one of the kernel's lists.
+/// Returns the number after `name:` in one of the kernel's lists.
 fn named(list: &str, name: &str) -> u64 {
     let line = list.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)

@@ -1,7 +1,7 @@
 //! The floor: the least that a durable host can do.
 //!
-//! An event comes in over HTTP and is appended to a file; 202 goes out after `fdatasync`, one for all that came
-//! meanwhile; the body is signed and sent; what came of it is appended too. No rules, no plugins, no retries, no API.
+//! An event arrives over HTTP and is appended to a file; 202 follows after an `fdatasync`, which covers all events that have
+//! arrived meanwhile; the body is signed and sent, and the result appended too. No rules, no plugins, no retries, no API.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use hookmill_model::Secret;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -20,28 +21,27 @@ use tokio::sync::{mpsc, oneshot};
 use super::bare::{self, Connection};
 use super::child::Served;
 use super::load::signature;
-use hookmill_model::Secret;
 
-/// Connections to the receiver, as many as the host uses for one subscription.
+/// Connections to the receiver, the same number as the host's for one subscription.
 const SENDERS: usize = 64;
 
-/// Entries of one group at most, as the host's.
+/// Maximum entries of a group, the same as the host's.
 const GROUP_MAX: usize = 512;
 
-/// What a floor is asked.
+/// A question to the floor.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Ask {
-    /// To begin: whom to send to, and the folder to write in.
+    /// Begin: the receiver's address, and the folder to write to.
     Begin(SocketAddr, PathBuf),
-    /// How often it has flushed.
+    /// The number of flushes so far.
     Flushes,
 }
 
-/// An entry of the file, and whom to tell when it is on disk.
+/// An entry of the file, and the sender to notify when it is on disk.
 type Entry = (Bytes, Option<oneshot::Sender<()>>);
 
-/// Runs until its parent has no more to ask.
+/// Runs until its parent exits.
 pub(super) async fn run() -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let mut parent = Served::ready(listener.local_addr()?)?;
@@ -67,8 +67,8 @@ async fn accept(
     let handle = move |body: Bytes| {
         let (log, senders, turn) = (log.clone(), Arc::clone(&senders), Arc::clone(&turn));
         async move {
-            let (told, on_disk) = oneshot::channel();
-            log.send((body.clone(), Some(told)))?;
+            let (notify, on_disk) = oneshot::channel();
+            log.send((body.clone(), Some(notify)))?;
             on_disk.await?;
             senders[turn.fetch_add(1, Ordering::Relaxed) % SENDERS].send(body)?;
             Ok((StatusCode::ACCEPTED, Bytes::new()))
@@ -77,29 +77,29 @@ async fn accept(
     bare::serve(listener, handle).await
 }
 
-/// A thread that appends in groups and flushes once for each.
+/// Starts a thread that appends entries in groups, with one flush per group.
 fn log(folder: &Path, flushes: Arc<AtomicU64>) -> anyhow::Result<mpsc::UnboundedSender<Entry>> {
     let (sender, mut entries) = mpsc::unbounded_channel::<Entry>();
-    let mut file: File = tempfile::tempfile_in(folder).context("making the file that the floor writes")?;
+    let mut file: File = tempfile::tempfile_in(folder).context("creating the floor's file")?;
     std::thread::Builder::new().name("floor-writer".to_owned()).spawn(move || {
         let (mut group, mut text) = (Vec::new(), Vec::new());
         while entries.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
             text.clear();
             group.iter().for_each(|(entry, _)| text.extend_from_slice(entry));
             if file.write_all(&text).and_then(|()| file.sync_data()).is_err() {
-                // Nobody is told, so everybody's request ends in an error.
+                // No sender is notified, so each of the requests fails.
                 return;
             }
             flushes.fetch_add(1, Ordering::Relaxed);
-            for told in group.drain(..).filter_map(|(_, told)| told) {
-                let _ = told.send(());
+            for notify in group.drain(..).filter_map(|(_, notify)| notify) {
+                let _ = notify.send(());
             }
         }
     })?;
     Ok(sender)
 }
 
-/// Tasks that each send what they are given over a connection of their own.
+/// Starts tasks that send bodies, each over its own connection.
 async fn senders(
     receiver: SocketAddr,
     log: &mpsc::UnboundedSender<Entry>,

@@ -1,4 +1,4 @@
-//! What we want the figures to be.
+//! The goals for the figures.
 
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ impl Goal {
     }
 }
 
-/// The goals of which something was measured.
+/// The goals whose figures were measured.
 pub(super) fn of(report: &Report) -> Vec<Goal> {
     use Bound::{AtLeast, AtMost};
     let floor = |name, figure| report.ratio((name, figure), ("floor", figure));
@@ -58,7 +58,7 @@ pub(super) fn of(report: &Report) -> Vec<Goal> {
         ("CPU of a delivery without a plugin, times the floor's,", AtMost(3.0), floor("plain", "cpu_us")),
         ("CPU of a delivery with zapier, times the floor's,", AtMost(4.5), floor("zapier", "cpu_us")),
         ("transforms of two threads, times those of one,", AtLeast(1.8), report.median("transforms", "two_threads")),
-        ("µs to make an instance and take it away", AtMost(10.0), report.median("transforms", "instantiate_us")),
+        ("µs to create and drop an instance", AtMost(10.0), report.median("transforms", "instantiate_us")),
         ("p99 ms at 200 events a second", AtMost(3.0), scaled("plain", "trickle_p99_us", 1e-3)),
         ("p99 ms at half the peak", AtMost(20.0), scaled("plain", "half_p99_us", 1e-3)),
         ("throughput with 1,000 subscriptions, times that with 10,", AtLeast(0.9), against("1,000 subscriptions")),

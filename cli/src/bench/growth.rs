@@ -1,22 +1,22 @@
-//! Growth: whether the host stays as fast with many subscriptions, many waiting deliveries and many plugins.
+//! Growth: the host's speed with many subscriptions, many waiting deliveries and many plugins.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
+use hookmill_model::{DeliveryId, Event, EventId, EventType, Pattern, SpaceId, Subscription};
+use hookmill_store::{NewDelivery, NewEvent, Sqlite, Store};
 use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
 
-use super::SETUPS;
+use super::WORKLOADS;
 use super::child::Child;
 use super::host::{SPACE, Subject, Template, copy};
 use super::measure::{Around, Figures};
 use super::transforms;
-use hookmill_model::{DeliveryId, Event, EventId, EventType, Pattern, SpaceId, Subscription};
-use hookmill_store::{NewDelivery, NewEvent, Sqlite, Store};
 
-/// What a data directory is filled with, beside the subscription that is measured.
+/// The contents of the data directories, in addition to the measured subscription: name, subscriptions, waiting deliveries.
 const FILLED: [(&str, usize, usize); 4] = [
     ("10 subscriptions", 9, 0),
     ("1,000 subscriptions", 999, 0),
@@ -24,19 +24,19 @@ const FILLED: [(&str, usize, usize); 4] = [
     ("1,000,000 waiting", 1, 1_000_000),
 ];
 
-/// Plugins that are loaded beside the one that is measured.
+/// Plugins that are loaded in addition to the measured one.
 const PLUGINS: usize = 999;
 
-/// Events that are written at a time.
+/// Events per write.
 const BATCH: usize = 1_000;
 
-/// Measures each in turn, and that several times over; tells each measurement with its name.
+/// Measures each in turn, several times; passes each measurement with its name to `add`.
 pub(super) async fn measure(
     template: &Template,
     dir: &Path,
     (repetitions, seconds): (u32, f64),
     progress: &ProgressBar,
-    mut tell: impl FnMut(&'static str, Figures),
+    mut add: impl FnMut(&'static str, Figures),
 ) -> anyhow::Result<()> {
     let mut folders = Vec::new();
     for (name, subscriptions, waiting) in FILLED {
@@ -46,24 +46,23 @@ pub(super) async fn measure(
     for repetition in 1..=repetitions {
         for (name, folder) in &folders {
             progress.set_message(format!("{name}, {repetition} of {repetitions}"));
-            tell(name, peak(template, folder, seconds).await.context(*name)?);
+            add(name, peak(template, folder, seconds).await.context(*name)?);
         }
     }
     progress.set_message(format!("compiling {PLUGINS} plugins"));
-    tell("plugins", transforms::among_many(&folders[2].1.join("compiled"), PLUGINS, seconds).await?);
-    // The data directory with the most subscriptions has all those compiled plugins by now.
+    add("plugins", transforms::among_many(&folders[2].1.join("compiled"), PLUGINS, seconds).await?);
+    // By now the data directory with the most subscriptions contains all those compiled plugins.
     progress.set_message("starting");
     for _ in 0..repetitions {
-        tell("start", start(template, &folders[2].1).await?);
+        add("start", start(template, &folders[2].1).await?);
         let idle = dir.join("idle");
         copy(&template.folder, &idle)?;
-        tell("idle", start(template, &idle).await?);
+        add("idle", start(template, &idle).await?);
     }
     Ok(())
 }
 
-/// A copy of the template with so many subscriptions that want other events, and so many deliveries that are due in a
-/// week.
+/// Copies the template, and adds this many subscriptions to other events and this many deliveries that are due in a week.
 async fn fill(template: &Template, folder: PathBuf, subscriptions: usize, waiting: usize) -> anyhow::Result<PathBuf> {
     copy(&template.folder, &folder)?;
     let store = Arc::new(Sqlite::open(&folder)?);
@@ -81,7 +80,7 @@ async fn fill(template: &Template, folder: PathBuf, subscriptions: usize, waitin
     while let Some(written) = writing.join_next().await {
         written??;
     }
-    let subscription_id = last.context("there is a subscription")?;
+    let subscription_id = last.context("no subscription to give deliveries to")?;
     let due_at = now.checked_add(SignedDuration::from_hours(7 * 24))?;
     let kind = EventType::parse("other.type0")?;
     let data: Arc<serde_json::value::RawValue> = serde_json::value::RawValue::from_string("{}".to_owned())?.into();
@@ -106,16 +105,16 @@ async fn fill(template: &Template, folder: PathBuf, subscriptions: usize, waitin
     Ok(folder)
 }
 
-/// As fast as it goes, with one subscription that wants what is posted.
+/// Measures the highest rate, with one subscription to the posted events.
 async fn peak(template: &Template, folder: &Path, seconds: f64) -> anyhow::Result<Figures> {
     let (receiver, address) = Child::start_role("receiver").await?;
     let (load, _) = Child::start_role("load").await?;
     let host = template.host_on(folder).await?;
-    let setup = SETUPS[0];
-    let subscription = host.subscribe(&setup, address).await?;
-    let mut subject = Subject::Host(host, setup);
+    let workload = WORKLOADS[0];
+    let subscription = host.subscribe(&workload, address).await?;
+    let mut subject = Subject::Host(host, workload);
     let figures = Around { load, receiver, address }.peak(&mut subject, seconds).await?;
-    // The next measurement has a receiver of its own.
+    // The next measurement has another receiver.
     if let Subject::Host(host, _) = &subject {
         host.delete(&subscription).await?;
     }
@@ -123,15 +122,15 @@ async fn peak(template: &Template, folder: &Path, seconds: f64) -> anyhow::Resul
     Ok(figures)
 }
 
-/// How long a start takes, and what memory the host has when it has nothing to do.
+/// Measures the time of a start, and the memory of an idle host.
 async fn start(template: &Template, folder: &Path) -> anyhow::Result<Figures> {
     let started = Instant::now();
     let host = template.host_on(folder).await?;
     let took = started.elapsed();
-    // Threads come to rest, freed memory goes back.
+    // Until threads are idle and freed memory is returned.
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let used = host.child.used()?;
-    ensure!(used.resident_bytes > 0, "the kernel does not tell a process's memory");
+    ensure!(used.resident_bytes > 0, "the kernel does not report a process's memory");
     host.child.kill().await?;
     Ok(vec![("start_ms", took.as_secs_f64() * 1e3), ("resident_bytes", used.resident_bytes as f64)])
 }

@@ -1,4 +1,4 @@
-//! What is measured: the host itself as its users run it, the floor, and the limit.
+//! The subjects that are measured: the host as its users run it, the floor, and the limit.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,43 +14,43 @@ use super::load::Load;
 /// The space that events are posted to.
 pub(super) const SPACE: &str = "bench";
 
-/// What a host is asked to do with each event.
+/// A workload: what the host does with each event.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Setup {
+pub(super) struct Workload {
     pub(super) name: &'static str,
     pub(super) content_type: &'static str,
     pub(super) plugin: Option<&'static str>,
     pub(super) subscriptions: usize,
-    /// Events of one request; 0 for one that is no line.
+    /// Events per request, as lines; 0 for one event as JSON.
     pub(super) lines: usize,
 }
 
-/// A data directory with a space in it and all bundled plugins compiled, which each host gets a copy of.
+/// A data directory with a space and all bundled plugins compiled; each host gets a copy.
 pub(super) struct Template {
     pub(super) folder: PathBuf,
     pub(super) key: String,
 }
 
 impl Template {
-    /// Makes it: the first start of a host compiles the plugins.
+    /// Makes it: a host's first start compiles the plugins.
     pub(super) async fn make(folder: PathBuf) -> anyhow::Result<Self> {
         let mut template = Self { folder, key: String::new() };
         let (mut child, address) = serve(&template.folder).await?;
         let line = child.line().await?;
-        line.rsplit(' ').next().context("the host tells its key")?.clone_into(&mut template.key);
+        line.rsplit(' ').next().context("the host printed no key")?.clone_into(&mut template.key);
         let host = Host { child, address, key: template.key.clone() };
         host.call(Method::POST, "/v1/spaces", &json!({"id": SPACE, "name": "Bench"})).await?;
         host.child.terminate().await?;
         Ok(template)
     }
 
-    /// A host on a copy.
+    /// Starts a host on a copy.
     pub(super) async fn host(&self, folder: &Path) -> anyhow::Result<Host> {
         copy(&self.folder, folder).context("copying a data directory")?;
         self.host_on(folder).await
     }
 
-    /// A host on a copy that there is.
+    /// Starts a host on an existing copy.
     pub(super) async fn host_on(&self, folder: &Path) -> anyhow::Result<Host> {
         let (child, address) = serve(folder).await?;
         Ok(Host { child, address, key: self.key.clone() })
@@ -58,7 +58,7 @@ impl Template {
 }
 
 async fn serve(folder: &Path) -> anyhow::Result<(Child, SocketAddr)> {
-    let folder = folder.to_str().context("the folder's name is no Unicode")?;
+    let folder = folder.to_str().context("the folder's path is not Unicode")?;
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--data-dir", folder];
     let mut child = Child::start(&arguments)?;
     let line = child.line().await?;
@@ -68,7 +68,7 @@ async fn serve(folder: &Path) -> anyhow::Result<(Child, SocketAddr)> {
     Ok((child, address))
 }
 
-/// Copies a folder; a lock is its holder's.
+/// Copies a folder; locks are not copied.
 pub(super) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
@@ -96,42 +96,42 @@ impl Host {
         let request = client.request(method.clone(), format!("http://{}{path}", self.address)).bearer_auth(&self.key);
         let response = request.header("content-type", "application/json").body(body.to_string()).send().await?;
         let (status, text) = (response.status(), response.text().await?);
-        ensure!(status.is_success(), "{method} {path} gave {status}: {text}");
+        ensure!(status.is_success(), "{method} {path} returned {status}: {text}");
         Ok(serde_json::from_str(&text).unwrap_or_default())
     }
 
-    /// Makes the subscriptions of a setup, which send to `receiver`; tells the path of the last.
-    pub(super) async fn subscribe(&self, setup: &Setup, receiver: SocketAddr) -> anyhow::Result<String> {
+    /// Creates the subscriptions of a workload, which send to `receiver`; returns the path of the last.
+    pub(super) async fn subscribe(&self, workload: &Workload, receiver: SocketAddr) -> anyhow::Result<String> {
         let all = format!("/v1/spaces/{SPACE}/subscriptions");
         let mut last = String::new();
-        for number in 0..setup.subscriptions {
+        for number in 0..workload.subscriptions {
             let mut subscription = json!({
-                "name": setup.name, "url": format!("http://{receiver}/{number}"), "event_types": ["deal.*"],
-                "content_type": setup.content_type,
+                "name": workload.name, "url": format!("http://{receiver}/{number}"), "event_types": ["deal.*"],
+                "content_type": workload.content_type,
             });
-            if let Some(plugin) = setup.plugin {
+            if let Some(plugin) = workload.plugin {
                 subscription["plugin"] = json!({"name": plugin, "config": {}});
             }
             let made = self.call(Method::POST, &all, &subscription).await?;
-            last = format!("{all}/{}", made["id"].as_str().context("a subscription has an id")?);
+            last = format!("{all}/{}", made["id"].as_str().context("the subscription has no id")?);
         }
         Ok(last)
     }
 
-    /// Deletes what is at this path.
+    /// Deletes the resource at this path.
     pub(super) async fn delete(&self, path: &str) -> anyhow::Result<()> {
         self.call(Method::DELETE, path, &json!({})).await.map(drop)
     }
 }
 
-/// Whatever events are posted to.
+/// A process that events are posted to.
 pub(super) enum Subject {
     /// The receiver itself.
     Limit(SocketAddr),
     /// The least that a durable host can do.
     Floor(Child, SocketAddr),
     /// The host.
-    Host(Host, Setup),
+    Host(Host, Workload),
 }
 
 impl Subject {
@@ -142,7 +142,7 @@ impl Subject {
         Ok(Self::Floor(child, address))
     }
 
-    /// A load of so many seconds, as fast as it goes or with so many events per second.
+    /// Makes a load of this duration, at the highest rate or at this many events per second.
     pub(super) fn load(
         &self,
         receiver: SocketAddr,
@@ -152,8 +152,8 @@ impl Subject {
     ) -> Load {
         let (address, path, key, lines) = match self {
             Self::Limit(address) | Self::Floor(_, address) => (*address, "/".to_owned(), None, 0),
-            Self::Host(host, setup) => {
-                (host.address, format!("/v1/spaces/{SPACE}/events"), Some(host.key.clone()), setup.lines)
+            Self::Host(host, workload) => {
+                (host.address, format!("/v1/spaces/{SPACE}/events"), Some(host.key.clone()), workload.lines)
             }
         };
         let rate = events_per_s.map(|rate| rate / lines.max(1) as f64);
@@ -161,15 +161,15 @@ impl Subject {
         Load { address, path, key, signed, connections, receiver, fan_out, seconds, rate, lines }
     }
 
-    /// Deliveries that one event makes.
+    /// Deliveries per event.
     pub(super) fn fan_out(&self) -> u64 {
         match self {
             Self::Limit(_) | Self::Floor(..) => 1,
-            Self::Host(_, setup) => setup.subscriptions as u64,
+            Self::Host(_, workload) => workload.subscriptions as u64,
         }
     }
 
-    /// What it has used; nothing is known of the limit, which is the load generator itself.
+    /// The resources that it has used; none for the limit, which is the load generator itself.
     pub(super) fn used(&self) -> anyhow::Result<Option<Used>> {
         match self {
             Self::Limit(_) => Ok(None),
@@ -178,7 +178,7 @@ impl Subject {
         }
     }
 
-    /// How often it has flushed to disk.
+    /// The number of flushes to disk so far.
     pub(super) async fn flushes(&mut self) -> anyhow::Result<Option<u64>> {
         match self {
             Self::Limit(_) => Ok(None),
@@ -187,12 +187,12 @@ impl Subject {
                 let client = Client::builder().no_proxy().build()?;
                 let text = client.get(format!("http://{}/metrics", host.address)).send().await?.text().await?;
                 let line = text.lines().find_map(|line| line.strip_prefix("hookmill_commits_total "));
-                Ok(Some(line.context("the host does not count its commits")?.trim().parse()?))
+                Ok(Some(line.context("the host reports no commits")?.trim().parse()?))
             }
         }
     }
 
-    /// Ends it.
+    /// Ends the process.
     pub(super) async fn end(self) -> anyhow::Result<()> {
         match self {
             Self::Limit(_) => Ok(()),

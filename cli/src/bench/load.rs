@@ -1,10 +1,10 @@
 //! The load generator: posts events as fast as they are delivered, or at a given rate.
 //!
-//! As fast as they are delivered means that at most [`ON_THE_WAY_MAX`] deliveries are on their way: without that bound a
-//! host that accepts faster than it delivers would be measured at building up a backlog.
+//! As fast as they are delivered means that at most [`IN_FLIGHT_MAX`] deliveries are in flight: without that bound, a host that
+//! accepts faster than it delivers would be measured while it builds up a backlog.
 //!
-//! At a rate, each event's time is that at which it should have been posted: an event that waited here because an earlier
-//! one was answered late counts its waiting, which is what a producer sees.
+//! At a rate, an event's time is the time at which it should have been posted: an event that waits here because of a late
+//! response to an earlier one includes its waiting time, which is what a producer observes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use bytes::Bytes;
+use hookmill_model::{DeliveryId, Secret, Signing};
+use hookmill_server::stages::sign;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, Notify, mpsc};
@@ -21,48 +23,46 @@ use tokio::task::JoinSet;
 use super::bare::Connection;
 use super::child::Served;
 use super::event::{Event, now_ns};
-use hookmill_model::{DeliveryId, Secret, Signing};
-use hookmill_server::stages::sign;
 
-/// Deliveries that are on their way at once.
-const ON_THE_WAY_MAX: u64 = 1_000;
+/// Maximum deliveries in flight.
+const IN_FLIGHT_MAX: u64 = 1_000;
 
-/// How often the receiver is asked how many came.
+/// Interval at which the receiver is asked for its count.
 const ASK_EVERY: Duration = Duration::from_millis(2);
 
-/// What is to be posted, and where.
+/// What to post, and where.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Load {
     pub(super) address: SocketAddr,
     pub(super) path: String,
-    /// The API's key; none for whoever asks for none.
+    /// The API key; none if none is required.
     pub(super) key: Option<String>,
-    /// Whether each body is signed as a delivery is.
+    /// Whether each body is signed like a delivery.
     pub(super) signed: bool,
     pub(super) connections: usize,
-    /// Whom the deliveries go to, and how many of them one event makes.
+    /// The receiver of the deliveries, and the deliveries per event.
     pub(super) receiver: SocketAddr,
     pub(super) fan_out: u64,
     pub(super) seconds: f64,
-    /// Requests per second; as many as are delivered if it is none.
+    /// Requests per second; if none, as fast as they are delivered.
     pub(super) rate: Option<f64>,
-    /// Events of one request, as lines; 0 for one event that is no line.
+    /// Events per request, as lines; 0 for one event as JSON.
     pub(super) lines: usize,
 }
 
-/// What came of it.
+/// The result of a load.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Posted {
-    /// Events that were accepted.
+pub(super) struct LoadResult {
+    /// Accepted events.
     pub(super) events: u64,
-    /// When the first was posted and the last answered.
+    /// The times of the first post and of the last response.
     pub(super) first_ns: u64,
     pub(super) last_ns: u64,
 }
 
-/// Runs until its parent has no more to ask.
+/// Runs until its parent exits.
 pub(super) async fn run() -> anyhow::Result<()> {
-    // It listens nowhere; its parent expects an address.
+    // It does not listen, but its parent expects an address.
     let mut parent = Served::ready(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     while let Some(load) = parent.next::<Load>().await? {
         parent.answer(&post(load).await?)?;
@@ -70,7 +70,7 @@ pub(super) async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn post(load: Load) -> anyhow::Result<Posted> {
+async fn post(load: Load) -> anyhow::Result<LoadResult> {
     let mut headers = HeaderMap::new();
     let content_type = if load.lines > 0 { "application/x-ndjson" } else { "application/json" };
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -80,14 +80,14 @@ async fn post(load: Load) -> anyhow::Result<Posted> {
     let event = Arc::new(Event::new(load.lines));
     let first_ns = now_ns();
     let until_ns = first_ns + (load.seconds * 1e9) as u64;
-    let on_the_way = Arc::new(OnTheWay::new(&load));
-    let asking = load.rate.is_none().then(|| tokio::spawn(Arc::clone(&on_the_way).ask(load.receiver)));
+    let in_flight = Arc::new(InFlight::new(&load));
+    let asking = load.rate.is_none().then(|| tokio::spawn(Arc::clone(&in_flight).ask(load.receiver)));
     let ticks = load.rate.map(|rate| Arc::new(Mutex::new(ticks(first_ns, until_ns, rate))));
     let mut posters = JoinSet::new();
     for _ in 0..load.connections {
         let connection = Connection::open(load.address, &load.path, headers.clone()).await?;
         let secret = load.signed.then(Secret::generate);
-        let poster = Poster { connection, event: event.clone(), secret, events: 0, on_the_way: on_the_way.clone() };
+        let poster = Poster { connection, event: event.clone(), secret, events: 0, in_flight: in_flight.clone() };
         posters.spawn(poster.run(ticks.clone(), until_ns));
     }
     let mut requests = 0;
@@ -97,7 +97,7 @@ async fn post(load: Load) -> anyhow::Result<Posted> {
     if let Some(asking) = asking {
         asking.abort();
     }
-    Ok(Posted { events: requests * load.lines.max(1) as u64, first_ns, last_ns: now_ns() })
+    Ok(LoadResult { events: requests * load.lines.max(1) as u64, first_ns, last_ns: now_ns() })
 }
 
 struct Poster {
@@ -105,30 +105,30 @@ struct Poster {
     event: Arc<Event>,
     secret: Option<Secret>,
     events: u64,
-    on_the_way: Arc<OnTheWay>,
+    in_flight: Arc<InFlight>,
 }
 
-/// How many deliveries are on their way.
-struct OnTheWay {
-    /// Deliveries of one request.
+/// The deliveries in flight.
+struct InFlight {
+    /// Deliveries per request.
     each: u64,
     posted: AtomicU64,
-    came: AtomicU64,
-    more_came: Notify,
+    arrived: AtomicU64,
+    more_arrived: Notify,
 }
 
-impl OnTheWay {
+impl InFlight {
     fn new(load: &Load) -> Self {
         let each = load.fan_out * load.lines.max(1) as u64;
-        Self { each, posted: AtomicU64::new(0), came: AtomicU64::new(0), more_came: Notify::new() }
+        Self { each, posted: AtomicU64::new(0), arrived: AtomicU64::new(0), more_arrived: Notify::new() }
     }
 
-    /// Waits for room for one more request's; false if there is none until then.
+    /// Waits until the deliveries of one more request fit; returns false if they do not until then.
     async fn room(&self, until_ns: u64) -> bool {
         while now_ns() < until_ns {
-            let changed = self.more_came.notified();
+            let changed = self.more_arrived.notified();
             let posted = self.posted.load(Ordering::Relaxed);
-            if posted <= self.came.load(Ordering::Relaxed) + ON_THE_WAY_MAX.saturating_sub(self.each) {
+            if posted <= self.arrived.load(Ordering::Relaxed) + IN_FLIGHT_MAX.saturating_sub(self.each) {
                 self.posted.fetch_add(self.each, Ordering::Relaxed);
                 return true;
             }
@@ -137,13 +137,13 @@ impl OnTheWay {
         false
     }
 
-    /// Asks the receiver again and again.
+    /// Asks the receiver for its count, in a loop.
     async fn ask(self: Arc<Self>, receiver: SocketAddr) -> anyhow::Result<()> {
         let mut connection = Connection::open(receiver, "/", HeaderMap::new()).await?;
         loop {
             let (_, count) = connection.post(HeaderMap::new(), Bytes::new()).await?;
-            self.came.store(std::str::from_utf8(&count)?.parse()?, Ordering::Relaxed);
-            self.more_came.notify_waiters();
+            self.arrived.store(std::str::from_utf8(&count)?.parse()?, Ordering::Relaxed);
+            self.more_arrived.notify_waiters();
             tokio::time::sleep(ASK_EVERY).await;
         }
     }
@@ -161,7 +161,7 @@ impl Poster {
             }
             return Ok(self.events);
         }
-        while self.on_the_way.room(until_ns).await {
+        while self.in_flight.room(until_ns).await {
             self.post(now_ns()).await?;
         }
         Ok(self.events)
@@ -171,7 +171,7 @@ impl Poster {
         let body = self.event.at(at_ns);
         let headers = self.secret.as_ref().map(|secret| signature(secret, &body)).unwrap_or_default();
         let (status, _) = self.connection.post(headers, body).await?;
-        ensure!(matches!(status, StatusCode::OK | StatusCode::ACCEPTED), "an event was answered with {status}");
+        ensure!(matches!(status, StatusCode::OK | StatusCode::ACCEPTED), "the response to an event was {status}");
         self.events += 1;
         Ok(())
     }
@@ -181,14 +181,14 @@ async fn next(ticks: &Mutex<mpsc::UnboundedReceiver<u64>>) -> Option<u64> {
     ticks.lock().await.recv().await
 }
 
-/// The times at which to post, told when they come: by a thread, since the runtime's own clock is coarse to 1 ms.
+/// Sends the times at which to post when they are due, from a thread, since the runtime's timer has a resolution of 1 ms.
 fn ticks(first_ns: u64, until_ns: u64, rate: f64) -> mpsc::UnboundedReceiver<u64> {
     let (sender, receiver) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         let times = (0_u64..).map(|number| first_ns + (number as f64 * 1e9 / rate) as u64);
         for at_ns in times.take_while(|at_ns| *at_ns < until_ns) {
             let wait = at_ns.saturating_sub(now_ns());
-            // Shorter than this a sleep is not exact, and what it would gain is not measured.
+            // A shorter sleep is not exact, and its effect is below what is measured.
             if wait > 50_000 {
                 std::thread::sleep(Duration::from_nanos(wait));
             }
@@ -200,7 +200,7 @@ fn ticks(first_ns: u64, until_ns: u64, rate: f64) -> mpsc::UnboundedReceiver<u64
     receiver
 }
 
-/// The signature's headers, as the host makes them for a new delivery.
+/// Returns the headers of a signature, as the host makes them for a new delivery.
 pub(super) fn signature(secret: &Secret, body: &[u8]) -> HeaderMap {
     let now = jiff::Timestamp::now();
     let signed = sign::SignedContent { id: DeliveryId::new(now), timestamp_s: now.as_second(), url: "", body };

@@ -1,4 +1,4 @@
-//! Measuring one subject: as fast as it goes, then at half of that, then at a trickle.
+//! Measuring one subject: at its highest rate, then at half of that, then at a low rate.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,30 +7,30 @@ use anyhow::ensure;
 
 use super::child::Child;
 use super::host::Subject;
-use super::load::{Load, Posted};
-use super::receiver::{Ask, Received};
+use super::load::{Load, LoadResult};
+use super::receiver::{Ask, Tally};
 
-/// Connections that post at once. Enough that one flush of the disk carries many events.
+/// Connections that post concurrently: enough that one flush of the disk covers many events.
 const CONNECTIONS: usize = 128;
 
-/// The rate of a quiet host.
+/// The low rate.
 const TRICKLE_PER_S: f64 = 200.0;
 
-/// How long deliveries may take to come after the last event was accepted.
+/// Maximum wait for deliveries after the last event was accepted.
 const PATIENCE_S: u64 = 120;
 
-/// How often the receiver is asked how many came.
+/// Interval at which the receiver is asked for its count.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 
-/// The figures of one measurement, by their names; those that a subject does not have are left out.
+/// The figures of one measurement by name, without those that a subject does not have.
 pub(super) type Figures = Vec<(&'static str, f64)>;
 
-/// What a subject delivers in a second, if that was measured.
+/// The deliveries per second, if they were measured.
 pub(super) fn delivered_per_s(figures: &Figures) -> Option<f64> {
     figures.iter().find(|(name, _)| *name == "delivered_per_s").map(|(_, value)| *value)
 }
 
-/// The processes around what is measured.
+/// The processes around the measured one.
 pub(super) struct Around {
     pub(super) load: Child,
     pub(super) receiver: Child,
@@ -38,7 +38,7 @@ pub(super) struct Around {
 }
 
 impl Around {
-    /// Measures, with phases of so many seconds.
+    /// Measures, with phases of this many seconds.
     pub(super) async fn measure(&mut self, subject: &mut Subject, seconds: f64) -> anyhow::Result<Figures> {
         let mut figures = self.peak(subject, seconds).await?;
         let Some(delivered_per_s) = delivered_per_s(&figures).filter(|_| !matches!(subject, Subject::Limit(_))) else {
@@ -52,9 +52,9 @@ impl Around {
         Ok(figures)
     }
 
-    /// As fast as it goes.
+    /// Measures the highest rate.
     pub(super) async fn peak(&mut self, subject: &mut Subject, seconds: f64) -> anyhow::Result<Figures> {
-        // Connections are made, plugins loaded, caches filled.
+        // Opens connections, loads plugins, fills caches.
         self.run(subject, self.load_of(subject, seconds / 2.0, None)).await?;
         let before = (subject.used()?, subject.flushes().await?);
         let (posted, received) = self.run(subject, self.load_of(subject, seconds, None)).await?;
@@ -81,20 +81,20 @@ impl Around {
         subject.load(self.address, CONNECTIONS, seconds, events_per_s)
     }
 
-    /// Posts, and waits until all that was accepted has come.
-    pub(super) async fn run(&mut self, subject: &Subject, load: Load) -> anyhow::Result<(Posted, Received)> {
-        let posted: Posted = self.load.ask(&load).await?;
+    /// Posts, and waits until all accepted events have arrived.
+    pub(super) async fn run(&mut self, subject: &Subject, load: Load) -> anyhow::Result<(LoadResult, Tally)> {
+        let posted: LoadResult = self.load.ask(&load).await?;
         let expected = posted.events * subject.fan_out();
         let since = tokio::time::Instant::now();
         loop {
-            let Received { count, .. } = self.receiver.ask(&Ask::Count).await?;
+            let Tally { count, .. } = self.receiver.ask(&Ask::Count).await?;
             if count >= expected {
                 break;
             }
             let waited = since.elapsed().as_secs();
             ensure!(
                 waited < PATIENCE_S,
-                "{} of {expected} deliveries did not come within {waited} s",
+                "{} of {expected} deliveries did not arrive within {waited} s",
                 expected - count
             );
             tokio::time::sleep(ASK_EVERY).await;

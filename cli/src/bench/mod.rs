@@ -1,7 +1,7 @@
-//! `hookmill bench`: what the host does in a second and what it costs, beside what would be possible at all.
+//! `hookmill bench`: the host's throughput and its cost, relative to what is possible on the machine.
 //!
-//! Host, load generator and receiver are a process each, on loopback. Machines differ and have moods, so everything is
-//! measured in turn and that several times over, and what counts are ratios within one run.
+//! Host, load generator and receiver are one process each, on loopback. Absolute figures vary by machine and run, so the
+//! subjects are measured in turn, several times, and the ratios within one run are what counts.
 
 mod bare;
 mod child;
@@ -23,30 +23,30 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use child::Child;
-use host::{Setup, Subject, Template};
+use host::{Subject, Template, Workload};
 use measure::Around;
 use report::Report;
 
-/// What `bench` takes.
+/// The arguments of `bench`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Measure this alone; may be repeated. The floor is always measured
+    /// Measure only this; may be repeated. The limit and the floor are always measured
     #[arg(long, value_name = "NAME", value_parser = names())]
     only: Vec<String>,
 
-    /// Measure growth too: 100,000 subscriptions, 1,000,000 waiting deliveries, 1,000 plugins. Takes some 15 minutes and 4 GB
+    /// Measure growth too: 100,000 subscriptions, 1,000,000 waiting deliveries, 1,000 plugins. Takes about 15 minutes and 4 GB
     #[arg(long)]
     growth: bool,
 
-    /// How often each is measured; what is shown is the median
+    /// Measurements of each; the median is shown
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     repetitions: u32,
 
-    /// How long each load lasts
+    /// Duration of each load
     #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
     seconds: f64,
 
-    /// Where data directories are made and removed again [default: the system's temporary folder]
+    /// The folder for temporary data directories [default: the system's temporary folder]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 
@@ -54,11 +54,11 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
 
-    /// Fail unless each measured host delivers at least this part of what the floor does
+    /// Fail unless each measured host delivers at least this fraction of the floor's rate
     #[arg(long, value_name = "RATIO")]
     at_least: Option<f64>,
 
-    /// What this process is in a bench that another one runs
+    /// The role of this process in a bench that another process runs
     #[arg(long, hide = true)]
     role: Option<Role>,
 }
@@ -70,33 +70,33 @@ enum Role {
     Floor,
 }
 
-/// What is measured of the host.
-const SETUPS: [Setup; 5] = [
-    Setup { name: "plain", content_type: "application/json", plugin: None, subscriptions: 1, lines: 0 },
-    Setup { name: "zapier", content_type: "application/json", plugin: Some("zapier"), subscriptions: 1, lines: 0 },
-    Setup {
+/// The host's workloads.
+const WORKLOADS: [Workload; 5] = [
+    Workload { name: "plain", content_type: "application/json", plugin: None, subscriptions: 1, lines: 0 },
+    Workload { name: "zapier", content_type: "application/json", plugin: Some("zapier"), subscriptions: 1, lines: 0 },
+    Workload {
         name: "make-form",
         content_type: "application/x-www-form-urlencoded",
         plugin: Some("make"),
         subscriptions: 1,
         lines: 0,
     },
-    Setup { name: "fan-out-10", content_type: "application/json", plugin: None, subscriptions: 10, lines: 0 },
-    Setup { name: "ndjson-100", content_type: "application/json", plugin: None, subscriptions: 1, lines: 100 },
+    Workload { name: "fan-out-10", content_type: "application/json", plugin: None, subscriptions: 10, lines: 0 },
+    Workload { name: "ndjson-100", content_type: "application/json", plugin: None, subscriptions: 1, lines: 100 },
 ];
 
 fn names() -> clap::builder::PossibleValuesParser {
-    SETUPS.map(|setup| setup.name).into()
+    WORKLOADS.map(|workload| workload.name).into()
 }
 
 impl Args {
-    /// Whether this process has work for one thread only: what stands beside the host leaves it the rest.
-    pub(super) fn is_beside(&self) -> bool {
+    /// Whether this process needs one thread only: the load generator and the receiver leave the others to the host.
+    pub(super) fn is_single_threaded(&self) -> bool {
         matches!(self.role, Some(Role::Receiver | Role::Load))
     }
 }
 
-/// Measures, or is one of the processes that it takes.
+/// Measures, or runs as one of the bench's child processes.
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     match args.role {
         Some(Role::Receiver) => receiver::run().await,
@@ -112,26 +112,28 @@ async fn bench(args: Args) -> anyhow::Result<()> {
         Some(dir) => tempfile::tempdir_in(dir),
         None => tempfile::tempdir(),
     };
-    let dir = dir.context("making a folder for data directories")?;
-    let setups: Vec<_> =
-        SETUPS.into_iter().filter(|setup| args.only.is_empty() || args.only.iter().any(|n| n == setup.name)).collect();
-    let progress = progress(u64::from(args.repetitions) * (setups.len() as u64 + 3) + 1);
+    let dir = dir.context("creating a folder for data directories")?;
+    let workloads: Vec<_> = WORKLOADS
+        .into_iter()
+        .filter(|workload| args.only.is_empty() || args.only.iter().any(|n| n == workload.name))
+        .collect();
+    let progress = progress(u64::from(args.repetitions) * (workloads.len() as u64 + 3) + 1);
     progress.set_message("compiling the bundled plugins");
     let template = Template::make(dir.path().join("template")).await?;
     progress.inc(1);
     let mut report = Report::new(&args, dir.path());
     for repetition in 0..args.repetitions {
-        let mut measure = async |name: &'static str, setup: Option<Setup>| {
+        let mut measure = async |name: &'static str, workload: Option<Workload>| {
             progress.set_message(format!("{name}, {} of {}", repetition + 1, args.repetitions));
             let folder = dir.path().join("data");
-            report.add(name, one(&template, &folder, name, setup, args.seconds).await.context(name)?);
+            report.add(name, one(&template, &folder, name, workload, args.seconds).await.context(name)?);
             progress.inc(1);
             anyhow::Ok(())
         };
         measure("limit", None).await?;
         measure("floor", None).await?;
-        for setup in &setups {
-            measure(setup.name, Some(*setup)).await?;
+        for workload in &workloads {
+            measure(workload.name, Some(*workload)).await?;
         }
         progress.set_message(format!("transforms, {} of {}", repetition + 1, args.repetitions));
         report.add("transforms", transforms::measure(&template.folder.join("compiled"), args.seconds).await?);
@@ -146,24 +148,24 @@ async fn bench(args: Args) -> anyhow::Result<()> {
     report.check(args.at_least)
 }
 
-/// One measurement, with processes and a data directory of its own.
+/// Makes one measurement, with its own processes and data directory.
 async fn one(
     template: &Template,
     folder: &Path,
     name: &str,
-    setup: Option<Setup>,
+    workload: Option<Workload>,
     seconds: f64,
 ) -> anyhow::Result<measure::Figures> {
     let (receiver, address) = Child::start_role("receiver").await?;
     let (load, _) = Child::start_role("load").await?;
     std::fs::create_dir_all(folder)?;
-    let mut subject = match setup {
+    let mut subject = match workload {
         None if name == "limit" => Subject::Limit(address),
         None => Subject::floor(address, folder).await?,
-        Some(setup) => {
+        Some(workload) => {
             let host = template.host(folder).await?;
-            host.subscribe(&setup, address).await?;
-            Subject::Host(host, setup)
+            host.subscribe(&workload, address).await?;
+            Subject::Host(host, workload)
         }
     };
     let mut around = Around { load, receiver, address };
@@ -175,7 +177,7 @@ async fn one(
 
 fn progress(steps: u64) -> ProgressBar {
     let bar = ProgressBar::new(steps);
-    // The template is ours and has no error in it; the default one would do.
+    // The template is a valid constant; if it were not, the default would do.
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {elapsed} {msg}") {
         bar.set_style(style);
     }

@@ -1,4 +1,5 @@
-//! The receiver: counts what comes and how long it was on its way, and answers 200. Who posts nothing is told the count.
+//! The receiver: counts requests, measures the time since their posting, and responds with 200; to an empty request, with the
+//! count.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,25 +12,25 @@ use super::bare;
 use super::child::Served;
 use super::event::{now_ns, percentiles, posted_ns};
 
-/// What is known of what came since the last taking.
+/// The requests since the last `Take`.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Received {
-    /// Requests.
+pub(super) struct Tally {
+    /// Number of requests.
     pub(super) count: u64,
-    /// When the last came.
+    /// Arrival of the last.
     pub(super) last_ns: u64,
-    /// From posting to here: the middle and the 99th percentile.
+    /// Time from posting to arrival: the median and the 99th percentile.
     pub(super) p50_us: u32,
     pub(super) p99_us: u32,
 }
 
-/// What a receiver is asked.
+/// A question to the receiver.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Ask {
-    /// How many came; nothing else is filled in.
+    /// The count; no other member is filled in.
     Count,
-    /// All of it, and to begin anew.
+    /// Everything, and start again from zero.
     Take,
 }
 
@@ -39,7 +40,7 @@ struct Arrivals {
     taken_us: Vec<u32>,
 }
 
-/// Runs until its parent has no more to ask.
+/// Runs until its parent exits.
 pub(super) async fn run() -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
@@ -61,11 +62,11 @@ pub(super) async fn run() -> anyhow::Result<()> {
     while let Some(ask) = parent.next().await? {
         let count = lock(&seen).taken_us.len() as u64;
         let answer = match ask {
-            Ask::Count => Received { count, ..Received::default() },
+            Ask::Count => Tally { count, ..Tally::default() },
             Ask::Take => {
                 let Arrivals { last_ns, taken_us } = std::mem::take(&mut *lock(&seen));
                 let (p50_us, p99_us) = percentiles(taken_us);
-                Received { count, last_ns, p50_us, p99_us }
+                Tally { count, last_ns, p50_us, p99_us }
             }
         };
         parent.answer(&answer)?;

@@ -1,4 +1,4 @@
-//! What was measured, as a table or as JSON.
+//! The measurements, as a table or as JSON.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::Args;
 use super::goals::{self, Goal};
 use super::measure::Figures;
 
-/// All measurements, in the order of their names' first.
+/// All measurements, in the order in which each name was first added.
 pub(super) struct Report {
     settings: Value,
     measured: Vec<(&'static str, Vec<Figures>)>,
@@ -36,7 +36,7 @@ impl Spread {
 }
 
 impl Report {
-    /// An empty one.
+    /// Makes an empty report.
     pub(super) fn new(args: &Args, dir: &Path) -> Self {
         let settings = json!({
             "hookmill": env!("CARGO_PKG_VERSION"), "sqlite": rusqlite::version(), "machine": machine(),
@@ -53,17 +53,17 @@ impl Report {
         }
     }
 
-    /// The median of a figure.
+    /// Returns the median of a figure.
     pub(super) fn median(&self, name: &str, figure: &str) -> Option<f64> {
         self.spread(name, figure).map(|spread| spread.median)
     }
 
-    /// A figure of one subject against the same, or another, of another: the median over the repetitions.
+    /// Returns the ratio of a figure of one subject to a figure of another: the median over the repetitions.
     pub(super) fn ratio(&self, one: (&str, &str), other: (&str, &str)) -> Option<f64> {
         self.ratios(one, other).map(|spread| spread.median)
     }
 
-    /// Each repetition by itself.
+    /// Computes the ratio within each repetition.
     fn ratios(&self, (name, figure): (&str, &str), (other, of): (&str, &str)) -> Option<Spread> {
         let pairs = self.values(name, figure).into_iter().zip(self.values(other, of));
         Spread::of(pairs.map(|(this, other)| this / other).collect())
@@ -73,18 +73,18 @@ impl Report {
         Spread::of(self.values(name, figure))
     }
 
-    /// One figure of each repetition.
+    /// Returns the values of a figure, one for each repetition.
     fn values(&self, name: &str, figure: &str) -> Vec<f64> {
         let all = self.measured.iter().find(|(other, _)| *other == name).into_iter().flat_map(|(_, all)| all);
         all.filter_map(|figures| figures.iter().find(|(other, _)| *other == figure)).map(|(_, value)| *value).collect()
     }
 
-    /// What a subject delivers against what the floor does.
+    /// Returns the ratio of a subject's deliveries to the floor's.
     fn of_floor(&self, name: &str) -> Option<Spread> {
         self.ratios((name, "delivered_per_s"), ("floor", "delivered_per_s"))
     }
 
-    /// Prints it.
+    /// Prints the report.
     pub(super) fn show(&self, as_json: bool) -> anyhow::Result<()> {
         if as_json {
             anstream::println!("{}", serde_json::to_string_pretty(&self.as_json())?);
@@ -144,16 +144,14 @@ impl Report {
         );
     }
 
-    /// Fails if a host delivers less than this part of what the floor does.
+    /// Fails if a host delivers less than this fraction of the floor's rate.
     pub(super) fn check(&self, at_least: Option<f64>) -> anyhow::Result<()> {
         let Some(at_least) = at_least else { return Ok(()) };
-        for (name, _) in self.measured.iter().filter(|(name, _)| super::SETUPS.iter().any(|setup| setup.name == *name))
+        for (name, _) in
+            self.measured.iter().filter(|(name, _)| super::WORKLOADS.iter().any(|workload| workload.name == *name))
         {
             let ratio = self.of_floor(name).map_or(0.0, |ratio| ratio.median);
-            ensure!(
-                ratio >= at_least,
-                "{name} delivers {ratio:.2} of what the floor does, at least {at_least} is asked"
-            );
+            ensure!(ratio >= at_least, "{name} delivers {ratio:.2} of the floor's rate: expected at least {at_least}");
         }
         Ok(())
     }

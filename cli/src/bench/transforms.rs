@@ -1,4 +1,4 @@
-//! Transforms alone: what one costs, and whether two threads do twice as many.
+//! Transforms alone: the cost of one, and how two threads scale.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,25 +6,25 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
-use jiff::Timestamp;
-
-use super::child::Used;
-use super::event::DATA;
-use super::measure::Figures;
 use hookmill_engine::{Engine, Limits, Prepared};
 use hookmill_model::{
     Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, FieldSelection, Pattern, SpaceId, Subscription,
 };
 use hookmill_server::dispatch::transform::{self, Plugin, TransformDecision, TransformInput};
 use hookmill_server::stages::select::Selector;
+use jiff::Timestamp;
 
-/// The component that is measured.
+use super::child::Used;
+use super::event::DATA;
+use super::measure::Figures;
+
+/// The measured component.
 fn zapier() -> anyhow::Result<&'static [u8]> {
     let zapier = hookmill_bundled::PLUGINS.iter().find(|plugin| plugin.name == "zapier");
-    Ok(zapier.context("zapier is bundled")?.component)
+    Ok(zapier.context("the plugin zapier is not bundled")?.component)
 }
 
-/// What threads share.
+/// The state that threads share.
 struct Shared {
     engine: Engine,
     limits: Limits,
@@ -34,7 +34,7 @@ struct Shared {
     selector: Selector,
 }
 
-/// Measures, so many seconds with one thread and as many with two.
+/// Measures for this many seconds with one thread, and then with two.
 pub(super) async fn measure(folder: &Path, seconds: f64) -> anyhow::Result<Figures> {
     let shared = Arc::new(Shared::new(folder).await?);
     let duration = Duration::from_secs_f64(seconds);
@@ -51,7 +51,7 @@ pub(super) async fn measure(folder: &Path, seconds: f64) -> anyhow::Result<Figur
 }
 
 impl Shared {
-    /// With an engine that keeps its compiled plugins in `folder`.
+    /// Makes an engine that keeps its compiled plugins in `folder`.
     async fn new(folder: &Path) -> anyhow::Result<Self> {
         let limits = Limits::default();
         let engine = Engine::new(&limits, folder, std::env::current_exe()?)?;
@@ -116,7 +116,7 @@ impl Shared {
     }
 }
 
-/// Transforms in a second on so many threads.
+/// Returns the transforms per second on this many threads.
 async fn on_threads(shared: &Arc<Shared>, threads: usize, duration: Duration) -> anyhow::Result<f64> {
     let work = (0..threads).map(|_| {
         let shared = Arc::clone(shared);
@@ -139,7 +139,7 @@ async fn on_threads(shared: &Arc<Shared>, threads: usize, duration: Duration) ->
     Ok(per_s)
 }
 
-/// One plugin, alone and among so many others that are loaded, and what memory each of those takes.
+/// Measures one plugin alone and among this many other loaded ones, and the memory of each of those.
 pub(super) async fn among_many(folder: &Path, others: usize, seconds: f64) -> anyhow::Result<Figures> {
     let shared = Arc::new(Shared::new(folder).await?);
     let duration = Duration::from_secs_f64(seconds);
@@ -147,7 +147,7 @@ pub(super) async fn among_many(folder: &Path, others: usize, seconds: f64) -> an
     let alone = on_threads(&shared, 1, duration).await?;
     let component = zapier()?;
     let variants: Vec<_> = (0..others).map(|number| variant(component, number)).collect();
-    // Compiled first, by an engine of their own, so that loading is all that is measured.
+    // Compiled first by another engine, so that only loading is measured.
     let compiling = Engine::new(&shared.limits, folder, std::env::current_exe()?)?;
     let mut digests = Vec::new();
     for some in variants.chunks(8) {
@@ -160,7 +160,7 @@ pub(super) async fn among_many(folder: &Path, others: usize, seconds: f64) -> an
     let artefact_bytes = artefacts.iter().map(|file| file.metadata().map_or(0, |file| file.len())).sum::<u64>();
     let before = Used::of(std::process::id())?.resident_bytes;
     for digest in digests {
-        shared.engine.load_cached(digest).await.context("a plugin that was compiled is in the cache")?;
+        shared.engine.load_cached(digest).await.context("a compiled plugin is missing in the cache")?;
     }
     let grown = Used::of(std::process::id())?.resident_bytes.saturating_sub(before);
     let among = on_threads(&shared, 1, duration).await?;
@@ -172,7 +172,7 @@ pub(super) async fn among_many(folder: &Path, others: usize, seconds: f64) -> an
     ])
 }
 
-/// The same component under another digest: with a custom section, which nothing reads.
+/// Returns the component with another digest: with a custom section, which nothing reads.
 fn variant(component: &[u8], number: usize) -> Bytes {
     let mut bytes = component.to_vec();
     // Section 0, its length, the name's length, the name.

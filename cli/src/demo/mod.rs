@@ -1,7 +1,6 @@
-//! `hookmill demo`: the whole path on one machine, every signature checked by somebody else's verifier.
+//! `hookmill demo`: the whole path on one machine, every signature checked by an independent verifier.
 //!
-//! It goes through the API as any caller would, on a temporary data directory, and fails if a single request is not
-//! what was expected.
+//! It uses the API like any caller, on a temporary data directory, and fails if a single request is not as expected.
 
 mod profile;
 mod receiver;
@@ -12,6 +11,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use hookmill_model::Secret;
+use hookmill_server::clock::Clock;
+use hookmill_server::config::Config;
 use jiff::Timestamp;
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -19,33 +21,30 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
-use hookmill_model::Secret;
-use hookmill_server::clock::Clock;
-use hookmill_server::config::Config;
 use receiver::Received;
 use story::{Chapter, EVENTS};
 
 /// How long the demo waits for the next request. The longest planned wait is the delay of 2 s.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// How late a request may come after its due time; a machine busy with building can take a while.
+/// Maximum delay of a request after its due time; a machine that is busy with a build may be slow.
 const LATE_MS_MAX: i64 = 1_000;
 
-/// What `demo` takes.
+/// The arguments of `demo`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Sign one subscription's deliveries with another secret than its receiver knows: the demo must then fail
+    /// Sign one subscription's deliveries with a secret that its receiver does not know, so that the demo fails
     #[arg(long)]
     break_signature: bool,
-    /// Show one CRM's profile instead: activation, success, failure and pause, with a clock that is moved by hand
+    /// Show one CRM's profile instead: activation, success, failure and pause, with a simulated clock
     #[arg(long, value_name = "PROFILE", conflicts_with = "break_signature")]
     profile: Option<profile::Choice>,
 }
 
 /// Runs the demo.
-#[expect(clippy::print_stdout, reason = "showing is what a demo is for")]
+#[expect(clippy::print_stdout, reason = "the output of the command")]
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let dir = tempfile::tempdir().context("making a temporary data directory")?;
+    let dir = tempfile::tempdir().context("creating a temporary data directory")?;
     println!("Preparing the bundled plugins (compiled once, then cached) …");
     if let Some(choice) = args.profile {
         return profile::run(choice, dir.path()).await;
@@ -66,17 +65,17 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     api.shutdown.cancel();
     ensure!(wrong == 0, "{wrong} of {requests} requests were not as expected");
     println!("\nAll {requests} requests were as expected, and all signatures were accepted.\n");
-    println!("{GO_ON}");
+    println!("{NEXT_STEPS}");
     Ok(())
 }
 
-const GO_ON: &str = "\
-How to go on:
+const NEXT_STEPS: &str = "\
+Next steps:
   hookmill serve             runs the host; it prints its address and, once, an admin key
   GET /v1/openapi.json       describes its API
-  plugins/README.md          shows how to write, build and upload a plugin of your own";
+  plugins/README.md          shows how to write, build and upload your own plugin";
 
-/// The host that runs in this process, as seen through its API.
+/// A client of the host that runs in this process.
 struct Api {
     base: String,
     key: String,
@@ -92,17 +91,17 @@ impl Api {
         let base = format!("http://{}", listener.local_addr()?);
         let shutdown = CancellationToken::new();
         tokio::spawn(hookmill_server::run(host, listener, shutdown.clone()));
-        let key = key.context("a new data directory must give an admin key")?;
+        let key = key.context("the host generated no admin key for a new data directory")?;
         Ok(Self { base, key, client: Client::builder().no_proxy().build()?, shutdown })
     }
 
-    /// Calls the API; anything but success is an error with what it said.
+    /// Calls the API; a status other than success is an error with the response.
     async fn call(&self, method: http::Method, path: &str, body: String) -> anyhow::Result<Value> {
         let request = self.client.request(method.clone(), format!("{}{path}", self.base));
         let request = request.bearer_auth(&self.key).header("content-type", "application/json").body(body);
         let response = request.send().await?;
         let (status, text) = (response.status(), response.text().await?);
-        ensure!(status.is_success(), "{method} {path} gave {status}: {text}");
+        ensure!(status.is_success(), "{method} {path} returned {status}: {text}");
         Ok(serde_json::from_str(&text)?)
     }
 
@@ -130,13 +129,13 @@ impl Api {
             post("/v1/spaces/demo/subscriptions", subscription.to_string()).await.context(chapter.name)?;
         }
         for (kind, data) in EVENTS {
-            // Put together as text: the data goes out as it stands in its file.
+            // Assembled as text, so that the data is sent exactly as it is in its file.
             post("/v1/spaces/demo/events", format!(r#"{{"type":"{kind}","data":{data}}}"#)).await?;
         }
         Ok(())
     }
 
-    /// Shows each request and counts those that are not as expected.
+    /// Prints each request, and counts those that are not as expected.
     async fn watch(
         &self,
         story: &[Chapter],
@@ -147,21 +146,21 @@ impl Api {
         for number in 1..=requests {
             let next = tokio::time::timeout(PATIENCE, received.recv()).await;
             let request = next.ok().flatten().with_context(|| {
-                format!("only {} of {requests} requests came; the last wait took {PATIENCE:?}", number - 1)
+                format!("only {} of {requests} requests arrived; no other within {PATIENCE:?}", number - 1)
             })?;
             let chapter = story.iter().find(|chapter| request.path() == chapter.path);
-            let chapter = chapter.with_context(|| format!("nobody expects a request to {}", request.uri))?;
+            let chapter = chapter.with_context(|| format!("unexpected request to {}", request.uri))?;
             let late_ms = self.late_ms(&request).await?;
             wrong += usize::from(!show(number, chapter, &request, late_ms));
         }
         Ok(wrong)
     }
 
-    /// How many milliseconds after its due time the request arrived, by the host's own record.
+    /// Returns how many milliseconds after its due time the request arrived, by the host's record.
     async fn late_ms(&self, request: &Received) -> anyhow::Result<i64> {
         let path = format!("/v1/spaces/demo/deliveries/{}", request.header("webhook-id"));
-        let number: u64 = request.header("hookmill-attempt").parse().context("no attempt's number")?;
-        // The record is written once the answer is there, so shortly after the request.
+        let number: u64 = request.header("hookmill-attempt").parse().context("invalid attempt number")?;
+        // The attempt is recorded after the response, so shortly after the request.
         for _ in 0..200 {
             let delivery = self.call(http::Method::GET, &path, String::new()).await?;
             let attempts = delivery["attempts"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -175,13 +174,13 @@ impl Api {
     }
 }
 
-/// Prints a request; false if it is not as expected.
-#[expect(clippy::print_stdout, reason = "showing is what a demo is for")]
+/// Prints a request; returns false if it is not as expected.
+#[expect(clippy::print_stdout, reason = "the output of the command")]
 fn show(number: usize, chapter: &Chapter, request: &Received, late_ms: i64) -> bool {
     println!("\n{number}. {} {}   ({})", request.method, request.uri, chapter.name);
     for (name, value) in &request.headers {
         if matters(name.as_str()) {
-            println!("   {name}: {}", value.to_str().unwrap_or("(no text)"));
+            println!("   {name}: {}", value.to_str().unwrap_or("(not text)"));
         }
     }
     println!("\n   {}\n", String::from_utf8_lossy(&request.body).replace('\n', "\n   "));
@@ -204,7 +203,7 @@ fn in_time(late_ms: i64) -> Result<String, String> {
     if (0..=LATE_MS_MAX).contains(&late_ms) { Ok(text) } else { Err(text) }
 }
 
-/// Whether a header tells the reader something: not those of every HTTP request.
+/// Whether a header is worth printing: not those of every HTTP request.
 fn matters(name: &str) -> bool {
     !matches!(name, "host" | "accept" | "user-agent" | "content-length")
 }

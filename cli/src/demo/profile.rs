@@ -1,46 +1,46 @@
-//! `hookmill demo --profile …`: how a subscription with nothing but a profile, a name, a URL and events behaves: one
-//! activation, one success, one failure to its end, one pause.
+//! `hookmill demo --profile …`: the behavior of a subscription with only a profile, a name, a URL and event types: one
+//! activation, one success, one failure until the last retry, one pause.
 //!
-//! Real sockets, TLS and signatures; but the clock is moved by hand, so that no minute is waited for. Each signature is
-//! computed again with other code than the host's.
+//! Sockets, TLS and signatures are real; the clock is simulated, so that there is nothing to wait for. Each signature is
+//! computed again with code independent of the host's.
 
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use jiff::Timestamp;
-use serde_json::{Value, json};
-
-use super::secure::{Received, Secure};
-use super::{Api, PATIENCE};
 use hookmill_server::clock::{self, Clock};
 use hookmill_server::config::Config;
 use hookmill_server::subscriptions::profile;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
-/// What is to be seen of a profile.
+use super::secure::{Secure, SecureRequest};
+use super::{Api, PATIENCE};
+
+/// The expected behavior of a profile.
 struct Script {
     /// The type of the events.
     kind: &'static str,
     /// Requests on activation.
     asked: usize,
-    /// Events that go out together, and seconds until they do.
+    /// Events of one delivery, and seconds until it is due.
     together: (usize, u64),
-    /// Seconds between the tries of a failing delivery.
+    /// Seconds between the attempts of a failing delivery.
     waits_s: &'static [u64],
-    /// Failed deliveries in a row that pause it.
+    /// Consecutive failed deliveries that pause it.
     pause_after: Option<usize>,
-    /// What is wrong with a request, if anything is. The text is the subscription's secret.
-    check: fn(&Received, &str) -> Result<&'static str, String>,
+    /// Checks a request; the error states what is wrong. The text is the subscription's secret.
+    check: fn(&SecureRequest, &str) -> Result<&'static str, String>,
 }
 
 /// The profiles that can be shown.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub(super) enum Choice {
-    /// Livespace: a handshake, a signature over URL and body, three tries
+    /// Livespace: a handshake, a signature over URL and body, three attempts
     Livespace,
-    /// Breakcold: the secret in the body, one try, a pause after ten failures
+    /// Breakcold: the secret in the body, one attempt, a pause after ten failures
     Breakcold,
-    /// LeadSquared: activities by the minute, parameters in the URL, three tries
+    /// LeadSquared: activities batched by the minute, parameters in the URL, three attempts
     Leadsquared,
 }
 
@@ -84,21 +84,25 @@ impl Choice {
 }
 
 /// `X-Livespace-Signature`: hexadecimal HMAC-SHA256 over the URL and the body.
-fn livespace(request: &Received, secret: &str) -> Result<&'static str, String> {
+fn livespace(request: &SecureRequest, secret: &str) -> Result<&'static str, String> {
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
-    let signature = request.headers.get("x-livespace-signature").ok_or("there is no x-livespace-signature")?;
+    let signature = request.headers.get("x-livespace-signature").ok_or("x-livespace-signature is missing")?;
     let signature = hex::decode(signature.as_bytes()).map_err(|err| err.to_string())?;
     let signed = [request.url.as_bytes(), &request.body].concat();
-    ring::hmac::verify(&key, &signed, &signature).map_err(|_| "the signature is another one".to_owned())?;
-    Ok("signature over URL and body computed again")
+    ring::hmac::verify(&key, &signed, &signature).map_err(|_| "the signature does not match".to_owned())?;
+    Ok("the signature over URL and body matches one computed independently")
 }
 
-fn breakcold(request: &Received, secret: &str) -> Result<&'static str, String> {
+fn breakcold(request: &SecureRequest, secret: &str) -> Result<&'static str, String> {
     let body: Value = serde_json::from_slice(&request.body).map_err(|err| err.to_string())?;
-    if body["secret"] == secret { Ok("the secret stands in the body") } else { Err("the secret is another one".into()) }
+    if body["secret"] == secret {
+        Ok("the body contains the secret")
+    } else {
+        Err("the body contains another secret".into())
+    }
 }
 
-fn leadsquared(request: &Received, _: &str) -> Result<&'static str, String> {
+fn leadsquared(request: &SecureRequest, _: &str) -> Result<&'static str, String> {
     let body: Value = serde_json::from_slice(&request.body).map_err(|err| err.to_string())?;
     let query = request.url.contains("?entityType=Webhook&entityId=sub_") && request.url.contains("&eventType=Sales");
     if query && body.is_array() {
@@ -108,7 +112,7 @@ fn leadsquared(request: &Received, _: &str) -> Result<&'static str, String> {
     }
 }
 
-/// Shows a profile.
+/// Runs the demo of a profile.
 pub(super) async fn run(choice: Choice, dir: &Path) -> anyhow::Result<()> {
     let mut receiver = Secure::start(&dir.join("receiver.pem")).await?;
     let mut config = Config { data_dir: dir.join("data"), ..Config::default() };
@@ -124,7 +128,7 @@ pub(super) async fn run(choice: Choice, dir: &Path) -> anyhow::Result<()> {
     show.failure(choice.name()).await?;
     show.pause(choice.name(), &subscription).await?;
     show.api.shutdown.cancel();
-    say("\nAll of it was as expected.");
+    say("\nEverything was as expected.");
     Ok(())
 }
 
@@ -134,7 +138,7 @@ fn shown_state(delivery: &Value) -> String {
     format!("{}{}", delivery["state"], named.unwrap_or_default())
 }
 
-#[expect(clippy::print_stdout, reason = "showing is what a demo is for")]
+#[expect(clippy::print_stdout, reason = "the output of the command")]
 fn say(line: &str) {
     println!("{line}");
 }
@@ -158,9 +162,9 @@ impl Show<'_> {
         for _ in 0..self.script.asked {
             let request = self.next().await?;
             ensure!(request.body.is_empty(), "the handshake has a body");
-            self.print(&request, "answered 200");
+            self.print(&request, "responded with 200");
         }
-        let report = made["handshake_report"]["reason"].as_str().unwrap_or("this profile asks nothing of the endpoint");
+        let report = made["handshake_report"]["reason"].as_str().unwrap_or("this profile has no handshake");
         say(&format!("   {report}: the subscription is {}", made["state"]));
         ensure!(made["state"] == "active", "the subscription is {}", made["state"]);
         let secret = self.api.call(http::Method::GET, &format!("{path}/secret"), String::new()).await?;
@@ -170,13 +174,13 @@ impl Show<'_> {
 
     async fn success(&mut self, name: &str) -> anyhow::Result<()> {
         let (events, wait_s) = self.script.together;
-        say(&format!("\n2. Success: {events} event(s) `{}` while the endpoint answers 200", self.script.kind));
+        say(&format!("\n2. Success: {events} event(s) `{}` while the endpoint responds with 200", self.script.kind));
         let mut last = String::new();
         for _ in 0..events {
             last = self.event(name).await?;
         }
         self.advance(wait_s);
-        self.checked("answered 200").await?;
+        self.checked("responded with 200").await?;
         let delivery = self.delivery(&last, 1).await?;
         ensure!(delivery["state"] == "delivered", "the delivery is {}", delivery["state"]);
         say(&format!("   the delivery is {}", shown_state(&delivery)));
@@ -184,17 +188,17 @@ impl Show<'_> {
     }
 
     async fn failure(&mut self, name: &str) -> anyhow::Result<()> {
-        say("\n3. Failure: the endpoint answers 500 to every try");
-        self.receiver.answer(500);
+        say("\n3. Failure: the endpoint responds to every attempt with 500");
+        self.receiver.respond_with(500);
         let event = self.event(name).await?;
         self.advance(self.script.together.1);
-        self.checked("answered 500").await?;
+        self.checked("responded with 500").await?;
         let mut delivery = self.delivery(&event, 1).await?;
-        for (tries, wait_s) in (2..).zip(self.script.waits_s) {
-            ensure!(delivery["state"] == "pending", "after {} tries it is {}", tries - 1, delivery["state"]);
+        for (attempts, wait_s) in (2..).zip(self.script.waits_s) {
+            ensure!(delivery["state"] == "pending", "after {} attempts it is {}", attempts - 1, delivery["state"]);
             self.advance(*wait_s);
-            self.checked(&format!("{wait_s} s later, answered 500")).await?;
-            delivery = self.delivery(&event, tries).await?;
+            self.checked(&format!("{wait_s} s later, responded with 500")).await?;
+            delivery = self.delivery(&event, attempts).await?;
         }
         ensure!(delivery["state"] == "failed", "the delivery is {}", delivery["state"]);
         say(&format!("   the delivery is {}: {}", shown_state(&delivery), delivery["reason"]));
@@ -210,28 +214,28 @@ impl Show<'_> {
                 self.delivery(&event, 1).await?;
             }
         } else {
-            say("\n4. Pause: this profile pauses nothing by itself, so by hand");
+            say("\n4. Pause: this profile does not pause automatically, so through the API");
             self.api.post(&format!("{path}/pause"), json!({})).await?;
         }
         let paused = self.paused(path).await?;
         say(&format!("   the subscription is paused: {} {}", paused["pause_reason"], paused["pause_detail"]));
         let passed = self.api.post("/v1/spaces/demo/events", self.example(name)?).await?;
         ensure!(passed["deliveries"] == 0, "a paused subscription got an event");
-        say("   an event passes it by");
-        self.receiver.answer(200);
+        say("   a new event is not delivered to it");
+        self.receiver.respond_with(200);
         let resumed = self.api.post(&format!("{path}/activate"), json!({})).await?;
         for _ in 0..self.script.asked {
             let request = self.next().await?;
-            self.print(&request, "answered 200");
+            self.print(&request, "responded with 200");
         }
         say(&format!("   activated again, it is {}", resumed["state"]));
         ensure!(resumed["state"] == "active", "the subscription is {}", resumed["state"]);
         Ok(())
     }
 
-    /// The catalog's example as an event to be posted.
+    /// Returns the catalog's example as an event to post.
     fn example(&self, name: &str) -> anyhow::Result<Value> {
-        let types = profile::find(name).context("there is no such profile")?.event_types();
+        let types = profile::find(name).context("no such profile")?.event_types();
         let entry = types.iter().find(|entry| entry.name.as_str() == self.script.kind).context("no such event type")?;
         Ok(json!({"type": self.script.kind, "data": entry.example}))
     }
@@ -247,34 +251,34 @@ impl Show<'_> {
         self.clock.advance(Duration::from_secs(by_s));
     }
 
-    async fn next(&mut self) -> anyhow::Result<Received> {
+    async fn next(&mut self) -> anyhow::Result<SecureRequest> {
         let next = tokio::time::timeout(PATIENCE, self.receiver.requests.recv()).await;
-        next.ok().flatten().with_context(|| format!("no request came within {PATIENCE:?}"))
+        next.ok().flatten().with_context(|| format!("no request arrived within {PATIENCE:?}"))
     }
 
-    /// The next request, which must be the profile's.
-    async fn checked(&mut self, answered: &str) -> anyhow::Result<()> {
+    /// Waits for the next request, which must be as the profile requires.
+    async fn checked(&mut self, response: &str) -> anyhow::Result<()> {
         let request = self.next().await?;
-        self.print(&request, answered);
+        self.print(&request, response);
         let fine = (self.script.check)(&request, &self.secret).map_err(|wrong| anyhow::anyhow!("✗ {wrong}"))?;
         say(&format!("   ✓ {fine}"));
         Ok(())
     }
 
-    fn print(&self, request: &Received, answered: &str) {
-        say(&format!("   at {} s: {} {}   ({answered})", self.at_s, request.method, request.url));
+    fn print(&self, request: &SecureRequest, response: &str) {
+        say(&format!("   at {} s: {} {}   ({response})", self.at_s, request.method, request.url));
         for (name, value) in request.headers.iter().filter(|(name, _)| super::matters(name.as_str())) {
-            say(&format!("     {name}: {}", value.to_str().unwrap_or("(no text)")));
+            say(&format!("     {name}: {}", value.to_str().unwrap_or("(not text)")));
         }
         if !request.body.is_empty() {
             say(&format!("     {}", String::from_utf8_lossy(&request.body)));
         }
     }
 
-    /// The delivery of an event, once so many attempts are recorded.
+    /// Returns the delivery of an event, once this many attempts are recorded.
     async fn delivery(&self, event: &str, attempts: u64) -> anyhow::Result<Value> {
         let path = format!("/v1/spaces/demo/deliveries?event={event}");
-        // The record is written once the answer is there, so shortly after the request.
+        // The attempt is recorded after the response, so shortly after the request.
         for _ in 0..500 {
             let list = self.api.call(http::Method::GET, &path, String::new()).await?;
             if list["data"][0]["attempt_count"].as_u64() == Some(attempts) {
@@ -285,7 +289,7 @@ impl Show<'_> {
         anyhow::bail!("attempt {attempts} for the event {event} was not recorded within 5 s")
     }
 
-    /// The subscription, once it is paused.
+    /// Returns the subscription, once it is paused.
     async fn paused(&self, path: &str) -> anyhow::Result<Value> {
         for _ in 0..500 {
             let now = self.api.call(http::Method::GET, path, String::new()).await?;

@@ -1,4 +1,4 @@
-//! The demo's receiver: answers as each path is told to, and checks every signature with the official verifier.
+//! The demo's receiver: responds as each path requires, and checks every signature with the official verifier.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,14 +11,14 @@ use jiff::Timestamp;
 use standardwebhooks::Webhook;
 use tokio::sync::mpsc;
 
-/// A request as it came in.
+/// A request as it arrived.
 pub(super) struct Received {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) at: Timestamp,
-    /// What the verifier said.
+    /// The verifier's result.
     pub(super) signature: Result<(), String>,
 }
 
@@ -28,7 +28,7 @@ impl Received {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The path, which tells the subscription.
+    /// The path, which identifies the subscription.
     pub(super) fn path(&self) -> &str {
         self.uri.path()
     }
@@ -36,15 +36,15 @@ impl Received {
 
 struct Shared {
     verifier: Webhook,
-    /// How many requests the path `/fails-twice` still refuses.
-    refusals: Mutex<u32>,
+    /// How many requests the path `/fails-twice` still rejects.
+    rejections: Mutex<u32>,
     received: mpsc::UnboundedSender<Received>,
 }
 
-/// Starts a receiver on loopback that verifies with `secret`; what it gets comes out of the channel.
+/// Starts a receiver on loopback that verifies with `secret`; the channel returns the requests.
 pub(super) async fn start(secret: &str) -> anyhow::Result<(SocketAddr, mpsc::UnboundedReceiver<Received>)> {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let shared = Shared { verifier: Webhook::new(secret)?, refusals: Mutex::new(2), received: sender };
+    let shared = Shared { verifier: Webhook::new(secret)?, rejections: Mutex::new(2), received: sender };
     let app = Router::new().fallback(receive).with_state(Arc::new(shared));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
@@ -61,15 +61,15 @@ async fn receive(
 ) -> StatusCode {
     let at = Timestamp::now();
     let signature = shared.verifier.verify(&body, &headers).map_err(|err| err.to_string());
-    let status = if uri.path() == "/fails-twice" { shared.refuse_twice() } else { StatusCode::NO_CONTENT };
-    // The demo has ended if nobody listens.
+    let status = if uri.path() == "/fails-twice" { shared.reject_twice() } else { StatusCode::NO_CONTENT };
+    // Fails only after the demo has ended.
     let _ = shared.received.send(Received { method, uri, headers, body, at, signature });
     status
 }
 
 impl Shared {
-    fn refuse_twice(&self) -> StatusCode {
-        let mut left = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+    fn reject_twice(&self) -> StatusCode {
+        let mut left = self.rejections.lock().unwrap_or_else(PoisonError::into_inner);
         if *left == 0 {
             return StatusCode::NO_CONTENT;
         }

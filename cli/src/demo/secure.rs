@@ -1,5 +1,5 @@
-//! A receiver behind TLS, with a certificate made for this run: profiles may want https. It answers as it is told and
-//! hands out what it got.
+//! A receiver with TLS, with a certificate generated for this run: profiles may require https. It responds with a status that
+//! the demo sets, and passes on the requests.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,27 +17,27 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// A request as it came in.
-pub(super) struct Received {
+/// A request as it arrived.
+pub(super) struct SecureRequest {
     pub(super) method: Method,
-    /// As it was asked for, host and query included.
+    /// The whole URL, with host and query.
     pub(super) url: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
-/// The receiver's end that the demo holds.
+/// The demo's handle of the receiver.
 pub(super) struct Secure {
     /// `https://localhost:…`
     pub(super) base: String,
-    pub(super) requests: mpsc::UnboundedReceiver<Received>,
+    pub(super) requests: mpsc::UnboundedReceiver<SecureRequest>,
     shared: Arc<Shared>,
 }
 
 struct Shared {
     base: String,
     status: AtomicU16,
-    sender: mpsc::UnboundedSender<Received>,
+    sender: mpsc::UnboundedSender<SecureRequest>,
 }
 
 impl Secure {
@@ -60,8 +60,8 @@ impl Secure {
         Ok(Self { base, requests, shared })
     }
 
-    /// What it answers from now on.
-    pub(super) fn answer(&self, status: u16) {
+    /// Sets the status of all further responses.
+    pub(super) fn respond_with(&self, status: u16) {
         self.shared.status.store(status, Ordering::SeqCst);
     }
 }
@@ -74,8 +74,8 @@ async fn receive(
     body: Bytes,
 ) -> StatusCode {
     let url = format!("{}{}", shared.base, uri.path_and_query().map_or("/", |path| path.as_str()));
-    // The demo has ended if nobody listens.
-    let _ = shared.sender.send(Received { method, url, headers, body });
+    // Fails only after the demo has ended.
+    let _ = shared.sender.send(SecureRequest { method, url, headers, body });
     StatusCode::from_u16(shared.status.load(Ordering::SeqCst)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
@@ -88,7 +88,7 @@ impl axum::serve::Listener for Tls {
     type Io = TlsStream<TcpStream>;
     type Addr = SocketAddr;
 
-    /// The next connection that agrees on TLS.
+    /// Waits for the next connection whose TLS handshake succeeds.
     async fn accept(&mut self) -> (Self::Io, SocketAddr) {
         loop {
             let Ok((stream, address)) = self.listener.accept().await else { continue };

@@ -1,29 +1,29 @@
-//! What the demo shows: the events, the subscriptions, and what each receiver must get.
+//! The contents of the demo: the events, the subscriptions, and the requests that each receiver must get.
 
 use serde_json::{Value, json};
 
 use super::receiver::Received;
 
-/// The events that are posted, by type: real shapes of three CRMs, numbers included that a careless program rounds.
+/// The posted events by type: real shapes of three CRMs, with numbers that a careless program rounds.
 pub(super) const EVENTS: [(&str, &str); 3] = [
     ("lead.create", include_str!("breakcold-lead.json")),
     ("deal.status_changed", include_str!("livespace-deal.json")),
     ("activity.create", include_str!("leadsquared-activity.json")),
 ];
 
-/// One subscription, and what it must lead to.
+/// One subscription, and its expected requests.
 pub(super) struct Chapter {
     pub(super) name: &'static str,
     pub(super) path: &'static str,
-    /// The subscription as it is posted, without name, URL and secret.
+    /// The subscription as posted, without name, URL and secret.
     pub(super) subscription: Value,
-    /// How many requests its receiver gets.
+    /// The number of requests to its receiver.
     pub(super) requests: usize,
-    /// What is wrong with a request, if anything is.
+    /// Checks a request; the error states what is wrong.
     pub(super) check: fn(&Received) -> Result<(), String>,
 }
 
-/// All chapters, in the order of telling.
+/// All chapters, in order.
 pub(super) fn chapters() -> Vec<Chapter> {
     vec![
         Chapter {
@@ -94,15 +94,15 @@ fn content_type(request: &Received, expected: &str) -> Result<(), String> {
 }
 
 fn body(request: &Received) -> Result<&str, String> {
-    str::from_utf8(&request.body).map_err(|_| "the body is no UTF-8".to_owned())
+    str::from_utf8(&request.body).map_err(|_| "the body is not UTF-8".to_owned())
 }
 
 fn json_body(request: &Received) -> Result<Value, String> {
     content_type(request, "application/json")?;
-    serde_json::from_str(body(request)?).map_err(|err| format!("the body is no JSON: {err}"))
+    serde_json::from_str(body(request)?).map_err(|err| format!("the body is not JSON: {err}"))
 }
 
-/// Each part stands in the body, to the letter.
+/// Checks that the body contains each part literally.
 fn contains(request: &Received, parts: &[&str]) -> Result<(), String> {
     let body = body(request)?;
     parts.iter().try_for_each(|part| ensure(body.contains(part), format!("`{part}` is not in the body")))
@@ -110,8 +110,8 @@ fn contains(request: &Received, parts: &[&str]) -> Result<(), String> {
 
 fn zapier(request: &Received) -> Result<(), String> {
     let json = json_body(request)?;
-    let members = json.as_object().ok_or("the body is no object")?;
-    ensure(members.values().all(|value| !value.is_object()), "an object stands inside the object")?;
+    let members = json.as_object().ok_or("the body is not an object")?;
+    ensure(members.values().all(|value| !value.is_object()), "the object contains an object")?;
     contains(request, &["12.50", "12345678901234567890", "Anna Kowalska"])
 }
 
@@ -124,14 +124,14 @@ fn make(request: &Received) -> Result<(), String> {
 
 fn n8n(request: &Received) -> Result<(), String> {
     ensure(json_body(request)?["data"]["process"]["name"] == "Sales", "data.process.name is not Sales")?;
-    // n8n rounds integers above 2^53: they go as text.
+    // n8n rounds integers above 2^53, so they are sent as text.
     contains(request, &["\"12345678901234567890\""])
 }
 
 fn text(request: &Received) -> Result<(), String> {
     content_type(request, "text/plain; charset=utf-8")?;
     ensure(request.header("x-crm") == "leadsquared", "the custom header is missing")?;
-    ensure(!body(request)?.contains("RelatedProspectId"), "a field is there that was not selected")?;
+    ensure(!body(request)?.contains("RelatedProspectId"), "the body contains a field that was not selected")?;
     contains(request, &["Asked for a quote", "\"Score\":10"])
 }
 

@@ -1,32 +1,32 @@
-//! `hookmill plugin bench`: what components cost, beside each other in one run.
+//! `hookmill plugin bench`: compares the cost of components in one run.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use hookmill_server::plugins::golden::{self, Case, Delivery};
 use serde_json::{Value, json};
 
 use super::engine;
 use super::style::{self, BOLD};
-use hookmill_server::plugins::golden::{self, Case, Delivery};
 
-/// What `plugin bench` takes.
+/// The arguments of `plugin bench`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The components
     #[arg(required = true)]
     files: Vec<PathBuf>,
 
-    /// The delivery, as golden pairs have it
+    /// The delivery, in the format of golden pairs
     #[arg(long, value_name = "CASE.delivery.json")]
     delivery: PathBuf,
 
-    /// How often each runs; what is shown is the median
+    /// Runs of each component; the median is shown
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     runs: u32,
 }
 
-/// What a component costs.
+/// The cost of a component.
 struct Cost {
     file: String,
     size_bytes: u64,
@@ -39,7 +39,7 @@ struct Cost {
     resident_bytes: u64,
 }
 
-/// Measures.
+/// Measures the components, and prints a table.
 pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     let delivery = Case::of(&args.delivery)?.delivery()?;
     let mut costs = Vec::new();
@@ -71,7 +71,7 @@ pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
 async fn measure(file: &Path, delivery: &Delivery, runs: u32) -> anyhow::Result<Cost> {
     let component = engine::read(file)?;
     let size_bytes = component.len() as u64;
-    // A folder of its own, so that it is compiled, and then an engine of its own, so that it is loaded.
+    // An empty cache, so that the component is compiled, and then another engine, so that it is loaded.
     let folder = tempfile::tempdir()?;
     let started = Instant::now();
     let inspected = engine::engine_in(folder.path())?.inspect(component.clone()).await?;
@@ -89,8 +89,8 @@ async fn measure(file: &Path, delivery: &Delivery, runs: u32) -> anyhow::Result<
         let started = Instant::now();
         let made = golden::transform(&engine, &prepared, delivery).await?;
         totals.push(started.elapsed());
-        ensure!(made.figures.fuel_used == fuel_used, "the fuel differs from one run to another");
-        ensure!(golden::as_file(&made) == expected, "the request differs from one run to another");
+        ensure!(made.figures.fuel_used == fuel_used, "the fuel differs between runs");
+        ensure!(golden::as_file(&made) == expected, "the request differs between runs");
         let started = Instant::now();
         engine.instantiate(&prepared).await?;
         instantiations.push(started.elapsed());
@@ -134,7 +134,7 @@ impl Cost {
         );
     }
 
-    /// What is left of a transform when the instance is made.
+    /// The duration of a transform without making the instance.
     fn call(&self) -> Duration {
         self.total.saturating_sub(self.instantiate)
     }
@@ -153,14 +153,14 @@ fn median(mut taken: Vec<Duration>) -> Duration {
     taken.get(taken.len() / 2).copied().unwrap_or_default()
 }
 
-/// The name by which its author knows a component: its project's, if it is a project's.
+/// The name of a component for its author: the project's, if it is a project's.
 fn name(file: &Path) -> String {
     let project = || file.parent()?.parent()?.file_name();
     let own = file.file_name().filter(|name| *name != "plugin.wasm");
     own.or_else(project).unwrap_or(file.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// What this process takes of the machine's memory; 0 where nobody tells.
+/// The resident memory of this process; 0 if the system does not report it.
 fn resident_bytes() -> u64 {
     const PAGE: u64 = 4096;
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();

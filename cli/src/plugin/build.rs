@@ -1,4 +1,4 @@
-//! `hookmill plugin build`: a component out of a project.
+//! `hookmill plugin build`: builds a project's component.
 
 use std::path::{Path, PathBuf};
 
@@ -9,19 +9,19 @@ use super::project::Project;
 use super::style::{self, GOOD};
 use super::toolchain;
 
-/// What `plugin build` takes.
+/// The arguments of `plugin build`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The project's folder, or one within it
+    /// The project's folder, or a folder within it
     #[arg(default_value = ".")]
     path: PathBuf,
 }
 
-/// Builds.
+/// Builds, and prints the component's file and size.
 pub(super) fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     let project = Project::find(&args.path)?;
     let file = build(&project)?;
-    let size = std::fs::metadata(&file).with_context(|| format!("looking at {}", file.display()))?.len();
+    let size = std::fs::metadata(&file).with_context(|| format!("reading {}", file.display()))?.len();
     if json {
         anstream::println!("{}", json!({"component": file, "size_bytes": size}));
     } else {
@@ -30,17 +30,17 @@ pub(super) fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds the component and puts it where it belongs.
+/// Builds the component into the project's build folder; returns its file.
 pub(super) fn build(project: &Project) -> anyhow::Result<PathBuf> {
     let file = project.component();
     let folder = file.parent().unwrap_or(&project.root);
-    std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     let _working = style::working(format!("building ({})", project.language.as_str()));
     toolchain::build(project, &file)?;
     Ok(file)
 }
 
-/// A path as it is typed from here.
+/// Returns a path relative to the working directory, if it is below it.
 pub(super) fn shown(file: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     file.strip_prefix(here).unwrap_or(file).display().to_string()

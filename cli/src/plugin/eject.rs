@@ -1,9 +1,10 @@
-//! `hookmill plugin eject`: a configuration of the bundled plugin `javascript` becomes a project of its own.
+//! `hookmill plugin eject`: makes a project from a configuration of the bundled plugin `javascript`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use hookmill_model::{PluginName, SpaceId, SubscriptionId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -13,24 +14,24 @@ use super::new;
 use super::project::Language;
 use super::style::BOLD;
 use crate::remote::{self, Remote};
-use hookmill_model::{PluginName, SpaceId, SubscriptionId};
 
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Time limit of the host's response.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The module that the code is put into.
+/// The module that the code is inserted into.
 const MODULE: &str = include_str!("../../../plugins/javascript/eject/plugin.js");
 
-/// What `plugin eject` takes.
+/// The arguments of `plugin eject`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The new plugin's name, and the folder's
+    /// The name of the new plugin and of the folder
     name: PluginName,
 
     /// The configuration: {"code": …, "config": …}
     #[arg(long, value_name = "FILE.json", required_unless_present = "subscription")]
     config: Option<PathBuf>,
 
-    /// The subscription that has the configuration, instead of a file
+    /// The subscription with the configuration, instead of a file
     #[arg(long, value_name = "ID", conflicts_with = "config", requires_all = ["space", "key"])]
     subscription: Option<SubscriptionId>,
 
@@ -38,11 +39,11 @@ pub(super) struct Args {
     #[arg(long)]
     space: Option<SpaceId>,
 
-    /// Where the host's API is
+    /// The address of the host's API
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8470")]
     url: Url,
 
-    /// An API key that may manage the space
+    /// An API key with access to the space
     #[arg(long, env = "HOOKMILL_KEY", hide_env_values = true)]
     key: Option<String>,
 }
@@ -54,10 +55,10 @@ struct Configuration {
     config: Option<Box<RawValue>>,
 }
 
-/// Makes the project.
+/// Makes the project, and prints the next commands.
 pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     let text = configuration(args).await?;
-    let wrong = "this is no configuration of the plugin `javascript`: {\"code\": …, \"config\": …}";
+    let wrong = "not a configuration of the plugin `javascript`: expected {\"code\": …, \"config\": …}";
     let Configuration { code, config } = serde_json::from_str(&text).context(wrong)?;
     let root = Path::new(args.name.as_str());
     new::write(root, &args.name, Language::Javascript)?;
@@ -65,7 +66,7 @@ pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     if json {
         anstream::println!("{}", json!({"project": root, "language": Language::Javascript.as_str()}));
     } else {
-        anstream::println!("{BOLD}{}{BOLD:#} has the code in src/plugin.js. Next:\n", root.display());
+        anstream::println!("{BOLD}{}{BOLD:#} contains the code in src/plugin.js. Next:\n", root.display());
         anstream::println!("  cd {}\n  npm install\n  hookmill plugin test --build --update", root.display());
     }
     Ok(())
@@ -75,21 +76,21 @@ async fn configuration(args: &Args) -> anyhow::Result<String> {
     if let Some(file) = &args.config {
         return std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()));
     }
-    let (id, space) = args.subscription.zip(args.space.clone()).context("--subscription and --space are needed")?;
-    let remote = Remote { url: args.url.clone(), key: args.key.clone().context("--key is needed")?, space };
-    let request = remote::client(ANSWER_WITHIN)?.get(remote.at(&format!("subscriptions/{id}")));
+    let (id, space) = args.subscription.zip(args.space.clone()).context("--subscription and --space are required")?;
+    let remote = Remote { url: args.url.clone(), key: args.key.clone().context("--key is required")?, space };
+    let request = remote::client(TIMEOUT)?.get(remote.at(&format!("subscriptions/{id}")));
     let subscription: Value = remote.ask(request).await?;
     let name = subscription["plugin"]["name"].as_str().unwrap_or("none");
-    ensure!(name == "javascript", "the subscription's plugin is {name} and not javascript");
+    ensure!(name == "javascript", "the subscription's plugin is {name}: expected javascript");
     Ok(subscription["plugin"]["config"].to_string())
 }
 
-/// Puts the code where the template has its example, and a delivery to try it with where that has its golden pairs.
+/// Replaces the template's example by the code, and its golden pairs by a delivery to try the code with.
 fn replace_example(root: &Path, name: &PluginName, code: &str, config: &str) -> anyhow::Result<()> {
     let golden = root.join("golden");
     std::fs::remove_dir_all(&golden).context("removing the example's golden pairs")?;
     std::fs::remove_file(root.join("src/plugin.test.js")).context("removing the example's test")?;
-    // The name first: the code may hold the placeholder, and stays as it is.
+    // The name first: the code may contain the placeholder, and must stay unchanged.
     let module = new::named(MODULE, name).replace("{{code}}", code);
     new::put(&root.join("src/plugin.js"), module.as_bytes())?;
     let delivery = format!(

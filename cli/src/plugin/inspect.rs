@@ -1,24 +1,24 @@
-//! `hookmill plugin inspect`: what a component is, and whether a host would take it.
+//! `hookmill plugin inspect`: describes a component, and checks whether a host would accept it.
 
 use std::path::PathBuf;
 
 use anyhow::bail;
+use hookmill_engine::Limits;
+use hookmill_engine::{Inspected, Outline, outline};
+use hookmill_server::plugins::admit::AdmitError;
 use serde_json::json;
 
 use super::style::{self, BAD, BOLD, DIM, GOOD};
 use super::{build, engine};
-use hookmill_engine::Limits;
-use hookmill_engine::{Inspected, Outline, outline};
-use hookmill_server::plugins::admit::AdmitError;
 
-/// What `plugin inspect` takes.
+/// The arguments of `plugin inspect`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The component
     file: PathBuf,
 }
 
-/// Inspects.
+/// Inspects the component, and prints its description.
 pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     let component = engine::read(&args.file)?;
     let size_bytes = component.len() as u64;
@@ -69,7 +69,7 @@ fn show(inspected: &Inspected, outline: &Outline, size_bytes: u64) {
     }
     show_names("imports", &outline.imports);
     anstream::println!("{DIM}{:<14}{DIM:#}{config_schema:#}", "configuration");
-    anstream::println!("{GOOD}a host takes it{GOOD:#}");
+    anstream::println!("{GOOD}a host would accept it{GOOD:#}");
 }
 
 fn show_names(what: &str, names: &[String]) {

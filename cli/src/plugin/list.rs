@@ -1,4 +1,4 @@
-//! `hookmill plugin list`: the plugins that a space can use.
+//! `hookmill plugin list`: lists the plugins that a space can use.
 
 use std::time::Duration;
 
@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use super::style::{BOLD, DIM};
 use crate::remote::{self, Remote};
 
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Time limit of each of the host's responses.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What `plugin list` takes.
+/// The arguments of `plugin list`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -23,9 +24,9 @@ struct Page {
     next_cursor: Option<String>,
 }
 
-/// Lists them.
+/// Lists the plugins.
 pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
-    let client = remote::client(ANSWER_WITHIN)?;
+    let client = remote::client(TIMEOUT)?;
     let mut plugins = Vec::new();
     let mut cursor = None;
     loop {
@@ -47,9 +48,9 @@ pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
 
 fn show(plugin: &Value) {
     let text = |member: &str| plugin[member].as_str().unwrap_or_default();
-    let whose = if plugin["bundled"] == true { "bundled" } else { "" };
+    let origin = if plugin["bundled"] == true { "bundled" } else { "" };
     anstream::println!(
-        "{BOLD}{:<24}{BOLD:#}{:<12}{DIM}{whose:<9}{DIM:#}{}",
+        "{BOLD}{:<24}{BOLD:#}{:<12}{DIM}{origin:<9}{DIM:#}{}",
         text("name"),
         text("version"),
         text("summary")

@@ -1,4 +1,4 @@
-//! `hookmill plugin`: all that an author needs, from an empty folder to a plugin on a host. One file for each command.
+//! `hookmill plugin`: the tools of plugin authors, from an empty folder to a plugin on a host. One file for each command.
 
 mod bench;
 mod build;
@@ -25,11 +25,11 @@ From an idea to a running plugin:
   hookmill plugin test --build
   HOOKMILL_KEY=hmk_… hookmill plugin push --space acme
 
-Exit codes: 0 all went well; 1 it failed: a pair differs, the host would refuse the component, a tool is missing; 2 the
-arguments were wrong. With --json, what there is to tell is one JSON document on standard output, whatever the exit code;
-why something could not be done stands on standard error.";
+Exit codes: 0 success; 1 failure: a golden pair differs, a host would refuse the component, a tool is missing; 2 invalid
+arguments. With --json, the result is one JSON document on standard output, whatever the exit code; errors are on standard
+error.";
 
-/// What `plugin` takes.
+/// The arguments of `plugin`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Args {
@@ -43,25 +43,25 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start a project: a plugin that works, its tests, the SDK, the contract
+    /// Create a project: a working plugin, its tests, the SDK, the contract
     New(new::Args),
     /// Build a project's component, with the language's own toolchain
     Build(build::Args),
-    /// Run a project's golden pairs through the real engine, under the real limits
+    /// Run a project's golden pairs in the host's engine, under the host's limits
     Test(test::Args),
-    /// Tell what a component is, and whether a host would take it
+    /// Describe a component, and check whether a host would accept it
     Inspect(inspect::Args),
-    /// Run a component on one event and print the request that would be sent
+    /// Run a component on one event, and print the request that would be sent
     Run(run::Args),
-    /// Measure what components cost
+    /// Measure the cost of components
     Bench(bench::Args),
-    /// Send a component to a host, or to an OCI registry
+    /// Upload a component to a host, or to an OCI registry
     Push(push::Args),
-    /// Get a component from an OCI registry
+    /// Download a component from an OCI registry
     Pull(pull::Args),
     /// List the plugins that a space can use
     List(list::Args),
-    /// Make a project of JavaScript that stands in a subscription's configuration
+    /// Make a project from the JavaScript in a subscription's configuration
     Eject(eject::Args),
 }
 

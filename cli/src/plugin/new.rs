@@ -1,14 +1,14 @@
-//! `hookmill plugin new`: a project that works, to be changed.
+//! `hookmill plugin new`: creates a project that works, to be changed.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
+use hookmill_model::PluginName;
 use include_dir::{Dir, DirEntry, include_dir};
 use serde_json::json;
 
 use super::project::{Language, MANIFEST};
 use super::style::{BOLD, DIM};
-use hookmill_model::PluginName;
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/templates");
 static RUST_SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/sdk/rust");
@@ -19,25 +19,25 @@ static C_SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../plugins/sdk/c");
 /// The contract that projects are built against.
 const WIT: &str = include_str!("../../../wit/1.1.0/plugin.wit");
 
-/// What stands for the plugin's name in a template.
+/// The plugin's name in a template.
 const PLACEHOLDER: &str = "my-plugin";
 
-/// What `plugin new` takes.
+/// The arguments of `plugin new`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The plugin's name, and the folder's: a-z, 0-9 and -, starting with a letter
+    /// The name of the plugin and of the folder: a-z, 0-9 and -, starting with a letter
     name: PluginName,
 
     /// The language
     #[arg(long, value_enum)]
     lang: Language,
 
-    /// Where to put it, instead of a folder of its name
+    /// The folder to create, instead of one of the plugin's name
     #[arg(long, value_name = "FOLDER")]
     path: Option<PathBuf>,
 }
 
-/// Writes the project.
+/// Writes the project, and prints the next commands.
 pub(super) fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     let root = args.path.clone().unwrap_or_else(|| args.name.as_str().into());
     write(&root, &args.name, args.lang)?;
@@ -53,12 +53,12 @@ pub(super) fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a new project of this name into `root`, which must not be there or be empty.
+/// Writes a new project of this name into `root`, which must be empty or not exist.
 pub(super) fn write(root: &Path, name: &PluginName, language: Language) -> anyhow::Result<()> {
     let taken = root.read_dir().is_ok_and(|mut entries| entries.next().is_some());
-    ensure!(!taken && !root.is_file(), "{} is there already, and not empty", root.display());
-    let template = TEMPLATES.get_dir(language.as_str()).context("the program carries no such template")?;
-    let golden = TEMPLATES.get_dir("golden").context("the program carries no golden pairs")?;
+    ensure!(!taken && !root.is_file(), "{} already exists and is not empty", root.display());
+    let template = TEMPLATES.get_dir(language.as_str()).context("the program contains no such template")?;
+    let golden = TEMPLATES.get_dir("golden").context("the program contains no golden pairs")?;
     copy(template, template.path(), root, name)?;
     copy(golden, golden.path(), &root.join("golden"), name)?;
     copy(sdk(language), Path::new(""), &root.join("sdk"), name)?;
@@ -75,7 +75,7 @@ fn sdk(language: Language) -> &'static Dir<'static> {
     }
 }
 
-/// Copies what is in `from`, its path without `base`, into `to`, under the plugin's own name.
+/// Copies the content of `from` into `to`, at its path without `base`, with the plugin's name filled in.
 fn copy(from: &Dir<'_>, base: &Path, to: &Path, name: &PluginName) -> anyhow::Result<()> {
     for entry in from.entries() {
         match entry {
@@ -93,13 +93,13 @@ fn copy(from: &Dir<'_>, base: &Path, to: &Path, name: &PluginName) -> anyhow::Re
     Ok(())
 }
 
-/// The text under the plugin's own name, with `_` where an identifier is meant.
+/// Replaces the template's name by the plugin's, with `_` where it is an identifier.
 pub(super) fn named(text: &str, name: &PluginName) -> String {
     let identifier = |name: &str| name.replace('-', "_");
     text.replace(PLACEHOLDER, name.as_str()).replace(&identifier(PLACEHOLDER), &identifier(name.as_str()))
 }
 
-/// Writes a file, with the folders that it lies in.
+/// Writes a file, and creates its folders.
 pub(super) fn put(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let write = || {
         path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
@@ -108,7 +108,7 @@ pub(super) fn put(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write().with_context(|| format!("writing {}", path.display()))
 }
 
-/// The commands that come next, with what they do.
+/// The next commands, each with a comment.
 fn next(language: Language) -> Vec<(&'static str, &'static str)> {
     let first: &[_] = match language {
         Language::Rust => &[("rustup target add wasm32-wasip2", "once")],
@@ -120,8 +120,8 @@ fn next(language: Language) -> Vec<(&'static str, &'static str)> {
         Language::C => &[("apt-get install clang-16 lld-16 wasi-libc libclang-rt-16-dev-wasm32", "once, on Debian")],
     };
     let then = [
-        ("hookmill plugin test --build", "builds it and runs golden/ in the real engine"),
-        ("hookmill plugin push --space SPACE", "sends it to a host"),
+        ("hookmill plugin test --build", "builds it, and runs golden/ in the host's engine"),
+        ("hookmill plugin push --space SPACE", "uploads it to a host"),
     ];
     first.iter().copied().chain(then).collect()
 }

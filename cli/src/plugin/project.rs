@@ -1,31 +1,31 @@
-//! A plugin's project: a folder with a `hookmill.toml` that says in which language it is written.
+//! A plugin's project: a folder with a `hookmill.toml` that names its language.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
-/// The file that makes a folder a project.
+/// The file that marks a folder as a project.
 pub(super) const MANIFEST: &str = "hookmill.toml";
 
-/// A language that plugins can be written in, with a template and an SDK of ours.
+/// A language with a template and an SDK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Language {
-    /// Rust, by cargo
+    /// Rust, built by cargo
     Rust,
-    /// JavaScript, by componentize-qjs (npm)
+    /// JavaScript, built by componentize-qjs (npm)
     Javascript,
-    /// TypeScript, by its compiler and componentize-qjs (npm)
+    /// TypeScript, built by its compiler and componentize-qjs (npm)
     Typescript,
-    /// Python, by componentize-py (PyPI)
+    /// Python, built by componentize-py (PyPI)
     Python,
-    /// C, by clang and wasi-libc
+    /// C, built by clang and wasi-libc
     C,
 }
 
 impl Language {
-    /// Its name in `hookmill.toml` and of its folder in `plugins/templates`.
+    /// The name in `hookmill.toml`, and of the folder in `plugins/templates`.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Rust => "rust",
@@ -46,34 +46,34 @@ struct Manifest {
 /// A project on disk.
 #[derive(Clone, Debug)]
 pub(super) struct Project {
-    /// Its folder, absolute.
+    /// The folder, absolute.
     pub(super) root: PathBuf,
-    /// What it is written in.
+    /// The language.
     pub(super) language: Language,
 }
 
 impl Project {
-    /// The project that `folder` is or lies in.
+    /// Finds the project of `folder`: the folder itself or the nearest one above it.
     pub(super) fn find(folder: &Path) -> anyhow::Result<Self> {
-        let folder = folder.canonicalize().with_context(|| format!("looking for {}", folder.display()))?;
+        let folder = folder.canonicalize().with_context(|| format!("opening {}", folder.display()))?;
         let Some(root) = folder.ancestors().find(|folder| folder.join(MANIFEST).is_file()) else {
             bail!(
-                "neither {} nor a folder above it has a {MANIFEST}: start a project by `hookmill plugin new NAME --lang …`",
+                "neither {} nor a folder above it has a {MANIFEST}: create a project with `hookmill plugin new NAME --lang …`",
                 folder.display()
             );
         };
         let file = root.join(MANIFEST);
         let text = std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
-        let Manifest { language } = toml::from_str(&text).with_context(|| format!("in {}", file.display()))?;
+        let Manifest { language } = toml::from_str(&text).with_context(|| format!("parsing {}", file.display()))?;
         Ok(Self { root: root.to_owned(), language })
     }
 
-    /// Where its component is put.
+    /// The file of its component.
     pub(super) fn component(&self) -> PathBuf {
         self.root.join("build").join("plugin.wasm")
     }
 
-    /// Where its golden pairs are.
+    /// The folder of its golden pairs.
     pub(super) fn golden(&self) -> PathBuf {
         self.root.join("golden")
     }

@@ -1,30 +1,30 @@
-//! `hookmill plugin pull`: a component from an OCI registry, held against its digests.
+//! `hookmill plugin pull`: downloads a component from an OCI registry, and verifies its digests.
 
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use hookmill_engine::Limits;
+use hookmill_server::plugins::oci::{self, Pulled, Reference, Registries};
 use serde_json::json;
 
 use super::style::{self, DIM, GOOD};
-use hookmill_engine::Limits;
-use hookmill_server::plugins::oci::{self, Pulled, Reference, Registries};
 
-/// What `plugin pull` takes.
+/// The arguments of `plugin pull`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// What to pull: oci://registry/repository:tag, or …@sha256:…
+    /// The component's reference: oci://registry/repository:tag, or …@sha256:…
     reference: Reference,
 
-    /// Where to put it
+    /// The file to write
     #[arg(long, short, value_name = "FILE", default_value = "plugin.wasm")]
     output: PathBuf,
 
-    /// Speak HTTP without TLS to a registry that is not on this machine
+    /// Use HTTP without TLS for a registry that is not on this machine
     #[arg(long)]
     plain_http: bool,
 }
 
-/// Pulls it.
+/// Downloads the component, and writes it to the file.
 pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     let Args { reference, output, plain_http } = args;
     let registries = Registries::of_user(reference, *plain_http, Limits::default().component_bytes_max);

@@ -1,10 +1,14 @@
-//! `hookmill plugin push`: a component to a host, or to an OCI registry from which hosts pull it.
+//! `hookmill plugin push`: uploads a component to a host, or to an OCI registry from which hosts pull it.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
+use hookmill_engine::Limits;
+use hookmill_model::{Digest, SpaceId};
+use hookmill_server::plugins::oci::{self, About, Reference, Registries};
+use hookmill_server::plugins::signature::SigningKey;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -12,57 +16,53 @@ use super::project::Project;
 use super::style::{self, DIM, GOOD};
 use super::{build, engine};
 use crate::remote::{self, Remote};
-use hookmill_engine::Limits;
-use hookmill_model::{Digest, SpaceId};
-use hookmill_server::plugins::oci::{self, About, Reference, Registries};
-use hookmill_server::plugins::signature::SigningKey;
 
-/// How long the host may take: it compiles the component, for a minute at most, and two at a time.
-const ANSWER_WITHIN: Duration = Duration::from_secs(200);
+/// Time limit of the host's response: it compiles the component, for at most a minute, and two components at a time.
+const TIMEOUT: Duration = Duration::from_secs(200);
 
-/// The header that a signature is uploaded in.
+/// The request header of a signature.
 const SIGNATURE: &str = "hookmill-plugin-signature";
 
-/// What `plugin push` takes.
+/// The arguments of `plugin push`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The component; else the one that the project here was built into
+    /// The component; by default that of the project in the current folder
     file: Option<PathBuf>,
 
-    /// The space of the host that gets it
+    /// The space to upload it to
     #[arg(long, required_unless_present = "to")]
     space: Option<SpaceId>,
 
-    /// Where the host's API is
+    /// The address of the host's API
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8470")]
     url: Url,
 
-    /// An API key that may manage the space
+    /// An API key with access to the space
     #[arg(long, env = "HOOKMILL_KEY", hide_env_values = true, required_unless_present = "to")]
     key: Option<String>,
 
     /// An OCI registry instead of a host: oci://registry/repository:tag
     ///
-    /// Credentials are HOOKMILL_REGISTRY_USER and HOOKMILL_REGISTRY_PASSWORD, or those of docker login.
+    /// Credentials are taken from HOOKMILL_REGISTRY_USER and HOOKMILL_REGISTRY_PASSWORD, or from docker login.
     #[arg(long, value_name = "REFERENCE", conflicts_with = "space")]
     to: Option<Reference>,
 
-    /// Speak HTTP without TLS to a registry that is not on this machine
+    /// Use HTTP without TLS for a registry that is not on this machine
     #[arg(long, requires = "to")]
     plain_http: bool,
 
-    /// Sign it with this Ed25519 private key (PEM, as `openssl genpkey -algorithm ed25519` makes it)
+    /// Sign it with this Ed25519 private key (PEM, from `openssl genpkey -algorithm ed25519`)
     #[arg(long, value_name = "FILE")]
     sign: Option<PathBuf>,
 }
 
-/// Sends it.
+/// Uploads the component.
 pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     let file = match &args.file {
         Some(file) => file.clone(),
         None => Project::find(".".as_ref())?.component(),
     };
-    ensure!(file.is_file(), "there is no {}: `hookmill plugin build` makes it", build::shown(&file));
+    ensure!(file.is_file(), "{} not found: run `hookmill plugin build` first", build::shown(&file));
     let component = engine::read(&file)?;
     let key = args.sign.as_deref().map(SigningKey::read).transpose()?;
     let signature = key.map(|key| key.sign(Digest::of(&component)));
@@ -83,11 +83,11 @@ pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
 }
 
 async fn to_host(args: &Args, component: Bytes, signature: Option<String>) -> anyhow::Result<Value> {
-    let (space, key) = args.space.clone().zip(args.key.clone()).context("--space and --key are needed")?;
+    let (space, key) = args.space.clone().zip(args.key.clone()).context("--space and --key are required")?;
     let remote = Remote { url: args.url.clone(), key, space };
     let size = style::bytes(component.len() as u64);
-    let _working = style::working(format!("sending {size}, which the host compiles"));
-    let mut request = remote::client(ANSWER_WITHIN)?.post(remote.at("plugins"));
+    let _working = style::working(format!("uploading {size}; the host compiles it"));
+    let mut request = remote::client(TIMEOUT)?.post(remote.at("plugins"));
     if let Some(signature) = signature {
         request = request.header(SIGNATURE, signature);
     }

@@ -1,16 +1,8 @@
-//! `hookmill plugin run`: the request that a component makes of one event, as it would be sent.
+//! `hookmill plugin run`: prints the request that a component makes of one event, as it would be sent.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
-use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use serde_json::{Value, json};
-use url::Url;
-
-use super::engine;
-use super::style::{self, DIM};
 use hookmill_engine::Limits;
 use hookmill_model::{
     ContentType, Delivery, DeliveryId, Event, EventId, EventType, Pattern, SentRequest, SpaceId, Subscription,
@@ -19,26 +11,34 @@ use hookmill_server::dispatch::test_delivery;
 use hookmill_server::dispatch::transform::{self, Plugin, TransformDecision, TransformInput, TransformReport};
 use hookmill_server::stages::select::Selector;
 use hookmill_server::stages::{request, sign};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use url::Url;
 
-/// What `plugin run` takes.
+use super::engine;
+use super::style::{self, DIM};
+
+/// The arguments of `plugin run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The component
     file: PathBuf,
 
-    /// The event, as it is posted: {"type": …, "data": …}, and an id and a time if they matter
+    /// The event, as it is posted: {"type": …, "data": …}; "id" and "occurred_at" are optional
     #[arg(long, value_name = "FILE.json")]
     event: PathBuf,
 
-    /// The plugin's configuration; {} if there is none
+    /// The plugin's configuration; {} by default
     #[arg(long, value_name = "FILE.json")]
     config: Option<PathBuf>,
 
-    /// Where it would be sent
+    /// The URL that the request would be sent to
     #[arg(long, default_value = "https://receiver.example/hook")]
     url: Url,
 
-    /// The content type that the subscription asks for: application/json, application/x-www-form-urlencoded, text/plain
+    /// The subscription's content type: application/json, application/x-www-form-urlencoded or text/plain
     #[arg(long, default_value = "application/json", value_parser = content_type)]
     content_type: ContentType,
 }
@@ -46,12 +46,12 @@ pub(super) struct Args {
 fn content_type(text: &str) -> Result<ContentType, String> {
     let all = [ContentType::Json, ContentType::Form, ContentType::Text];
     let names = || all.map(ContentType::as_str).join(", ");
-    all.into_iter().find(|known| known.as_str() == text).ok_or_else(|| format!("one of {}", names()))
+    all.into_iter().find(|known| known.as_str() == text).ok_or_else(|| format!("expected one of {}", names()))
 }
 
-/// An event's file.
+/// The file of an event.
 #[derive(Deserialize)]
-struct Posted {
+struct EventFile {
     id: Option<EventId>,
     #[serde(rename = "type")]
     kind: EventType,
@@ -69,7 +69,7 @@ pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
     let engine = engine::engine()?;
     let (inspected, prepared) = engine::prepare(&engine, &args.file).await?;
     let config = engine::configured(&inspected, &config).await;
-    let config = config.map_err(|why| anyhow!("no subscription could have this configuration: {why}"))?;
+    let config = config.map_err(|why| anyhow!("the configuration does not match the plugin's schema: {why}"))?;
     let selector = Selector::compile(&subscription.fields)?;
     let plugin = Plugin { prepared: &prepared, config: config.get() };
     let input = TransformInput { delivery: &delivery, attempt: 1, subscription: &subscription, selector: &selector };
@@ -91,12 +91,12 @@ pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
 
 fn read<T: serde::de::DeserializeOwned>(file: &Path) -> anyhow::Result<T> {
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("in {}", file.display()))
+    serde_json::from_str(&text).with_context(|| format!("parsing {}", file.display()))
 }
 
-/// A subscription and a delivery that stand for those of a host.
+/// A subscription and a delivery in place of a host's.
 #[expect(clippy::disallowed_methods, reason = "no host runs here, so there is no `Clock`")]
-fn stand_in(args: &Args, posted: Posted) -> anyhow::Result<(Subscription, Delivery)> {
+fn stand_in(args: &Args, posted: EventFile) -> anyhow::Result<(Subscription, Delivery)> {
     let now = hookmill_server::clock::whole_microseconds(Timestamp::now());
     let space = SpaceId::parse("local")?;
     let mut subscription = Subscription::new(space.clone(), "plugin run", args.url.clone(), vec![Pattern::All], now);
@@ -115,7 +115,7 @@ fn stand_in(args: &Args, posted: Posted) -> anyhow::Result<(Subscription, Delive
     Ok((subscription, delivery))
 }
 
-/// The request as it would go out, signed with a secret made for this run.
+/// The request as it would be sent, signed with a secret generated for this run.
 fn signed(made: &hookmill_model::Request, subscription: &Subscription, delivery: &Delivery) -> SentRequest {
     let timestamp_s = delivery.due_at.as_second();
     let signed = sign::SignedContent { id: delivery.id, timestamp_s, url: made.url.as_str(), body: &made.body };
@@ -137,7 +137,7 @@ fn as_json(transformed: &TransformReport, request: Option<&SentRequest>) -> Valu
         "figures": figures})
 }
 
-/// The request to standard output as HTTP has it, all else beside it.
+/// Prints the request to standard output as HTTP text, everything else to standard error.
 fn show(transformed: &TransformReport, request: Option<&SentRequest>) {
     for line in &transformed.logs {
         anstream::eprintln!("{DIM}{:?}{DIM:#} {}", line.level, line.message);

@@ -1,25 +1,24 @@
-//! How the commands speak to people: colours on a terminal alone, a spinner while something takes long.
+//! Output for people: colors and a spinner for long work, on a terminal only.
 
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use hookmill_model::Figures;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use hookmill_model::Figures;
-
-/// All is well.
+/// Success.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
-/// Something is wrong.
+/// Failure.
 pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
-/// Beside the point.
+/// Secondary information.
 pub(super) const DIM: Style = Style::new().dimmed();
 /// A heading.
 pub(super) const BOLD: Style = Style::new().bold();
 
-/// A spinner with these words, on a terminal; gone when it is dropped.
-pub(super) fn working(words: impl Into<String>) -> Working {
-    let bar = ProgressBar::new_spinner().with_message(words.into());
-    // The template is ours and has no error in it; the default one would do.
+/// Shows a spinner with this message on a terminal, until the result is dropped.
+pub(super) fn working(message: impl Into<String>) -> Working {
+    let bar = ProgressBar::new_spinner().with_message(message.into());
+    // The template is a valid constant; if it were not, the default would do.
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
         bar.set_style(style);
     }
@@ -36,7 +35,7 @@ impl Drop for Working {
     }
 }
 
-/// A number with its digits in groups of three.
+/// Formats a number with its digits in groups of three.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
@@ -49,7 +48,7 @@ pub(super) fn grouped(number: u64) -> String {
     grouped
 }
 
-/// Bytes in the unit that suits them.
+/// Formats a size in bytes, KiB or MiB.
 pub(super) fn bytes(bytes: u64) -> String {
     let unit = |unit: u64, name: &str| format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit);
     match bytes {
@@ -59,7 +58,7 @@ pub(super) fn bytes(bytes: u64) -> String {
     }
 }
 
-/// What a transform cost, against what it may.
+/// Formats the cost of a transform, relative to its limits.
 pub(super) fn figures(figures: &Figures) -> String {
     let Figures { fuel_used, fuel_max, memory_bytes, memory_bytes_max, transform_us } = *figures;
     format!(

@@ -1,22 +1,22 @@
-//! `hookmill plugin test`: a project's golden pairs, through the real engine under the real limits.
+//! `hookmill plugin test`: runs a project's golden pairs in the host's engine, under the host's limits.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::ensure;
+use hookmill_engine::{Engine, Inspected, PluginRun, Prepared};
+use hookmill_server::plugins::golden::{self, Case};
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
 use super::project::Project;
 use super::style::{self, BAD, DIM, GOOD};
 use super::{build, engine, watch};
-use hookmill_engine::{Engine, Inspected, PluginRun, Prepared};
-use hookmill_server::plugins::golden::{self, Case};
 
-/// What `plugin test` takes.
+/// The arguments of `plugin test`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The project's folder, or one within it
+    /// The project's folder, or a folder within it
     #[arg(default_value = ".")]
     path: PathBuf,
 
@@ -24,7 +24,7 @@ pub(super) struct Args {
     #[arg(long)]
     build: bool,
 
-    /// Write what the plugin makes into the golden requests; read the difference before you commit it
+    /// Write the plugin's requests to the golden files; review the difference before you commit it
     #[arg(long)]
     update: bool,
 
@@ -33,7 +33,7 @@ pub(super) struct Args {
     watch: bool,
 }
 
-/// Tests, once or again and again.
+/// Tests once, or after each change.
 pub(super) async fn run(args: Args, json: bool) -> anyhow::Result<()> {
     let project = Project::find(&args.path)?;
     let engine = engine::engine()?;
@@ -41,13 +41,13 @@ pub(super) async fn run(args: Args, json: bool) -> anyhow::Result<()> {
         return once(&project, &engine, args.build, args.update, json).await;
     }
     let mut changes = watch::watch(&project.root)?;
-    // One for all rounds: what is pressed while a round is under way ends it after that.
+    // One for all rounds: Ctrl-C during a round ends the command after it.
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         if let Err(err) = once(&project, &engine, true, false, json).await {
             anstream::eprintln!("{BAD}{err:#}{BAD:#}");
         }
-        anstream::eprintln!("{DIM}waiting for a change; Ctrl-C ends{DIM:#}");
+        anstream::eprintln!("{DIM}waiting for a change; press Ctrl-C to stop{DIM:#}");
         tokio::select! {
             () = changes.next() => {}
             _ = &mut interrupted => return Ok(()),
@@ -57,10 +57,18 @@ pub(super) async fn run(args: Args, json: bool) -> anyhow::Result<()> {
 
 async fn once(project: &Project, engine: &Engine, build: bool, update: bool, json: bool) -> anyhow::Result<()> {
     let component = if build { build::build(project)? } else { project.component() };
-    ensure!(component.is_file(), "there is no {}: build it first, or give --build", build::shown(&component));
+    ensure!(
+        component.is_file(),
+        "{} not found: run `hookmill plugin build` first, or pass --build",
+        build::shown(&component)
+    );
     let plugin = engine::prepare(engine, &component).await?;
     let cases = Case::all(&project.golden())?;
-    ensure!(!cases.is_empty(), "{} has no golden pair: a CASE.delivery.json is a start", project.golden().display());
+    ensure!(
+        !cases.is_empty(),
+        "{} has no golden pair: expected at least one CASE.delivery.json",
+        project.golden().display()
+    );
     let mut reports = Vec::new();
     for case in &cases {
         let report = try_case(engine, &plugin, case, update).await?;
@@ -75,7 +83,7 @@ async fn once(project: &Project, engine: &Engine, build: bool, update: bool, jso
     } else {
         anstream::println!("{} pairs, {failed} different", reports.len());
     }
-    ensure!(failed == 0, "{failed} of {} golden pairs differ; `--update` takes over what was made", reports.len());
+    ensure!(failed == 0, "{failed} of {} golden pairs differ; `--update` accepts the new requests", reports.len());
     Ok(())
 }
 
@@ -86,7 +94,7 @@ enum Verdict {
     Written,
 }
 
-/// What came of a pair.
+/// The result of a golden pair.
 struct Report {
     case: Case,
     verdict: Verdict,
@@ -102,7 +110,7 @@ async fn try_case(
     update: bool,
 ) -> anyhow::Result<Report> {
     let mut delivery = case.delivery()?;
-    // One that does not fit is run as it stands: what the plugin says to it is worth a pair, too.
+    // A configuration that does not match the schema is passed unchanged: the plugin's response to it can be tested too.
     if let Ok(config) = engine::configured(inspected, &delivery.config).await {
         delivery.config = config;
     }
@@ -142,7 +150,7 @@ impl Report {
     fn show_difference(&self) {
         let Some(golden) = &self.golden else {
             let file = self.case.request_file();
-            return anstream::println!("        there is no {}; `--update` writes it", build::shown(Path::new(&file)));
+            return anstream::println!("        {} not found; `--update` writes it", build::shown(Path::new(&file)));
         };
         let (golden, made) = (golden::pretty(golden), golden::pretty(&self.made));
         for change in TextDiff::from_lines(&golden, &made).iter_all_changes() {

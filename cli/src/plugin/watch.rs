@@ -1,4 +1,4 @@
-//! Waits for changes of a project's files.
+//! Waits for changes to a project's files.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,16 +7,16 @@ use anyhow::Context as _;
 use file_notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
-/// Folders that tools write into: what changes there is no author's doing.
+/// Folders that tools write to, where a change is not the author's.
 const MADE: [&str; 7] = ["build", "dist", "target", "node_modules", ".venv", ".git", "__pycache__"];
 
-/// How long nothing must change before a change counts: an editor writes several files, or one in several steps.
+/// How long files must stay unchanged before a change counts: an editor writes several files, or one in several steps.
 const QUIET: Duration = Duration::from_millis(200);
 
-/// Changes of the files below a folder.
+/// Changes to the files below a folder.
 pub(super) struct Changes {
     changed: mpsc::UnboundedReceiver<()>,
-    /// Watches as long as it lives.
+    /// Watches until it is dropped.
     _watcher: RecommendedWatcher,
 }
 
@@ -26,7 +26,7 @@ pub(super) fn watch(root: &Path) -> anyhow::Result<Changes> {
     let below = root.to_owned();
     let mut watcher = file_notify::recommended_watcher(move |event: file_notify::Result<Event>| {
         if event.is_ok_and(|event| matters(&below, &event)) {
-            // Nobody listens any more when the program ends.
+            // Fails only while the program exits.
             let _ = tell.send(());
         }
     })
@@ -44,7 +44,7 @@ fn matters(root: &Path, event: &Event) -> bool {
 }
 
 impl Changes {
-    /// Returns when something has changed and nothing has for a moment.
+    /// Waits for a change, and then until files stay unchanged for a moment.
     pub(super) async fn next(&mut self) {
         self.changed.recv().await;
         while let Ok(Some(())) = tokio::time::timeout(QUIET, self.changed.recv()).await {}

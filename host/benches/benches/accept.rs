@@ -1,32 +1,33 @@
-//! What accepting an event costs with few and with many subscriptions in its space, of which 3 want it.
+//! The cost of accepting an event with few and with many subscriptions in its space, 3 of which match.
 //!
-//! `cargo bench --bench accept`: the two `accept` figures are for 100 events in one request, committed to a real
-//! database; `match` is the part that could grow with the subscriptions.
+//! `cargo bench -p hookmill-benches --bench accept`: the two `accept` figures are for 100 events in one request, committed to
+//! a real database; `match` is the part that could grow with the number of subscriptions.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 mod common;
 
 use std::sync::Arc;
 
-use common::{event, space, subscription};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use hookmill_engine::Engine;
 use hookmill_model::{EventType, Space};
-use hookmill_server::Host;
 use hookmill_server::clock::Clock;
 use hookmill_server::config::Config;
-use hookmill_server::dispatch::transform::Engine;
+use hookmill_server::host::Host;
 use hookmill_server::ingest::{IncomingEvent, Target, accept};
 use hookmill_store::{Sqlite, Store};
 use serde_json::value::RawValue;
 use tokio::runtime::Runtime;
 
+use common::{event, space, subscription};
+
 const BATCH: usize = 100;
 const DATA: &str = r#"{"id":"5b8f2a4e","name":"Licences 2026","status":"won","value":12.50,"tags":["renewal"]}"#;
 
-/// A host whose space has so many subscriptions, three of which want `deal.won`.
+/// A host whose space has this many subscriptions, three of which match `deal.won`.
 async fn host(dir: &std::path::Path, subscriptions: usize) -> Arc<Host> {
     let mut config = Config { data_dir: dir.to_owned(), ..Config::default() };
-    // Nobody delivers here, so nothing is to pile up in memory.
+    // Nothing is delivered here, so deliveries must not accumulate in memory.
     config.deliver.waiting_max = 1;
     let clock = Clock::system();
     let store = Arc::new(Sqlite::open(dir).unwrap());

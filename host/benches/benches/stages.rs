@@ -1,7 +1,7 @@
-//! What each stage that touches neither disk nor network costs by itself, and the transform by the size of its event.
+//! The cost of each stage that touches neither disk nor network, and of the transform by the size of its event.
 //!
-//! `cargo bench --bench stages`: all but the group `transform` are about one event of 1 KiB. Bytes per second are those
-//! of the event's data or of the body that is signed, whatever is made of it.
+//! `cargo bench -p hookmill-benches --bench stages`: all groups but `transform` use one event of 1 KiB. Bytes per second refer
+//! to the event's data, or to the signed body.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 mod common;
@@ -9,37 +9,38 @@ mod common;
 mod crm;
 
 use std::hint::black_box;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{event, subscription};
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use hookmill_engine::Limits;
-use hookmill_engine::Prepared;
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group};
+use hookmill_engine::{Engine, Limits, Prepared, precompile};
 use hookmill_model::{
     Answer, Body, ContentType, CustomHeader, Delivery, DeliveryId, DeliveryState, Digest, Draft, Event, FieldSelection,
     HmacAlgorithm, HmacScheme, Outcome, Pattern, QueryParameter, Request, RetryPolicy, Sealed, Secret, SendFault,
     SendFaultCode, SignatureEncoding, Signing, StandardAlgorithm, StatusChange, Subscription, SubscriptionId, Template,
     Trigger,
 };
-use hookmill_server::dispatch::transform::{Engine, Plugin, TransformDecision, TransformInput, transform};
+use hookmill_server::dispatch::transform::{Plugin, TransformDecision, TransformInput, transform};
 use hookmill_server::stages::matching::{Condition, EventChanges, EventFacts, Index, environment};
 use hookmill_server::stages::request::{AttemptInfo, assemble};
 use hookmill_server::stages::seal::unseal;
 use hookmill_server::stages::select::Selector;
 use hookmill_server::stages::shape::{Envelope, shape};
 use hookmill_server::stages::sign::{SignedContent, sign};
-use hookmill_server::{delay, record};
+use hookmill_server::stages::{delay, record};
 use jiff::Timestamp;
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::runtime::Runtime;
 
+use common::{event, subscription};
+
 const KIB: usize = 1 << 10;
 
-/// Sizes of data: a form's few fields, a usual record, a long one, and one with its whole history.
+/// Sizes of data: a form with few fields, a typical record, a long one, and one with its whole history.
 const SIZES: [usize; 4] = [200, KIB, 16 * KIB, 256 * KIB];
 
 const CONTENT_TYPES: [(&str, ContentType); 3] =
@@ -96,7 +97,7 @@ fn matching(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("match");
     group.bench_function("type", |bench| bench.iter(|| index.candidates(black_box(&event.kind))));
-    // Reading the event is part of it, and is done once for all subscriptions; `condition alone` is what each adds.
+    // Includes reading the event, which is done once for all subscriptions; `condition alone` is the cost of each.
     group.bench_function("trigger", |bench| bench.iter(|| EventChanges::of(black_box(&event)).fire(&trigger)));
     group.bench_function("condition", |bench| bench.iter(|| condition.holds(&EventFacts::of(black_box(&event), &env))));
     let facts = EventFacts::of(&event, &env);
@@ -141,8 +142,8 @@ fn shaping(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A subscription with a bit of everything that goes into a request.
-fn dressed() -> Subscription {
+/// A subscription with an example of everything that goes into a request.
+fn full_subscription() -> Subscription {
     let mut subscription = subscription("*", now());
     let header = |name: &str, value: &str, secret| CustomHeader { name: name.into(), value: value.into(), secret };
     subscription.headers = vec![header("authorization", "Bearer 6f1d", true), header("x-team", "sales", false)];
@@ -153,7 +154,7 @@ fn dressed() -> Subscription {
 }
 
 fn requesting(criterion: &mut Criterion) {
-    let (subscription, limits) = (dressed(), Limits::default());
+    let (subscription, limits) = (full_subscription(), Limits::default());
     let delivery = delivery(&subscription, event(&crm::deal(KIB), now()));
     let about = AttemptInfo { delivery: &delivery, attempt: 1 };
     let mut group = criterion.benchmark_group("request");
@@ -184,7 +185,7 @@ fn request(subscription: &Subscription, sealed: bool) -> Request {
 }
 
 fn unsealing(criterion: &mut Criterion) {
-    let subscription = dressed();
+    let subscription = full_subscription();
     let mut group = criterion.benchmark_group("unseal");
     group.throughput(Throughput::Bytes(KIB as u64));
     for (name, sealed) in [("nothing", false), ("secret", true)] {
@@ -243,7 +244,7 @@ fn recording(criterion: &mut Criterion) {
 /// An engine that keeps what it compiled for the next run.
 fn engine(limits: &Limits) -> Engine {
     let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-stages");
-    Engine::new(limits, &compiled, env!("CARGO_BIN_EXE_hookmill").into()).unwrap()
+    Engine::new(limits, &compiled, std::env::current_exe().unwrap()).unwrap()
 }
 
 async fn bundled(engine: &Engine, name: &str) -> Arc<Prepared> {
@@ -296,4 +297,18 @@ criterion_group!(
     recording,
     transforming
 );
-criterion_main!(benches);
+/// The engine compiles plugins in a child process: this program, as `compile`.
+fn main() {
+    if std::env::args().nth(1).is_some_and(|argument| argument == "compile") {
+        return compile();
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}
+
+/// Compiles the component on standard input, and writes the artifact to standard output.
+fn compile() {
+    let mut component = Vec::new();
+    std::io::stdin().read_to_end(&mut component).unwrap();
+    std::io::stdout().write_all(&precompile(&component).unwrap().unwrap()).unwrap();
+}

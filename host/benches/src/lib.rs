@@ -1,1 +1,1 @@
-//! Only benchmarks, in `benches/`: a crate of its own, so that a plain `cargo test` does not build criterion.
+//! Benchmarks, in `benches/`: a separate crate, so that `cargo test` does not build criterion.

@@ -27,7 +27,7 @@ pub(crate) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// Downloads what the workspace's packages depend on. Builds are made in `target_dir`.
+    /// Downloads the dependencies of the workspace's packages. Builds are made in `target_dir`.
     pub(crate) fn new(root: &'a Path, target_dir: &'a Path, toolchain: &Toolchain) -> Result<Self> {
         process::run(tool(root, "cargo").args(["fetch", "--locked", "--target", TARGET]), FETCH)?;
         let mut flags: Vec<_> = FLAGS.iter().map(|&flag| flag.to_owned()).collect();
@@ -45,8 +45,8 @@ impl<'a> Builder<'a> {
 
     /// Builds one component.
     ///
-    /// Separately, since cargo unifies the features of packages that are built together: the bytes would depend on what
-    /// else is built.
+    /// Separately, since cargo unifies the features of packages that are built together: the bytes would depend on the
+    /// other packages.
     pub(crate) fn build(&self, workspace: &Workspace<'_>, component: &Component) -> Result<Vec<u8>> {
         let mut cargo = tool(self.root, "cargo");
         cargo.args(["build", "--locked", "--target", TARGET, "--profile", PROFILE, "--package", component.package]);

@@ -1,4 +1,4 @@
-//! The committed components of this workspace: which there are, and whether they match their sources.
+//! The committed components of this workspace: the list of them, and the check that they match their sources.
 //!
 //! A component is built by the program of this crate, `cargo components`, which needs the target `wasm32-wasip2`. It
 //! records the digest of the sources next to the component, so [`stale`] finds a component that was not rebuilt after
@@ -64,7 +64,7 @@ pub const COMPONENTS: &[Component] = &[
 
 /// Returns the bundled plugins, each with its component's file, from the workspace's root.
 ///
-/// That of `javascript` is among them, which `plugins/javascript/build.sh` builds.
+/// Includes that of `javascript`, which `plugins/javascript/build.sh` builds.
 pub fn plugins() -> impl Iterator<Item = (&'static str, String)> {
     let built = COMPONENTS.iter().filter(|component| component.folder == BUNDLED);
     let javascript = ("javascript", "plugins/javascript/javascript.wasm".to_owned());

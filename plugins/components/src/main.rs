@@ -46,7 +46,7 @@ fn main() -> Result<()> {
         }
     }
     let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").context("run it as `cargo components`")?;
-    let root = Path::new(&manifest_dir).ancestors().nth(2).context("the workspace is two folders above")?;
+    let root = Path::new(&manifest_dir).ancestors().nth(2).context("the workspace's root is not two folders above")?;
     let target_dir = target_dir()?;
     if check {
         let temporary = tempfile::tempdir_in(&target_dir).context("making a temporary folder")?;
@@ -63,7 +63,7 @@ fn target_dir() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Makes the files of these components; of all if none is named.
+/// Makes the files of these components, or of all if no name is given.
 fn make(root: &Path, target_dir: &Path, names: &[String]) -> Result<Files> {
     let by_hand = by_hand::components(root)?;
     let built = COMPONENTS.iter().map(|component| component.name);
@@ -139,8 +139,8 @@ fn compare(root: &Path, files: &Files) -> Result<()> {
     let differs = |name: &&String| fs::read(root.join(name)).ok().as_ref() != Some(&files[*name]);
     let different: Vec<_> = files.keys().filter(differs).map(String::as_str).collect();
     if different.is_empty() {
-        println!("all {} files are what their sources give", files.len());
+        println!("all {} files match their sources", files.len());
         return Ok(());
     }
-    bail!("these files are not what their sources give:\n{}\nrun: cargo components", different.join("\n"))
+    bail!("these files do not match their sources:\n{}\nrun: cargo components", different.join("\n"))
 }

@@ -1,4 +1,4 @@
-//! What a component is built from, as one digest.
+//! The digest of everything that a component is built from.
 //!
 //! It covers each package of the workspace that the component's package depends on (`Cargo.toml`, `build.rs`, `src`),
 //! the contract (`wit`), the name, version and checksum of each package of a registry in `Cargo.lock` that it depends
@@ -46,7 +46,7 @@ pub fn records_file(folder: &str) -> String {
     format!("{folder}/{RECORDS}")
 }
 
-/// Returns what is recorded for a folder of components; nothing if it has no records yet.
+/// Returns the records of a folder of components; none if it has no file of records yet.
 ///
 /// # Errors
 /// If the file cannot be read or parsed.
@@ -67,7 +67,7 @@ pub fn channel(root: &Path) -> Result<String> {
     toolchain["toolchain"]["channel"].as_str().map(str::to_owned).context("the channel is a string")
 }
 
-/// What the workspace says about the sources of components.
+/// The workspace's settings and packages, as far as components depend on them.
 #[derive(Debug)]
 pub struct Workspace<'a> {
     root: &'a Path,
@@ -116,7 +116,7 @@ impl<'a> Workspace<'a> {
         Ok(Self { root, folders, locked, settings })
     }
 
-    /// Returns the digest of what a package's component is built from.
+    /// Returns the digest of everything that a package's component is built from.
     ///
     /// # Errors
     /// If the package is not in `Cargo.lock`, or a source cannot be read.

@@ -1,8 +1,8 @@
-//! Data as a CRM posts it: a deal with its owner, and with as many activities as there is room for.
+//! Data as a CRM posts it: a deal with its owner, and with as many activities as fit.
 
 use serde_json::json;
 
-/// A deal of exactly so many bytes, 200 at least.
+/// A deal of exactly this many bytes, at least 200.
 pub(crate) fn deal(bytes: usize) -> String {
     const HEAD: &str = concat!(
         r#"{"deal":{"id":"4b6f2e0a-8a0c-4d3e","name":"Licences 2026","status":"won","value":12500.50,"#,
@@ -21,8 +21,8 @@ pub(crate) fn deal(bytes: usize) -> String {
         }
         text.push_str(&activity);
     }
-    let room = bytes.checked_sub(text.len() + tail("").len()).expect("a deal has 200 bytes at least");
-    // Words, as people write notes, up to the byte.
+    let room = bytes.checked_sub(text.len() + tail("").len()).expect("a deal has at least 200 bytes");
+    // A note in natural language, up to the exact size.
     let note: String = "They ask for a call next week. ".chars().cycle().take(room).collect();
     text.push_str(&tail(&note));
     assert_eq!(text.len(), bytes);

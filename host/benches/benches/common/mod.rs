@@ -1,4 +1,4 @@
-//! What the benchmarks share.
+//! Shared by the benchmarks.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ pub(crate) fn space() -> SpaceId {
     SpaceId::parse("acme").unwrap()
 }
 
-/// A subscription to what `pattern` covers, everything else as it is by default.
+/// A subscription to the types that `pattern` matches, with defaults otherwise.
 pub(crate) fn subscription(pattern: &str, now: Timestamp) -> Subscription {
     let url = "http://127.0.0.1:9/".parse().unwrap();
     Subscription::new(space(), "bench", url, vec![Pattern::parse(pattern).unwrap()], now)

@@ -12,7 +12,7 @@ use crate::output::{self, REASON_BYTES_MAX};
 use crate::state::State;
 use crate::{PluginCall, PluginDecision, cut};
 
-#[allow(unsafe_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all)]
+#[allow(unsafe_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all, reason = "generated code")]
 mod generated {
     // Parameters borrow: an event's data is copied directly from the host's memory into the guest's.
     wasmtime::component::bindgen!({

@@ -11,6 +11,7 @@ pub mod record;
 pub mod request;
 pub mod seal;
 pub mod select;
+#[expect(clippy::disallowed_methods, reason = "the stage that sends to receivers, within the address policy")]
 pub mod send;
 pub mod shape;
 pub mod sign;
