@@ -25,6 +25,7 @@ mod matching;
 mod notify;
 mod oci;
 mod pipeline;
+mod preparing;
 mod preview;
 mod profiles;
 mod recipes;

@@ -15,7 +15,7 @@ use hookmill_server::config::Config;
 /// What `serve` takes. Flags win over the file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A configuration file (TOML); every knob with its default stands in host/src/config.rs
+    /// A configuration file (TOML); every setting with its default is in host/server/src/config.rs
     #[arg(long, value_name = "FILE", env = "HOOKMILL_CONFIG")]
     config: Option<PathBuf>,
 

@@ -52,7 +52,7 @@ pub(super) async fn inspect(engine: &Engine, component: Bytes) -> Result<Inspect
 /// A configuration as a host keeps it, with the defaults of the plugin's schema; the error says where it does not fit.
 pub(super) async fn configured(inspected: &Inspected, config: &RawValue) -> Result<Box<RawValue>, String> {
     let config = serde_json::from_str(config.get()).map_err(|err| err.to_string())?;
-    let filled = versions::configured_by(&inspected.config_schema, config, "").await.map_err(|err| err.detail)?;
+    let filled = versions::configured(&inspected.config_schema, config).await.map_err(|err| err.to_string())?;
     serde_json::value::to_raw_value(&filled).map_err(|err| err.to_string())
 }
 

@@ -61,7 +61,8 @@ fn wanted(host: &Host) -> Vec<Wanted> {
         }
     };
     for live in host.registry.all(|_| true) {
-        for PluginRef { name, version, digest, .. } in live.subscription.plugin.iter().chain(&live.subscription.shadow) {
+        for PluginRef { name, version, digest, .. } in live.subscription.plugin.iter().chain(&live.subscription.shadow)
+        {
             add(*digest, format!("{name} {version}"));
         }
     }

@@ -163,9 +163,11 @@ impl From<Outcome> for OutcomeView {
         let none = |name| Self { name, reason: None, fault: None, answer: None };
         match outcome {
             Outcome::Succeeded(answer) => Self { answer: Some(answer.into()), ..none(OutcomeName::Succeeded) },
-            Outcome::Rejected(answer) => {
-                Self { reason: Some(refusal(answer.status)), answer: Some(answer.into()), ..none(OutcomeName::Rejected) }
-            }
+            Outcome::Rejected(answer) => Self {
+                reason: Some(refusal(answer.status)),
+                answer: Some(answer.into()),
+                ..none(OutcomeName::Rejected)
+            },
             Outcome::Unreachable(fault) => Self {
                 fault: Some(FaultCode::Send(fault.code)),
                 reason: Some(fault.message),

@@ -112,7 +112,7 @@ async fn create_subscription(
         {
             let changing = api.host.registry.changing().await;
             conflict::check(&api.host.registry, &new, allow_identical)?;
-            versions::check_there(&api.host, &new, None).await?;
+            versions::check_there(&api.host, &new, None).await.map_err(|err| err.at("/plugin"))?;
             save(&api.host, &changing, &new).await?;
         }
         let (space, id) = (new.space.clone(), new.id);
@@ -245,7 +245,7 @@ async fn try_change(api: &Api, space: &SpaceId, id: SubscriptionId, patch: Map<S
     // One that was identical with another before may stay so.
     let allow_identical = registry::identical(&old, &new);
     conflict::check(&api.host.registry, &new, allow_identical)?;
-    versions::check_there(&api.host, &new, Some(&old)).await?;
+    versions::check_there(&api.host, &new, Some(&old)).await.map_err(|err| err.at("/plugin"))?;
     save(&api.host, &changing, &new).await
 }
 

@@ -30,8 +30,9 @@ pub(super) async fn variant(
     // With another configuration alone it is the very version that runs now, whatever is followed.
     let wanted = version.unwrap_or_else(|| WantedVersion::Exactly(own.version.clone()));
     let chosen = versions::choose(&api.host, &subscription.space, &own.name, Some(&wanted)).await;
-    let chosen = chosen.map_err(|problem| problem.moved("/plugin", ""))?;
-    let config = versions::configured(&chosen, config.unwrap_or_else(|| own.config.clone()), "/config").await?;
+    let chosen = chosen.map_err(|err| err.at(""))?;
+    let config = config.unwrap_or_else(|| own.config.clone());
+    let config = versions::configured(&chosen.config_schema, config).await.map_err(|err| err.at("/config"))?;
     let (version, digest) = (chosen.version, chosen.digest);
     Ok(Some(PluginRef { version, digest, config, follows, held_back: None, ..own }))
 }

@@ -81,6 +81,7 @@ pub(super) struct PluginRefView {
 impl From<PluginRef> for PluginRefView {
     fn from(plugin: PluginRef) -> Self {
         let PluginRef { name, version, digest, config, follows, held_back, on_failure, pause_after } = plugin;
+        let held_back = held_back.map(|held_back| held_back.to_string());
         Self { name, version, follows, held_back, digest, config, on_failure, pause_after }
     }
 }
@@ -135,8 +136,8 @@ pub(super) async fn chosen(
     {
         return Ok(Some(PluginRef { on_failure, pause_after, ..had.clone() }));
     }
-    let plugin = versions::choose(&api.host, space, &name, version.as_ref()).await?;
-    let config = versions::configured(&plugin, config, "/plugin/config").await?;
+    let plugin = versions::choose(&api.host, space, &name, version.as_ref()).await.map_err(|err| err.at("/plugin"))?;
+    let config = versions::configured(&plugin.config_schema, config).await.map_err(|err| err.at("/plugin/config"))?;
     let follows = match version {
         Some(WantedVersion::Within(range)) => Some(range),
         Some(WantedVersion::Exactly(_)) | None => None,

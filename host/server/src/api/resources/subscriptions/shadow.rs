@@ -128,7 +128,7 @@ async fn put_shadow(
         let mut subscription = activation::check_unchanged(&api.host, &subscription).await?;
         let beside = Subscription { plugin: Some(plugin.clone()), ..subscription.clone() };
         let there = versions::check_there(&api.host, &beside, Some(&subscription)).await;
-        there.map_err(|problem| problem.moved("/plugin", ""))?;
+        there.map_err(|err| err.at(""))?;
         subscription.shadow = Some(plugin);
         subscription.updated_at = api.host.clock.now();
         save(&api.host, &changing, &subscription).await?;
