@@ -4,7 +4,6 @@
 //! exponential work, which the library neither bounds nor interrupts. So a check runs on its own thread, which can be
 //! left behind, and few checks run at once.
 
-use std::fmt::Write as _;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -58,11 +57,7 @@ pub enum CheckError {
 }
 
 fn prefix(pointer: &str) -> String {
-    let mut prefix = pointer.to_owned();
-    if !prefix.is_empty() {
-        let _ = write!(prefix, ": ");
-    }
-    prefix
+    if pointer.is_empty() { String::new() } else { format!("{pointer}: ") }
 }
 
 impl CheckError {
