@@ -97,7 +97,7 @@ async fn what_is_no_component_or_has_no_tag_is_not_pushed() {
     for to in [format!("127.0.0.1:1/x@{digest}"), format!("127.0.0.1:1/x:1@{digest}")] {
         let error = push(&to, hookmill_guests::ECHO).await;
         assert!(matches!(error, OciError::Reference { .. }), "{error:?}");
-        assert!(error.to_string().ends_with("to push, it ends in a tag, such as :1.4.0"), "{error}");
+        assert!(error.to_string().ends_with("expected a reference that ends in a tag, such as :1.4.0"), "{error}");
     }
     let error = push("127.0.0.1:1/x:1", hookmill_guests::ECHO).await.to_string();
     assert!(error.starts_with("the registry failed: `127.0.0.1` cannot be reached"), "{error}");

@@ -148,6 +148,6 @@ fn a_reference_names_its_registry_and_a_tag_or_a_digest() {
         "user:password@ghcr.io/acme/zapier:1",
     ] {
         let error = wrong.parse::<Reference>().expect_err(wrong).to_string();
-        assert!(error.contains("it is oci://registry/repository:tag or "), "{error}");
+        assert!(error.contains("expected oci://registry/repository:tag or "), "{error}");
     }
 }
