@@ -18,6 +18,7 @@ use tokio::process::Command;
 use crate::signature::by_hand;
 use crate::support::host::{BINARY, TestHost};
 use crate::support::receiver::Receiver;
+use crate::versions::made;
 
 const ECHO: &[u8] = hookmill_guests::ECHO;
 
@@ -139,6 +140,22 @@ async fn with_keys_a_file_needs_its_signature_beside_it() {
 }
 
 #[tokio::test]
+async fn a_file_with_a_schema_that_is_none_is_refused_and_an_inspection_says_so_too() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("a.wasm");
+    fs::write(&file, made("1.0.0", r#"{"type": 1}"#)).unwrap();
+    let host = host(dir.path()).await;
+    assert_eq!(plugin(&host, "made").await, None);
+
+    let output = Command::new(BINARY).args(["plugin", "inspect", "--json"]).arg(&file).output().await.unwrap();
+    assert!(!output.status.success());
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["accepted"], json!(false));
+    let refusal = shown["refusal"].as_str().unwrap();
+    assert!(refusal.starts_with("its config-schema is not a JSON Schema (2020-12): "), "{refusal}");
+}
+
+#[tokio::test]
 async fn a_folder_of_too_many_files_or_that_is_not_there_stops_the_start() {
     let dir = TempDir::new().unwrap();
     (0..=1_000).for_each(|n| fs::write(dir.path().join(format!("{n}.wasm")), "").unwrap());
@@ -175,7 +192,7 @@ async fn the_program_logs_what_it_enters_and_refuses_and_serves() {
     let mut log = String::new();
     child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
     child.wait().await.unwrap();
-    for told in ["file:a.wasm", "a plugin of the folder is refused", "it is a core module"] {
+    for told in ["file:a.wasm", "plugin file refused", "it is a core module"] {
         assert!(log.contains(told), "{told}: {log}");
     }
 }

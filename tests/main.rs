@@ -30,6 +30,7 @@ mod notify;
 mod oci;
 mod pause;
 mod pipeline;
+mod preparing;
 mod preview;
 mod profiles;
 mod recipes;

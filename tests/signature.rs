@@ -67,7 +67,7 @@ fn a_key_of_standard_webhooks_signs_and_other_code_checks_it() {
 fn what_is_no_private_key_is_told_so_without_repeating_it() {
     for text in ["", "whsk_c2hvcnQ=", PUBLIC, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"] {
         let error = read(text).expect_err(text).to_string();
-        assert!(error.contains("holds no Ed25519 private key") && !error.contains("AAAA"), "{error}");
+        assert!(error.contains("does not contain an Ed25519 private key") && !error.contains("AAAA"), "{error}");
     }
     let error = signature::SigningKey::read(std::path::Path::new("/nowhere/key")).expect_err("it is not there");
     assert!(matches!(error, SigningKeyError::File { .. }));
@@ -145,8 +145,8 @@ async fn a_space_with_keys_takes_only_what_one_of_them_signed() {
     host.ok(Method::PATCH, "/v1/spaces/acme", json!({"plugin_keys": [public(&one)]})).await;
     let (wrong, right) = (by_hand(&stranger, hookmill_guests::ECHO), by_hand(&one, hookmill_guests::ECHO));
     for (signature, reason) in [
-        (None, "it carries no signature"),
-        (Some("nonsense"), "is not the 64 bytes of an Ed25519 signature"),
+        (None, "it has no signature"),
+        (Some("nonsense"), "expected the 64 bytes of an Ed25519 signature"),
         (Some(wrong.as_str()), "its signature is by none of the plugin keys"),
     ] {
         let (status, problem) = upload(&host, signature).await;

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use hookmill_model::{PluginName, PluginVersion};
 use hookmill_server::config::Config;
-use hookmill_server::plugins::oci::{About, OciError, Pulled, Pushed, Reference, Registries, pull, push};
+use hookmill_server::plugins::oci::{ArtifactInfo, OciError, Pulled, Pushed, Reference, Registries, pull, push};
 
 pub const ECHO: Bytes = Bytes::from_static(hookmill_guests::ECHO);
 
@@ -31,8 +31,8 @@ pub async fn push_echo(to: &str, signature: Option<&str>) -> Result<Pushed, OciE
     static ABOUT: OnceLock<(PluginName, PluginVersion)> = OnceLock::new();
     let (name, version) =
         ABOUT.get_or_init(|| (PluginName::parse("by-hand").unwrap(), PluginVersion::parse("1.0.0").unwrap()));
-    let about = About { name, version, summary: "Made by hand.", signature };
-    push(&registries(), &reference(to), ECHO, &about).await
+    let info = ArtifactInfo { name, version, summary: "Made by hand.", signature };
+    push(&registries(), &reference(to), ECHO, &info).await
 }
 
 pub async fn pull_from(from: &str) -> Result<Pulled, OciError> {

@@ -1,7 +1,7 @@
 //! What is in the registry and no plugin, told plainly.
 
 use hookmill_model::Digest;
-use hookmill_server::plugins::oci::{About, OciError, Registries, pull, push};
+use hookmill_server::plugins::oci::{ArtifactInfo, OciError, Registries, pull, push};
 use serde_json::{Value, json};
 
 use super::registry::Registry;
@@ -33,12 +33,12 @@ async fn what_is_laid_out_otherwise_is_told_what_it_is() {
         (
             "image",
             Box::new(move |manifest| manifest["config"]["mediaType"] = json!(image)),
-            format!("its configuration is `{image}` and not `application/vnd.wasm.config.v0+json`"),
+            format!("its configuration is `{image}`: expected `application/vnd.wasm.config.v0+json`"),
         ),
         (
             "old",
             Box::new(move |manifest| manifest["layers"][0]["mediaType"] = json!(old)),
-            format!("its layer is `{old}` and not `application/wasm`"),
+            format!("its layer is `{old}`: expected `application/wasm`"),
         ),
         (
             "two",
@@ -46,14 +46,14 @@ async fn what_is_laid_out_otherwise_is_told_what_it_is() {
                 let layer = manifest["layers"][0].clone();
                 manifest["layers"].as_array_mut().unwrap().push(layer);
             }),
-            "it has 2 layers; a component is one".to_owned(),
+            "it has 2 layers: expected one, the component".to_owned(),
         ),
     ];
     for (tag, change, why) in changes {
         let mut other = manifest.clone();
         change(&mut other);
         registry.put_manifest("by-hand", tag, &other).await;
-        assert_eq!(refusal(&format!("{at}:{tag}")).await, format!("`{at}:{tag}` is no plugin: {why}"));
+        assert_eq!(refusal(&format!("{at}:{tag}")).await, format!("`{at}:{tag}` is not a plugin: {why}"));
     }
 
     let index = json!({
@@ -67,8 +67,8 @@ async fn what_is_laid_out_otherwise_is_told_what_it_is() {
         }],
     });
     registry.put_manifest("by-hand", "index", &index).await;
-    let why = "it is an index of several manifests; name one of them by its digest";
-    assert_eq!(refusal(&format!("{at}:index")).await, format!("`{at}:index` is no plugin: {why}"));
+    let why = "it is an index of several manifests: expected one of them, by its digest";
+    assert_eq!(refusal(&format!("{at}:index")).await, format!("`{at}:index` is not a plugin: {why}"));
 }
 
 #[tokio::test]
@@ -80,16 +80,16 @@ async fn what_is_larger_than_a_component_may_be_is_refused_unread() {
     std::fs::write(registry.file(pushed.component), "another").unwrap();
     let small = Registries { component_bytes_max: 1_000, ..registries() };
     let error = pull(&small, &reference(&at)).await.unwrap_err().to_string();
-    assert_eq!(error, format!("`{at}` is too large: its component has {} bytes, and 1000 are allowed", ECHO.len()));
+    assert_eq!(error, format!("`{at}` is too large: its component has {} bytes: at most 1000 are allowed", ECHO.len()));
 }
 
 #[tokio::test]
 async fn what_is_no_component_or_has_no_tag_is_not_pushed() {
     let (name, version) = ("x".parse().unwrap(), "1.0.0".parse().unwrap());
-    let about = About { name: &name, version: &version, summary: "", signature: None };
+    let info = ArtifactInfo { name: &name, version: &version, summary: "", signature: None };
     // Nobody listens there: nothing is asked.
     let push = async |to: &str, bytes: &'static [u8]| {
-        push(&registries(), &reference(to), bytes.into(), &about).await.unwrap_err()
+        push(&registries(), &reference(to), bytes.into(), &info).await.unwrap_err()
     };
     let error = push("127.0.0.1:1/x:1", b"\0asm\x01\0\0\0").await;
     assert!(error.to_string().contains("it is a core module, not a component"), "{error}");
@@ -97,7 +97,7 @@ async fn what_is_no_component_or_has_no_tag_is_not_pushed() {
     for to in [format!("127.0.0.1:1/x@{digest}"), format!("127.0.0.1:1/x:1@{digest}")] {
         let error = push(&to, hookmill_guests::ECHO).await;
         assert!(matches!(error, OciError::Reference { .. }), "{error:?}");
-        assert!(error.to_string().ends_with("to push, it ends in a tag, such as :1.4.0"), "{error}");
+        assert!(error.to_string().ends_with("expected a reference that ends in a tag, such as :1.4.0"), "{error}");
     }
     let error = push("127.0.0.1:1/x:1", hookmill_guests::ECHO).await.to_string();
     assert!(error.starts_with("the registry failed: `127.0.0.1` cannot be reached"), "{error}");

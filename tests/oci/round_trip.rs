@@ -54,8 +54,8 @@ async fn a_blob_that_was_tampered_with_is_refused() {
     let longer = [&ECHO[..], b"\0\x02\x01x"].concat();
     for (bytes, why) in [
         (altered, format!("got {}", "sha256:")),
-        (ECHO[..2_000].to_vec(), format!("the manifest tells {} bytes, and the registry 2000", ECHO.len())),
-        (longer, format!("the manifest tells {} bytes, and the registry {}", ECHO.len(), ECHO.len() + 4)),
+        (ECHO[..2_000].to_vec(), format!("the manifest states {} bytes, and the registry 2000", ECHO.len())),
+        (longer, format!("the manifest states {} bytes, and the registry {}", ECHO.len(), ECHO.len() + 4)),
     ] {
         damage(bytes);
         for asked in [&tag, &digest] {
@@ -90,14 +90,14 @@ async fn a_registry_that_wants_a_password_gets_the_one_of_dockers_file() {
     fs::write(&file, format!(r#"{{"auths":{{"{}":{{"auth":"dXNlcjpzZWNyZXQ="}}}}}}"#, registry.address)).unwrap();
     let with = |credentials| Registries { credentials, ..registries() };
     let name = "by-hand".parse().unwrap();
-    let about = hookmill_server::plugins::oci::About {
+    let info = hookmill_server::plugins::oci::ArtifactInfo {
         name: &name,
         version: &"1.0.0".parse().unwrap(),
         summary: "",
         signature: None,
     };
     let user = with(Credentials::of_docker(&file, &registry.address));
-    hookmill_server::plugins::oci::push(&user, &reference(&at), ECHO, &about).await.unwrap();
+    hookmill_server::plugins::oci::push(&user, &reference(&at), ECHO, &info).await.unwrap();
     assert_eq!(pull(&user, &reference(&at)).await.unwrap().component, ECHO);
 
     let wrong = pull(&with(Credentials::basic("user", "guess")), &reference(&at)).await.unwrap_err();
@@ -148,6 +148,6 @@ fn a_reference_names_its_registry_and_a_tag_or_a_digest() {
         "user:password@ghcr.io/acme/zapier:1",
     ] {
         let error = wrong.parse::<Reference>().expect_err(wrong).to_string();
-        assert!(error.contains("it is oci://registry/repository:tag or "), "{error}");
+        assert!(error.contains("expected oci://registry/repository:tag or "), "{error}");
     }
 }

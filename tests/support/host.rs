@@ -59,7 +59,18 @@ impl TestHost {
 
     /// A host on this directory; `key` is the admin's, if it was used before.
     pub async fn open(dir: TempDir, config: Config, clock: Clock, key: Option<String>) -> Self {
-        let (host, first_key) = hookmill_server::open(config, clock.clone(), BINARY.into()).await.unwrap();
+        Self::open_compiling_with(dir, config, clock, key, Path::new(BINARY)).await
+    }
+
+    /// The same, with another program that compiles plugins.
+    pub async fn open_compiling_with(
+        dir: TempDir,
+        config: Config,
+        clock: Clock,
+        key: Option<String>,
+        program: &Path,
+    ) -> Self {
+        let (host, first_key) = hookmill_server::open(config, clock.clone(), program.to_owned()).await.unwrap();
         let key = first_key.or(key).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use super::host::BINARY;
+use super::host::{BINARY, compiled_dir};
 
 /// `hookmill serve`, killed when it is dropped.
 pub struct Process {
@@ -29,8 +29,19 @@ impl Process {
     pub async fn start_with(dir: &Path, env: impl IntoIterator<Item = (&'static str, PathBuf)>) -> Self {
         // reqwest is built without a default, and no host runs in this process to set one.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        // Compiled plugins are shared, so that this host compiles nothing behind the test.
+        let config = dir.join("hookmill.toml");
+        std::fs::create_dir_all(dir).unwrap();
+        std::fs::write(&config, format!("compiled_dir = {:?}\n", compiled_dir())).unwrap();
         let mut command = Command::new(BINARY);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--data-dir"]);
+        command.env("HOOKMILL_CONFIG", config).args([
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--allow-network",
+            "127.0.0.0/8",
+            "--data-dir",
+        ]);
         command.arg(dir).envs(env).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::host::TestHost;
-use guest::made;
+pub use guest::made;
 
 const SUBSCRIPTIONS: &str = "/v1/spaces/acme/subscriptions";
 

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use hookmill_bundled::PLUGINS;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
@@ -32,7 +34,7 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// Makes it: a host's first start compiles the plugins.
+    /// Makes it by the first start of a host.
     pub(super) async fn make(folder: PathBuf) -> anyhow::Result<Self> {
         let mut template = Self { folder, key: String::new() };
         let (mut child, address) = serve(&template.folder).await?;
@@ -40,11 +42,25 @@ impl Template {
         line.rsplit(' ').next().context("the host printed no key")?.clone_into(&mut template.key);
         let host = Host { child, address, key: template.key.clone() };
         host.call(Method::POST, "/v1/spaces", &json!({"id": SPACE, "name": "Bench"})).await?;
+        template.compiled().await?;
         host.child.terminate().await?;
         Ok(template)
     }
 
-    /// Starts a host on a copy.
+    /// Waits until all bundled plugins are compiled, which happens after the host listens: no measurement may compete with
+    /// it.
+    async fn compiled(&self) -> anyhow::Result<()> {
+        let folder = self.folder.join("compiled");
+        loop {
+            let files = std::fs::read_dir(&folder)?.filter_map(|file| file.ok()?.file_name().into_string().ok());
+            if files.filter(|name| name.ends_with(".cwasm")).count() >= PLUGINS.len() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// A host on a copy.
     pub(super) async fn host(&self, folder: &Path) -> anyhow::Result<Host> {
         copy(&self.folder, folder).context("copying a data directory")?;
         self.host_on(folder).await

@@ -53,7 +53,7 @@ pub(super) async fn inspect(engine: &Engine, component: Bytes) -> Result<Inspect
 /// match.
 pub(super) async fn configured(inspected: &Inspected, config: &RawValue) -> Result<Box<RawValue>, String> {
     let config = serde_json::from_str(config.get()).map_err(|err| err.to_string())?;
-    let filled = versions::configured_by(&inspected.config_schema, config, "").await.map_err(|err| err.detail)?;
+    let filled = versions::configured(&inspected.config_schema, config).await.map_err(|err| err.to_string())?;
     serde_json::value::to_raw_value(&filled).map_err(|err| err.to_string())
 }
 

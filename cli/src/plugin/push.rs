@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use hookmill_engine::Limits;
 use hookmill_model::{Digest, SpaceId};
-use hookmill_server::plugins::oci::{self, About, Reference, Registries};
+use hookmill_server::plugins::oci::{self, ArtifactInfo, Reference, Registries};
 use hookmill_server::plugins::signature::SigningKey;
 use serde_json::{Value, json};
 use url::Url;
@@ -102,9 +102,9 @@ async fn to_registry(
 ) -> anyhow::Result<Value> {
     let inspected = engine::inspect(&engine::engine()?, component.clone()).await?;
     let registries = Registries::of_user(reference, plain_http, Limits::default().component_bytes_max);
-    let about = About::new(&inspected, signature.as_deref());
+    let info = ArtifactInfo::new(&inspected, signature.as_deref());
     let _working = style::working(format!("pushing to {}", reference.registry()));
-    let pushed = oci::push(&registries, reference, component, &about).await?;
+    let pushed = oci::push(&registries, reference, component, &info).await?;
     Ok(json!({
         "name": inspected.name, "version": inspected.version, "digest": pushed.component,
         "reference": pushed.reference.to_string(), "manifest": pushed.manifest,

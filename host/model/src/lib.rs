@@ -49,7 +49,7 @@ pub use pause::{Pause, PausePolicy};
 pub use pinned::PinnedPlugin;
 pub use plugin::{Digest, Plugin, PluginName, PluginVersion};
 pub use plugin_key::PluginKey;
-pub use plugin_ref::{OnFailure, PluginRef, VersionRange, WantedVersion};
+pub use plugin_ref::{HeldBack, OnFailure, PluginRef, VersionRange, WantedVersion};
 pub use request::{Body, Draft, Request, Sealed, forbidden_header};
 pub use rules::{AnswerRule, Batch, QueryParameter, StatusChange, Trigger};
 pub use secret::Secret;

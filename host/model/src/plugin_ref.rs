@@ -110,6 +110,37 @@ pub enum OnFailure {
     DefaultShape,
 }
 
+/// The version that a subscription cannot follow, and why. Written as text: `1.3.0: what is wrong with the configuration`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// The newest version of the range.
+    pub version: PluginVersion,
+    /// What is wrong with the configuration.
+    pub reason: String,
+}
+
+impl fmt::Display for HeldBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.version, self.reason)
+    }
+}
+
+impl Serialize for HeldBack {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for HeldBack {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parsed = text.split_once(": ").and_then(|(version, reason)| {
+            Some(Self { version: PluginVersion::parse(version).ok()?, reason: reason.to_owned() })
+        });
+        parsed.ok_or_else(|| serde::de::Error::custom("expected a version, a colon and a reason"))
+    }
+}
+
 /// The plugin that a subscription uses, with its configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PluginRef {
@@ -124,9 +155,9 @@ pub struct PluginRef {
     /// The range of versions that it follows; none if it stays at its version.
     #[serde(default)]
     pub follows: Option<VersionRange>,
-    /// Why it does not run the newest version of that range: that version, and the error in the configuration.
+    /// Why it does not run the newest version of that range.
     #[serde(default)]
-    pub held_back: Option<String>,
+    pub held_back: Option<HeldBack>,
     /// What happens to a delivery when it fails.
     #[serde(default)]
     pub on_failure: OnFailure,

@@ -94,17 +94,25 @@ impl Deliver {
         }
     }
 
-    /// Takes in what has arrived and starts what can be started.
+    /// Takes in what has arrived or is due, and starts what can be started.
     async fn step(&mut self) {
+        loop {
+            self.take_in().await;
+            self.start_all();
+            // What waits for a compiler must not fill the memory that other subscriptions need.
+            let full = self.host.inbox.free() == 0;
+            let held = if full { self.lanes.empty_held() } else { Vec::new() };
+            if held.is_empty() {
+                return;
+            }
+            self.hand_back(held).await;
+        }
+    }
+
+    async fn take_in(&mut self) {
         let mut overflow = Vec::new();
         for leased in self.host.inbox.arrivals() {
             overflow.extend(self.lanes.push(leased));
-        }
-        if self.host.inbox.free() == 0 {
-            overflow.extend(self.lanes.empty_held());
-        }
-        if !overflow.is_empty() {
-            self.hand_back(std::mem::take(&mut overflow)).await;
         }
         let now = self.host.clock.now();
         let due = self.host.inbox.alarm().next_due().is_some_and(|due| due <= now) && self.host.inbox.free() > 0;
@@ -114,6 +122,9 @@ impl Deliver {
         if !overflow.is_empty() {
             self.hand_back(overflow).await;
         }
+    }
+
+    fn start_all(&mut self) {
         self.record();
         // What is not recorded yet would be sent again after a crash: it counts as in flight.
         while self.lanes.in_flight() + self.unrecorded.len() + self.recording_len

@@ -101,7 +101,8 @@ fn plugin_of(host: &Host, delivery: &Delivery) -> Option<Digest> {
     if delivery.verbatim {
         return None;
     }
-    digest(&*host.registry.get(delivery.subscription_id)?, delivery)
+    let live = host.registry.get(delivery.subscription_id)?;
+    digest(&live, delivery)
 }
 
 async fn prepare(host: &Host, turns: &Semaphore, digest: Digest) -> anyhow::Result<()> {

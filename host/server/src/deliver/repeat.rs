@@ -1,6 +1,7 @@
-//! An attempt that sends what an earlier one sent, byte for byte: nothing is transformed, only signed anew.
+//! An attempt that sends verbatim what an earlier one sent: nothing is transformed, and it is signed again.
 
 use anyhow::Context as _;
+use hookmill_model::{Attempt, Delivery, Figures, Outcome, SentRequest, Subscription};
 use url::Url;
 
 use crate::dispatch::{judge, signed_and_sent, timeout};
@@ -8,13 +9,12 @@ use crate::host::Host;
 use crate::registry::CompiledSubscription;
 use crate::stages::request;
 use crate::stages::seal::MASK;
-use hookmill_model::{Attempt, Delivery, Figures, Outcome, SentRequest, Subscription};
 
-/// Why a request is not repeated.
+/// Why a request is not sent again.
 pub const MOVED: &str = "it holds secrets, and the subscription has moved to another URL since: send it fresh";
 
-/// Whether a request may go out again as it was. Secrets of today are not for who was told yesterday's: with any in it,
-/// it goes to the subscription's present endpoint alone (whatever its query, which a plugin and a subscription append to).
+/// Whether a request may be sent again as it was. Current secrets must not go to an earlier endpoint: a request with any
+/// in it is sent to the subscription's current endpoint only (with any query, which a plugin and a subscription append to).
 pub fn may_repeat(sent: &SentRequest, subscription: &Subscription) -> bool {
     let secret = !sent.sealed.is_empty() || sent.headers.iter().any(|(_, value)| value == MASK);
     let now = &subscription.url;
@@ -22,13 +22,13 @@ pub fn may_repeat(sent: &SentRequest, subscription: &Subscription) -> bool {
     !secret || Url::parse(&sent.url).is_ok_and(|url| same(&url))
 }
 
-/// Sends what the last attempt that came so far sent.
+/// Sends the request of the last attempt that sent one.
 pub(super) async fn repeat(host: &Host, live: &CompiledSubscription, delivery: &Delivery) -> anyhow::Result<Attempt> {
     let subscription = &live.subscription;
     let found = host.store.delivery(&subscription.space, delivery.id).await?;
     let attempts = found.map(|(_, attempts)| attempts).unwrap_or_default();
     let last = attempts.into_iter().rev().find_map(|attempt| Some((attempt.request?, attempt.plugin_digest)));
-    let (sent, plugin_digest) = last.context("nothing was sent that could be sent again")?;
+    let (sent, plugin_digest) = last.context("no earlier attempt sent a request")?;
     let number = delivery.attempts + 1;
     let again = request::repeat(&sent, &subscription.headers, number)?;
     let started_at = host.clock.now();
@@ -36,7 +36,7 @@ pub(super) async fn repeat(host: &Host, live: &CompiledSubscription, delivery: &
         let (sent, answer) = signed_and_sent(host, subscription, delivery.id, &again, timeout(subscription)).await;
         (Some(sent), judge(subscription, answer.result), answer.took_us)
     } else {
-        // It moved after somebody asked for this; whoever did sees it in the history.
+        // It moved after the resend was requested; the history shows why.
         (None, Outcome::Skipped(MOVED.to_owned()), 0)
     };
     Ok(Attempt {

@@ -1,7 +1,7 @@
-//! The one door: how a component becomes a plugin, however it comes (uploaded, pulled, from the operator's folder, or
-//! shown to `hookmill plugin inspect`). Its signature is checked first, since compiling is what a hostile component costs.
+//! Admits a component as a plugin, wherever it comes from: an upload, a pull, the operator's folder, or
+//! `hookmill plugin inspect`. Its signature is checked first, since compiling is the costly part of a hostile component.
 //!
-//! The bundled plugins come by [`bundled`](super::bundled) instead: what they are was checked when they were built.
+//! The bundled plugins are registered by [`bundled`](super::bundled) instead: they were checked when they were built.
 
 use std::sync::Arc;
 
@@ -18,24 +18,24 @@ use crate::error::{Code, Error};
 use crate::host::Host;
 use crate::task::unbroken;
 
-/// A component that asks to be let in.
+/// A component to be admitted.
 #[derive(Clone, Debug)]
 pub struct Candidate {
     /// Its bytes.
     pub component: Bytes,
-    /// Its signature, if it carries one.
+    /// Its signature, if it has one.
     pub signature: Option<String>,
-    /// Where it comes from; none if it was uploaded.
+    /// Its source; none for an upload.
     pub source: Option<String>,
 }
 
-/// Why a component is not let in.
+/// Why a component is not admitted.
 #[derive(Debug, thiserror::Error)]
 pub enum AdmitError {
-    /// A signature is required, and none of the keys made this one.
+    /// A signature is required, and the component has none by one of the keys.
     #[error("the component is refused: {0}")]
     Unsigned(Unsigned),
-    /// The component is not a plugin that this host takes.
+    /// The component is not a plugin that this host accepts.
     #[error("the component is refused: {0}")]
     Refused(Refusal),
     /// An internal fault.
@@ -57,11 +57,11 @@ impl From<AdmitError> for Error {
     }
 }
 
-/// Checks a component: its signature against `keys` (none asks for no signature), its shape, what it says of itself, and
-/// the schema of its configuration.
+/// Checks a component: its signature (unless there are no `keys`), its shape, its description, and the schema of its
+/// configuration.
 ///
 /// # Errors
-/// Says why it is not let in.
+/// If it is not admitted, or the engine fails.
 pub async fn inspect(engine: &Engine, keys: &[PluginKey], candidate: &Candidate) -> Result<Inspected, AdmitError> {
     let Candidate { component, signature, .. } = candidate;
     signature::check(keys, Digest::of(component), signature.as_deref()).map_err(AdmitError::Unsigned)?;
@@ -74,11 +74,11 @@ pub async fn inspect(engine: &Engine, keys: &[PluginKey], candidate: &Candidate)
     Ok(inspected)
 }
 
-/// Lets a component into a space, and lets the space's subscriptions follow it. Returns whether it is new, and the plugin
-/// as it is kept.
+/// Admits a component into a space, and moves the space's subscriptions that follow its versions. Returns whether it is
+/// new, and the plugin as stored.
 ///
 /// # Errors
-/// If it is not let in, another component has its name and version, or the host fails.
+/// If it is not admitted, another component has its name and version, or the host fails.
 pub async fn into_space(host: &Arc<Host>, space: &SpaceId, candidate: Candidate) -> Result<(bool, Plugin), Error> {
     let keys = host.store.space(space).await?.map(|space| space.plugin_keys).unwrap_or_default();
     let inspected = inspect(&host.engine, &keys, &candidate).await?;
@@ -94,16 +94,16 @@ async fn install(host: &Host, space: &SpaceId, plugin: Plugin, component: Bytes)
         let detail = format!("there is a plugin {name} {version} with another component: raise its version");
         return Err(Error::new(Code::PluginVersionExists, detail));
     }
-    // Even if it was there already: the call that uploaded it may not have come this far.
+    // Even if it was stored already: the call that uploaded it may have been cut off before this.
     follow(host, space, name).await?;
     Ok((had.is_none(), had.unwrap_or(plugin)))
 }
 
-/// Lets a component in for all spaces, in the place of one of the same name and version. Returns the plugin and the one
-/// whose place it takes.
+/// Admits a component for all spaces, in place of one of the same name and version. Returns the plugin and the one that it
+/// replaces.
 ///
 /// # Errors
-/// If it is not let in, or the host fails.
+/// If it is not admitted, or the host fails.
 pub async fn for_all_spaces(
     host: &Host,
     keys: &[PluginKey],

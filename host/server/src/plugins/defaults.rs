@@ -1,26 +1,29 @@
 //! The defaults of a JSON Schema, filled into a value.
 //!
-//! What a schema has a `default` for and an object lacks is put there, in objects within objects and arrays too. An
-//! object that is not there is not made for the sake of what it could hold: that it is absent may mean something.
+//! A property that an object lacks gets the `default` of its schema, in nested objects and arrays too. An object that is
+//! missing is not created for the defaults within it: its absence may have a meaning.
 
 use serde_json::Value;
 
-/// References that are followed from one schema to the next; more are a circle.
+/// References that are followed from one schema to the next; more are a cycle.
 const REFERENCES_MAX: usize = 16;
 
-/// How deep a default may stand: what is saved must be read again, and that ends at 128.
+/// Nesting depth of a default: what is saved must be readable, and the parser stops at 128.
 const DEPTH_MAX: usize = 64;
 
-/// Properties that are looked at and bytes of references that are followed: a short schema and a long value can ask for
-/// the product of both, and this holds up a thread. Some ten milliseconds' worth.
+/// Properties that are visited and bytes of references that are followed: a short schema and a long value can require the
+/// product of both, which blocks a thread. These take some ten milliseconds.
 const STEPS_MAX: usize = 1_000_000;
 
-/// The value would be larger or deeper with its defaults than it may be, or finding that out takes too long.
+/// With its defaults, the value would be larger or deeper than allowed, or filling them in takes too long.
 #[derive(Debug, PartialEq, Eq)]
 pub struct TooLarge;
 
 /// Fills the defaults of `schema` into `value`, which grows by `bytes_max` at most: a schema that refers to itself could
-/// go on for ever.
+/// go on indefinitely.
+///
+/// # Errors
+/// If that is not enough.
 pub fn fill(schema: &Value, value: &mut Value, bytes_max: usize) -> Result<(), TooLarge> {
     Filling { root: schema, bytes_left: bytes_max, steps_left: STEPS_MAX }.fill(schema, value, 0)
 }
@@ -56,7 +59,7 @@ impl<'a> Filling<'a> {
         Ok(())
     }
 
-    /// A default beside a reference is nearer than that of what is referred to.
+    /// A default next to a reference takes precedence over that of the referenced schema.
     fn default(&mut self, schema: &'a Value) -> Result<Option<&'a Value>, TooLarge> {
         match schema.get("default") {
             Some(default) => Ok(Some(default)),
@@ -64,7 +67,7 @@ impl<'a> Filling<'a> {
         }
     }
 
-    /// What a schema says that refers to another within the same document.
+    /// The schema that a chain of references within the same document leads to.
     fn resolved(&mut self, schema: &'a Value) -> Result<&'a Value, TooLarge> {
         let mut resolved = schema;
         for _ in 0..REFERENCES_MAX {
@@ -88,7 +91,7 @@ impl<'a> Filling<'a> {
         if depth >= DEPTH_MAX {
             return Err(TooLarge);
         }
-        // A comma, a colon and two quotes.
+        // Plus a comma, a colon and two quotes.
         self.bytes_left = self.bytes_left.checked_sub(bytes + 4).ok_or(TooLarge)?;
         Ok(())
     }

@@ -1,27 +1,25 @@
-//! A folder of plugins: what an operator lays there is for all spaces, from the next start on.
+//! A folder of plugins: an operator's files become plugins of all spaces at the next start.
 //!
-//! A file is entered as a bundled plugin is. It wins over a bundled one of the same name and version, and goes when the
-//! file does; subscriptions that run it keep it by its digest. One file's fault is its own: it is logged, and the host
-//! starts.
+//! A file's plugin takes precedence over a bundled one of the same name and version, and is removed when the file is;
+//! subscriptions that run it keep it by its digest. A file that is refused is logged, and the host starts.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use bytes::Bytes;
-
 use hookmill_model::Plugin;
 
 use super::admit::{self, AdmitError, Candidate};
 use crate::host::Host;
 
-/// A start that compiles more than this takes minutes; whoever has more of them uploads them.
+/// Files of the folder. A start that compiles more takes minutes; more plugins than that are uploaded.
 const FILES_MAX: usize = 1_000;
 
-/// A signature is 88 bytes.
+/// Size of a file with a signature, which is 88 bytes.
 const SIGNATURE_BYTES_MAX: u64 = 1_000;
 
-/// Enters the plugins of the configured folder, and removes those that an earlier one had.
+/// Registers the plugins of the configured folder, and removes those whose file is no longer there.
 ///
 /// # Errors
 /// If the folder cannot be read or has too many files, or the store or the engine fails.
@@ -30,22 +28,22 @@ pub async fn install(host: &Host) -> anyhow::Result<()> {
         Some(folder) => files(folder).with_context(|| format!("the folder of plugins {}", folder.display()))?,
         None => Vec::new(),
     };
-    let mut entered = Vec::new();
-    // One after another, in the order of their names: of two with the same name and version, the last one wins.
+    let mut registered = Vec::new();
+    // One after another, in the order of their names: of two with the same name and version, the last one is kept.
     for file in files {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match enter(host, &file, &name).await? {
+        match register(host, &file, &name).await? {
             Ok(plugin) => {
-                tracing::info!(file = name, plugin = %plugin.name, version = %plugin.version, "entered");
-                entered.push(plugin.digest);
+                tracing::info!(file = name, plugin = %plugin.name, version = %plugin.version, "plugin registered");
+                registered.push(plugin.digest);
             }
-            Err(reason) => tracing::warn!(file = name, reason, "a plugin of the folder is refused"),
+            Err(reason) => tracing::warn!(file = name, reason, "plugin file refused"),
         }
     }
-    Ok(host.store.remove_files_but(entered).await?)
+    Ok(host.store.remove_files_but(registered).await?)
 }
 
-/// The components, by name.
+/// The components, sorted by name.
 fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
@@ -59,8 +57,8 @@ fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Enters one file; the inner error says what is wrong with it.
-async fn enter(host: &Host, file: &Path, name: &str) -> anyhow::Result<Result<Plugin, String>> {
+/// Registers one file; the inner error says what is wrong with it.
+async fn register(host: &Host, file: &Path, name: &str) -> anyhow::Result<Result<Plugin, String>> {
     let component = match read(file, host.config.plugin.component_bytes_max as u64) {
         Ok(component) => component,
         Err(reason) => return Ok(Err(reason)),
@@ -81,7 +79,7 @@ async fn enter(host: &Host, file: &Path, name: &str) -> anyhow::Result<Result<Pl
     }
 }
 
-/// Reads a file, if it has at most so many bytes.
+/// Reads a file that has at most `bytes_max` bytes.
 fn read(file: &Path, bytes_max: u64) -> Result<Bytes, String> {
     let mut bytes = Vec::new();
     let opened = std::fs::File::open(file).and_then(|file| file.take(bytes_max + 1).read_to_end(&mut bytes));

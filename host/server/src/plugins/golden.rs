@@ -1,8 +1,8 @@
-//! Golden pairs: a delivery in a file, and the request that a plugin must make of it in another.
+//! Golden pairs: a file with a delivery, and a file with the request that a plugin must make from it.
 //!
-//! `<case>.delivery.json` and `<case>.request.json` lie beside each other in a plugin's `golden/`. A pair runs through
-//! the real engine under the real limits, so what passes here passes in production. `{{secret:NAME}}` in a request
-//! stands for that secret's placeholder, which is another in every run.
+//! `<case>.delivery.json` and `<case>.request.json` are in a plugin's `golden/`. A pair runs through the real engine under
+//! the real limits, so what passes here passes in production. `{{secret:NAME}}` in a request stands for that secret's
+//! placeholder, which differs in every run.
 
 use std::path::{Path, PathBuf};
 
@@ -18,37 +18,37 @@ use hookmill_model::{
     Body, ContentType, DeliveryId, Event, EventId, EventType, Method, Pattern, SpaceId, Subscription,
 };
 
-/// A delivery's file; what is not in it is the same for all.
+/// The contents of a delivery's file; everything else of a delivery is the same in all cases.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
-    /// 1 for the first.
+    /// The number of the attempt, 1 for the first.
     pub attempt: u32,
     /// What the plugin sees of the subscription.
-    pub subscription: Asked,
+    pub subscription: GoldenSubscription,
     /// The plugin's configuration.
     pub config: Box<RawValue>,
     /// The names of the secrets that the subscription has.
     #[serde(default)]
     pub secrets: Vec<String>,
-    /// Oldest first.
-    pub events: Vec<Posted>,
+    /// The events, oldest first.
+    pub events: Vec<GoldenEvent>,
 }
 
-/// What a delivery's file tells of the subscription.
+/// The subscription in a delivery's file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Asked {
+pub struct GoldenSubscription {
     /// Its name.
     pub name: String,
     /// The content type that it asks for.
     pub content_type: ContentType,
 }
 
-/// An event as it was posted.
+/// An event in a delivery's file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Posted {
+pub struct GoldenEvent {
     /// Its id.
     pub id: EventId,
     /// Its type.
@@ -65,7 +65,7 @@ pub struct Posted {
 pub struct Case(PathBuf);
 
 impl Case {
-    /// All of a folder, by name; none if there is no folder.
+    /// Returns all pairs of a folder, sorted by name; none if there is no folder.
     ///
     /// # Errors
     /// If the folder cannot be read.
@@ -84,13 +84,13 @@ impl Case {
         Ok(cases)
     }
 
-    /// The one that a delivery's file is of.
+    /// Returns the pair that a delivery's file belongs to.
     ///
     /// # Errors
     /// If the file's name does not end in `.delivery.json`.
     pub fn of(delivery_file: &Path) -> anyhow::Result<Self> {
         let name = delivery_file.to_str().and_then(|name| name.strip_suffix(".delivery.json"));
-        let name = name.with_context(|| format!("{} is no CASE.delivery.json", delivery_file.display()))?;
+        let name = name.with_context(|| format!("{} is not a CASE.delivery.json", delivery_file.display()))?;
         Ok(Self(name.into()))
     }
 
@@ -118,7 +118,7 @@ impl Case {
     /// Reads the delivery.
     ///
     /// # Errors
-    /// If the file cannot be read or is no delivery; says where.
+    /// If the file cannot be read or is not a delivery; the error states where.
     pub fn delivery(&self) -> anyhow::Result<Delivery> {
         read(&self.delivery_file())
     }
@@ -126,7 +126,7 @@ impl Case {
     /// Reads the request; none if there is no file yet.
     ///
     /// # Errors
-    /// If the file cannot be read or is no JSON.
+    /// If the file cannot be read or is not JSON.
     pub fn request(&self) -> anyhow::Result<Option<Value>> {
         let file = self.request_file();
         if file.exists() { read(&file).map(Some) } else { Ok(None) }
@@ -142,7 +142,7 @@ impl Case {
     }
 }
 
-/// A request as its file has it.
+/// A request as its file contains it.
 pub fn pretty(request: &Value) -> String {
     format!("{request:#}\n")
 }
@@ -152,7 +152,7 @@ fn read<T: serde::de::DeserializeOwned>(file: &Path) -> anyhow::Result<T> {
     serde_json::from_str(&text).with_context(|| format!("in {}", file.display()))
 }
 
-/// The id that every golden delivery has.
+/// The id of every golden delivery.
 const DELIVERY_ID: &str = "dlv_01K9ZQ4S1N8M0V6T3X5B7C2D4E";
 
 /// The id of every golden subscription.
@@ -161,7 +161,7 @@ const SUBSCRIPTION_ID: &str = "sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E";
 /// Runs a plugin on a golden delivery.
 ///
 /// # Errors
-/// If the engine fails. What the plugin does wrong is in the result.
+/// If the engine fails. A fault of the plugin is in the result.
 pub async fn transform(engine: &Engine, plugin: &Prepared, delivery: &Delivery) -> anyhow::Result<PluginRun> {
     let subscription = subscription(&delivery.subscription)?;
     let events: Vec<_> = delivery.events.iter().map(event).collect::<anyhow::Result<_>>()?;
@@ -178,32 +178,32 @@ pub async fn transform(engine: &Engine, plugin: &Prepared, delivery: &Delivery) 
     Ok(engine.transform(plugin, input).await?)
 }
 
-fn event(posted: &Posted) -> anyhow::Result<Event> {
+fn event(given: &GoldenEvent) -> anyhow::Result<Event> {
     Ok(Event {
         space: SpaceId::parse("acme")?,
-        id: posted.id.clone(),
-        kind: posted.kind.clone(),
-        occurred_at: posted.occurred_at,
-        accepted_at: posted.occurred_at,
-        data: posted.data.clone().into(),
+        id: given.id.clone(),
+        kind: given.kind.clone(),
+        occurred_at: given.occurred_at,
+        accepted_at: given.occurred_at,
+        data: given.data.clone().into(),
         changed_fields: None,
         previous: None,
     })
 }
 
-fn subscription(asked: &Asked) -> anyhow::Result<Subscription> {
+fn subscription(given: &GoldenSubscription) -> anyhow::Result<Subscription> {
     let url = Url::parse("https://receiver.example/")?;
     let mut subscription =
-        Subscription::new(SpaceId::parse("acme")?, &asked.name, url, vec![Pattern::All], jiff::Timestamp::UNIX_EPOCH);
+        Subscription::new(SpaceId::parse("acme")?, &given.name, url, vec![Pattern::All], jiff::Timestamp::UNIX_EPOCH);
     subscription.id = SUBSCRIPTION_ID.parse()?;
-    subscription.content_type = asked.content_type;
+    subscription.content_type = given.content_type;
     Ok(subscription)
 }
 
 /// What a transform made, as a request's file has it.
 pub fn as_file(transformed: &PluginRun) -> Value {
     let named = seal::named(&result_as_file(transformed).to_string().into(), &transformed.sealed);
-    // Where a file names a secret as none can be named, the text is shown as it is.
+    // Where a placeholder is in a place that makes the text invalid JSON, the text is shown as it is.
     serde_json::from_slice(&named).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&named).into_owned()))
 }
 

@@ -1,5 +1,5 @@
-//! Plugins: the one door by which a component enters ([`admit`]), the versions that there are and who follows them, and the
-//! places that plugins come from besides uploads.
+//! Plugins: how a component is admitted ([`admit`]), the versions of a plugin and the subscriptions that follow them, and
+//! the sources of plugins besides uploads.
 
 pub mod admit;
 pub mod bundled;

@@ -1,31 +1,30 @@
-//! Signatures of plugins: somebody answers for a component with an Ed25519 key.
+//! Signatures of plugins: the holder of an Ed25519 key vouches for a component.
 //!
-//! What is signed is the text of the component's digest, `sha256:` and 64 hex digits, as every answer of the API and
-//! every tool shows it: so `printf %s sha256:… | openssl pkeyutl -sign -rawin` makes a signature as good as ours. The
-//! digest is the component's own, not a registry's manifest's: the same signature holds for an upload, a pull and a
-//! file. Signatures are written in base64.
+//! The signed message is the text of the component's digest, `sha256:` and 64 hex digits, as the API and every tool show
+//! it, so that `printf %s sha256:… | openssl pkeyutl -sign -rawin` makes a valid signature. It is the digest of the
+//! component itself, not of a registry's manifest: the same signature is valid for an upload, a pull and a file.
+//! Signatures are written in base64.
 //!
-//! A space that has keys takes only what one of them signed. This says who answers for a component, not that it is
-//! harmless: that is the sandbox's part. It does not rely on the registry, nor on the transport.
+//! A space that has keys accepts only components that one of them signed. A signature shows who vouches for a component,
+//! not that it is harmless: that is the sandbox's task. It relies neither on the registry nor on the transport.
 
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hookmill_model::{Digest, PluginKey};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
-use hookmill_model::{Digest, PluginKey};
-
-/// Why a component is not taken for signed.
+/// Why a component does not count as signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsigned {
-    /// There is none.
-    #[error("it carries no signature, and must be signed by one of the plugin keys")]
+    /// It has no signature.
+    #[error("it has no signature: expected one by one of the plugin keys")]
     Missing,
-    /// It is no signature.
-    #[error("its signature is not the 64 bytes of an Ed25519 signature in base64")]
+    /// The text is not a signature.
+    #[error("its signature is malformed: expected the 64 bytes of an Ed25519 signature in base64")]
     Malformed,
-    /// It is not by any of the keys, or for another component.
+    /// The signature is by another key, or for another component.
     #[error("its signature is by none of the plugin keys, or for another component")]
     Wrong,
 }
@@ -41,8 +40,8 @@ pub enum SigningKeyError {
         /// Why.
         source: std::io::Error,
     },
-    /// It holds something else.
-    #[error("{} holds no Ed25519 private key: `openssl genpkey -algorithm ed25519` makes one", .0.display())]
+    /// The file does not contain such a key.
+    #[error("{} does not contain an Ed25519 private key: `openssl genpkey -algorithm ed25519` generates one", .0.display())]
     Format(PathBuf),
 }
 
@@ -53,7 +52,7 @@ impl SigningKey {
     /// Reads a private key: PEM as openssl writes it (PKCS#8), or `whsk_…` as Standard Webhooks does.
     ///
     /// # Errors
-    /// If the file cannot be read or holds no such key.
+    /// If the file cannot be read or does not contain such a key.
     pub fn read(file: &Path) -> Result<Self, SigningKeyError> {
         let text =
             std::fs::read_to_string(file).map_err(|source| SigningKeyError::File { file: file.to_owned(), source })?;
@@ -67,7 +66,7 @@ impl SigningKey {
         }
         let base64 = text.strip_prefix("-----BEGIN PRIVATE KEY-----")?.strip_suffix("-----END PRIVATE KEY-----")?;
         let der = STANDARD.decode(base64.split_whitespace().collect::<String>()).ok()?;
-        // Unchecked: openssl leaves the public half out, and nothing could be checked against it.
+        // Unchecked: openssl leaves the public half out, so there is nothing to check against.
         Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).ok().map(Self)
     }
 
@@ -83,14 +82,14 @@ impl SigningKey {
     }
 }
 
-/// Shows nothing of the key.
+/// Hides the private key.
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SigningKey(of {})", self.public_key())
     }
 }
 
-/// Checks that one of `keys` signed the component with this digest. Without keys, anything goes.
+/// Checks that one of `keys` signed the component with this digest. Without keys, every component passes.
 ///
 /// # Errors
 /// If there are keys and the signature is missing, or is by none of them.

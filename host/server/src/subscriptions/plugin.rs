@@ -35,8 +35,8 @@ pub(super) async fn chosen(
     {
         return Ok(Some(PluginRef { on_failure, pause_after, ..had.clone() }));
     }
-    let plugin = versions::choose(host, space, &name, version.as_ref()).await?;
-    let config = versions::configured(&plugin, config, "/plugin/config").await?;
+    let plugin = versions::choose(host, space, &name, version.as_ref()).await.map_err(|err| err.at("/plugin"))?;
+    let config = versions::configured(&plugin.config_schema, config).await.map_err(|err| err.at("/plugin/config"))?;
     let Plugin { version: exact, digest, .. } = plugin;
     let follows = version.and_then(range);
     Ok(Some(PluginRef { name, version: exact, digest, config, follows, held_back: None, on_failure, pause_after }))
@@ -72,8 +72,9 @@ pub async fn variant(
     // With another configuration alone it is the very version that runs now, whatever is followed.
     let wanted = version.unwrap_or_else(|| WantedVersion::Exactly(own.version.clone()));
     let chosen = versions::choose(host, &subscription.space, &own.name, Some(&wanted)).await;
-    let chosen = chosen.map_err(|err| err.rebased("/plugin", ""))?;
-    let config = versions::configured(&chosen, config.unwrap_or_else(|| own.config.clone()), "/config").await?;
+    let chosen = chosen.map_err(|err| err.at(""))?;
+    let config = config.unwrap_or_else(|| own.config.clone());
+    let config = versions::configured(&chosen.config_schema, config).await.map_err(|err| err.at("/config"))?;
     let Plugin { version, digest, .. } = chosen;
     Ok(Some(PluginRef { version, digest, config, follows, held_back: None, ..own }))
 }

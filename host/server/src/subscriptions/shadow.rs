@@ -39,7 +39,7 @@ pub async fn set(
         let mut subscription = check_unchanged(&host, &changing, &seen).await?;
         let with_shadow = Subscription { plugin: Some(shadow.clone()), ..subscription.clone() };
         let there = versions::check_there(&host, &changing, &with_shadow, Some(&subscription)).await;
-        there.map_err(|err| err.rebased("/plugin", ""))?;
+        there.map_err(|err| err.at(""))?;
         subscription.shadow = Some(shadow);
         subscription.updated_at = host.clock.now();
         save(&host, &changing, &subscription).await?;

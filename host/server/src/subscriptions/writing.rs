@@ -39,7 +39,7 @@ pub async fn create(
         {
             let changing = host.registry.changing().await;
             conflict::check(&changing, &new, allow_identical)?;
-            versions::check_there(&host, &changing, &new, None).await?;
+            versions::check_there(&host, &changing, &new, None).await.map_err(|err| err.at("/plugin"))?;
             save(&host, &changing, &new).await?;
         }
         // From here on it is committed: an error would make the caller create it twice.
@@ -135,7 +135,7 @@ async fn try_patch(
     check_unchanged(host, &changing, &old).await?;
     // A subscription that was identical to another one before may stay so.
     conflict::check(&changing, &new, registry::identical(&old, &new))?;
-    versions::check_there(host, &changing, &new, Some(&old)).await?;
+    versions::check_there(host, &changing, &new, Some(&old)).await.map_err(|err| err.at("/plugin"))?;
     save(host, &changing, &new).await?;
     Ok((new, activity))
 }

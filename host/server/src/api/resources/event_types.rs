@@ -85,7 +85,7 @@ async fn put_event_type(
     if let Some(schema) = &schema {
         schema::check_schema(schema).map_err(|right| Error::field("/schema", right))?;
         if let Some(example) = &example {
-            schema::check(schema, example, "/example").await?;
+            schema::check(schema, example).await.map_err(|err| err.at("/example"))?;
         }
     }
     let entry = EventTypeEntry { name, description, schema, example, created_at: api.host.clock.now() };

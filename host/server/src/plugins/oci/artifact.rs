@@ -1,16 +1,14 @@
 //! A plugin as an OCI artifact: its manifest and its configuration, as bytes.
 //!
-//! The layout is that of the CNCF's Wasm working group, which `wkg` writes and reads: a configuration that tells what
-//! the component imports and exports, one layer that is the component itself, annotations for people.
+//! The layout is that of the CNCF's Wasm working group, which `wkg` writes and reads: a configuration with the component's
+//! imports and exports, one layer that is the component itself, and annotations for people.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-
-use hookmill_engine::Limits;
-use hookmill_engine::{Inspected, outline};
+use hookmill_engine::{Inspected, Limits, outline};
 use hookmill_model::{Digest, PluginName, PluginVersion};
+use serde::{Deserialize, Serialize};
 
 pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -23,39 +21,39 @@ const DESCRIPTION: &str = "org.opencontainers.image.description";
 /// The signature over the component's digest, in base64.
 const SIGNATURE: &str = "dev.hookmill.signature";
 
-/// The layout wants a time of creation; the same plugin shall have the same digest. So it is always this one, as
-/// reproducible builds write it.
+/// The layout requires a time of creation, and the same plugin must have the same digest. So it is always this one, as in
+/// reproducible builds.
 const CREATED: &str = "1970-01-01T00:00:00Z";
 
-/// What people read of a plugin in its registry.
+/// A plugin's annotations in its registry.
 #[derive(Clone, Copy, Debug)]
-pub struct About<'a> {
+pub struct ArtifactInfo<'a> {
     /// Its name.
     pub name: &'a PluginName,
     /// Its version.
     pub version: &'a PluginVersion,
-    /// What it is for.
+    /// Its purpose.
     pub summary: &'a str,
-    /// Its signature over the component's digest, if somebody signed it.
+    /// The signature over the component's digest, if it was signed.
     pub signature: Option<&'a str>,
 }
 
-impl<'a> About<'a> {
-    /// What the plugin says of itself.
+impl<'a> ArtifactInfo<'a> {
+    /// The annotations of a plugin that was inspected.
     pub fn new(inspected: &'a Inspected, signature: Option<&'a str>) -> Self {
         let Inspected { name, version, summary, .. } = inspected;
         Self { name, version, summary, signature }
     }
 }
 
-/// What is pushed beside the component.
+/// A component's manifest and configuration, which are pushed with it.
 pub(super) struct Artifact {
     pub(super) config: Bytes,
     pub(super) manifest: Bytes,
     pub(super) component: Digest,
 }
 
-/// What a manifest says of the component.
+/// A manifest's description of the component.
 #[derive(Debug)]
 pub(super) struct Layer {
     pub(super) digest: Digest,
@@ -77,7 +75,7 @@ struct Config<'a> {
 struct Component {
     exports: Vec<String>,
     imports: Vec<String>,
-    /// The world that it is built for.
+    /// The world that it was built for.
     target: Option<String>,
 }
 
@@ -104,9 +102,9 @@ struct Descriptor {
 
 impl Artifact {
     /// The artifact of a component.
-    pub(super) fn new(component: &[u8], about: &About<'_>) -> Result<Self, String> {
+    pub(super) fn new(component: &[u8], info: &ArtifactInfo<'_>) -> Result<Self, String> {
         let digest = Digest::of(component);
-        // Whatever a host's limits are: this one pushes what another takes.
+        // Without this host's limit: another host may accept larger components.
         let limits = Limits { component_bytes_max: usize::MAX, ..Limits::default() };
         let outline = outline(component, &limits).map_err(|refusal| refusal.0)?;
         let target = outline.contract().map(|version| format!("hookmill:plugin/plugin@{version}"));
@@ -118,19 +116,19 @@ impl Artifact {
             layer_digests: [digest],
             component: component_of,
         });
-        let file = BTreeMap::from([(TITLE.to_owned(), format!("{}.wasm", about.name))]);
+        let file = BTreeMap::from([(TITLE.to_owned(), format!("{}.wasm", info.name))]);
         let manifest = json(&Manifest {
             schema_version: 2,
             media_type: Some(MANIFEST.to_owned()),
             config: Descriptor::of(CONFIG, &config, BTreeMap::new()),
             layers: vec![Descriptor::of(LAYER, component, file)],
-            annotations: about.annotations(),
+            annotations: info.annotations(),
         });
         Ok(Self { config, manifest, component: digest })
     }
 }
 
-impl About<'_> {
+impl ArtifactInfo<'_> {
     fn annotations(&self) -> BTreeMap<String, String> {
         let mut annotations = BTreeMap::from([
             (TITLE.to_owned(), self.name.to_string()),
@@ -152,10 +150,10 @@ impl Descriptor {
 }
 
 fn json(value: &impl Serialize) -> Bytes {
-    serde_json::to_vec(value).expect("texts and numbers become JSON").into()
+    serde_json::to_vec(value).expect("strings and numbers serialize to JSON").into()
 }
 
-/// Finds the component in a manifest; else says what is wrong.
+/// Finds the component in a manifest; the error says what is wrong.
 pub(super) fn read(manifest: &[u8]) -> Result<Layer, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -166,19 +164,19 @@ pub(super) fn read(manifest: &[u8]) -> Result<Layer, String> {
     let broken = |error: serde_json::Error| format!("its manifest cannot be read: {error}");
     let kind: Kind = serde_json::from_slice(manifest).map_err(broken)?;
     if kind.manifests.is_some() {
-        return Err("it is an index of several manifests; name one of them by its digest".to_owned());
+        return Err("it is an index of several manifests: expected one of them, by its digest".to_owned());
     }
     if let Some(other) = kind.media_type.filter(|media_type| media_type != MANIFEST) {
-        return Err(format!("its manifest is `{}` and not `{MANIFEST}`", other.escape_debug()));
+        return Err(format!("its manifest is `{}`: expected `{MANIFEST}`", other.escape_debug()));
     }
     let Manifest { config, layers, mut annotations, .. } = serde_json::from_slice(manifest).map_err(broken)?;
     if config.media_type != CONFIG {
-        return Err(format!("its configuration is `{}` and not `{CONFIG}`", config.media_type.escape_debug()));
+        return Err(format!("its configuration is `{}`: expected `{CONFIG}`", config.media_type.escape_debug()));
     }
     let [layer] = <[Descriptor; 1]>::try_from(layers)
-        .map_err(|layers| format!("it has {} layers; a component is one", layers.len()))?;
+        .map_err(|layers| format!("it has {} layers: expected one, the component", layers.len()))?;
     if layer.media_type != LAYER {
-        return Err(format!("its layer is `{}` and not `{LAYER}`", layer.media_type.escape_debug()));
+        return Err(format!("its layer is `{}`: expected `{LAYER}`", layer.media_type.escape_debug()));
     }
     let digest = layer.digest.parse().map_err(|error| format!("its layer's digest: {error}"))?;
     Ok(Layer { digest, size: layer.size, signature: annotations.remove(SIGNATURE) })

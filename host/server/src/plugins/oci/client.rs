@@ -1,37 +1,37 @@
-//! One push or pull: `oci-client`, behind the gate, its errors in our words.
+//! One push or pull: `oci-client` behind the gate, with its errors mapped to [`OciError`].
 
 use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use hookmill_model::Digest;
 use http::HeaderValue;
 use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
 use oci_client::errors::{DigestError, OciDistributionError, OciErrorCode};
 use oci_client::secrets::RegistryAuth;
 
 use super::artifact::{INDEX, MANIFEST};
-use super::gate::{Gate, Said};
+use super::gate::{Gate, Stopped};
 use super::{OciError, Reference, Registries};
 use crate::stages::send::install_crypto;
-use hookmill_model::Digest;
 
-/// Until a registry is connected to.
-const CONNECT: Duration = Duration::from_secs(10);
+/// Time to connect to a registry.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Without a byte.
-const SILENCE: Duration = Duration::from_secs(30);
+/// Time without a byte.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A manifest: ours have less than 2 KB, and nobody's description needs more.
+/// Size of a manifest: those that this host writes have less than 2 KB, and no description needs more.
 const MANIFEST_BYTES_MAX: usize = 256 << 10;
 
-/// What the registry may send beside the component: manifests, tokens, TLS.
-const BESIDE_BYTES: u64 = 1 << 20;
+/// Bytes that the registry may send in addition to the component: manifests, tokens, TLS.
+const OVERHEAD_BYTES: u64 = 1 << 20;
 
-/// What is left of a registry's words in an error.
-const WORDS_MAX: usize = 500;
+/// Characters of a registry's message that an error keeps.
+const MESSAGE_CHARS_MAX: usize = 500;
 
-/// A client with one thing to do.
+/// A client for one push or pull.
 pub(super) struct Session {
     client: oci_client::Client,
     reference: Reference,
@@ -41,8 +41,8 @@ pub(super) struct Session {
 impl Session {
     pub(super) async fn open(registries: &Registries, reference: &Reference) -> Result<Self, OciError> {
         install_crypto();
-        let failed = |error: &dyn Error| OciError::Registry(words(error));
-        let bytes_max = registries.component_bytes_max as u64 + BESIDE_BYTES;
+        let failed = |error: &dyn Error| OciError::Registry(message(error));
+        let bytes_max = registries.component_bytes_max as u64 + OVERHEAD_BYTES;
         let gate = Gate::open(registries.allow_networks.clone(), registries.plain_http, bytes_max)
             .await
             .map_err(|error| failed(&error))?;
@@ -51,14 +51,14 @@ impl Session {
             protocol: if plain { ClientProtocol::Http } else { ClientProtocol::Https },
             extra_root_certificates: certificates(registries.trusted_certificates.as_deref()),
             platform_resolver: None,
-            read_timeout: Some(SILENCE),
-            connect_timeout: Some(CONNECT),
+            read_timeout: Some(READ_TIMEOUT),
+            connect_timeout: Some(CONNECT_TIMEOUT),
             user_agent: concat!("hookmill/", env!("CARGO_PKG_VERSION")),
             https_proxy: Some(gate.url()),
             http_proxy: Some(gate.url()),
             ..ClientConfig::default()
         };
-        // Not `new`, which falls back to a client that knows no gate.
+        // Not `new`, which falls back to a client without the gate.
         let client = oci_client::Client::try_from(config).map_err(|error| failed(&error))?;
         client.store_auth_if_needed(reference.registry(), &registries.credentials.as_auth()).await;
         Ok(Self { client, reference: reference.clone(), gate })
@@ -75,20 +75,20 @@ impl Session {
         pushed.map(drop).map_err(|error| self.failed(&error))
     }
 
-    /// The manifest's bytes.
+    /// Pulls the manifest's bytes.
     pub(super) async fn manifest(&self) -> Result<Bytes, OciError> {
-        // The session knows who asks already: what is given here is not used.
+        // The session has its credentials already: this argument is not used.
         let auth = RegistryAuth::Anonymous;
         let pulled = self.client.pull_manifest_raw(self.reference.inner(), &auth, &[MANIFEST, INDEX]).await;
         let (bytes, _) = pulled.map_err(|error| self.failed(&error))?;
         if bytes.len() > MANIFEST_BYTES_MAX {
-            let why = format!("its manifest has {} bytes, and {MANIFEST_BYTES_MAX} are allowed", bytes.len());
+            let why = format!("its manifest has {} bytes: at most {MANIFEST_BYTES_MAX} are allowed", bytes.len());
             return Err(OciError::TooLarge { reference: self.reference.clone(), why });
         }
         Ok(bytes)
     }
 
-    /// How many bytes of a blob the registry announces, and the blob as it comes.
+    /// Pulls a blob: the number of bytes that the registry announces, and a stream of them.
     pub(super) async fn blob(
         &self,
         digest: Digest,
@@ -98,17 +98,17 @@ impl Session {
         pulled.map(|blob| (blob.content_length, blob.stream)).map_err(|error| self.failed(&error))
     }
 
-    /// Why a blob did not come to its end.
+    /// The error of a blob that was cut off.
     pub(super) fn broken(&self, error: &std::io::Error) -> OciError {
         match error.get_ref().and_then(|inner| inner.downcast_ref::<DigestError>()) {
             Some(digest) => self.tampered(digest),
-            None => self.said().unwrap_or_else(|| OciError::Registry(words(error))),
+            None => self.stopped().unwrap_or_else(|| OciError::Registry(message(error))),
         }
     }
 
     fn failed(&self, error: &OciDistributionError) -> OciError {
-        if let Some(said) = self.said() {
-            return said;
+        if let Some(stopped) = self.stopped() {
+            return stopped;
         }
         let (not_found, denied) =
             (|| OciError::NotFound(self.reference.clone()), || OciError::Denied(self.reference.clone()));
@@ -126,23 +126,23 @@ impl Session {
                         | OciErrorCode::BlobUnknown
                         | OciErrorCode::NotFound,
                     ) => not_found(),
-                    _ => OciError::Registry(words(error)),
+                    _ => OciError::Registry(message(error)),
                 }
             }
-            _ => OciError::Registry(words(error)),
+            _ => OciError::Registry(message(error)),
         }
     }
 
     fn tampered(&self, error: &DigestError) -> OciError {
-        OciError::Tampered { reference: self.reference.clone(), why: words(error) }
+        OciError::Tampered { reference: self.reference.clone(), why: message(error) }
     }
 
-    /// What the gate has to say, which is more than the client noticed.
-    fn said(&self) -> Option<OciError> {
-        self.gate.said().map(|said| match said {
-            Said::OutOfBounds(why) => OciError::OutOfBounds(why),
-            Said::Unreachable(why) => OciError::Registry(why),
-            Said::TooMuch(bytes) => OciError::TooLarge {
+    /// The gate's reason, which is more precise than the client's error.
+    fn stopped(&self) -> Option<OciError> {
+        self.gate.stopped().map(|reason| match reason {
+            Stopped::OutOfBounds(why) => OciError::OutOfBounds(why),
+            Stopped::Unreachable(why) => OciError::Registry(why),
+            Stopped::TooMuch(bytes) => OciError::TooLarge {
                 reference: self.reference.clone(),
                 why: format!("the registry sent more than {bytes} bytes"),
             },
@@ -155,7 +155,7 @@ fn is_loopback(registry: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
-/// The certificates of a PEM file, one by one.
+/// Splits a PEM file into its certificates.
 fn certificates(pem: Option<&[u8]>) -> Vec<Certificate> {
     let text = String::from_utf8_lossy(pem.unwrap_or_default());
     let each =
@@ -163,8 +163,9 @@ fn certificates(pem: Option<&[u8]>) -> Vec<Certificate> {
     each.map(|one| Certificate { encoding: CertificateEncoding::Pem, data: one.as_bytes().to_vec() }).collect()
 }
 
-/// An error with its causes. A registry may have written parts of it.
-fn words(error: &dyn Error) -> String {
+/// An error with its causes as one text, which is escaped and cut: a registry may have written parts of it. That is why an
+/// [`OciError`] holds it as text and not as its source.
+fn message(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(error) = next {
@@ -174,5 +175,5 @@ fn words(error: &dyn Error) -> String {
         }
         next = error.source();
     }
-    text.chars().take(WORDS_MAX).flat_map(char::escape_debug).collect()
+    text.chars().take(MESSAGE_CHARS_MAX).flat_map(char::escape_debug).collect()
 }

@@ -1,6 +1,6 @@
-//! Who asks a registry: nobody in particular, or whom the command line's user is to it.
+//! Credentials for a registry: none, or those of the command line's user.
 //!
-//! The host itself asks as nobody: credentials of its operator would let every space read what the operator may.
+//! The host itself has none: its operator's credentials would let every space read what the operator may read.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use serde::Deserialize;
 pub struct Credentials(Option<(String, String)>);
 
 impl Credentials {
-    /// Asks as nobody.
+    /// No credentials.
     pub fn none() -> Self {
         Self(None)
     }
@@ -24,9 +24,9 @@ impl Credentials {
         Self(Some((user.into(), password.into())))
     }
 
-    /// For this registry, from the environment (`HOOKMILL_REGISTRY_USER` and `HOOKMILL_REGISTRY_PASSWORD`), or else what
-    /// `docker login` left in its `config.json` (in `DOCKER_CONFIG` or `~/.docker`). Docker's credential helpers are not
-    /// asked.
+    /// The user's credentials for this registry, from the environment (`HOOKMILL_REGISTRY_USER` and
+    /// `HOOKMILL_REGISTRY_PASSWORD`), or else from the `config.json` of `docker login` (in `DOCKER_CONFIG` or `~/.docker`).
+    /// Docker's credential helpers are not called.
     pub fn of_user(registry: &str) -> Self {
         let of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         if let (Some(user), Some(password)) = (of("HOOKMILL_REGISTRY_USER"), of("HOOKMILL_REGISTRY_PASSWORD")) {
@@ -36,7 +36,7 @@ impl Credentials {
         folder.map(|folder| Self::of_docker(&folder.join("config.json"), registry)).unwrap_or_default()
     }
 
-    /// What docker's file has for this registry.
+    /// The credentials for this registry in Docker's file.
     pub fn of_docker(file: &Path, registry: &str) -> Self {
         #[derive(Deserialize)]
         struct File {
@@ -47,7 +47,7 @@ impl Credentials {
             auth: Option<String>,
         }
         let found = std::fs::read(file).ok().and_then(|bytes| serde_json::from_slice::<File>(&bytes).ok());
-        // Docker's own hub is under a name of its own there.
+        // Docker Hub has a different name in that file.
         let name = if registry == "index.docker.io" { "https://index.docker.io/v1/" } else { registry };
         let auth = found.and_then(|file| file.auths.get(name)?.auth.clone());
         let text = auth.and_then(|auth| String::from_utf8(STANDARD.decode(auth).ok()?).ok());
@@ -62,7 +62,7 @@ impl Credentials {
     }
 }
 
-/// Shows nothing of the password.
+/// Hides the password.
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Credentials").field(&self.0.as_ref().map(|(user, _)| user)).finish()

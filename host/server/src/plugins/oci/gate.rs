@@ -1,13 +1,14 @@
-//! The gate: the one way from the registry's client to a network.
+//! The gate: the only path from the registry's client to a network.
 //!
-//! A registry answers with addresses of its own choice: where a token is to be had, where a blob lies. The client
-//! follows them, and takes neither a resolver nor a rule of ours. So it gets a proxy: this one, on loopback, for as
-//! long as one push or pull takes. It resolves each name itself, connects only to addresses that may be sent to (see
-//! [`address`]), lets nothing pass without TLS but to this machine, and counts what comes back.
+//! A registry responds with addresses of its choice, for a token or a blob. The client follows them, and accepts neither a
+//! resolver nor an address policy. So it gets a proxy: this one, on loopback, for one push or pull. The gate resolves each
+//! name itself, connects only to allowed addresses (see [`address`]), requires TLS except to this machine, and counts the
+//! bytes that come back.
 //!
-//! A connection serves one request if it is plain HTTP: it is asked to close after it, so that the next one, perhaps to
-//! another host, comes through here again. Who does not know the gate's password is turned away: it is for this process.
-//! The client itself forgets it when it is redirected to another host without TLS, so that is not followed.
+//! A plain HTTP connection serves one request: the gate asks for it to be closed, so that the next request, perhaps to
+//! another host, passes through the gate again. A client without the gate's password is refused: the gate is for this
+//! process. The client drops the password when it is redirected to another host without TLS, so such a redirect is not
+//! followed.
 
 use std::io::{Error, Result};
 use std::net::{IpAddr, SocketAddr};
@@ -25,19 +26,19 @@ use url::Url;
 
 use crate::stages::send::address;
 
-/// A request's head: a token of a registry has some 5 KB.
+/// Size of a request's head: a registry's token has some 5 KB.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
 const REFUSED: &[u8] = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Why something did not pass.
+/// Why the gate stopped a request or a response.
 #[derive(Clone, Debug)]
-pub(super) enum Said {
-    /// The address may not be connected to.
+pub(super) enum Stopped {
+    /// The address is not allowed.
     OutOfBounds(String),
-    /// It may, but cannot.
+    /// The address is allowed, but the connection failed.
     Unreachable(String),
-    /// More came back than this.
+    /// More bytes came back than these.
     TooMuch(u64),
 }
 
@@ -47,10 +48,10 @@ struct Rules {
     password: String,
     bytes_max: u64,
     bytes_left: AtomicU64,
-    said: Mutex<Option<Said>>,
+    stopped: Mutex<Option<Stopped>>,
 }
 
-/// An open gate; it closes, with all that passes, when it is dropped.
+/// An open gate. Dropping it closes it and its connections.
 pub(super) struct Gate {
     url: String,
     rules: Arc<Rules>,
@@ -64,31 +65,31 @@ impl Drop for Gate {
 }
 
 impl Gate {
-    /// Opens a gate through which `bytes_max` may come back.
+    /// Opens a gate through which at most `bytes_max` may come back.
     pub(super) async fn open(allow_networks: Vec<IpNet>, plain_http: bool, bytes_max: u64) -> Result<Self> {
         let listener = TcpListener::bind((IpAddr::from([127, 0, 0, 1]), 0)).await?;
         let secret: [u8; 16] = rand::rng().random();
         let secret = hex::encode(secret);
         let url = format!("http://gate:{secret}@{}", listener.local_addr()?);
         let password = format!("Basic {}", STANDARD.encode(format!("gate:{secret}")));
-        let (bytes_left, said) = (AtomicU64::new(bytes_max), Mutex::default());
-        let rules = Arc::new(Rules { allow_networks, plain_http, password, bytes_max, bytes_left, said });
+        let (bytes_left, stopped) = (AtomicU64::new(bytes_max), Mutex::default());
+        let rules = Arc::new(Rules { allow_networks, plain_http, password, bytes_max, bytes_left, stopped });
         let keeper = tokio::spawn(keep(listener, Arc::clone(&rules))).abort_handle();
         Ok(Self { url, rules, keeper })
     }
 
-    /// What a client is told of it.
+    /// The proxy URL for a client.
     pub(super) fn url(&self) -> String {
         self.url.clone()
     }
 
-    /// Why something did not pass, if anything did not.
-    pub(super) fn said(&self) -> Option<Said> {
-        self.rules.said.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The first reason why the gate stopped anything, if it did.
+    pub(super) fn stopped(&self) -> Option<Stopped> {
+        self.rules.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// Ends all connections when it ends itself.
+/// Accepts connections; all of them end with it.
 async fn keep(listener: TcpListener, rules: Arc<Rules>) {
     let mut passing = JoinSet::new();
     loop {
@@ -96,7 +97,7 @@ async fn keep(listener: TcpListener, rules: Arc<Rules>) {
             accepted = listener.accept() => {
                 let Ok((client, _)) = accepted else { return };
                 let rules = Arc::clone(&rules);
-                // A connection that breaks is the client's to notice.
+                // The client notices when its connection breaks.
                 passing.spawn(async move { drop(pass(&rules, client).await) });
             }
             Some(_) = passing.join_next() => {}
@@ -108,8 +109,8 @@ async fn pass(rules: &Rules, mut client: TcpStream) -> Result<()> {
     let Some(request) = Request::read(&mut client).await? else { return client.write_all(REFUSED).await };
     let mut server = match rules.connect(&request).await {
         Ok(server) => server,
-        Err(said) => {
-            rules.say(said);
+        Err(reason) => {
+            rules.note(reason);
             return client.write_all(REFUSED).await;
         }
     };
@@ -138,30 +139,32 @@ async fn pass(rules: &Rules, mut client: TcpStream) -> Result<()> {
 }
 
 impl Rules {
-    async fn connect(&self, request: &Request) -> std::result::Result<TcpStream, Said> {
+    async fn connect(&self, request: &Request) -> std::result::Result<TcpStream, Stopped> {
         let Request { host, port, password, forward } = request;
         if password.as_deref() != Some(&self.password) {
-            return Err(Said::OutOfBounds(format!("a redirect to `{host}` without TLS is not followed")));
+            return Err(Stopped::OutOfBounds(format!("a redirect to `{host}` without TLS is not followed")));
         }
-        let unreachable = |error: Error| Said::Unreachable(format!("`{host}` cannot be reached: {error}"));
+        let unreachable = |error: Error| Stopped::Unreachable(format!("`{host}` cannot be reached: {error}"));
         let found = tokio::net::lookup_host((host.as_str(), *port)).await.map_err(unreachable)?;
         let allowed: Vec<SocketAddr> =
             found.filter(|address| address::allowed(address.ip(), &self.allow_networks)).collect();
         if allowed.is_empty() {
-            let why = format!("`{host}` resolves only to addresses that `send.allow_networks` does not permit");
-            return Err(Said::OutOfBounds(why));
+            let why = format!(
+                "`{host}` resolves only to addresses that neither `oci.allow_networks` nor `send.allow_networks` permits"
+            );
+            return Err(Stopped::OutOfBounds(why));
         }
         let encrypted =
             forward.is_none() || self.plain_http || allowed.iter().all(|address| address.ip().is_loopback());
         if !encrypted {
-            return Err(Said::OutOfBounds(format!("`{host}` would be spoken to without TLS")));
+            return Err(Stopped::OutOfBounds(format!("`{host}` would be connected to without TLS")));
         }
         TcpStream::connect(allowed.as_slice()).await.map_err(unreachable)
     }
 
-    /// The first word counts: what follows is what comes of it.
-    fn say(&self, said: Said) {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(said);
+    /// Keeps the first reason: later ones are its consequences.
+    fn note(&self, reason: Stopped) {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
     }
 
     fn count(&self, bytes: u64) -> Result<()> {
@@ -169,22 +172,22 @@ impl Rules {
         if self.bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
             return Ok(());
         }
-        self.say(Said::TooMuch(self.bytes_max));
-        Err(Error::other("more than may come back"))
+        self.note(Stopped::TooMuch(self.bytes_max));
+        Err(Error::other("too many bytes came back"))
     }
 }
 
-/// What a client wants of its proxy.
+/// A client's request to its proxy.
 struct Request {
     host: String,
     port: u16,
     password: Option<String>,
-    /// The request as its server shall see it; none for a tunnel, whose bytes nobody here can read.
+    /// The request as it is forwarded; none for a tunnel, whose bytes are encrypted.
     forward: Option<Vec<u8>>,
 }
 
 impl Request {
-    /// Reads a request; none if it is no proxy's.
+    /// Reads a request; none if it is not one to a proxy.
     async fn read(client: &mut TcpStream) -> Result<Option<Self>> {
         let mut bytes = Vec::new();
         let end = loop {

@@ -1,15 +1,15 @@
 //! Plugins in OCI registries: pushed and pulled in the layout that `wkg` and the CNCF's Wasm OCI artifact use.
 //!
-//! A plugin is one manifest with one layer, the component ([`artifact`]). A manifest is a pure function of the
-//! component, its description and its signature, so the same plugin has the same digest wherever and whenever it is
-//! pushed. A pull tells which manifest and which component it got, and a reference by digest gets that one or nothing.
+//! A plugin is one manifest with one layer, the component ([`artifact`]). A manifest is a pure function of the component,
+//! its description and its signature, so the same plugin has the same digest wherever and whenever it is pushed. A pull
+//! reports the manifest and the component that it got, and a reference by digest gets exactly that manifest or fails.
 //!
-//! The registry is not trusted: not with sizes (the manifest says how large the component is, what comes must be as
-//! large and within the limit, and the [`gate`] counts bytes on the wire), not with content (every byte that is used is
-//! held against a digest), not with addresses (whatever it redirects to goes through the gate). What the digest of a tag
-//! is, the registry alone knows: for that there are references by digest, and signatures.
+//! The registry is not trusted: not with sizes (the component must be as large as the manifest states and within the
+//! limit, and the [`gate`] counts bytes on the wire), not with content (every byte that is used is checked against a
+//! digest), not with addresses (redirects go through the gate). Only the digest of a tag is the registry's word: references
+//! by digest and signatures protect from that.
 //!
-//! The requests themselves are `oci-client`'s.
+//! `oci-client` makes the requests.
 
 mod artifact;
 mod client;
@@ -21,37 +21,36 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
+use hookmill_model::Digest;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::config::Config;
-use hookmill_model::Digest;
+use crate::config::{Config, OciConfig};
 
-pub use artifact::About;
+pub use artifact::ArtifactInfo;
 pub use credentials::Credentials;
 pub use reference::Reference;
 
 use client::Session;
 
-/// A push or a pull: 32 MiB in that time is a slow line, and a registry that drips holds nobody for longer.
-const TIME_MAX: Duration = Duration::from_secs(300);
-
 /// How registries are reached.
 #[derive(Clone, Debug)]
 pub struct Registries {
-    /// Networks that may be connected to although they are not public.
+    /// Networks that are allowed although they are not public.
     pub allow_networks: Vec<IpNet>,
-    /// Whether to speak HTTP without TLS to registries beyond this machine, too.
+    /// Whether plain HTTP is used for registries on other machines too.
     pub plain_http: bool,
-    /// Authorities that are trusted beside the machine's own, in PEM.
+    /// Authorities that are trusted in addition to the machine's own, in PEM.
     pub trusted_certificates: Option<Vec<u8>>,
-    /// A component's size.
+    /// The largest component.
     pub component_bytes_max: usize,
-    /// Who asks.
+    /// The time that one push or pull may take.
+    pub timeout: Duration,
+    /// The credentials.
     pub credentials: Credentials,
 }
 
 impl Registries {
-    /// As the host asks them: as nobody in particular, within its address policy.
+    /// As the host reaches them: without credentials, within its address policy.
     ///
     /// # Errors
     /// If the file of trusted certificates cannot be read.
@@ -62,11 +61,12 @@ impl Registries {
             plain_http: oci.plain_http,
             trusted_certificates: send.trusted_certificates.as_ref().map(std::fs::read).transpose()?,
             component_bytes_max: plugin.component_bytes_max,
+            timeout: Duration::from_secs(oci.timeout_s),
             credentials: Credentials::none(),
         })
     }
 
-    /// As the command line's user asks this registry: wherever it is, with the user's credentials.
+    /// As the command line's user reaches this registry: at any address, with the user's credentials.
     pub fn of_user(reference: &Reference, plain_http: bool, component_bytes_max: usize) -> Self {
         let everywhere = [IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())];
         Self {
@@ -74,6 +74,7 @@ impl Registries {
             plain_http,
             trusted_certificates: None,
             component_bytes_max,
+            timeout: Duration::from_secs(OciConfig::default().timeout_s),
             credentials: Credentials::of_user(reference.registry()),
         }
     }
@@ -82,24 +83,24 @@ impl Registries {
 /// Why a plugin was not pushed or pulled.
 #[derive(Debug, thiserror::Error)]
 pub enum OciError {
-    /// The text names nothing that could be in a registry.
-    #[error("`{text}` is no reference to a plugin: {right}")]
+    /// The text is not a reference.
+    #[error("invalid reference `{text}`: expected {right}")]
     Reference {
         /// The text.
         text: String,
-        /// What would be right.
+        /// What was expected.
         right: &'static str,
     },
     /// The registry does not have it.
     #[error("there is no `{0}` in that registry")]
     NotFound(Reference),
-    /// The registry wants credentials, or others.
-    #[error("the registry does not let us in to `{0}`: it wants credentials, or other ones")]
+    /// The registry requires credentials, or other ones.
+    #[error("the registry denies access to `{0}`: it requires credentials, or other ones")]
     Denied(Reference),
-    /// It is something else, or laid out otherwise.
-    #[error("`{reference}` is no plugin: {why}")]
+    /// It is not a plugin, or has another layout.
+    #[error("`{reference}` is not a plugin: {why}")]
     NotAPlugin {
-        /// What was asked for.
+        /// The reference.
         reference: Reference,
         /// What is wrong with it.
         why: String,
@@ -107,23 +108,23 @@ pub enum OciError {
     /// It is larger than a component may be.
     #[error("`{reference}` is too large: {why}")]
     TooLarge {
-        /// What was asked for.
+        /// The reference.
         reference: Reference,
         /// By how much.
         why: String,
     },
-    /// What came is not what was asked for.
+    /// The content does not match its digest or size.
     #[error("`{reference}` was tampered with or damaged: {why}")]
     Tampered {
-        /// What was asked for.
+        /// The reference.
         reference: Reference,
         /// What does not fit.
         why: String,
     },
-    /// The registry, or what it leads to, may not be connected to.
+    /// The address of the registry, or one that it redirects to, is not allowed.
     #[error("the registry is out of bounds: {0}")]
     OutOfBounds(String),
-    /// The registry cannot be reached, or fails.
+    /// The registry cannot be reached, or failed.
     #[error("the registry failed: {0}")]
     Registry(String),
 }
@@ -131,18 +132,18 @@ pub enum OciError {
 /// What was pushed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pushed {
-    /// Where it is, by tag and digest.
+    /// Its reference, by tag and digest.
     pub reference: Reference,
-    /// The manifest's digest, which a reference names.
+    /// The manifest's digest, which a reference contains.
     pub manifest: Digest,
-    /// The component's digest, which the host knows it by.
+    /// The component's digest, by which the host identifies it.
     pub component: Digest,
 }
 
 /// What was pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pulled {
-    /// Where it was, by the manifest's digest alone: what brings the same bytes for ever.
+    /// Its reference, by the manifest's digest alone: it always pulls the same bytes.
     pub reference: Reference,
     /// The manifest's digest.
     pub manifest: Digest,
@@ -157,20 +158,20 @@ pub struct Pulled {
 /// Pushes a component under a tag.
 ///
 /// # Errors
-/// If the reference has no tag, or the registry does not take it.
+/// If the reference has no tag, or the registry does not accept the plugin.
 pub async fn push(
     registries: &Registries,
     reference: &Reference,
     component: Bytes,
-    about: &About<'_>,
+    info: &ArtifactInfo<'_>,
 ) -> Result<Pushed, OciError> {
     if reference.tag().is_none() || reference.digest().is_some() {
-        return Err(reference.wrong("to push, it ends in a tag, such as :1.4.0"));
+        return Err(reference.wrong("a reference that ends in a tag, such as :1.4.0"));
     }
-    let artifact = artifact::Artifact::new(&component, about)
+    let artifact = artifact::Artifact::new(&component, info)
         .map_err(|why| OciError::NotAPlugin { reference: reference.clone(), why })?;
     let manifest = Digest::of(&artifact.manifest);
-    in_time(async {
+    in_time(registries, async {
         let session = Session::open(registries, reference).await?;
         session.push_blob(component, artifact.component).await?;
         session.push_blob(artifact.config.clone(), Digest::of(&artifact.config)).await?;
@@ -183,23 +184,25 @@ pub async fn push(
 /// Pulls a component.
 ///
 /// # Errors
-/// If it is not there, is no plugin, too large, not what its digests say, or out of bounds.
+/// If it does not exist, is not a plugin, is too large, does not match its digests, or is at an address that is not
+/// allowed.
 pub async fn pull(registries: &Registries, reference: &Reference) -> Result<Pulled, OciError> {
-    in_time(pull_in_time(registries, reference)).await
+    in_time(registries, pull_unlimited(registries, reference)).await
 }
 
-/// Ends what takes too long as a whole; each step has its own limit.
-async fn in_time<T>(work: impl Future<Output = Result<T, OciError>>) -> Result<T, OciError> {
-    let too_slow = |_| Err(OciError::Registry(format!("it takes more than {} s", TIME_MAX.as_secs())));
-    tokio::time::timeout(TIME_MAX, work).await.unwrap_or_else(too_slow)
+/// Limits the time of a whole push or pull; each step has its own limit.
+async fn in_time<T>(registries: &Registries, work: impl Future<Output = Result<T, OciError>>) -> Result<T, OciError> {
+    let timeout = registries.timeout;
+    let too_slow = |_| Err(OciError::Registry(format!("it takes more than {} s", timeout.as_secs())));
+    tokio::time::timeout(timeout, work).await.unwrap_or_else(too_slow)
 }
 
-async fn pull_in_time(registries: &Registries, reference: &Reference) -> Result<Pulled, OciError> {
+async fn pull_unlimited(registries: &Registries, reference: &Reference) -> Result<Pulled, OciError> {
     let session = Session::open(registries, reference).await?;
     let bytes = session.manifest().await?;
     let manifest = Digest::of(&bytes);
     if let Some(asked) = reference.digest().filter(|asked| *asked != manifest) {
-        let why = format!("the manifest's digest is {manifest} and not {asked}");
+        let why = format!("the manifest's digest is {manifest}: expected {asked}");
         return Err(OciError::Tampered { reference: reference.clone(), why });
     }
     let not_a_plugin = |why| OciError::NotAPlugin { reference: reference.clone(), why };
@@ -209,7 +212,7 @@ async fn pull_in_time(registries: &Registries, reference: &Reference) -> Result<
     Ok(Pulled { reference: pinned, manifest, component, digest: layer.digest, signature: layer.signature })
 }
 
-/// The layer's bytes: as many as it says, no more than are allowed, and of its digest.
+/// Pulls the layer's bytes, and checks their number, the limit and the digest.
 async fn blob(
     session: &Session,
     registries: &Registries,
@@ -218,26 +221,26 @@ async fn blob(
 ) -> Result<Bytes, OciError> {
     let max = registries.component_bytes_max;
     if layer.size > max as u64 {
-        let why = format!("its component has {} bytes, and {max} are allowed", layer.size);
+        let why = format!("its component has {} bytes: at most {max} are allowed", layer.size);
         return Err(OciError::TooLarge { reference: reference.clone(), why });
     }
     let tampered = |why: String| OciError::Tampered { reference: reference.clone(), why };
     let (announced, mut stream) = session.blob(layer.digest).await?;
     if let Some(announced) = announced.filter(|announced| *announced != layer.size) {
-        return Err(tampered(format!("the manifest tells {} bytes, and the registry {announced}", layer.size)));
+        return Err(tampered(format!("the manifest states {} bytes, and the registry {announced}", layer.size)));
     }
-    // What is announced need not come: memory is taken as it does.
+    // Announced bytes may never come: memory is allocated as they do.
     let mut bytes = BytesMut::new();
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|error| session.broken(&error))?;
         if (bytes.len() + chunk.len()) as u64 > layer.size {
-            return Err(tampered(format!("the component goes on after its {} bytes", layer.size)));
+            return Err(tampered(format!("the component continues after its {} bytes", layer.size)));
         }
         bytes.extend_from_slice(&chunk);
     }
-    let (bytes, found) = (bytes.freeze(), "the component's digest is");
+    let bytes = bytes.freeze();
     match Digest::of(&bytes) {
         digest if digest == layer.digest => Ok(bytes),
-        digest => Err(tampered(format!("{found} {digest} and not {}", layer.digest))),
+        digest => Err(tampered(format!("the component's digest is {digest}: expected {}", layer.digest))),
     }
 }

@@ -1,17 +1,18 @@
-//! What names a plugin in a registry.
+//! A reference to a plugin in a registry.
 
 use std::fmt;
 use std::str::FromStr;
 
-use super::OciError;
 use hookmill_model::Digest;
 
-/// `registry/repository:tag`, `registry/repository@sha256:…`, or both; `oci://` before it may be left out.
+use super::OciError;
+
+/// `registry/repository:tag`, `registry/repository@sha256:…`, or both; a leading `oci://` is optional.
 #[derive(Clone, Debug, PartialEq, Eq)]
 // Boxed: it is in most errors, which should be small.
 pub struct Reference(Box<oci_client::Reference>);
 
-const RIGHT: &str = "it is oci://registry/repository:tag or oci://registry/repository@sha256:…, in lower case";
+const EXPECTED: &str = "oci://registry/repository:tag or oci://registry/repository@sha256:…, in lower case";
 
 impl Reference {
     /// Its tag.
@@ -58,9 +59,9 @@ impl FromStr for Reference {
     type Err = OciError;
 
     fn from_str(text: &str) -> Result<Self, OciError> {
-        let wrong = || OciError::Reference { text: text.chars().take(300).collect(), right: RIGHT };
+        let wrong = || OciError::Reference { text: text.chars().take(300).collect(), right: EXPECTED };
         let bare = text.strip_prefix("oci://").unwrap_or(text);
-        // Named in full: what is left out would mean Docker's hub to other tools, and its tag `latest`.
+        // In full: to other tools, a missing registry means Docker Hub, and a missing tag `latest`.
         let (registry, path) = bare.split_once('/').ok_or_else(wrong)?;
         let named = registry.contains(['.', ':']) || registry == "localhost";
         if !named || !path.contains([':', '@']) {

@@ -99,9 +99,8 @@ async fn temporary_subscription(
     let PluginPreviewInput { version, config, url, content_type, secrets, .. } = input;
     let url = check_url(url.as_deref().unwrap_or(URL_DEFAULT)).map_err(|right| Error::field("/url", right))?;
     let config = config.unwrap_or_else(|| Value::Object(Map::new()));
-    let chosen =
-        choose(&api.host, space, name, version.as_ref()).await.map_err(|error| error.rebased("/plugin", ""))?;
-    let config = configured(&chosen, config, "/config").await?;
+    let chosen = choose(&api.host, space, name, version.as_ref()).await.map_err(|err| err.at(""))?;
+    let config = configured(&chosen.config_schema, config).await.map_err(|err| err.at("/config"))?;
     let secrets: BTreeMap<_, _> = secrets.into_iter().flatten().map(|name| (name, Secret::generate_text())).collect();
     let mut subscription = Subscription::new(space.clone(), "preview", url, vec![Pattern::All], api.host.clock.now());
     subscription.plugin = Some(PluginRef {

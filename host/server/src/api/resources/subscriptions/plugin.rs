@@ -40,6 +40,7 @@ pub(super) struct PluginRefView {
 impl From<PluginRef> for PluginRefView {
     fn from(plugin: PluginRef) -> Self {
         let PluginRef { name, version, digest, config, follows, held_back, on_failure, pause_after } = plugin;
+        let held_back = held_back.map(|held_back| held_back.to_string());
         Self { name, version, follows, held_back, digest, config, on_failure, pause_after }
     }
 }
