@@ -296,7 +296,7 @@ async fn producers_cannot_post_operational_events() {
         let event = json!({"type": kind, "data": {}});
         let (status, answer) = host.call(Method::POST, "/v1/spaces/acme/events", event).await;
         assert_eq!((status.as_u16(), &answer["field"]), (422, &json!("/type")), "{answer}");
-        assert!(answer["detail"].as_str().unwrap().contains("told by the host itself"), "{answer}");
+        assert!(answer["detail"].as_str().unwrap().contains("reserved for the host's own events"), "{answer}");
     }
     host.post("subscription.created", "{}").await;
 }

@@ -86,7 +86,7 @@ async fn a_bundled_version_cannot_be_deleted_nor_one_of_another_space() {
     let zapier = host.ok(Method::GET, &format!("{PLUGINS}/zapier"), Value::Null).await;
     let version = zapier["data"][0]["version"].as_str().unwrap();
     let bundled = host.call(Method::DELETE, &format!("{PLUGINS}/zapier/{version}"), "").await;
-    assert_problem(bundled, "plugin_bundled", &["comes with the host"]);
+    assert_problem(bundled, "plugin_bundled", &["is bundled with the host"]);
     host.ok(Method::POST, "/v1/spaces", json!({"id": "other"})).await;
     upload(&host, &["1.1.0"]).await;
     let elsewhere = host.call(Method::DELETE, "/v1/spaces/other/plugins/made/1.1.0", "").await;
