@@ -205,7 +205,7 @@ fn a_plugins_forbidden_header_is_a_fault() {
 #[test]
 fn the_history_shows_the_signature_but_no_secret_header() {
     let mut subscription = subscription("http://example.com/?a=1");
-    subscription.headers = vec![custom("X-Key", "hunter2", true), custom("X-Envelope", "1", false)];
+    subscription.headers = vec![custom("X-Key", "hunter2", true), custom("X-Shown", "1", false)];
     let request = request(&subscription, draft(Body::Json("{}".to_owned()))).unwrap();
     let id = DeliveryId::new(Timestamp::now());
     let signed = SignedContent { id, timestamp_s: 1, url: request.url.as_str(), body: &request.body };
