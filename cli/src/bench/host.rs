@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use hookmill_engine::{Engine, Limits};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
@@ -32,7 +34,7 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// Makes it: a host's first start compiles the plugins.
+    /// Makes it, with a first start of a host.
     pub(super) async fn make(folder: PathBuf) -> anyhow::Result<Self> {
         let mut template = Self { folder, key: String::new() };
         let (mut child, address) = serve(&template.folder).await?;
@@ -41,6 +43,11 @@ impl Template {
         let host = Host { child, address, key: template.key.clone() };
         host.call(Method::POST, "/v1/spaces", &json!({"id": SPACE, "name": "Bench"})).await?;
         host.child.terminate().await?;
+        // A host compiles plugins in the background after its start, which would distort the figures: compile them now.
+        let engine = Engine::new(&Limits::default(), &template.folder.join("compiled"), std::env::current_exe()?)?;
+        for plugin in hookmill_bundled::PLUGINS {
+            engine.inspect(Bytes::from_static(plugin.component)).await.context(plugin.name)?;
+        }
         Ok(template)
     }
 
