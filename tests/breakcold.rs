@@ -1,5 +1,5 @@
-//! The profile `breakcold`, both generations: a subscription made with nothing but a name, a URL and events does as
-//! Breakcold does.
+//! The profile `breakcold`, both generations: a subscription created with only a name, a URL and events behaves like
+//! Breakcold.
 
 mod newer;
 
@@ -16,12 +16,12 @@ const SECOND: Duration = Duration::from_secs(1);
 const SUBSCRIPTIONS: &str = "/v1/spaces/acme/subscriptions";
 const LEAD: &str = include_str!("../cli/src/demo/breakcold-lead.json");
 
-/// The events that Breakcold knows.
+/// Events of Breakcold.
 fn catalog() -> &'static [CatalogEntry] {
     profile::find("breakcold").unwrap().event_types()
 }
 
-/// Creates a subscription with nothing but its profile, name, URL and events, and `more`.
+/// Creates a subscription with only its profile, name, URL and events, and `more`.
 async fn subscribe(host: &TestHost, url: &str, more: Value) -> Value {
     let types: Vec<_> = catalog().iter().map(|entry| &entry.name).collect();
     let mut subscription = json!({"name": "Leads", "profile": "breakcold", "url": url, "event_types": types});
@@ -42,7 +42,7 @@ async fn secret(host: &TestHost, subscription: &Value) -> String {
     shown["secret"].as_str().unwrap().to_owned()
 }
 
-/// Posts leads one after the other, each of which is delivered, or not, before the next.
+/// Posts leads one after the other; each delivery ends before the next begins.
 async fn leads(host: &mut TestHost, count: usize) {
     for _ in 0..count {
         assert_eq!(host.post("lead.create", "{}").await["deliveries"], 1);
@@ -84,7 +84,7 @@ async fn the_body_has_id_space_event_secret_and_payload() {
 }
 
 #[tokio::test]
-async fn no_header_signs_a_request_whose_body_has_the_secret() {
+async fn a_request_with_the_secret_in_its_body_has_no_signature() {
     let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
     subscribe(&host, &receiver.url("/in"), json!({})).await;
     leads(&mut host, 1).await;
@@ -112,7 +112,7 @@ async fn the_history_masks_the_secret_and_a_resend_carries_the_present_one() {
 }
 
 #[tokio::test]
-async fn a_failed_delivery_is_not_tried_again() {
+async fn a_failed_delivery_is_not_retried() {
     let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
     receiver.otherwise(Reply::status(500));
     subscribe(&host, &receiver.url("/in"), json!({})).await;
@@ -138,7 +138,7 @@ async fn ten_failed_deliveries_in_a_row_pause_the_endpoint() {
 }
 
 #[tokio::test]
-async fn a_success_in_between_begins_the_count_anew() {
+async fn a_success_resets_the_count_of_failures() {
     let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
     let subscription = subscribe(&host, &receiver.url("/in"), json!({})).await;
     let failures = || std::iter::repeat_n(Reply::status(500), 9);
@@ -152,7 +152,7 @@ async fn a_success_in_between_begins_the_count_anew() {
 }
 
 #[tokio::test]
-async fn activation_resumes_and_what_was_held_goes_on() {
+async fn activation_resumes_held_deliveries() {
     let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
     let subscription = subscribe(&host, &receiver.url("/in"), json!({"delay_s": 60})).await;
     receiver.script("/in", std::iter::repeat_n(Reply::status(500), 10));

@@ -1,4 +1,4 @@
-//! Import: what other systems' definitions become, and what is reported.
+//! Import: the subscriptions that other systems' definitions become, and the report.
 
 pub mod command;
 mod doubts;
@@ -6,7 +6,7 @@ mod doubts;
 use hookmill_server::subscriptions::import::{self, DEFINITIONS_MAX, FILE_BYTES_MAX, ImportError, Imported, Note};
 use serde_json::{Value, json};
 
-/// The one subscription that this became, and what was reported.
+/// The single resulting subscription, and the report.
 fn one(imported: Result<Imported, ImportError>) -> (Value, Vec<String>) {
     let Imported { mut subscriptions, report } = imported.unwrap();
     assert_eq!(subscriptions.len(), 1, "{report:?}");
@@ -14,7 +14,7 @@ fn one(imported: Result<Imported, ImportError>) -> (Value, Vec<String>) {
     (subscriptions.remove(0).body, report.into_iter().map(|note| note.what).collect())
 }
 
-/// Why the one definition was not carried over.
+/// The reason why the single definition was refused.
 fn refusal(imported: Result<Imported, ImportError>) -> String {
     let Imported { subscriptions, mut report } = imported.unwrap();
     assert_eq!((subscriptions, report.len()), (Vec::new(), 1));
@@ -23,7 +23,7 @@ fn refusal(imported: Result<Imported, ImportError>) -> String {
     what
 }
 
-/// A definition of LeadSquared's with these members in addition.
+/// A LeadSquared definition with these additional members.
 fn leadsquared(members: Value) -> Value {
     let mut definition = json!({"URL": "https://api.example.com/leads?a=1", "WebhookEvent": 5});
     definition.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
@@ -47,7 +47,7 @@ fn breakcold(members: Value) -> Value {
 }
 
 #[test]
-fn a_leadsquared_definition_is_carried_over_whole() {
+fn a_leadsquared_definition_is_converted_completely() {
     let definition = json!({
         "WebhookId": "b329c2b2-854c-11e6-8f87-22000aa8e760",
         "Description": "New lead data",
@@ -86,7 +86,7 @@ fn a_leadsquared_definition_is_carried_over_whole() {
 }
 
 #[test]
-fn a_leadsquared_event_is_known_by_number_by_number_as_text_and_by_title() {
+fn a_leadsquared_event_is_found_by_number_by_number_as_text_and_by_title() {
     for event in [json!(34), json!("34"), json!("opportunity stage/status change")] {
         let (body, _) = one(import::leadsquared(&leadsquared(json!({"WebhookEvent": event}))));
         assert_eq!(body["event_types"], json!(["Opportunity_Post_StageStatusChange"]));
@@ -105,7 +105,7 @@ fn every_leadsquared_event_can_be_imported_by_its_title() {
 }
 
 #[test]
-fn of_two_headers_of_one_name_the_first_stays_and_the_report_hides_both_values() {
+fn of_two_headers_of_one_name_the_first_is_used_and_the_report_hides_both_values() {
     let headers = json!([{"Key": "x-api-key", "Value": "first"}, {"Key": "X-API-Key", "Value": "second"}]);
     let (body, report) = one(import::leadsquared(&leadsquared(json!({"CustomHeaders": headers}))));
     assert_eq!(body["headers"], json!([{"name": "x-api-key", "value": "first", "secret": true}]));
@@ -115,7 +115,7 @@ fn of_two_headers_of_one_name_the_first_stays_and_the_report_hides_both_values()
 }
 
 #[test]
-fn headers_that_the_host_would_refuse_are_left_out_and_reported() {
+fn headers_that_the_host_would_refuse_are_ignored_and_reported() {
     let headers = json!([{"Key": "Host", "Value": "a"}, {"Key": "x-key", "Value": "***"}, {"Key": "x"}, "x: y"]);
     let (body, report) = one(import::leadsquared(&leadsquared(json!({"CustomHeaders": headers}))));
     assert_eq!(body.get("headers"), None);
@@ -129,7 +129,7 @@ fn a_lapp_is_refused() {
 }
 
 #[test]
-fn a_call_that_deletes_carries_nothing_over() {
+fn a_call_that_deletes_is_refused() {
     let refusal = refusal(import::leadsquared(&json!({"WebhookId": "b329c2b2"})));
     assert!(refusal.contains("deletes"), "{refusal}");
 }
@@ -149,7 +149,7 @@ fn specific_landing_pages_become_a_condition() {
 }
 
 #[test]
-fn landing_pages_that_cannot_be_a_condition_make_a_draft() {
+fn landing_pages_that_cannot_be_converted_make_a_draft() {
     let too_many: Vec<_> = (0..500).map(|number| format!("https://pages.example.com/{number}")).collect();
     for urls in [json!(too_many), json!([])] {
         let members = json!({"WebhookEvent": 1, "IsSpecificLandingPage": true, "LandingPageUrls": urls});
@@ -168,7 +168,7 @@ fn landing_pages_of_another_event_are_reported() {
 }
 
 #[test]
-fn members_that_nobody_knows_are_named_in_the_report() {
+fn unknown_members_are_named_in_the_report() {
     let members = json!({"WebhookProperties": {"a": 1}, "Retention": 7, "CreatedBy": null});
     let (_, report) = one(import::leadsquared(&leadsquared(members)));
     assert_eq!(report, ["ignored, no equivalent: `WebhookProperties`, `Retention`"]);
@@ -179,7 +179,7 @@ fn members_that_nobody_knows_are_named_in_the_report() {
 }
 
 #[test]
-fn what_was_switched_off_becomes_a_draft() {
+fn a_disabled_definition_becomes_a_draft() {
     for off in [json!({"IsEnabled": false}), json!({"Status": "Inactive"}), json!({"Status": 0})] {
         assert_eq!(one(import::leadsquared(&leadsquared(off))).0["state"], "draft");
     }
@@ -203,7 +203,7 @@ fn a_value_that_cannot_be_read_makes_a_draft() {
 }
 
 #[test]
-fn the_list_answer_of_leadsquared_is_an_export_and_what_stands_beside_the_list_is_reported() {
+fn the_list_response_of_leadsquared_is_an_export_and_members_next_to_the_list_are_reported() {
     let list = json!({"RecordCount": 2, "List": [leadsquared(json!({})), leadsquared(json!({"WebhookEvent": 6}))]});
     let Imported { subscriptions, report } = import::leadsquared(&list).unwrap();
     assert_eq!(subscriptions.len(), 2);
@@ -215,7 +215,7 @@ fn the_list_answer_of_leadsquared_is_an_export_and_what_stands_beside_the_list_i
 }
 
 #[test]
-fn one_definition_that_cannot_be_carried_over_does_not_stop_the_others() {
+fn a_definition_that_cannot_be_converted_does_not_stop_the_others() {
     let export = json!([
         leadsquared(json!({"Description": "First"})),
         7,
@@ -232,7 +232,7 @@ fn one_definition_that_cannot_be_carried_over_does_not_stop_the_others() {
 }
 
 #[test]
-fn a_long_description_is_a_name_of_one_line_and_a_description() {
+fn a_long_description_becomes_a_name_of_one_line_and_a_description() {
     let text = format!("{}\n{}", "n".repeat(300), "d".repeat(3_000));
     let (body, report) = one(import::leadsquared(&leadsquared(json!({"Description": text}))));
     assert_eq!(body["name"].as_str().unwrap(), "n".repeat(200));
@@ -241,7 +241,7 @@ fn a_long_description_is_a_name_of_one_line_and_a_description() {
 }
 
 #[test]
-fn a_delay_or_content_type_that_there_is_not_makes_a_draft() {
+fn an_invalid_delay_or_content_type_makes_a_draft() {
     for odd in [json!({"ExecutionDelay": -1}), json!({"ExecutionDelay": "soon"}), json!({"ContentType": "text/xml"})] {
         let (body, report) = one(import::leadsquared(&leadsquared(odd)));
         assert_eq!((&body["state"], report.len()), (&json!("draft"), 1), "{report:?}");
@@ -249,7 +249,7 @@ fn a_delay_or_content_type_that_there_is_not_makes_a_draft() {
 }
 
 #[test]
-fn a_livespace_subscription_is_carried_over_with_what_it_includes() {
+fn a_livespace_subscription_is_converted_with_its_fields() {
     let (body, report) = one(import::livespace(&livespace(json!({
         "events": ["deal.created", "deal.status_changed", "deal.created"],
         "active": true,
@@ -269,7 +269,7 @@ fn a_livespace_subscription_is_carried_over_with_what_it_includes() {
 }
 
 #[test]
-fn events_that_a_crm_does_not_have_are_reported_and_none_left_is_a_refusal() {
+fn unknown_events_are_reported_and_a_definition_without_events_is_refused() {
     let (body, report) = one(import::livespace(&livespace(json!({"events": ["deal.created", "deal.deleted"]}))));
     assert_eq!(body["event_types"], json!(["deal.created"]));
     assert!(report[0].contains("`deal.deleted`"), "{report:?}");
@@ -278,7 +278,7 @@ fn events_that_a_crm_does_not_have_are_reported_and_none_left_is_a_refusal() {
 }
 
 #[test]
-fn a_masked_secret_is_not_carried_over() {
+fn a_masked_secret_is_ignored() {
     let (body, report) = one(import::livespace(&livespace(json!({"secret": "••••••"}))));
     assert_eq!(body.get("secret"), None);
     assert!(report[0].contains("secret"), "{report:?}");
@@ -323,7 +323,7 @@ fn the_sales_process_of_a_workflow_becomes_a_condition() {
 }
 
 #[test]
-fn a_condition_on_anything_else_makes_a_draft() {
+fn any_other_condition_makes_a_draft() {
     for condition in [
         json!({"field": "value", "operator": ">", "value": 1000}),
         json!({"process_id": "p-1", "operator": "not"}),
@@ -338,13 +338,13 @@ fn a_condition_on_anything_else_makes_a_draft() {
 }
 
 #[test]
-fn subscriptions_and_workflows_of_one_export_are_both_carried_over() {
+fn subscriptions_and_workflows_of_one_export_are_both_converted() {
     let export = json!({"subscriptions": [livespace(json!({}))], "workflows": [workflow(json!({"field": "stage"}))]});
     assert_eq!(import::livespace(&export).unwrap().subscriptions.len(), 2);
 }
 
 #[test]
-fn an_effect_that_sends_no_data_is_refused() {
+fn an_effect_that_does_not_send_data_is_refused() {
     let mut workflow = workflow(json!({"field": "stage"}));
     workflow["effect"]["type"] = json!("create_task");
     let refusal = refusal(import::livespace(&workflow));
@@ -352,7 +352,7 @@ fn an_effect_that_sends_no_data_is_refused() {
 }
 
 #[test]
-fn a_breakcold_endpoint_is_of_the_first_generation_unless_it_shows_the_second() {
+fn a_breakcold_endpoint_is_of_the_first_generation_unless_it_has_members_of_the_second() {
     let (body, report) = one(import::breakcold(&breakcold(json!({"secret": "wh_a46f35f22d9723a"}))));
     let expected = json!({
         "name": "Breakcold to api.example.com",
@@ -373,7 +373,7 @@ fn a_breakcold_endpoint_is_of_the_first_generation_unless_it_shows_the_second() 
 }
 
 #[test]
-fn the_objects_of_a_newer_breakcold_endpoint_choose_its_events() {
+fn the_object_types_of_a_newer_breakcold_endpoint_select_its_events() {
     let (body, _) = one(import::breakcold(&breakcold(json!({"events": null, "objectTypes": ["lead", "tag"]}))));
     assert_eq!((&body["generation"], &body["event_types"]), (&json!(2), &json!(["lead.*", "tag.*"])));
     let members = json!({"events": ["lead.create", "tag.create"], "objectTypes": ["tag"]});

@@ -1,4 +1,4 @@
-//! Import, from the file to the request: what `hookmill import` creates on a running host behaves.
+//! Import, from the file to the request: subscriptions that `hookmill import` creates on a running host work.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use crate::import::command::run;
 use crate::support::host::TestHost;
 use crate::support::receiver::{Receiver, Reply};
 
-/// Runs the program on this export; its exit status, and what it printed.
+/// Runs the program on this export; returns its exit status and output.
 fn import(host: &TestHost, system: &str, export: &Value) -> (i32, String) {
     let (output, stdout) = run(system, export, &["--url", &host.base, "--key", &host.key]);
     (output.status.code().unwrap(), stdout)
 }
 
-/// Imports the export, which must be carried over whole, and then again, which must make nothing.
+/// Imports the export, which must be converted completely, and again, which must create nothing.
 async fn import_twice(host: &TestHost, system: &str, export: &Value) {
     let count = export.as_array().unwrap().len();
     let (code, stdout) = import(host, system, export);
@@ -33,7 +33,7 @@ async fn subscriptions(host: &TestHost) -> Vec<Value> {
     list["data"].as_array().unwrap().clone()
 }
 
-/// A host that trusts the receiver, which speaks TLS and answers 200.
+/// A host that trusts the receiver, which speaks TLS and responds with 200.
 async fn start_tls() -> (TestHost, Receiver) {
     let receiver = Receiver::start_tls().await;
     receiver.otherwise(Reply::status(200));
@@ -73,7 +73,7 @@ async fn imported_webhooks_of_leadsquared_send() {
     assert_eq!(receiver.take(1).await[0].text(), r#"[{"ProspectActivityId":"a-1"}]"#);
 }
 
-/// By the number that LeadSquared's API knows it by.
+/// By its number in LeadSquared's API.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_number_of_leadsquared_becomes_a_subscription_to_its_event() {
     let host = TestHost::start().await;
@@ -82,7 +82,7 @@ async fn every_number_of_leadsquared_becomes_a_subscription_to_its_event() {
     let definition = |(code, _): &(u32, &str)| json!({"Description": code.to_string(), "URL": "http://127.0.0.1:9/", "WebhookEvent": code});
     let (code, stdout) = import(&host, "leadsquared", &numbered.iter().map(definition).collect());
     assert_eq!(code, 0, "{stdout}");
-    // Subscriptions made in one millisecond are in no order.
+    // Subscriptions created in the same millisecond have no order.
     let made: BTreeSet<_> = subscriptions(&host)
         .await
         .iter()
@@ -94,7 +94,7 @@ async fn every_number_of_leadsquared_becomes_a_subscription_to_its_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lapp_is_reported_and_the_webhooks_beside_it_are_created() {
+async fn a_lapp_is_reported_and_the_other_webhooks_are_created() {
     let host = TestHost::start().await;
     let export = json!([
         {"Type": "Lapp", "Description": "Code", "WebhookEvent": 3},

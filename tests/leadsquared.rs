@@ -1,6 +1,6 @@
-//! LeadSquared: a subscription with its profile, a name, a URL and events does what LeadSquared does.
+//! LeadSquared: a subscription with its profile, a name, a URL and events behaves like LeadSquared.
 //!
-//! `tests/rules/leadsquared.md` says which test stands for which rule.
+//! `tests/rules/leadsquared.md` maps rules to tests.
 
 mod definition;
 mod events;
@@ -20,21 +20,21 @@ const MINUTE: Duration = Duration::from_secs(60);
 const CREATED: &str = "Lead_Post_Create";
 const LEAD: &str = r#"{"ProspectID":"0f1e","Score":12.50,"mx_City":"Łódź"}"#;
 
-/// A host, and a receiver that answers 200.
+/// A host and a receiver that responds with 200.
 async fn start() -> (TestHost, Receiver) {
     let (host, receiver) = (TestHost::start().await, Receiver::start().await);
     receiver.otherwise(Reply::status(200));
     (host, receiver)
 }
 
-/// A webhook for added leads: profile, name, URL and event, and beside them only what `more` says.
+/// A webhook for added leads: profile, name, URL, event, and `more`.
 async fn webhook(host: &TestHost, url: &str, more: Value) -> Value {
     let mut webhook = json!({"profile": "leadsquared", "event_types": [CREATED]});
     webhook.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     host.subscribe(url, webhook).await
 }
 
-/// `In Queue 1`: the status of the one delivery, and how many attempts it took.
+/// `In Queue 1`: the status of the single delivery, and its number of attempts.
 async fn status(host: &TestHost) -> String {
     let delivery = host.delivery().await;
     format!("{} {}", delivery["profile_status"].as_str().unwrap(), delivery["attempt_count"])

@@ -1,4 +1,4 @@
-//! The profile `livespace`: a subscription made with nothing but a name, a URL and events does as Livespace does.
+//! The profile `livespace`: a subscription created with only a name, a URL and events behaves like Livespace.
 
 mod activation;
 mod workflows;
@@ -16,7 +16,7 @@ use crate::support::signature::hex_sha256;
 const SECOND: Duration = Duration::from_secs(1);
 const SUBSCRIPTIONS: &str = "/v1/spaces/acme/subscriptions";
 
-/// A host, and a receiver whose certificate it trusts: the URL must be https.
+/// A host and a receiver whose certificate it trusts: the URL must be https.
 async fn start() -> (TestHost, Receiver) {
     let receiver = Receiver::start_tls().await;
     let certificate = receiver.certificate();
@@ -24,19 +24,19 @@ async fn start() -> (TestHost, Receiver) {
     (host, receiver)
 }
 
-/// What somebody writes who wants both events.
+/// Event types of a subscription to both events.
 fn plain(url: &str) -> Value {
     json!({"name": "Deals", "profile": "livespace", "url": url, "event_types": ["deal.created", "deal.status_changed"]})
 }
 
-/// Creates a subscription with nothing but its profile, name, URL and events, and `more`.
+/// Creates a subscription with only its profile, name, URL and events, and `more`.
 async fn subscribe(host: &TestHost, url: &str, more: Value) -> Value {
     let mut subscription = plain(url);
     subscription.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     host.ok(Method::POST, SUBSCRIPTIONS, subscription).await
 }
 
-/// The same, and the request of its activation is taken from the receiver.
+/// Like `subscribe`, and takes the handshake's request from the receiver.
 async fn subscribed(host: &TestHost, receiver: &Receiver, path: &str, more: Value) -> Value {
     let subscription = subscribe(host, &receiver.url(path), more).await;
     assert_eq!(subscription["state"], "active", "{subscription}");
@@ -70,7 +70,7 @@ fn body(request: &Received) -> Value {
     serde_json::from_str(request.text()).unwrap()
 }
 
-/// Posts a deal and takes the one request that comes of it.
+/// Posts a deal and takes the single resulting request.
 async fn sent(host: &mut TestHost, receiver: &Receiver, data: &str) -> Received {
     assert_eq!(host.post("deal.created", data).await["deliveries"], 1);
     host.settle().await;
@@ -78,7 +78,7 @@ async fn sent(host: &mut TestHost, receiver: &Receiver, data: &str) -> Received 
 }
 
 #[tokio::test]
-async fn each_event_is_one_message_under_the_subscription() {
+async fn each_event_is_one_delivery_of_the_subscription() {
     let (mut host, receiver) = start().await;
     subscribed(&host, &receiver, "/in", json!({})).await;
     let mut ids = Vec::new();
@@ -96,7 +96,7 @@ async fn each_event_is_one_message_under_the_subscription() {
 }
 
 #[tokio::test]
-async fn only_the_events_that_were_chosen_are_sent() {
+async fn only_the_selected_events_are_sent() {
     let (mut host, receiver) = start().await;
     subscribed(&host, &receiver, "/in", json!({"event_types": ["deal.created"]})).await;
     assert_eq!(host.post("deal.status_changed", &deal()).await["deliveries"], 0);
@@ -135,7 +135,7 @@ async fn the_url_must_be_https() {
 }
 
 #[tokio::test]
-async fn a_deal_is_sent_with_all_that_it_carries() {
+async fn a_deal_is_sent_with_all_its_fields() {
     let (mut host, receiver) = start().await;
     subscribed(&host, &receiver, "/in", json!({})).await;
     let request = sent(&mut host, &receiver, &deal()).await;
@@ -151,7 +151,7 @@ async fn a_deal_is_sent_with_all_that_it_carries() {
 }
 
 #[tokio::test]
-async fn the_subscription_chooses_what_of_a_deal_is_included() {
+async fn the_subscription_selects_the_fields_of_a_deal() {
     let (mut host, receiver) = start().await;
     let fields = json!({"include": ["$.id", "$.value", "$.custom_fields.invoice_email"]});
     subscribed(&host, &receiver, "/some", json!({"fields": fields})).await;
@@ -189,7 +189,7 @@ async fn the_answer_must_come_within_3_seconds() {
 }
 
 #[tokio::test]
-async fn a_failed_delivery_is_tried_twice_more_at_short_intervals() {
+async fn a_failed_delivery_is_retried_twice_at_short_intervals() {
     let (mut host, receiver) = start().await;
     subscribed(&host, &receiver, "/in", json!({})).await;
     receiver.otherwise(Reply::status(500));
@@ -208,7 +208,7 @@ async fn a_failed_delivery_is_tried_twice_more_at_short_intervals() {
 }
 
 #[tokio::test]
-async fn what_was_taken_but_not_confirmed_is_sent_again_with_the_same_id() {
+async fn a_delivery_without_a_confirmation_is_retried_with_the_same_id() {
     let (mut host, receiver) = start().await;
     subscribed(&host, &receiver, "/in", json!({})).await;
     receiver.script("/in", [Reply::Close]);
@@ -251,7 +251,7 @@ async fn every_request_is_signed_over_its_whole_url_and_body() {
 }
 
 #[tokio::test]
-async fn the_body_is_livespaces_to_the_letter() {
+async fn the_body_is_exactly_livespaces() {
     let (mut host, receiver) = start().await;
     subscribed(&host, &receiver, "/in", json!({})).await;
     receiver.otherwise(Reply::status(500));

@@ -93,16 +93,16 @@ fn a_condition_reads_the_event() {
 #[test]
 fn a_condition_that_cannot_be_told_says_why() {
     assert!(holds("event.data.missing == 1").unwrap_err().contains("missing"));
-    assert!(holds("event.data.status").unwrap_err().contains("not a bool"));
+    assert!(holds("event.data.status").unwrap_err().contains("expected a bool"));
 }
 
 #[test]
 fn a_condition_that_cannot_work_is_refused_with_a_reason() {
     for (condition, why) in [
         ("event.data.status ==", "not a CEL expression"),
-        ("evnt.data.status == 'won'", "`evnt` is not known"),
-        ("event.data.tags.all(t, event.data.tags.all(u, t == u))", "inside a loop"),
-        ("event.data.tags.map(t, [t].map(u, u)) == []", "inside a loop"),
+        ("evnt.data.status == 'won'", "unknown variable `evnt`"),
+        ("event.data.tags.all(t, event.data.tags.all(u, t == u))", "another loop"),
+        ("event.data.tags.map(t, [t].map(u, u)) == []", "another loop"),
         (&"x".repeat(5_000), "4096 bytes"),
     ] {
         let err = Condition::parse(condition).unwrap_err().to_string();

@@ -106,7 +106,7 @@ async fn a_dead_receiver_of_a_thousand_events_is_one_event_and_one_mail_to_all_a
         (mail.from.as_str(), &mail.to[..]),
         ("hookmill@mill.example", &["ada@acme.example", "bob@acme.example"].map(str::to_owned)[..])
     );
-    assert_eq!(mail.header("Subject"), "Webhook “Leads” fails");
+    assert_eq!(mail.header("Subject"), "Webhook “Leads” is failing");
     assert_eq!(mail.header("Auto-Submitted"), "auto-generated");
     assert_eq!(mail.header("Message-ID"), format!("<{}@mill.example>", event["id"].as_str().unwrap()));
     let text = mail.text();
@@ -198,7 +198,7 @@ async fn activation_is_told_and_begins_a_new_group() {
     assert_eq!(told(&host).await[1]["data"]["subscription"]["id"], subscription["id"]);
     assert_eq!(told(&host).await[2]["data"]["count"], 1);
     let subjects: Vec<_> = smtp.mails().iter().map(|mail| mail.header("Subject")).collect();
-    assert_eq!(subjects, ["Webhook “Leads” was paused", "Webhook “Leads” fails"]);
+    assert_eq!(subjects, ["Webhook “Leads” was paused", "Webhook “Leads” is failing"]);
     // Active already.
     host.ok(Method::POST, &path, Value::Null).await;
     host.settle().await;
@@ -286,7 +286,7 @@ async fn failing_to_tell_an_operational_event_makes_no_other() {
     // That it was paused is told by mail, which makes no end of anything.
     let mut subjects: Vec<_> = smtp.mails().iter().map(|mail| mail.header("Subject")).collect();
     subjects.sort();
-    assert_eq!(subjects, ["Webhook “Leads” fails", "Webhook “Ops” was paused"]);
+    assert_eq!(subjects, ["Webhook “Leads” is failing", "Webhook “Ops” was paused"]);
 }
 
 #[tokio::test]
@@ -312,7 +312,7 @@ async fn the_loops_wake_when_something_is_due_and_at_once_for_a_pause() {
     post_leads(&host, 1).await;
     host.deliver().await;
     host.clock.advance(MINUTE);
-    assert_eq!(smtp.wait_for(1).await[0].header("Subject"), "Webhook “Leads” fails");
+    assert_eq!(smtp.wait_for(1).await[0].header("Subject"), "Webhook “Leads” is failing");
     post_leads(&host, 1).await;
     host.deliver().await;
     assert_eq!(smtp.wait_for(2).await[1].header("Subject"), "Webhook “Leads” was paused");

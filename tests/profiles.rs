@@ -89,7 +89,7 @@ fn the_standard_profile_sets_nothing() {
 }
 
 #[test]
-fn each_example_is_as_its_schema_says_and_each_type_stands_once() {
+fn each_example_fits_its_schema_and_each_type_is_listed_once() {
     for profile in profile::all() {
         for entry in profile.event_types() {
             let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&entry.schema);
@@ -102,14 +102,14 @@ fn each_example_is_as_its_schema_says_and_each_type_stands_once() {
 }
 
 #[test]
-fn the_schemas_refuse_data_without_an_id() {
+fn the_schemas_reject_data_without_an_id() {
     for entry in profile::all().iter().flat_map(Profile::event_types) {
         assert!(!jsonschema::draft202012::is_valid(&entry.schema, &json!({})), "{}", entry.name);
     }
 }
 
 #[test]
-fn livespace_has_its_two_events_of_deals_with_all_that_a_deal_carries() {
+fn livespace_has_two_events_of_deals_with_all_fields_of_a_deal() {
     let profile = find("livespace");
     assert_eq!(names(profile), ["deal.created", "deal.status_changed"]);
     for entry in profile.event_types() {
@@ -128,7 +128,7 @@ fn breakcold_has_all_its_events_and_the_lead_of_its_sample() {
     assert_eq!(profile.event_types()[0].example, sample);
 }
 
-/// The rule that the file follows: what the event is about, `Post`, and what happened.
+/// The naming rule of the file: the kind of object, `Post`, and the change.
 fn leadsquared_type(title: &str) -> String {
     let title = title.replace("Creation", "Create").replace("Lead Activity", "Sales Activity");
     let about = ["Account Activity", "Sales Activity", "Landing Page"].into_iter().find(|two| title.starts_with(two));
@@ -146,14 +146,14 @@ fn leadsquared_has_all_36_events_named_as_their_event_type_parameter() {
 }
 
 #[test]
-fn leadsquared_knows_the_published_numbers() {
+fn leadsquared_has_the_published_numbers() {
     let mut codes: Vec<_> = find("leadsquared").event_types().iter().filter_map(|entry| entry.code).collect();
     codes.sort_unstable();
     assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 26, 31, 32, 33, 34, 35]);
 }
 
 #[tokio::test]
-async fn the_api_lists_the_profiles_with_what_they_set_to_any_key() {
+async fn the_api_lists_the_profiles_with_their_defaults_for_any_key() {
     let api = TestApi::start().await;
     let producer = api.with_role("produce").await;
     let list = producer.get("/v1/profiles").await.expect(200);
@@ -178,7 +178,7 @@ async fn the_api_shows_a_profile_with_its_catalog() {
 }
 
 #[tokio::test]
-async fn loading_a_catalog_needs_a_key_that_manages_the_space_and_a_profile_that_there_is() {
+async fn loading_a_catalog_requires_a_managing_key_and_an_existing_profile() {
     let api = TestApi::start().await;
     let path = "/v1/spaces/crm/load-event-types";
     let reader = api.with_role("read").await;
@@ -196,7 +196,7 @@ async fn load(host: &TestHost, profile: &str) -> Value {
 }
 
 #[tokio::test]
-async fn one_call_enters_every_catalog_whole() {
+async fn one_call_loads_a_whole_catalog() {
     let host = TestHost::start().await;
     for profile in profile::all() {
         assert_eq!(load(&host, &profile.name).await["loaded"], profile.event_types().len());
@@ -227,7 +227,7 @@ async fn loading_again_changes_only_what_differs_from_the_catalog() {
 }
 
 #[tokio::test]
-async fn what_a_subscription_says_wins_over_its_profile_and_null_brings_the_profiles_value_back() {
+async fn members_override_the_profile_and_null_restores_its_default() {
     let host = TestHost::start().await;
     let made = host
         .subscribe(
@@ -246,7 +246,7 @@ async fn what_a_subscription_says_wins_over_its_profile_and_null_brings_the_prof
     assert_eq!((&changed["timeout_ms"], &changed["signing"]), (&json!(10_000), &json!({"scheme": "none"})));
     assert_eq!(changed["retry"]["schedule_s"], json!([5, 30]));
 
-    // Another plugin has nothing of the profile's.
+    // Another plugin has none of the profile's settings.
     let changed = host.ok(Method::PATCH, &path, json!({"plugin": {"name": "zapier"}})).await;
     assert_eq!((&changed["plugin"]["name"], &changed["plugin"]["config"]), (&json!("zapier"), &json!({})));
     for patch in [json!({"profile": null}), json!({"generation": null}), json!({"generation": 1})] {
@@ -256,7 +256,7 @@ async fn what_a_subscription_says_wins_over_its_profile_and_null_brings_the_prof
 }
 
 #[tokio::test]
-async fn a_null_in_a_plugins_configuration_is_its_own() {
+async fn a_null_in_a_plugins_configuration_is_kept() {
     let host = TestHost::start().await;
     let name = host.upload(hookmill_guests::ECHO).await["name"].clone();
     let config = json!({"a": null, "b": {"c": null}});

@@ -1,6 +1,6 @@
-//! Recipes: each folder in `recipes/` is set up as it stands, and sends what it shows and nothing else.
+//! Recipes: each folder in `recipes/` is set up as it is, and sends exactly what it shows.
 //!
-//! What a run changes of a recipe is where it sends to: the receiver listens on loopback.
+//! A run changes only the URL of a recipe: the receiver listens on loopback.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,16 +14,16 @@ use url::Url;
 use crate::support::host::TestHost;
 use crate::support::receiver::{Received, Receiver, Reply};
 
-/// The request that a recipe ends in.
+/// The request that a recipe results in.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Expected {
     method: String,
     /// Path and query.
     target: String,
-    /// Those that matter, names in lower case.
+    /// Relevant headers, names in lower case.
     headers: Map<String, Value>,
-    /// JSON, compared with its numbers as they are written; or, as a string, the exact text of a form.
+    /// JSON, compared including the spelling of numbers; or, as a string, the exact text of a form.
     body: Value,
 }
 
@@ -45,11 +45,11 @@ fn name(recipe: &Path) -> &str {
 }
 
 #[tokio::test]
-async fn every_recipe_sends_what_it_shows_and_nothing_else() {
+async fn every_recipe_sends_exactly_what_it_shows() {
     let recipes = recipes();
     assert!(recipes.len() >= 4, "{recipes:?}");
     for recipe in recipes {
-        // Shown if it fails: which one.
+        // Shown on failure, to identify the recipe.
         println!("{}", name(&recipe));
         run(&recipe).await;
     }
@@ -59,7 +59,7 @@ async fn run(recipe: &Path) {
     let receiver = Receiver::start_tls().await;
     let mut host = TestHost::start_with(|config| config.send.trusted_certificates = Some(receiver.certificate())).await;
     let subscription = to(&receiver, serde_json::from_str(&read(recipe, "subscription.json")).unwrap());
-    // Who makes something of what came may say so, where the recipe takes that for a success.
+    // A receiver that creates something may respond with 201, where the recipe treats that as success.
     let livespace = subscription["profile"] == "livespace";
     receiver.otherwise(Reply::status(if livespace { 200 } else { 201 }));
     let made = host.ok(Method::POST, "/v1/spaces/acme/subscriptions", subscription).await;
@@ -74,7 +74,7 @@ async fn run(recipe: &Path) {
     assert_eq!(host.delivery().await["state"], "delivered");
 }
 
-/// The subscription with this receiver instead of its own.
+/// The subscription with the URL of this receiver.
 fn to(receiver: &Receiver, mut subscription: Value) -> Value {
     let url = Url::parse(subscription["url"].as_str().unwrap()).unwrap();
     assert!(url.scheme() == "https" && url.host_str().unwrap().ends_with(".example.com"), "{url}");
@@ -82,7 +82,7 @@ fn to(receiver: &Receiver, mut subscription: Value) -> Value {
     subscription
 }
 
-/// How many deliveries the event makes.
+/// Number of deliveries that the event creates.
 async fn post(host: &TestHost, event: &str) -> u64 {
     let (status, receipt) = host.call(Method::POST, "/v1/spaces/acme/events", event).await;
     assert_eq!(status, 202, "{receipt}");
@@ -101,7 +101,7 @@ fn compare(request: &Received, Expected { method, target, headers, body }: Expec
 }
 
 #[test]
-fn every_recipe_says_how_to_use_its_own_files() {
+fn every_recipe_explains_how_to_use_its_files() {
     let index = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../recipes/README.md")).unwrap();
     for recipe in recipes() {
         let (text, name) = (read(&recipe, "README.md"), name(&recipe));

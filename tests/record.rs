@@ -1,4 +1,4 @@
-//! Record: what follows from each outcome.
+//! Record: the transition that follows from each outcome.
 
 use bytes::Bytes;
 use hookmill_model::{
@@ -32,27 +32,27 @@ fn plugin_failed(retry: bool) -> Outcome {
 }
 
 #[test]
-fn a_success_ends_the_delivery_without_a_word() {
+fn a_success_ends_the_delivery_without_a_reason() {
     let next = after(1, &Outcome::Succeeded(answer(204, &[])));
     let expected = Transition { state: DeliveryState::Delivered, due_at: None, reason: None };
     assert_eq!(next, expected);
 }
 
 #[test]
-fn a_refusal_is_tried_again_until_the_schedule_ends() {
-    let refused = Outcome::Rejected(answer(500, &[]));
-    assert_eq!((after(1, &refused).state, waits(&after(1, &refused))), (DeliveryState::Pending, 10));
-    assert_eq!((after(2, &refused).state, waits(&after(2, &refused))), (DeliveryState::Pending, 20));
-    let last = after(3, &refused);
+fn a_rejection_is_retried_until_the_schedule_ends() {
+    let rejected = Outcome::Rejected(answer(500, &[]));
+    assert_eq!((after(1, &rejected).state, waits(&after(1, &rejected))), (DeliveryState::Pending, 10));
+    assert_eq!((after(2, &rejected).state, waits(&after(2, &rejected))), (DeliveryState::Pending, 20));
+    let last = after(3, &rejected);
     assert_eq!((last.state, last.due_at), (DeliveryState::Failed, None));
     assert_eq!(last.reason.as_deref(), Some("the receiver answered 500"));
 }
 
 #[test]
-fn retry_after_is_obeyed_on_429_and_503_alone() {
+fn retry_after_is_obeyed_only_on_429_and_503() {
     for (status, wait) in [(429, 60), (503, 60), (500, 10), (302, 10)] {
-        let refused = Outcome::Rejected(answer(status, &[("Retry-After", "60")]));
-        assert_eq!(waits(&after(1, &refused)), wait, "{status}");
+        let rejected = Outcome::Rejected(answer(status, &[("Retry-After", "60")]));
+        assert_eq!(waits(&after(1, &rejected)), wait, "{status}");
     }
 }
 
@@ -65,14 +65,14 @@ fn a_410_ends_the_delivery_if_it_pauses_the_subscription() {
 }
 
 #[test]
-fn no_answer_is_tried_again() {
-    let fault = SendFault { code: SendFaultCode::Timeout, message: "no answer within 15 s".to_owned() };
+fn no_response_is_retried() {
+    let fault = SendFault { code: SendFaultCode::Timeout, message: "no response within 15 s".to_owned() };
     let next = after(1, &Outcome::Unreachable(fault));
-    assert_eq!((next.state, next.reason.as_deref()), (DeliveryState::Pending, Some("no answer within 15 s")));
+    assert_eq!((next.state, next.reason.as_deref()), (DeliveryState::Pending, Some("no response within 15 s")));
 }
 
 #[test]
-fn a_plugins_failure_is_tried_again_only_if_it_says_so() {
+fn a_plugins_fault_is_retried_only_if_it_says_so() {
     assert_eq!(after(1, &plugin_failed(true)).state, DeliveryState::Pending);
     assert_eq!(after(1, &plugin_failed(false)).state, DeliveryState::Failed);
     assert_eq!(after(3, &plugin_failed(true)).state, DeliveryState::Failed);

@@ -1,4 +1,5 @@
-//! Sealed secrets, from the API to the receiver: whoever looks sees a placeholder or a mask, and the receiver the value.
+//! Sealed secrets, from the API to the receiver: only the receiver gets the value, everyone else a placeholder or a
+//! mask.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -11,11 +12,11 @@ use serde_json::{Value, json};
 use crate::support::host::TestHost;
 use crate::support::receiver::{Received, Receiver, Reply};
 
-/// With what JSON and forms must escape.
+/// A secret with characters that JSON and forms must escape.
 const KEY: &str = r#"k"3y&\=+%"#;
 const DATA: &str = r#"{"value":12.50}"#;
 
-/// A host whose one subscription tells the rogue what to do with its secrets.
+/// A host with one subscription that configures what the rogue plugin does with its secrets.
 async fn start(word: &str) -> (TestHost, Receiver, Value) {
     let (host, receiver) = (TestHost::start().await, Receiver::start().await);
     host.upload(ROGUE).await;
@@ -31,14 +32,14 @@ async fn sent(host: &mut TestHost, receiver: &Receiver, data: &str) -> Received 
     receiver.take(1).await.remove(0)
 }
 
-/// What the rogue logged of the one delivery's last attempt, after the line that says what it does.
+/// Log lines of the rogue plugin in the last attempt, after the line that states its mode.
 async fn logged(host: &TestHost) -> Vec<String> {
     let delivery = host.delivery().await;
     let logs = delivery["attempts"].as_array().unwrap().last().unwrap()["logs"].as_array().unwrap().clone();
     logs.iter().skip(1).map(|line| line["message"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Every column of every attempt, as bytes.
+/// All columns of all attempts, as bytes.
 fn rows(host: &TestHost) -> Vec<Vec<u8>> {
     let db = host.database();
     let mut select = db.prepare("SELECT * FROM attempts").unwrap();
@@ -60,7 +61,7 @@ fn holds(bytes: &[u8], part: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_plugin_that_logs_its_secret_or_computes_with_it_has_the_placeholder_alone() {
+async fn a_plugin_that_logs_its_secret_or_computes_with_it_has_only_the_placeholder() {
     let (mut host, receiver, _) = start("tell:json:key").await;
     let request = sent(&mut host, &receiver, DATA).await;
     let logged = logged(&host).await;
@@ -72,14 +73,14 @@ async fn a_plugin_that_logs_its_secret_or_computes_with_it_has_the_placeholder_a
 }
 
 #[tokio::test]
-async fn the_value_arrives_in_a_header_as_it_is() {
+async fn the_value_arrives_unchanged_in_a_header() {
     let (mut host, receiver, _) = start("tell:json:key").await;
     let request = sent(&mut host, &receiver, DATA).await;
     assert_eq!(request.header("x-secret"), Some(format!("Key {KEY}").as_str()));
 }
 
 #[tokio::test]
-async fn the_value_arrives_in_each_body_escaped_for_its_place() {
+async fn the_value_arrives_escaped_for_each_content_type() {
     for (kind, body) in [
         ("json", r#"{"key":"k\"3y&\\=+%","data":{"value":12.50}}"#),
         ("form", "key=k%223y%26%5C%3D%2B%25&data=%7B%22value%22%3A12.50%7D"),
@@ -97,7 +98,7 @@ async fn the_value_arrives_in_each_body_escaped_for_its_place() {
 }
 
 #[tokio::test]
-async fn a_body_of_the_plugins_own_making_keeps_the_placeholder() {
+async fn a_raw_body_of_a_plugin_keeps_the_placeholder() {
     let (mut host, receiver, _) = start("tell:binary:key").await;
     let request = sent(&mut host, &receiver, DATA).await;
     assert_eq!(request.text(), logged(&host).await[0]);
@@ -117,7 +118,7 @@ async fn event_data_that_looks_like_a_placeholder_passes_through() {
     let guesses = r#"["hmsec_0123456789abcdef0123456789abcdef","{{secret:key}}","hmsec_","***"]"#;
     let request = sent(&mut host, &receiver, guesses).await;
     assert!(request.text().ends_with(&format!(r#","data":{guesses}}}"#)), "{}", request.text());
-    // A real one, which anybody who reads the log knows by now.
+    // A real placeholder, which anyone who reads the log knows.
     let copied = format!(r#"{{"copied":"{}"}}"#, logged(&host).await[0]);
     let request = sent(&mut host, &receiver, &copied).await;
     assert!(request.text().ends_with(&format!(r#","data":{copied}}}"#)), "{}", request.text());
@@ -125,7 +126,7 @@ async fn event_data_that_looks_like_a_placeholder_passes_through() {
 }
 
 #[tokio::test]
-async fn neither_the_api_nor_the_history_nor_the_rows_hold_the_value() {
+async fn neither_the_api_nor_the_history_nor_the_rows_contain_the_value() {
     let value = "hunter2-hunter2";
     for kind in ["json", "form", "text"] {
         let (mut host, receiver, subscription) = start(&format!("tell:{kind}:key")).await;
@@ -150,7 +151,7 @@ async fn neither_the_api_nor_the_history_nor_the_rows_hold_the_value() {
     }
 }
 
-/// What the host writes into its log while this lives, in this test's thread.
+/// Captures the host's log of this test's thread while it lives.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -165,23 +166,25 @@ impl Write for Log {
 }
 
 #[tokio::test]
-async fn the_hosts_log_does_not_hold_the_value_at_any_level() {
+async fn the_hosts_log_does_not_contain_the_value_at_any_level() {
     let (mut host, receiver, _) = start("tell:json:key").await;
     let log = Log::default();
     let writer = log.clone();
     let writing = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone());
+    // With a single subscriber, a log statement that the thread of another test reaches first is disabled for all threads.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let guard = tracing::subscriber::set_default(writing.finish());
     let request = sent(&mut host, &receiver, DATA).await;
     drop(guard);
     assert_eq!(request.header("x-secret"), Some(format!("Key {KEY}").as_str()));
     let log = log.0.lock().unwrap();
-    assert!(holds(&log, "attempted"), "{}", String::from_utf8_lossy(&log));
+    assert!(holds(&log, "attempt finished"), "{}", String::from_utf8_lossy(&log));
     let escaped = KEY.escape_debug().to_string();
     assert!(!holds(&log, KEY) && !holds(&log, &escaped), "{}", String::from_utf8_lossy(&log));
 }
 
 #[tokio::test]
-async fn a_resend_swaps_in_the_present_value() {
+async fn a_resend_uses_the_present_value() {
     let (mut host, receiver, subscription) = start("tell:json:key").await;
     sent(&mut host, &receiver, DATA).await;
     let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
@@ -208,7 +211,7 @@ async fn makes_api_key_is_sealed() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_repeats_secrets_puts_none_into_the_history() {
+async fn secrets_that_a_receiver_echoes_are_masked_in_the_history() {
     let (mut host, receiver, subscription) = start("tell:json:key").await;
     let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
     let header = json!([{"name": "x-token", "value": "t0ken-of-theirs", "secret": true}]);
@@ -225,7 +228,7 @@ async fn a_receiver_that_repeats_secrets_puts_none_into_the_history() {
 }
 
 #[tokio::test]
-async fn a_secret_does_not_go_to_an_endpoint_that_was_left() {
+async fn a_secret_is_not_sent_to_a_previous_endpoint() {
     let (mut host, receiver, subscription) = start("tell:json:key").await;
     sent(&mut host, &receiver, DATA).await;
     let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
@@ -241,7 +244,7 @@ async fn a_secret_does_not_go_to_an_endpoint_that_was_left() {
 }
 
 #[tokio::test]
-async fn a_move_between_asking_for_a_resend_and_sending_it_keeps_the_secret_too() {
+async fn a_secret_is_not_sent_to_a_previous_endpoint_by_a_queued_resend() {
     let (mut host, receiver, subscription) = start("tell:json:key").await;
     sent(&mut host, &receiver, DATA).await;
     let retry = format!("/v1/spaces/acme/deliveries/{}/resend", host.delivery().await["id"].as_str().unwrap());
@@ -253,7 +256,7 @@ async fn a_move_between_asking_for_a_resend_and_sending_it_keeps_the_secret_too(
 }
 
 #[tokio::test]
-async fn a_secret_does_not_stand_in_a_url() {
+async fn a_url_contains_no_secret() {
     let (mut host, receiver, subscription) = start("tell:form:key").await;
     let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
     host.ok(Method::PATCH, &path, json!({"method": "GET"})).await;
@@ -261,5 +264,5 @@ async fn a_secret_does_not_stand_in_a_url() {
     host.settle().await;
     let attempt = host.delivery().await["attempts"][0].clone();
     assert_eq!((&attempt["fault"], receiver.requests().len()), (&json!("invalid_output"), 0));
-    assert!(attempt["reason"].as_str().unwrap().contains("cannot stand in the URL"), "{attempt}");
+    assert!(attempt["reason"].as_str().unwrap().contains("must not be in the URL"), "{attempt}");
 }

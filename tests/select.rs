@@ -93,17 +93,17 @@ fn filters_compare_numbers_by_value() {
 fn a_wrong_path_is_refused_with_its_text_and_the_place() {
     for path in ["", "lead", "$.", "$[", "$.a b", "$[?match(@.a, 'x')]"] {
         let error = Selector::compile(&selection(&["$.ok"], &[path])).unwrap_err();
-        assert!(error.0.contains(&format!("`{path}` is no JSONPath")), "{error}");
+        assert!(error.0.contains(&format!("`{path}` is not JSONPath")), "{error}");
     }
     let long = format!("$.{}", "a".repeat(1024));
-    assert!(Selector::compile(&selection(&[&long], &[])).unwrap_err().0.contains("too long"));
+    assert!(Selector::compile(&selection(&[&long], &[])).unwrap_err().0.contains("longer than"));
 }
 
 #[test]
 fn paths_that_would_be_too_much_work_are_refused() {
     for path in ["$..*..*", "$..[?@..a]", "$[?@.*]", "$[?@[?@.a]]", "$[?@['a','b']]", "$[?@.a,?@.b]"] {
         let error = Selector::compile(&selection(&[path], &[])).unwrap_err();
-        assert!(error.0.contains(path) && error.0.contains("too much work"), "{error}");
+        assert!(error.0.contains(path) && error.0.contains("too expensive"), "{error}");
     }
     let doubling = format!("$..*{}", "[*,*]".repeat(5));
     assert!(Selector::compile(&selection(&[&doubling], &[])).unwrap_err().0.contains("combinations"));

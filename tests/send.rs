@@ -135,7 +135,7 @@ async fn a_redirect_is_an_answer_and_is_not_followed() {
 async fn a_receiver_that_hangs_is_a_timeout() {
     let fault = fault(Reply::Hang, SHORT).await;
     assert_eq!(fault.code, SendFaultCode::Timeout);
-    assert_eq!(fault.message, "no answer within 0.3 s");
+    assert_eq!(fault.message, "no response within 0.3 s");
 }
 
 #[tokio::test]

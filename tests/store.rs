@@ -1,7 +1,7 @@
-//! The store: what is answered is kept, and what is kept is what was given.
+//! The store: what is confirmed is stored, exactly as it was given.
 
 mod accepting;
-mod claiming;
+mod leasing;
 mod listing;
 mod migrating;
 mod opening;
@@ -61,7 +61,7 @@ impl Kept {
         self.dir.path().join("hookmill.db")
     }
 
-    /// The file, opened beside the store as the sqlite3 shell would.
+    /// The file, opened next to the store as the sqlite3 shell would.
     pub fn beside(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.file()).unwrap()
     }
@@ -84,7 +84,7 @@ impl Kept {
         event(&self.space, EventId::new(now()).as_str(), data)
     }
 
-    pub async fn claim(&self, at: Timestamp) -> Vec<Delivery> {
+    pub async fn lease(&self, at: Timestamp) -> Vec<Delivery> {
         self.store.lease_due(at, at + Duration::from_secs(60), 100_000, &[]).await.unwrap()
     }
 
@@ -168,7 +168,7 @@ pub fn answered(status: u16) -> Answer {
     Answer { status, headers: vec![], body: Default::default(), truncated: false }
 }
 
-/// The record of a claimed delivery's attempt, which leads to `state`.
+/// The record of a leased delivery's attempt, which leads to `state`.
 pub fn record(leased: &Delivery, outcome: Option<Outcome>, state: DeliveryState) -> Record {
     Record {
         delivery_id: leased.id,

@@ -1,5 +1,5 @@
-//! Triggers: a workflow is sent to when its field or its status changed, and then its condition holds; a field is the
-//! trigger of one workflow.
+//! Triggers: a workflow fires when its field or its status changed and its condition holds; a field triggers one
+//! workflow.
 
 mod conflicts;
 mod fields;
@@ -12,7 +12,7 @@ use crate::support::host::TestHost;
 
 const SUBSCRIPTIONS: &str = "/v1/spaces/acme/subscriptions";
 
-/// A workflow on this trigger, which nobody listens to.
+/// A workflow on this trigger, without a receiver.
 async fn workflow(host: &TestHost, trigger: Value) -> Value {
     host.subscribe("http://127.0.0.1:9/", json!({"trigger": trigger})).await
 }
@@ -24,7 +24,7 @@ async fn create(host: &TestHost, name: &str, trigger: Value) -> (StatusCode, Val
     host.call(Method::POST, SUBSCRIPTIONS, workflow).await
 }
 
-/// How many deliveries an event with these members makes.
+/// Number of deliveries that an event with these members creates.
 async fn deliveries(host: &TestHost, members: &str) -> u64 {
     let event = format!(r#"{{"type":"deal.updated",{members}}}"#);
     let (status, receipt) = host.call(Method::POST, "/v1/spaces/acme/events", event).await;

@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Authorization.
 
 use hookmill_server::api;
 use http::Method;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::{TestApi, assert_problem, subscription};
 
-/// What each role may do, by one request of each kind: read, produce, manage, administer.
+/// Statuses of one request for each kind of permission: read, produce, manage, administer.
 async fn may(client: &Client, space: &str) -> [u16; 4] {
     let base = format!("/v1/spaces/{space}");
     let event = json!({"type": "lead.created", "data": 1});
@@ -30,7 +30,7 @@ async fn each_role_may_do_its_own_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_space_key_learns_nothing_of_other_spaces() {
+async fn a_space_key_reveals_nothing_about_other_spaces() {
     let api = TestApi::start().await;
     api.admin.post("/v1/spaces", json!({"id": "other"})).await.expect(201);
     let manager = api.with_role("manage").await;
@@ -42,7 +42,7 @@ async fn a_space_key_learns_nothing_of_other_spaces() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_answered_like_none() {
+async fn a_wrong_key_gets_the_same_response_as_none() {
     let api = TestApi::start().await;
     let made = api.admin.post("/v1/keys", json!({"name": "x", "role": "admin"})).await.expect(201);
     let key = made["key"].as_str().unwrap();
@@ -98,7 +98,7 @@ async fn keys_are_kept_as_hashes_and_shown_once() {
 async fn the_first_admin_key_is_made_once_and_keys_outlive_a_restart() {
     let api = TestApi::start().await;
     assert_eq!(hookmill_server::keys::first_admin_key(&*api.host.store, api.host.clock.now()).await.unwrap(), None);
-    // The router reads keys and spaces anew, as after a restart.
+    // The new router loads keys and spaces again, as after a restart.
     let router = api::router(api.host.clone()).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -106,7 +106,7 @@ async fn the_first_admin_key_is_made_once_and_keys_outlive_a_restart() {
     let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     let again = Client::connect(address, api.admin.key()).await;
     again.get("/v1/spaces/crm/subscriptions").await.expect(200);
-    // Made after the second router had read them: it does not know this one, and must say so.
+    // Created after the second router loaded its keys, so it must refuse this one.
     assert_eq!(again.with_key(manager.key()).get("/v1/spaces/crm").await.status, 401);
     server.abort();
 }
@@ -128,7 +128,7 @@ async fn a_key_of_the_wrong_shape_is_refused_and_not_made() {
 }
 
 #[tokio::test]
-async fn a_body_is_not_read_for_whoever_may_not_send_it() {
+async fn a_body_is_not_read_without_permission() {
     let api = TestApi::start().await;
     let reader = api.with_role("read").await;
     let wrong = reader.post_text("/v1/spaces/crm/subscriptions", "no json").await;

@@ -1,4 +1,4 @@
-//! A client that holds every answer against the document.
+//! A client that validates every response against the API description.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,11 +15,11 @@ pub struct Client {
     base: String,
     key: Option<String>,
     pub document: Arc<Value>,
-    /// The document, with every object closed to members that it does not name.
+    /// The description, with undocumented members forbidden in every object.
     strict: Arc<Value>,
 }
 
-/// An answer that is as the document says.
+/// A response that conforms to the description.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -32,7 +32,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or(Value::Null)
     }
 
-    /// The body, if the status is the expected one.
+    /// Returns the body if the status is the expected one.
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         self.json()
@@ -77,7 +77,7 @@ impl Client {
         self.post_text(path, &body.to_string()).await
     }
 
-    /// Posts JSON text as it is.
+    /// Posts JSON text verbatim.
     pub async fn post_text(&self, path: &str, text: &str) -> Answer {
         self.send(Method::POST, path, Some("application/json"), text.into()).await
     }
@@ -90,14 +90,14 @@ impl Client {
         self.send(Method::PATCH, path, Some("application/merge-patch+json"), body.to_string().into()).await
     }
 
-    /// Sends a request, and checks its answer.
+    /// Sends a request and validates its response.
     pub async fn send(&self, method: Method, path: &str, content_type: Option<&str>, body: Vec<u8>) -> Answer {
         let answer = self.send_unchecked(method.clone(), path, content_type, body).await;
         self.check(&method, path, &answer);
         answer
     }
 
-    /// Sends a request to what the document does not know.
+    /// Sends a request that the description may not cover.
     pub async fn send_unchecked(
         &self,
         method: Method,
@@ -127,7 +127,7 @@ impl Client {
         let method = method.as_str().to_lowercase();
         let what = format!("{method} {template} {}", answer.status);
         let response = &self.document["paths"][&template][&method]["responses"][answer.status.to_string()];
-        assert!(response.is_object(), "the document lacks {what}: {}", answer.text);
+        assert!(response.is_object(), "undocumented: {what}: {}", answer.text);
         let Some(content) = response["content"].as_object() else {
             assert_eq!(answer.text, "", "{what} has a body");
             return;
@@ -147,11 +147,11 @@ impl Client {
         ));
         let validator = jsonschema::draft202012::new(&schema).unwrap();
         if let Err(err) = validator.validate(&answer.json()) {
-            panic!("{what} is not as the document says: {err} at {}: {}", err.instance_path(), answer.text);
+            panic!("{what} does not conform to the description: {err} at {}: {}", err.instance_path(), answer.text);
         }
     }
 
-    /// The document's path for this one: of several that fit, the one with the fewest parameters.
+    /// Returns the description's path template: of several that match, the one with the fewest parameters.
     fn template(&self, path: &str) -> String {
         let fits = |template: &str| {
             let (have, want): (Vec<_>, Vec<_>) = (path.split('/').collect(), template.split('/').collect());
@@ -159,15 +159,15 @@ impl Client {
         };
         let paths = self.document["paths"].as_object().unwrap();
         let fitting = paths.keys().filter(|template| fits(template));
-        fitting.min_by_key(|template| template.matches('{').count()).expect("the document has the path").clone()
+        fitting.min_by_key(|template| template.matches('{').count()).expect("the description has the path").clone()
     }
 }
 
-/// The document with every object closed to members that it does not name, so that one that it forgot is noticed.
+/// Returns the description with undocumented members forbidden in every object.
 fn strict(document: &Value) -> Value {
     let mut strict = document.clone();
     for schema in strict["components"]["schemas"].as_object_mut().unwrap().values_mut() {
-        // What is composed elsewhere is closed there.
+        // Referenced schemas are closed where they are composed.
         close_below(schema);
     }
     let items = strict["paths"].as_object_mut().unwrap().values_mut();

@@ -1,4 +1,4 @@
-//! What a plugin's schema has defaults for is filled into the configuration when a subscription is saved.
+//! Defaults of a plugin's schema are filled into the configuration when a subscription is saved.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use super::{TestApi, assert_problem, subscription};
 
 const SUBSCRIPTIONS: &str = "/v1/spaces/crm/subscriptions?allow_identical=true";
 
-/// The configuration that is shown, as text, once a subscription is saved with `config` for a plugin of this schema.
+/// Saves a subscription with `config` for a plugin with this schema, and returns the configuration's text as shown.
 async fn saved(schema: &str, config: &str) -> String {
     let api = TestApi::start().await;
     keep(&api, Some("crm"), "made", "1.0.0", serde_json::from_str(schema).unwrap()).await;
@@ -51,7 +51,7 @@ async fn a_configuration_must_fit_with_its_defaults_in_it() {
 async fn defaults_without_end_are_refused() {
     let api = TestApi::start().await;
     for (version, schema) in [
-        // Each object gets two of itself.
+        // Each object contains two of the same schema.
         ("1.0.0", json!({"properties": {"a": {"$ref": "#", "default": {}}, "b": {"$ref": "#", "default": {}}}})),
         ("1.0.1", json!({"properties": {"a": {"default": "x".repeat(256 << 10)}}})),
     ] {
@@ -60,7 +60,7 @@ async fn defaults_without_end_are_refused() {
         let answer = api.admin.post(SUBSCRIPTIONS, subscription(json!({"plugin": plugin}))).await;
         assert_problem(&answer, 422, "field_invalid", Some("/plugin/config"));
     }
-    // References in a circle lead nowhere.
+    // Circular references.
     keep(&api, Some("crm"), "made", "1.0.2", json!({"$defs": {"a": {"$ref": "#/$defs/a"}}})).await;
     api.subscribe(json!({"plugin": {"name": "made", "version": "1.0.2"}})).await;
 }

@@ -1,4 +1,4 @@
-//! Reading deliveries, cancelling and retrying them.
+//! Reading, canceling and resending deliveries.
 
 use bytes::Bytes;
 use hookmill_model::{
@@ -17,7 +17,7 @@ async fn post(api: &TestApi) -> String {
     format!("{DELIVERIES}/{}", api.deliveries().await[0].id)
 }
 
-/// Records an attempt at the newest delivery, which is claimed.
+/// Leases the newest delivery and records an attempt.
 async fn record(api: &TestApi, request: Option<SentRequest>, outcome: Outcome, state: DeliveryState) {
     let delivery = api.deliveries().await.remove(0);
     let now = api.host.clock.now();
@@ -68,7 +68,7 @@ fn answer(status: u16, body: &'static [u8]) -> Answer {
 }
 
 #[tokio::test]
-async fn a_delivery_is_read_with_what_was_sent_and_answered() {
+async fn a_delivery_is_shown_with_its_requests_and_responses() {
     let api = TestApi::start().await;
     let subscription = api.subscribe(json!({})).await;
     let path = post(&api).await;
@@ -76,6 +76,7 @@ async fn a_delivery_is_read_with_what_was_sent_and_answered() {
     let read = api.admin.get(&path).await.expect(200);
     assert_eq!((&read["state"], &read["attempt_count"]), (&json!("failed"), &json!(1)));
     assert_eq!(read["subscription_id"], subscription["id"]);
+    assert_eq!(read.get("profile_status"), None, "the profile `standard` has no names for states");
     let attempt = &read["attempts"][0];
     assert_eq!(attempt["outcome"], "rejected");
     assert_eq!(attempt["late_us"], 1_500);
@@ -98,7 +99,7 @@ async fn a_delivery_is_read_with_what_was_sent_and_answered() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_text_is_shown_in_base64() {
+async fn a_binary_body_is_shown_in_base64() {
     let api = TestApi::start().await;
     api.subscribe(json!({})).await;
     let path = post(&api).await;
@@ -123,7 +124,7 @@ async fn a_plugins_fault_is_named() {
 }
 
 #[tokio::test]
-async fn a_delayed_delivery_is_cancelled_and_sent_all_the_same_by_a_retry() {
+async fn a_delayed_delivery_is_cancelled_and_sent_by_a_resend() {
     let api = TestApi::start().await;
     api.subscribe(json!({"delay_s": 3_600})).await;
     let path = post(&api).await;
@@ -137,7 +138,7 @@ async fn a_delayed_delivery_is_cancelled_and_sent_all_the_same_by_a_retry() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_is_being_sent_can_be_neither_cancelled_nor_retried() {
+async fn a_delivery_that_is_being_sent_can_be_neither_cancelled_nor_resent() {
     let api = TestApi::start().await;
     api.subscribe(json!({})).await;
     let path = post(&api).await;
@@ -148,7 +149,7 @@ async fn a_delivery_that_is_being_sent_can_be_neither_cancelled_nor_retried() {
 }
 
 #[tokio::test]
-async fn deliveries_of_a_deleted_subscription_are_read_but_not_sent_again() {
+async fn deliveries_of_a_deleted_subscription_are_readable_but_cannot_be_resent() {
     let api = TestApi::start().await;
     let subscription = api.subscribe(json!({"delay_s": 60})).await;
     let path = post(&api).await;
@@ -164,7 +165,7 @@ async fn an_unknown_delivery_is_not_found() {
     api.admin.post("/v1/spaces", json!({"id": "other"})).await.expect(201);
     api.subscribe(json!({"delay_s": 60})).await;
     let path = post(&api).await;
-    // Of another space: as good as none.
+    // One in another space is not found either.
     for path in [format!("{DELIVERIES}/dlv_01K9ZQ4S1N8M0V6T3X5B7C2D4E"), path.replace("/crm/", "/other/")] {
         assert_problem(&api.admin.get(&path).await, 404, "not_found", None);
         assert_problem(&api.admin.post_text(&format!("{path}/cancel"), "").await, 404, "not_found", None);

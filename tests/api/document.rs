@@ -1,4 +1,4 @@
-//! The document itself.
+//! The API description itself.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::TestApi;
 
-/// What OpenAPI 3.1 asks of the parts that the document uses.
+/// Requirements of OpenAPI 3.1 on the parts that the description uses.
 fn structure() -> Value {
     json!({
         "type": "object",
@@ -92,7 +92,7 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
 }
 
 #[tokio::test]
-async fn the_document_is_openapi_3_1_and_whole() {
+async fn the_description_is_valid_openapi_3_1_without_dangling_references() {
     let api = TestApi::start().await;
     let document = &*api.admin.document;
     let errors: Vec<_> = jsonschema::draft202012::new(&structure())
@@ -109,7 +109,7 @@ async fn the_document_is_openapi_3_1_and_whole() {
 }
 
 #[tokio::test]
-async fn each_operation_has_a_name_of_its_own_and_the_parameters_of_its_path() {
+async fn each_operation_has_a_unique_id_and_the_parameters_of_its_path() {
     let api = TestApi::start().await;
     let mut names = BTreeSet::new();
     for (path, item) in api.admin.document["paths"].as_object().unwrap() {
@@ -137,13 +137,13 @@ async fn no_fixed_path_hides_a_name() {
     for (fixed, named) in paths.iter().flat_map(|fixed| paths.iter().map(move |named| (fixed, named))) {
         let differ = fixed.iter().zip(named).position(|(a, b)| a != b);
         let hides = differ.is_some_and(|at| !is_name(fixed[at]) && is_name(named[at]));
-        // No version is `preview`: it has three numbers.
+        // `preview` is not a valid version.
         assert!(!hides || fixed.last() == Some(&"preview"), "{} hides {}", fixed.join("/"), named.join("/"));
     }
 }
 
 #[tokio::test]
-async fn whoever_has_no_key_can_read_the_document_the_health_and_the_metrics() {
+async fn description_health_and_metrics_need_no_key() {
     let api = TestApi::start().await;
     let nobody = api.admin.without_key();
     assert_eq!(nobody.get("/healthz").await.status, 200);

@@ -1,4 +1,4 @@
-//! Posting events and reading them.
+//! Posting and reading events.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -136,7 +136,7 @@ async fn a_body_of_unknown_length_is_cut_off_at_the_limit() {
     for _ in 0..11 {
         socket.write_all(format!("3e8\r\n{}\r\n", " ".repeat(1_000)).as_bytes()).await.unwrap();
     }
-    // The body has not ended, and never will.
+    // The body never ends.
     let mut status = [0; 12];
     socket.read_exact(&mut status).await.unwrap();
     assert_eq!(&status, b"HTTP/1.1 413");

@@ -1,4 +1,4 @@
-//! Bad input outside of bodies, and of the small resources: spaces and event types.
+//! Invalid input outside of bodies, spaces and event types.
 
 use http::Method;
 use serde_json::json;
@@ -87,7 +87,7 @@ async fn a_space_is_created_once() {
 }
 
 #[tokio::test]
-async fn an_event_type_is_entered_replaced_and_removed() {
+async fn an_event_type_is_created_replaced_and_deleted() {
     let api = TestApi::start().await;
     let path = "/v1/spaces/crm/event-types/lead.created";
     let schema = json!({"type": "object", "required": ["name"]});
@@ -115,10 +115,10 @@ async fn an_event_type_is_entered_replaced_and_removed() {
 }
 
 #[tokio::test]
-async fn a_schema_that_takes_for_ever_is_cut_off() {
+async fn a_slow_schema_times_out() {
     let api = TestApi::start().await;
     let mut levels = serde_json::Map::new();
-    // Twice as long with each level: some 20 s in all, on a thread that nobody waits for.
+    // The time doubles with each level, to about 20 s, on a thread that the test does not wait for.
     for level in 0..29 {
         let next = json!({"$ref": format!("#/$defs/{}", level + 1)});
         levels.insert(level.to_string(), json!({"anyOf": [next, next]}));

@@ -1,7 +1,6 @@
-//! The HTTP API: what it answers, and that its document says so.
+//! The HTTP API: its responses, and their conformance to the API description.
 //!
-//! Every answer that a test sees is held against the document ([`client`]); a status that the document lacks fails the
-//! test.
+//! The test client validates every response against the description ([`client`]); an undocumented status fails the test.
 
 mod access;
 mod client;
@@ -30,10 +29,10 @@ use tokio::task::AbortHandle;
 use crate::support::host::{BINARY, compiled_dir};
 use client::{Answer, Client};
 
-/// A host that accepts, but does not deliver.
+/// A host that accepts events but does not deliver.
 pub struct TestApi {
     pub host: Arc<Host>,
-    /// With the key of an administrator.
+    /// A client with an admin key.
     pub admin: Client,
     server: AbortHandle,
     _dir: TempDir,
@@ -46,7 +45,7 @@ impl Drop for TestApi {
 }
 
 impl TestApi {
-    /// With a space `crm`.
+    /// Starts it with a space `crm`.
     pub async fn start() -> Self {
         Self::with(|_| {}).await
     }
@@ -76,19 +75,19 @@ impl TestApi {
         self.admin.with_key(made["key"].as_str().unwrap())
     }
 
-    /// Creates a subscription in `crm` that wants everything, with these members in addition; answers what is shown.
+    /// Creates a subscription in `crm` to all events, with these additional members; returns its view.
     pub async fn subscribe(&self, members: Value) -> Value {
         self.admin.post("/v1/spaces/crm/subscriptions?allow_identical=true", subscription(members)).await.expect(201)
     }
 
-    /// The deliveries in `crm`, as the store has them.
+    /// Returns the deliveries in `crm` from the store.
     pub async fn deliveries(&self) -> Vec<Delivery> {
         let space = SpaceId::parse("crm").unwrap();
         self.host.store.deliveries(&space, DeliveryFilter::default(), 100).await.unwrap()
     }
 }
 
-/// A subscription's members, with those that must be there.
+/// A subscription with its required members and these.
 pub fn subscription(members: Value) -> Value {
     let mut whole = json!({"name": "Zapier", "url": "https://hooks.example.com/1", "event_types": ["*"]});
     for (name, value) in members.as_object().unwrap() {
@@ -97,7 +96,7 @@ pub fn subscription(members: Value) -> Value {
     whole
 }
 
-/// Asserts that this is a problem of that code, about that member.
+/// Asserts that the response is a problem with this status, code and field.
 pub fn assert_problem(answer: &Answer, status: u16, code: &str, field: Option<&str>) {
     let json = answer.json();
     let shown = (answer.status, json["code"].as_str().unwrap_or_default(), json["field"].as_str());

@@ -1,4 +1,4 @@
-//! Pages cover a list without gap or repetition.
+//! Pages cover a list without gaps or repetitions.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::TestApi;
 
-/// All entries' `id` (or `name`), page by page.
+/// Reads `id` or `name` of all entries, page by page.
 async fn all(api: &TestApi, path: &str, limit: usize) -> Vec<String> {
     let mut found = Vec::new();
     let mut cursor = String::new();
@@ -43,7 +43,7 @@ async fn pages_cover_every_list() {
         api.admin.post("/v1/spaces", json!({"id": format!("space-{n}")})).await.expect(201);
         api.admin.post("/v1/keys", json!({"name": "x", "role": "admin"})).await.expect(201);
         api.admin.put(&format!("/v1/spaces/crm/event-types/type.{n}"), json!({})).await.expect(200);
-        // Only the last wants events of this kind.
+        // Only the last subscription matches events of this type.
         let kind = if n == 5 { "*" } else { "other" };
         api.subscribe(json!({"event_types": [kind], "delay_s": 60})).await;
     }

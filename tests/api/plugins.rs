@@ -1,4 +1,4 @@
-//! Plugins: uploading, listing and choosing them.
+//! Uploading, listing and choosing plugins.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{TestApi, assert_problem, subscription};
 
 const PLUGINS: &str = "/v1/spaces/crm/plugins";
 
-/// Keeps a plugin in the store; the component is none, for what does not run it.
+/// Stores a plugin for tests that do not run it; its bytes are not a component.
 pub async fn keep(api: &TestApi, space: Option<&str>, name: &str, version: &str, config_schema: Value) -> Digest {
     let component = Bytes::from(format!("{space:?} {name} {version}"));
     let plugin = Plugin {
@@ -36,7 +36,7 @@ async fn use_plugin(api: &TestApi, plugin: Value) -> Answer {
 }
 
 #[tokio::test]
-async fn what_is_no_component_is_refused_and_not_kept() {
+async fn bytes_that_are_not_a_component_are_refused_and_not_stored() {
     let api = TestApi::with(|config| config.plugin.component_bytes_max = 1_000).await;
     let upload = |bytes: Vec<u8>| api.admin.send(Method::POST, PLUGINS, Some("application/wasm"), bytes);
     assert_problem(&upload(b"not wasm".to_vec()).await, 422, "plugin_refused", None);
@@ -58,7 +58,7 @@ async fn a_component_is_uploaded_once_and_never_changes() {
     assert_eq!(api.host.store.component(digest).await.unwrap().unwrap(), hookmill_guests::ROGUE);
     assert_eq!(upload(hookmill_guests::ROGUE).await.expect(200), made);
 
-    // The same name and version, but another component: a custom section at its end does nothing but be there.
+    // The same name and version, but another component: an added custom section has no effect.
     let other = [hookmill_guests::ROGUE, b"\0\x02\x01x"].concat();
     assert_problem(&upload(&other).await, 409, "plugin_version_exists", None);
     assert_eq!(api.admin.get(&format!("{PLUGINS}/rogue/1.0.0")).await.expect(200), made);

@@ -17,7 +17,7 @@ async fn a_space_shows_its_administrators_wherever_it_is_shown() {
 }
 
 #[tokio::test]
-async fn a_change_of_a_space_touches_what_it_names_and_null_brings_the_default_back() {
+async fn a_patch_of_a_space_changes_what_it_names_and_null_restores_the_default() {
     let api = TestApi::start().await;
     let manager = api.with_role("manage").await;
     let changed = manager.patch(SPACE, json!({"administrators": ["ada@acme.example"]})).await.expect(200);
@@ -60,7 +60,7 @@ async fn a_wrong_member_of_a_space_is_named_and_nothing_is_changed() {
 }
 
 #[tokio::test]
-async fn who_may_not_manage_a_space_does_not_change_it() {
+async fn a_space_is_changed_only_with_the_role_manage() {
     let api = TestApi::start().await;
     for role in ["read", "produce"] {
         let answer = api.with_role(role).await.patch(SPACE, json!({"name": "Mine"})).await;

@@ -14,7 +14,7 @@ fn path(subscription: &Value) -> String {
     format!("{SUBSCRIPTIONS}/{}", subscription["id"].as_str().unwrap())
 }
 
-/// The one subscription, as the store has it.
+/// The single subscription, as stored.
 async fn kept(api: &TestApi) -> Subscription {
     let space = SpaceId::parse("crm").unwrap();
     let mut all = api.host.store.subscriptions(Some(&space), None, 10).await.unwrap();
@@ -23,7 +23,7 @@ async fn kept(api: &TestApi) -> Subscription {
 }
 
 #[tokio::test]
-async fn what_is_left_out_has_its_default() {
+async fn omitted_members_have_their_defaults() {
     let api = TestApi::start().await;
     let made = api.subscribe(json!({})).await;
     let expected = json!({
@@ -42,7 +42,7 @@ async fn what_is_left_out_has_its_default() {
 }
 
 #[tokio::test]
-async fn every_wrong_member_is_named_and_nothing_is_made() {
+async fn every_wrong_member_is_named_and_nothing_is_created() {
     let api = TestApi::start().await;
     let header = |name: &str, value: &str| json!([{"name": name, "value": value}]);
     for (members, code, field) in [
@@ -113,7 +113,7 @@ async fn a_refused_secret_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_change_touches_what_it_names_and_null_brings_the_default_back() {
+async fn a_change_sets_the_given_members_and_null_restores_the_default() {
     let api = TestApi::start().await;
     let made = api
         .subscribe(json!({
@@ -214,7 +214,7 @@ async fn a_change_of_one_member_leaves_every_other_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_change_is_answered_with_success_even_if_newer_versions_cannot_be_followed() {
+async fn a_committed_change_succeeds_even_if_newer_versions_cannot_be_followed() {
     let api = TestApi::start().await;
     super::plugins::keep(&api, None, "slack", "1.0.0", json!({})).await;
     let made = api.subscribe(json!({"plugin": {"name": "slack", "version": "^1"}})).await;
@@ -240,6 +240,8 @@ async fn a_wrong_change_changes_nothing() {
         (json!({"url": "x", "name": "Other"}), 422, "/url"),
         (json!({"id": "sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E"}), 422, "/id"),
         (json!({"id": null}), 422, "/id"),
+        (json!({"delay_s": 1.5}), 422, "/delay_s"),
+        (json!({"batch": {"window_s": 1.5}}), 422, "/batch/window_s"),
         (json!({"state": "active"}), 422, "/state"),
         (json!({"profile": "livespace"}), 422, "/profile"),
         (json!({"secret": SECRET}), 422, "/secret"),
@@ -255,7 +257,7 @@ async fn a_wrong_change_changes_nothing() {
 }
 
 #[tokio::test]
-async fn secret_headers_are_masked_and_kept_by_a_change_that_sends_the_mask_back() {
+async fn secret_headers_are_masked_and_a_change_with_the_mask_keeps_them() {
     let api = TestApi::start().await;
     let headers = json!([{"name": "X-Token", "value": "hunter2", "secret": true}, {"name": "X-App", "value": "crm"}]);
     let made = api.subscribe(json!({"headers": headers})).await;
@@ -271,7 +273,7 @@ async fn secret_headers_are_masked_and_kept_by_a_change_that_sends_the_mask_back
 }
 
 #[tokio::test]
-async fn signing_secrets_are_shown_to_managers_alone_and_rotate() {
+async fn signing_secrets_are_shown_only_to_managers_and_rotate() {
     let api = TestApi::start().await;
     let made = api.subscribe(json!({"secret": SECRET})).await;
     let secret = format!("{}/secret", path(&made));
@@ -306,7 +308,7 @@ async fn signing_secrets_are_shown_to_managers_alone_and_rotate() {
 }
 
 #[tokio::test]
-async fn a_paused_subscription_is_passed_by_until_it_is_activated() {
+async fn events_do_not_match_a_paused_subscription_until_it_is_activated() {
     let api = TestApi::start().await;
     let made = api.subscribe(json!({})).await;
     let post = || async {
@@ -339,7 +341,7 @@ async fn a_changed_subscription_matches_by_its_new_members_at_once() {
 }
 
 #[tokio::test]
-async fn a_test_goes_to_its_subscription_alone() {
+async fn a_test_goes_only_to_its_subscription() {
     let api = TestApi::start().await;
     api.subscribe(json!({})).await;
     let made = api.subscribe(json!({"event_types": ["deal.*", "lead.created"], "condition": "false"})).await;

@@ -1,4 +1,4 @@
-//! The newer generation: signed, tried three times, kept for 30 days.
+//! The newer generation: signed, three attempts, kept for 30 days.
 
 use reqwest::Method;
 use serde_json::{Value, json};

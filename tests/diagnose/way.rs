@@ -1,7 +1,7 @@
 //! Diagnose: the URL, the way to the endpoint, and what it answers.
 
 use hookmill_model::{Answer, Handshake, HandshakeKind, HandshakeReport, SuccessCodes};
-use hookmill_server::dispatch::handshake::Asked;
+use hookmill_server::dispatch::handshake::ProbeResult;
 use hookmill_server::dry_run::diagnose::{self, Check, Finding, Grade};
 use ipnet::IpNet;
 use serde_json::json;
@@ -56,27 +56,27 @@ fn the_urls_that_receivers_give_out_and_those_of_nobody_known_are_ok() {
 fn what_nearly_is_a_receivers_url_is_told_with_what_was_probably_meant() {
     let (warning, problem) = (Grade::Warning, Grade::Problem);
     for (url, grade, words) in [
-        ("https://hook.zapier.com/hooks/catch/1/a/", problem, "probably meant: hooks.zapier.com"),
-        ("https://hooks.zaiper.com/hooks/catch/1/a/", problem, "probably meant: hooks.zapier.com"),
-        ("https://hooks.zapier.co/hooks/catch/1/a/", problem, "probably meant: hooks.zapier.com"),
-        ("https://hooks.eu1.make.com/w4b1", problem, "probably meant: hook.eu1.make.com"),
-        ("https://hook.eu7.meke.com/w4b1", problem, "probably meant: hook.eu7.make.com"),
-        ("https://acme.app.n8n.clod/webhook/5f2c", problem, "probably meant: acme.app.n8n.cloud"),
-        ("https://hooks.zapier.com/hooks/catch/123456", problem, "not all of a Catch Hook"),
+        ("https://hook.zapier.com/hooks/catch/1/a/", problem, "probably intended: hooks.zapier.com"),
+        ("https://hooks.zaiper.com/hooks/catch/1/a/", problem, "probably intended: hooks.zapier.com"),
+        ("https://hooks.zapier.co/hooks/catch/1/a/", problem, "probably intended: hooks.zapier.com"),
+        ("https://hooks.eu1.make.com/w4b1", problem, "probably intended: hook.eu1.make.com"),
+        ("https://hook.eu7.meke.com/w4b1", problem, "probably intended: hook.eu7.make.com"),
+        ("https://acme.app.n8n.clod/webhook/5f2c", problem, "probably intended: acme.app.n8n.cloud"),
+        ("https://hooks.zapier.com/hooks/catch/123456", problem, "not a complete Zapier Catch Hook"),
         ("https://zapier.com/app/editor/123/nodes/1", problem, "Catch Hook"),
         ("https://eu1.make.com/5/scenarios/77/edit", problem, "Custom webhook"),
-        ("https://hook.eu1.make.com/", problem, "its id behind the host"),
+        ("https://hook.eu1.make.com/", problem, "id follows the host"),
         ("https://acme.app.n8n.cloud/workflow/5f2c", problem, "Production URL"),
         ("https://acme.app.n8n.cloud/webhook-test/5f2c", warning, "120 seconds"),
         ("https://api.acme.example/n8n/webhook-test/5f2c", warning, "Production URL"),
-        ("https://api.acme.example/in%20", problem, "probably meant: https://api.acme.example/in"),
-        ("https://api.acme.example/in?a=b%22,", problem, "probably meant: https://api.acme.example/in?a=b"),
-        ("https://https//api.acme.example/in", problem, "probably meant: https://api.acme.example/in"),
+        ("https://api.acme.example/in%20", problem, "probably intended: https://api.acme.example/in"),
+        ("https://api.acme.example/in?a=b%22,", problem, "probably intended: https://api.acme.example/in?a=b"),
+        ("https://https//api.acme.example/in", problem, "probably intended: https://api.acme.example/in"),
         ("http://localhost:5678/webhook/5f2c", warning, "a tunnel"),
         ("http://192.168.1.4/in", warning, "not public"),
         ("http://[::1]/in", warning, "the machine that this host runs on"),
-        ("http://crm/in", warning, "one network only"),
-        ("http://crm.acme.local/in", warning, "one network only"),
+        ("http://crm/in", warning, "only within one network"),
+        ("http://crm.acme.local/in", warning, "only within one network"),
     ] {
         let (grades, told) = spelled(url, &[]);
         assert_eq!(grades[0], grade, "{url}: {told}");
@@ -94,11 +94,11 @@ async fn a_test_url_of_n8n_is_a_warning_beside_whatever_it_answers() {
     receiver.otherwise(Reply::status(404));
     let subscription = host.subscribe(&receiver.url("/webhook-test/5f2c"), json!({})).await;
     let diagnosis = diagnosed(&host, &subscription).await;
-    assert_found(&diagnosis, "url_spelling", "warning", &["test URL of n8n", "120 seconds", "Production URL"]);
+    assert_found(&diagnosis, "url_spelling", "warning", &["n8n test URL", "120 seconds", "Production URL"]);
     assert_found(&diagnosis, "url_scheme", "warning", &["http://"]);
-    assert_found(&diagnosis, "tls", "skipped", &["no https"]);
+    assert_found(&diagnosis, "tls", "skipped", &["does not use https"]);
     // A HEAD may be answered otherwise than a delivery.
-    assert_found(&diagnosis, "endpoint", "warning", &["a HEAD", "answered 404", "send a test", "published"]);
+    assert_found(&diagnosis, "endpoint", "warning", &["a HEAD", "responded 404", "send a test", "published"]);
     assert_eq!(diagnosis["ok"], true);
 }
 
@@ -108,9 +108,9 @@ async fn a_refused_address_names_the_setting_and_nobody_is_asked() {
     let subscription = host.subscribe("http://169.254.169.254/latest/meta-data", json!({})).await;
     let diagnosis = diagnosed(&host, &subscription).await;
     assert_eq!(diagnosis["ok"], false);
-    assert_found(&diagnosis, "dns", "skipped", &["an address in the place of a name"]);
+    assert_found(&diagnosis, "dns", "skipped", &["is an IP address"]);
     assert_found(&diagnosis, "address_policy", "problem", &["169.254.169.254", "send.allow_networks"]);
-    assert_found(&diagnosis, "endpoint", "skipped", &["not asked"]);
+    assert_found(&diagnosis, "endpoint", "skipped", &["not contacted"]);
 }
 
 #[tokio::test]
@@ -120,9 +120,9 @@ async fn a_name_that_leads_to_a_refused_address_is_told_without_the_address() {
     let diagnosis = diagnosed(&host, &subscription).await;
     // Where a name of the operator's own network leads is not told.
     assert_found(&diagnosis, "dns", "ok", &["`localhost` resolves"]);
-    assert_found(&diagnosis, "address_policy", "problem", &["not public", "send.allow_networks"]);
+    assert_found(&diagnosis, "address_policy", "problem", &["non-public", "send.allow_networks"]);
     assert!(!diagnosis.to_string().contains("127.0.0.1"), "{diagnosis}");
-    assert_found(&diagnosis, "tls", "skipped", &["not asked"]);
+    assert_found(&diagnosis, "tls", "skipped", &["not contacted"]);
 }
 
 #[tokio::test]
@@ -130,9 +130,9 @@ async fn a_name_that_nobody_knows_is_a_problem_of_dns() {
     let host = TestHost::start().await;
     let subscription = host.subscribe("https://receiver.invalid/hook", json!({})).await;
     let diagnosis = diagnosed(&host, &subscription).await;
-    assert_found(&diagnosis, "dns", "problem", &["`receiver.invalid` does not resolve", "typing error"]);
+    assert_found(&diagnosis, "dns", "problem", &["`receiver.invalid` does not resolve", "check the spelling"]);
     assert_found(&diagnosis, "address_policy", "skipped", &[]);
-    assert_found(&diagnosis, "endpoint", "skipped", &["not asked"]);
+    assert_found(&diagnosis, "endpoint", "skipped", &["not contacted"]);
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn a_certificate_that_nobody_vouches_for_and_one_for_another_name_are_told
     let (host, receiver) = tls().await;
     let subscription = host.subscribe(&format!("https://{}/", receiver.address()), json!({})).await;
     let diagnosis = diagnosed(&host, &subscription).await;
-    assert_found(&diagnosis, "tls", "problem", &["give the receiver a certificate for `127.0.0.1`"]);
+    assert_found(&diagnosis, "tls", "problem", &["install a certificate for `127.0.0.1`"]);
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn a_receiver_that_speaks_no_tls_is_a_problem_of_tls() {
         stream
     });
     let subscription = host.subscribe(&url, json!({})).await;
-    assert_found(&diagnosed(&host, &subscription).await, "tls", "problem", &["speaks no TLS"]);
+    assert_found(&diagnosed(&host, &subscription).await, "tls", "problem", &["does not speak TLS"]);
     drop(plain.await);
 }
 
@@ -170,7 +170,7 @@ async fn an_endpoint_that_hangs_is_asked_no_longer_than_its_limit() {
     receiver.otherwise(Reply::Hang);
     let subscription = host.subscribe(&receiver.url("/"), json!({"timeout_ms": 1_000})).await;
     let diagnosis = diagnosed(&host, &subscription).await;
-    assert_found(&diagnosis, "endpoint", "problem", &["no answer within 1 s", "timeout_ms"]);
+    assert_found(&diagnosis, "endpoint", "problem", &["no response within 1 s", "timeout_ms"]);
 }
 
 #[tokio::test]
@@ -178,14 +178,14 @@ async fn what_an_endpoint_does_wrong_is_told_with_what_to_do() {
     let (host, receiver) = (TestHost::start().await, Receiver::start().await);
     let subscription = host.subscribe(&receiver.url("/"), json!({"success_codes": "200"})).await;
     for (reply, result, words) in [
-        (Reply::status(200), "ok", "answered 200"),
-        (Reply::status(204), "warning", "must answer 200"),
+        (Reply::status(200), "ok", "responded 200"),
+        (Reply::status(204), "warning", "expected 200"),
         (Reply::status(405), "warning", "send a test"),
-        (Reply::header(301, "location", "https://new.example/in"), "problem", "leads to: https://new.example/in"),
+        (Reply::header(301, "location", "https://new.example/in"), "problem", "target URL: https://new.example/in"),
         (Reply::status(401), "problem", "signing secret"),
-        (Reply::status(410), "problem", "copy the URL anew"),
+        (Reply::status(410), "problem", "copy the URL from the receiver again"),
         (Reply::status(429), "problem", "try again later"),
-        (Reply::status(500), "problem", "its program fails"),
+        (Reply::status(500), "problem", "internal error"),
         (Reply::Close, "problem", "an HTTP server"),
     ] {
         receiver.script("/", [reply.clone()]);
@@ -205,7 +205,7 @@ async fn a_port_that_nobody_listens_on_is_a_problem() {
         &diagnosed(&host, &subscription).await,
         "endpoint",
         "problem",
-        &["no connection", "the receiver runs"],
+        &["could not connect", "the receiver is running"],
     );
 }
 
@@ -218,11 +218,11 @@ fn an_answer_that_takes_more_than_half_of_its_time_is_a_warning() {
         let (at, answered) = (fixtures::start(), "ok".to_owned());
         let report =
             HandshakeReport { at, passed: true, reason: String::new(), status: Some(200), took_ms, answer: answered };
-        diagnose::endpoint(&subscription, &question, &Asked { report, result: Some(Ok(answer)) })
+        diagnose::endpoint(&subscription, &question, &ProbeResult { report, result: Some(Ok(answer)) })
     };
     assert_eq!(graded(1_500).grade, Grade::Ok);
     let slow = graded(1_501);
     assert_eq!(slow.grade, Grade::Warning);
-    assert!(slow.finding.ends_with("answered 200 in 1501 ms of 3000 allowed: ok"), "{}", slow.finding);
+    assert!(slow.finding.ends_with("responded 200 in 1501 ms (3000 ms allowed): ok"), "{}", slow.finding);
     assert!(slow.what_to_do.unwrap().contains("timeout_ms"));
 }

@@ -1,4 +1,4 @@
-//! Compiling ends, whatever is compiled, and what was compiled is found again.
+//! Compiling: it always ends, and artefacts are found again.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -55,7 +55,7 @@ async fn compiling_that_takes_too_long_is_a_refusal() {
 
 #[tokio::test]
 async fn compiling_that_takes_too_much_memory_is_a_refusal() {
-    // The address space has the program itself in it too, which takes some 60 MiB when it is built for tests.
+    // The address space also contains the program itself, which takes about 60 MiB in a test build.
     let limits = Limits { compile_memory_bytes_max: 128 << 20, ..Limits::default() };
     assert_eq!(refusal(&limits, bomb()).await, "compiling it takes more than 128 MiB of memory");
 }
@@ -72,7 +72,7 @@ async fn a_component_that_is_not_valid_is_refused_with_the_compilers_words() {
 async fn a_component_that_is_too_large_is_refused_unread() {
     let limits = Limits { component_bytes_max: 1_000, ..Limits::default() };
     let reason = refusal(&limits, vec![0; 1_001]).await;
-    assert_eq!(reason, "it has 1001 bytes; a component may have 1000");
+    assert_eq!(reason, "it has 1001 bytes; 1000 are allowed");
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ fn artefacts(folder: &Path) -> Vec<PathBuf> {
     files.filter(|file| file.file_name().is_some_and(|name| name != "key")).collect()
 }
 
-/// A folder in which the echo is compiled, its digest, and its file.
+/// A cache directory with the compiled echo, its digest, and its file.
 async fn compiled() -> (tempfile::TempDir, Digest, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let component = ECHO;
@@ -183,7 +183,7 @@ async fn a_file_under_anothers_name_is_not_run() {
 #[tokio::test]
 async fn many_who_want_the_same_plugin_compile_it_once() {
     let folder = tempfile::tempdir().expect("a folder");
-    // Each start leaves a line before it compiles.
+    // Each start writes a line before it compiles.
     let counter = folder.path().join("count");
     let script = folder.path().join("compiler");
     let text = format!("#!/bin/sh\necho >> {}\nexec {} \"$@\"\n", counter.display(), binary().display());

@@ -1,4 +1,4 @@
-//! Versions of the contract: the first runs for ever, and one that this host does not know is refused with its name.
+//! Versions of the contract: the first always runs, and one that this host does not support is refused by name.
 
 use bytes::Bytes;
 use hookmill_engine::Limits;
@@ -9,7 +9,7 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 
 use crate::engine::fixture::{DATA, engine, load, transform};
 
-/// Built when 1.0.0 was released, and not since: its source stands beside it.
+/// Built when 1.0.0 was released, and not since: its source is next to it.
 const FIRST: &[u8] = include_bytes!("../guests/contract-1.0.0.wasm");
 
 #[tokio::test]
@@ -47,7 +47,7 @@ fn a_components_outline_tells_its_version_of_the_contract() {
     }
 }
 
-/// A component for the rehearsed 1.2.0 that gives nothing of use; it asks its host for `imports`.
+/// A component for the rehearsed 1.2.0 without useful exports, which has these imports.
 fn rehearsed(imports: &str) -> Vec<u8> {
     let text = format!(
         r#"(module {imports}
@@ -71,13 +71,13 @@ const METER: &str = r#"(import "hookmill:plugin/meter@1.2.0" "fuel-left" (func (
 
 #[tokio::test]
 async fn a_component_for_a_later_version_is_refused_even_if_it_uses_nothing_of_it() {
-    // With what is new in it, with what 1.1.0 has too, and with nothing at all.
+    // With its new imports, with those of 1.1.0, and with none at all.
     for imports in [format!("{LOG}{METER}"), LOG.to_owned(), String::new()] {
-        let refused = engine().inspect(rehearsed(&imports).into()).await.expect_err("no host speaks it");
+        let refused = engine().inspect(rehearsed(&imports).into()).await.expect_err("no host supports it");
         let InspectError::Refused(reason) = refused else { panic!("{refused:?}") };
         assert_eq!(
             reason.0,
-            "it exports `hookmill:plugin/transformer@1.2.0`; this host knows the contract from version 1.0 to 1.1"
+            "it exports `hookmill:plugin/transformer@1.2.0`; this host supports contract versions 1.0 to 1.1"
         );
     }
 }

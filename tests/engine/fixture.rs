@@ -1,4 +1,4 @@
-//! Engines, inputs, and components that no toolchain makes.
+//! Engines, inputs, and components that no toolchain produces.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -16,23 +16,23 @@ pub(crate) fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_hookmill"))
 }
 
-/// An engine with the default limits, and what it compiled in earlier runs.
+/// An engine with the default limits and a cache from earlier runs.
 pub(crate) fn engine() -> Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| engine_with(&Limits::default(), &kept())).clone()
 }
 
-/// A folder that outlives the run, so that the next one compiles nothing.
+/// A cache directory that outlives the run, so that the next one compiles nothing.
 pub(crate) fn kept() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-plugins")
 }
 
-/// An engine of one's own.
+/// A separate engine.
 pub(crate) fn engine_with(limits: &Limits, folder: &Path) -> Engine {
     Engine::new(limits, folder, binary()).expect("the machine gives what the defaults need")
 }
 
-/// The rogue plugin, ready to be told what to do.
+/// The prepared rogue plugin.
 pub(crate) async fn rogue(engine: &Engine) -> Arc<Prepared> {
     load(engine, hookmill_guests::ROGUE).await
 }
@@ -42,7 +42,7 @@ pub(crate) async fn load(engine: &Engine, component: &'static [u8]) -> Arc<Prepa
     engine.load(Digest::of(&component), component).await.expect("it is a plugin")
 }
 
-/// Tells the rogue what to do.
+/// Runs the rogue with a command.
 pub(crate) async fn tell(word: &str) -> PluginRun {
     let engine = engine();
     tell_on(&engine, &*rogue(&engine).await, word).await
@@ -53,7 +53,7 @@ pub(crate) async fn tell_on(engine: &Engine, plugin: &Prepared, word: &str) -> P
     transform(engine, plugin, &config, DATA).await
 }
 
-/// What the rogue was told and how that failed.
+/// Runs the rogue with a command; returns the fault and the log.
 pub(crate) async fn fault(word: &str) -> (PluginFault, Vec<LogLine>) {
     let PluginRun { result, logs, figures, .. } = tell(word).await;
     let fault = result.expect_err("it was told to fail");
@@ -67,10 +67,10 @@ pub(crate) async fn fault(word: &str) -> (PluginFault, Vec<LogLine>) {
     (fault, logs)
 }
 
-/// Data with everything that a JSON library likes to change.
+/// Data with everything that JSON libraries tend to change.
 pub(crate) const DATA: &str = r#"{"b": 12.50, "a":12345678901234567890, "c" :1e400,"a":"é\u00e9"}"#;
 
-/// Tells the rogue what to do for a subscription that has these secrets.
+/// Runs the rogue with a command for a subscription with these secrets.
 pub(crate) async fn tell_with_secrets(word: &str, secrets: &[&str]) -> PluginRun {
     let engine = engine();
     let config = serde_json::to_string(word).expect("a string becomes JSON");
@@ -126,7 +126,7 @@ fn subscription() -> Subscription {
     }
 }
 
-/// What a healthy echo gives for [`DATA`].
+/// Whether this is a healthy echo's result for [`DATA`].
 pub(crate) fn is_echo(transformed: &PluginRun) -> bool {
     let Ok(PluginDecision::Deliver(draft)) = &transformed.result else { return false };
     draft.body == hookmill_model::Body::Json(DATA.to_owned())

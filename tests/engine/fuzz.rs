@@ -1,4 +1,4 @@
-//! Bytes that no toolchain makes: whatever is uploaded, the answer comes soon, and the host goes on.
+//! Bytes that no toolchain produces: whatever is uploaded, the result comes soon, and the host survives.
 //!
 //! The suite runs a short version, the same each time. The long one:
 //! `HOOKMILL_FUZZ_ROUNDS=200000 cargo test --test tests engine::fuzz -- --nocapture`.
@@ -12,7 +12,7 @@ use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
 use crate::engine::fixture::engine_with;
 
-/// No scan of some hundred kilobytes takes a tenth of this, however busy the machine is.
+/// A scan of some hundred kilobytes takes less than a tenth of this, even on a busy machine.
 const SOON: Duration = Duration::from_secs(5);
 
 const SEEDS: [&[u8]; 4] =
@@ -22,7 +22,7 @@ fn rounds() -> usize {
     std::env::var("HOOKMILL_FUZZ_ROUNDS").map_or(2_000, |rounds| rounds.parse().expect("a number"))
 }
 
-/// One of the ways in which a file is not what it was.
+/// A way to corrupt a file.
 fn mutated(rng: &mut StdRng, component: &[u8]) -> Vec<u8> {
     let mut bytes = component.to_vec();
     let (from, to) = (rng.random_range(0..bytes.len()), rng.random_range(0..bytes.len()));
@@ -48,14 +48,17 @@ fn mutated(rng: &mut StdRng, component: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What the scan says, which must be soon and in words that can be shown.
+/// Scans; the result must come soon, with a printable message.
 fn scan(bytes: &[u8], limits: &Limits) -> Result<(), String> {
     let start = Instant::now();
     let scanned = outline(bytes, limits);
     assert!(start.elapsed() < SOON, "{} bytes took {:?}", bytes.len(), start.elapsed());
     let refusal = scanned.map(|_| ()).map_err(|refusal| refusal.0);
     if let Err(reason) = &refusal {
-        assert!(reason.starts_with("it ") || reason.starts_with("one of its "), "{reason}");
+        assert!(
+            reason.starts_with("it ") || reason.starts_with("its ") || reason.starts_with("one of its "),
+            "{reason}"
+        );
         assert!(reason.len() < 2_500 && !reason.contains(char::is_control), "{reason:?}");
     }
     refusal
@@ -102,11 +105,11 @@ async fn what_passes_the_scan_is_compiled_and_asked_without_harm() {
     }
     assert_eq!(tried, wanted);
     println!("{taken} of {tried} mutants are plugins still");
-    // The engine is as it was.
+    // The engine still works.
     engine.inspect(hookmill_guests::ECHO.into()).await.expect("it is a plugin");
 }
 
-/// So many components within one another, each no more than its header.
+/// Components nested to this depth, each no more than its header.
 fn nested(depth: usize) -> Vec<u8> {
     const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
     const LEVEL: usize = 1 + 5 + HEADER.len();
@@ -127,7 +130,7 @@ fn what_is_small_in_a_file_and_large_in_memory_is_refused_early() {
     assert!(scan(&nested(15), &limits).expect_err("it exports nothing").starts_with("it does not export"));
     for depth in [16, 2_000_000] {
         let reason = scan(&nested(depth), &limits).expect_err("nobody writes that");
-        assert_eq!(reason, "it has components within one another, more than 16 deep");
+        assert_eq!(reason, "it nests components more than 16 deep");
     }
     let exports = |count: usize, name: &str| {
         let exports: String = (0..count).map(|n| format!(r#"(export "{name}{n}" (instance $i))"#)).collect();
@@ -136,5 +139,5 @@ fn what_is_small_in_a_file_and_large_in_memory_is_refused_early() {
     let reason = scan(&exports(1_001, "a"), &limits).expect_err("nobody writes that");
     assert_eq!(reason, "it has more than 1000 imports and exports");
     let reason = scan(&exports(1, &"a".repeat(1_000)), &limits).expect_err("nobody writes that");
-    assert_eq!(reason, "one of its imports or exports has a name of 1001 bytes");
+    assert_eq!(reason, "one of its imports or exports has a name of 1001 bytes; 1000 are allowed");
 }

@@ -1,4 +1,4 @@
-//! Every way to misbehave ends within its limit and leaves its name, its place and its log.
+//! Every misbehavior ends within its limit and leaves its name, its backtrace and its log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use hookmill_model::{Digest, LogLevel, PluginFaultCode};
 
 use crate::engine::fixture::{DATA, engine, engine_with, fault, is_echo, kept, load, rogue, tell, tell_on, transform};
 
-/// The rogue is told `word`; it fails so, with all of these in the message, and its first log line is there.
+/// Runs the rogue with `word`: it fails with this code, the message contains these parts, and its first log line is there.
 async fn expect(word: &str, code: PluginFaultCode, parts: &[&str]) {
     let (fault, logs) = fault(word).await;
     assert_eq!((fault.code, fault.retry), (code, false), "{word}: {}", fault.message);
@@ -48,13 +48,14 @@ async fn endless_recursion_is_told_from_other_traps() {
 
 #[tokio::test]
 async fn a_panic_leaves_its_text_in_the_log() {
-    expect("panic:no such field", PluginFaultCode::Trapped, &["a panic or abort", "hookmill_rogue::misbehave"]).await;
+    expect("panic:no such field", PluginFaultCode::Trapped, &["panicked or aborted", "hookmill_rogue::misbehave"])
+        .await;
     for word in ["panic:no such field", "panic-hook:no such field"] {
         let (_, logs) = fault(word).await;
         assert!(logs.iter().any(|line| line.message.contains("no such field")), "{word}: {logs:?}");
     }
-    expect("abort", PluginFaultCode::Trapped, &["a panic or abort", "hookmill_rogue::misbehave"]).await;
-    expect("exit", PluginFaultCode::Trapped, &["ended itself by `exit`, with a failure"]).await;
+    expect("abort", PluginFaultCode::Trapped, &["panicked or aborted", "hookmill_rogue::misbehave"]).await;
+    expect("exit", PluginFaultCode::Trapped, &["called `exit` with failure"]).await;
 }
 
 #[tokio::test]
@@ -63,9 +64,9 @@ async fn a_huge_output_is_refused() {
     let over = limits.output_bytes_max + 1;
     let code = PluginFaultCode::OutputTooLarge;
     expect(&format!("huge:{over}"), code, &["the body has 6291457 bytes; 6291456 are allowed"]).await;
-    expect(&format!("huge:{}", over * 5), code, &["more data at once"]).await;
+    expect(&format!("huge:{}", over * 5), code, &["returned more data than"]).await;
     expect(&format!("huge-form:{}", over / 6), code, &["the encoded form has 6291458 bytes"]).await;
-    expect("fields:700000", code, &["more data at once"]).await;
+    expect("fields:700000", code, &["returned more data than"]).await;
     expect("query:1366", code, &["the query has 8198 bytes; 8192 are allowed"]).await;
     assert!(tell(&format!("huge:{}", over - 1)).await.result.is_ok());
     assert!(tell("query:1365").await.result.is_ok());
@@ -73,8 +74,8 @@ async fn a_huge_output_is_refused() {
 
 #[tokio::test]
 async fn a_text_that_is_no_utf8_is_invalid_output() {
-    expect("utf8", PluginFaultCode::InvalidOutput, &["no UTF-8", "index 1"]).await;
-    expect("log-utf8", PluginFaultCode::InvalidOutput, &["no UTF-8", "(in "]).await;
+    expect("utf8", PluginFaultCode::InvalidOutput, &["not UTF-8", "index 1"]).await;
+    expect("log-utf8", PluginFaultCode::InvalidOutput, &["not UTF-8", "(in "]).await;
 }
 
 #[tokio::test]
@@ -91,7 +92,8 @@ async fn a_value_that_the_contract_does_not_know_is_invalid_output() {
 #[tokio::test]
 async fn a_body_that_is_no_json_is_refused() {
     for text in ["", "{", "{'a':01}", "{} {}", "NaN", "'", "[1,]"] {
-        expect(&format!("json:{text}"), PluginFaultCode::InvalidOutput, &["is said to be JSON and is not"]).await;
+        expect(&format!("json:{text}"), PluginFaultCode::InvalidOutput, &["is declared as JSON but is not valid"])
+            .await;
     }
     for text in
         ["1e999999", "-0.0", " [1.10] ", "{'a':1,'a':2}", &format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000))]
@@ -117,7 +119,7 @@ async fn forbidden_headers_are_refused_by_name() {
         "transfer-encoding",
         "upgrade",
     ] {
-        let parts = [&*format!("the header `{name}` is not a plugin's to set")];
+        let parts = [&*format!("a plugin cannot set the header `{name}`")];
         expect(&format!("header:{name}=x"), PluginFaultCode::ForbiddenHeader, &parts).await;
     }
 }
@@ -126,10 +128,10 @@ async fn forbidden_headers_are_refused_by_name() {
 async fn headers_that_would_break_a_request_are_refused() {
     let code = PluginFaultCode::ForbiddenHeader;
     for value in ["a\\r\\nx-evil: 1", "a\\nb", "a\\rb", "a\\0b", "ü", "\u{7f}"] {
-        expect(&format!("header:x-ok={value}"), code, &["the header `x-ok` has the character"]).await;
+        expect(&format!("header:x-ok={value}"), code, &["in the value of the header `x-ok`"]).await;
     }
     for name in ["", "x y", "x:y", "x\\ny", "ü"] {
-        expect(&format!("header:{name}=1"), code, &["is no name of a header"]).await;
+        expect(&format!("header:{name}=1"), code, &["invalid header name"]).await;
     }
     assert!(tell("header:X-Ok=a\tb ~!").await.result.is_ok());
 }
@@ -138,9 +140,9 @@ async fn headers_that_would_break_a_request_are_refused() {
 async fn too_many_or_too_large_headers_are_refused() {
     let code = PluginFaultCode::OutputTooLarge;
     expect("headers:65", code, &["there are 65 headers; 64 are allowed"]).await;
-    expect("header-name:129", code, &["name of a header has 129 bytes; 128 are allowed"]).await;
+    expect("header-name:129", code, &["the header name has 129 bytes; 128 are allowed"]).await;
     expect("header-value:8193", code, &["header `x-long` has 8193 bytes; 8192 are allowed"]).await;
-    expect("headers-sum:8000", code, &["headers' sum has 40015 bytes; 32768 are allowed"]).await;
+    expect("headers-sum:8000", code, &["the header section has 40015 bytes; 32768 are allowed"]).await;
     for word in ["headers:64", "header-name:128", "header-value:8192"] {
         assert!(tell(word).await.result.is_ok(), "{word}");
     }
@@ -149,9 +151,9 @@ async fn too_many_or_too_large_headers_are_refused() {
 #[tokio::test]
 async fn an_unknown_method_or_content_type_is_invalid_output() {
     let code = PluginFaultCode::InvalidOutput;
-    expect("method:DELETE", code, &["the method `DELETE` is none of POST, PUT, PATCH and GET"]).await;
-    expect("binary:xml", code, &["`xml` is no content type"]).await;
-    expect("binary:text/plain\\nx: 1", code, &["is no content type"]).await;
+    expect("method:DELETE", code, &["invalid method `DELETE`: expected POST, PUT, PATCH or GET"]).await;
+    expect("binary:xml", code, &["invalid content type `xml`"]).await;
+    expect("binary:text/plain\\nx: 1", code, &["invalid content type"]).await;
     assert!(tell("method:PUT").await.result.is_ok());
 }
 
@@ -230,7 +232,7 @@ fn starting(fields: &str) -> String {
     )
 }
 
-/// Two components of which one passes 16 MB to the other, again and again, when it starts.
+/// Two components, one of which repeatedly passes 16 MB to the other when it starts.
 const COMPOSED: &str = r#"(component
     (component $callee
         (core module $m
@@ -276,7 +278,7 @@ fn endless_fuel(transforms_max: u32) -> Limits {
 async fn a_guest_that_outlasts_the_clock_is_ended_and_may_try_again() {
     let engine = engine_with(&endless_fuel(1), &kept());
     let plugin = rogue(&engine).await;
-    // Each must give its slot back: there is one.
+    // Each must release its slot: there is only one.
     for word in ["spin", "flood", "sleep", "spin"] {
         let transformed = tell_on(&engine, &plugin, word).await;
         let fault = transformed.result.expect_err("it never ends");
@@ -310,7 +312,7 @@ async fn a_long_guest_lets_others_run_on_its_thread() {
         async move { tell_on(&engine, &plugin, "spin").await }
     });
     tokio::task::yield_now().await;
-    // This test has one thread, on which the other guest is.
+    // This test has one thread, which the other guest uses.
     for _ in 0..20 {
         assert!(is_echo(&tell_on(&engine, &plugin, "echo").await));
     }

@@ -5,7 +5,7 @@ use hookmill_model::{LogLine, Sealed};
 
 use crate::engine::fixture::{tell, tell_with_secrets};
 
-/// What the rogue put into its header.
+/// The rogue's header.
 fn header(transformed: &PluginRun) -> &str {
     let Ok(PluginDecision::Deliver(draft)) = &transformed.result else { panic!("{:?}", transformed.result) };
     &draft.headers[0].1

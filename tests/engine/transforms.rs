@@ -1,4 +1,4 @@
-//! What works, and stays the same.
+//! Transforms that succeed, and are reproducible.
 
 use std::sync::Arc;
 
@@ -103,7 +103,7 @@ async fn figures_tell_the_most_memory_that_an_instance_had() {
     // 32 MiB that it fills until its fuel ends.
     let filled = tell("fill").await.figures;
     assert!((32 << 20..40 << 20).contains(&(filled.memory_bytes - idle.memory_bytes)), "{filled:?}, {idle:?}");
-    // All that there is, a MiB at a time: what it was refused does not count.
+    // All available memory, one MiB at a time: refused memory does not count.
     let hogged = tell("hog").await.figures;
     assert!(hogged.memory_bytes > limits.memory_bytes_max as u64 * 9 / 10, "{hogged:?}");
     assert!(hogged.memory_bytes <= hogged.memory_bytes_max, "{hogged:?}");

@@ -1,4 +1,4 @@
-//! `hookmill import`, the real binary.
+//! The command `hookmill import`.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -43,14 +43,14 @@ fn an_export_with_a_definition_that_cannot_be_carried_over_ends_with_1() {
 }
 
 #[test]
-fn without_a_key_there_is_only_a_dry_run() {
+fn without_a_key_only_a_dry_run_is_possible() {
     let (output, _) = run("breakcold", &breakcold(json!({})), &[]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--key"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_the_host_does_not_know_ends_the_import_at_once() {
+async fn an_unknown_key_ends_the_import_at_once() {
     let host = TestHost::start().await;
     let export = json!([breakcold(json!({})), breakcold(json!({}))]);
     let (output, stdout) = run("breakcold", &export, &["--url", &host.base, "--key", "hmk_wrong"]);

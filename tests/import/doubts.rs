@@ -1,10 +1,10 @@
-//! What an import does not take at its word.
+//! Import of doubtful definitions.
 
 use hookmill_server::subscriptions::import;
 use serde_json::{Value, json};
 
 #[test]
-fn a_get_of_leadsquared_carries_its_data_as_a_form_since_a_list_has_no_place_in_a_query() {
+fn a_get_of_leadsquared_sends_its_data_as_form_fields() {
     let definition = json!({"Description": "d", "URL": "https://example.com/", "Method": "GET",
         "ContentType": "text/plain", "WebhookEvent": 2});
     let imported = import::leadsquared(&definition).unwrap();
@@ -13,7 +13,7 @@ fn a_get_of_leadsquared_carries_its_data_as_a_form_since_a_list_has_no_place_in_
 }
 
 #[test]
-fn a_condition_or_a_trigger_of_livespace_that_says_something_else_makes_a_draft() {
+fn an_unknown_condition_or_trigger_of_livespace_makes_a_draft() {
     let workflow = |trigger: Value, condition: Value| {
         let workflow = json!({"name": "w", "trigger": trigger, "condition": condition,
             "effect": {"url": "https://example.com/"}});
@@ -32,7 +32,7 @@ fn a_condition_or_a_trigger_of_livespace_that_says_something_else_makes_a_draft(
 }
 
 #[test]
-fn a_secret_that_is_masked_but_for_its_ends_is_none() {
+fn a_partially_masked_secret_is_ignored() {
     for secret in ["****9a2f", "wh_****723a", "••••"] {
         let endpoint = json!({"url": "https://example.com/", "events": ["lead.create"], "secret": secret});
         let imported = import::breakcold(&endpoint).unwrap();

@@ -1,4 +1,4 @@
-//! What a webhook is made of.
+//! The definition of a webhook.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ async fn only_the_chosen_event_is_sent() {
     assert_eq!(receiver.requests().len(), 1);
 }
 
-/// The one request of a webhook with this content type, if one is chosen: its `content-type`, and its body.
+/// The single request of a webhook with this content type, if one is set: its `content-type`, and its body.
 async fn sent_as(content_type: Option<&str>) -> (String, String) {
     let (mut host, receiver) = start().await;
     webhook(&host, &receiver.url("/"), json!({"content_type": content_type})).await;
@@ -65,7 +65,7 @@ async fn data_is_posted_as_plain_text() {
 
 /// The text has both "choose the format" and "we post in JSON".
 #[tokio::test]
-async fn the_choice_of_a_content_type_wins_and_json_is_what_nobody_chose() {
+async fn the_content_type_can_be_set_and_is_json_by_default() {
     assert_eq!(sent_as(None).await.0, "application/json");
     assert_eq!(sent_as(Some("application/x-www-form-urlencoded")).await.0, "application/x-www-form-urlencoded");
 }
@@ -82,7 +82,7 @@ async fn custom_headers_go_out_with_name_and_value() {
 }
 
 #[tokio::test]
-async fn a_secret_custom_header_is_shown_to_nobody() {
+async fn a_secret_custom_header_is_never_shown() {
     let (mut host, receiver) = start().await;
     let headers = json!([{"name": "x-key", "value": "j5Ft", "secret": true}, {"name": "x-team", "value": "sales"}]);
     let made = webhook(&host, &receiver.url("/"), json!({"headers": headers})).await;
@@ -137,7 +137,7 @@ async fn a_get_carries_the_data_in_the_query() {
 }
 
 #[tokio::test]
-async fn notify_on_failure_is_a_switch_that_is_off_at_first() {
+async fn notify_on_failure_is_off_by_default() {
     let host = TestHost::start().await;
     let silent = webhook(&host, "http://127.0.0.1:9/silent", json!({})).await;
     let loud = webhook(&host, "http://127.0.0.1:9/loud", json!({"notify_on_failure": true})).await;
@@ -145,7 +145,7 @@ async fn notify_on_failure_is_a_switch_that_is_off_at_first() {
 }
 
 #[tokio::test]
-async fn the_endpoint_is_asked_by_head_if_that_is_switched_on() {
+async fn the_endpoint_is_checked_by_head_if_enabled() {
     let (mut host, receiver) = start().await;
     receiver.script("/refuses", [Reply::status(404)]);
     let handshake = json!({"handshake": {"kind": "head", "success_codes": "200"}});
@@ -161,7 +161,7 @@ async fn the_endpoint_is_asked_by_head_if_that_is_switched_on() {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_of_an_endpoint_at_first() {
+async fn there_is_no_handshake_by_default() {
     let (mut host, receiver) = start().await;
     assert_eq!(webhook(&host, &receiver.url("/"), json!({})).await["state"], "active");
     host.advance(MINUTE).await;

@@ -1,4 +1,4 @@
-//! What a request says of its event: the parameters, the data, and activities, which come together.
+//! The event in a request: the parameters, the data, and batched activities.
 
 use std::collections::HashMap;
 
@@ -11,14 +11,14 @@ use crate::support::receiver::Received;
 
 const ACTIVITY: &str = "SalesActivity_Post_Update";
 
-/// The parameters of a request's query, in order.
+/// Parameters of a request's query, in order.
 fn query(request: &Received) -> Vec<(String, String)> {
     let url = Url::parse(&format!("http://receiver{}", request.target)).unwrap();
     url.query_pairs().into_owned().collect()
 }
 
 #[tokio::test]
-async fn three_parameters_say_who_posts_and_why() {
+async fn three_parameters_identify_the_webhook_and_the_event() {
     let (mut host, receiver) = start().await;
     let made = webhook(&host, &receiver.url("/leads/add"), json!({"event_types": [ACTIVITY]})).await;
     host.post(ACTIVITY, "{}").await;
@@ -39,7 +39,7 @@ async fn the_entity_type_is_webhook_with_a_capital() {
 }
 
 #[tokio::test]
-async fn a_rule_or_an_automation_can_stand_where_the_webhook_does() {
+async fn a_rule_or_an_automation_can_take_the_place_of_the_webhook() {
     let (mut host, receiver) = start().await;
     for (path, kind) in [("/rule", "rule"), ("/automation", "automation")] {
         let parameters = json!([{"name": "entityType", "value": kind}, {"name": "entityId", "value": "b329c2b2"}]);
@@ -56,7 +56,7 @@ async fn a_rule_or_an_automation_can_stand_where_the_webhook_does() {
 }
 
 #[tokio::test]
-async fn a_query_that_is_there_is_kept() {
+async fn an_existing_query_is_kept() {
     let (mut host, receiver) = start().await;
     webhook(&host, &receiver.url("/add?key=a%20b&entityType=own&empty="), json!({})).await;
     host.post(CREATED, LEAD).await;
@@ -83,7 +83,7 @@ async fn values_of_parameters_are_encoded() {
 }
 
 #[tokio::test]
-async fn activities_of_one_minute_are_one_request() {
+async fn activities_within_a_minute_are_one_request() {
     let (mut host, receiver) = start().await;
     webhook(&host, &receiver.url("/"), json!({"event_types": ["*"]})).await;
     for number in 1..=3 {
@@ -123,7 +123,7 @@ async fn a_get_carries_activities_in_the_query_as_a_form() {
 }
 
 #[tokio::test]
-async fn other_events_go_out_alone_and_at_once() {
+async fn other_events_are_sent_alone_and_at_once() {
     let (mut host, receiver) = start().await;
     webhook(&host, &receiver.url("/"), json!({})).await;
     for _ in 0..2 {

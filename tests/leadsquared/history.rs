@@ -1,4 +1,4 @@
-//! What is success, what follows a failure, and what can be seen of both.
+//! Success, failure, retries, and the history.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ async fn success_is_200_alone() {
 }
 
 #[tokio::test]
-async fn three_tries_and_then_failure() {
+async fn three_attempts_and_then_failure() {
     let (mut host, receiver) = start().await;
     receiver.otherwise(Reply::status(500));
     webhook(&host, &receiver.url("/"), json!({})).await;
@@ -46,7 +46,7 @@ async fn three_tries_and_then_failure() {
 }
 
 #[tokio::test]
-async fn the_third_try_can_still_succeed() {
+async fn the_third_attempt_can_still_succeed() {
     let (mut host, receiver) = start().await;
     receiver.script("/", [Reply::status(500), Reply::Reset]);
     webhook(&host, &receiver.url("/"), json!({})).await;
@@ -73,7 +73,7 @@ async fn the_status_is_in_queue_and_then_success_or_failure() {
     assert_eq!(statuses(&host).await, ["Failure", "Success"]);
 }
 
-/// The statuses of all deliveries, sorted.
+/// Statuses of all deliveries, sorted.
 async fn statuses(host: &TestHost) -> Vec<String> {
     let list = host.ok(Method::GET, "/v1/spaces/acme/deliveries", Value::Null).await;
     let status = |delivery: &Value| delivery["profile_status"].as_str().unwrap().to_owned();
@@ -107,8 +107,8 @@ async fn the_history_shows_when_the_status_and_the_data_sent_and_received() {
     assert!(attempts[1]["request"]["url"].as_str().unwrap().ends_with(&sent.target));
 }
 
-/// A delivery that failed for good, whose subscription was then changed; sent again in this mode. What was sent at
-/// first, and what was sent again.
+/// A delivery that failed, whose subscription was then changed, resent in this mode. Returns the first request and the
+/// resent one.
 async fn sent_again(mode: &str) -> (TestHost, Received, Received) {
     let (mut host, receiver) = start().await;
     receiver.script("/", (0..3).map(|_| Reply::status(500)));
@@ -140,7 +140,7 @@ async fn change(host: &TestHost, made: &Value, receiver: &Receiver) {
 }
 
 #[tokio::test]
-async fn a_failure_is_sent_again_exactly_as_it_was_although_the_subscription_was_changed() {
+async fn a_failure_is_resent_verbatim_although_the_subscription_was_changed() {
     let (host, first, again) = sent_again("verbatim").await;
     assert_eq!((&again.body, &again.target, &again.method), (&first.body, &first.target, &first.method));
     assert_eq!(again.header("content-type"), Some("application/json"));
@@ -149,7 +149,7 @@ async fn a_failure_is_sent_again_exactly_as_it_was_although_the_subscription_was
 }
 
 #[tokio::test]
-async fn a_failure_is_sent_again_as_the_subscription_is_now() {
+async fn a_failure_is_resent_with_the_present_subscription() {
     let (_, first, again) = sent_again("fresh").await;
     assert_eq!(first.text(), LEAD);
     assert_eq!(
@@ -161,7 +161,7 @@ async fn a_failure_is_sent_again_as_the_subscription_is_now() {
 
 const ERROR: &str = r#"{"Status":"Error","StatusReason":"no such campaign"}"#;
 
-/// The delivery after its first attempt was answered with 200 and this.
+/// The delivery after the response to its first attempt: 200 and this body.
 async fn answered(answer: &'static str, more: Value) -> Value {
     let (mut host, receiver) = start().await;
     receiver.otherwise(Reply::body(200, answer));
@@ -176,20 +176,20 @@ fn rule() -> Value {
 }
 
 #[tokio::test]
-async fn an_answer_of_error_is_a_failure_if_answers_are_read() {
+async fn an_error_in_the_body_is_a_failure_with_an_answer_rule() {
     let delivery = answered(ERROR, rule()).await;
     assert_eq!((&delivery["profile_status"], &delivery["attempt_count"]), (&json!("In Queue"), &json!(1)));
-    assert_eq!(delivery["reason"], "the receiver answered 200 and tells of a failure: no such campaign");
+    assert_eq!(delivery["reason"], "the receiver answered 200, and its response reports a failure: no such campaign");
 }
 
 #[tokio::test]
-async fn an_answer_of_success_is_one_if_answers_are_read() {
+async fn a_success_in_the_body_is_a_success_with_an_answer_rule() {
     for answer in [r#"{"Status":"Success","StatusReason":""}"#, "thanks", ""] {
         assert_eq!(answered(answer, rule()).await["status"], "Success", "{answer}");
     }
 }
 
 #[tokio::test]
-async fn an_answer_of_error_is_a_success_if_answers_are_not_read() {
+async fn an_error_in_the_body_is_a_success_without_an_answer_rule() {
     assert_eq!(answered(ERROR, json!({})).await["status"], "Success");
 }

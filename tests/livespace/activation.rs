@@ -1,4 +1,4 @@
-//! From a name and a URL to an active subscription.
+//! Activation: from a name and a URL to an active subscription.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use super::{SUBSCRIPTIONS, activate, body, deal, path, plain, read, sent, start, subscribe, subscribed};
 use crate::support::receiver::{Receiver, Reply};
 
-/// What is written where Livespace asks for it first: how the receiver is reached.
+/// The first step in Livespace: name and URL.
 fn connect(receiver: &Receiver) -> Value {
     json!({"name": "Deals", "profile": "livespace", "url": receiver.url("/in"), "state": "draft"})
 }
 
 #[tokio::test]
-async fn a_subscription_is_made_in_two_steps_and_then_activated() {
+async fn a_subscription_is_created_in_two_steps_and_then_activated() {
     let (mut host, receiver) = start().await;
     let draft = host.ok(Method::POST, SUBSCRIPTIONS, connect(&receiver)).await;
     assert_eq!((&draft["state"], &draft["event_types"]), (&json!("draft"), &json!([])));
@@ -54,10 +54,7 @@ async fn activation_passes_on_200_and_on_204_and_on_nothing_else() {
             let (refused, problem) = activate(&host, &subscription).await;
             assert_eq!((refused.as_u16(), &problem["code"]), (409, &json!("handshake_rejected")));
             let detail = problem["detail"].as_str().unwrap();
-            assert!(
-                detail.starts_with(&format!("the endpoint answered {status}, and must answer 200,204")),
-                "{detail}"
-            );
+            assert!(detail.starts_with(&format!("the endpoint responded {status}, expected 200,204")), "{detail}");
             assert!(detail.ends_with(": no"), "{detail}");
         }
     }
@@ -97,7 +94,7 @@ async fn no_event_is_sent_before_the_endpoint_passed() {
 }
 
 #[tokio::test]
-async fn every_reactivation_asks_again() {
+async fn every_reactivation_repeats_the_handshake() {
     let (host, receiver) = start().await;
     let subscription = subscribed(&host, &receiver, "/in", json!({})).await;
     let pause = format!("{}/pause", path(&subscription));
@@ -113,7 +110,7 @@ async fn every_reactivation_asks_again() {
     }
 }
 
-/// Takes the URL as it was copied, and sends to a path of its form.
+/// Subscribes the URL as it was copied, and sends to a path of the same form.
 async fn takes(copied: &str, success: Reply) {
     let (mut host, receiver) = start().await;
     let mut draft = plain(copied);
@@ -128,24 +125,24 @@ async fn takes(copied: &str, success: Reply) {
 }
 
 #[tokio::test]
-async fn zapiers_catch_hook_is_taken() {
+async fn a_catch_hook_url_of_zapier_is_accepted() {
     let answer = Reply::body(200, r#"{"attempt":"1","id":"1","request_id":"1","status":"success"}"#);
     takes("https://hooks.zapier.com/hooks/catch/1234567/abc12de/", answer).await;
 }
 
 #[tokio::test]
-async fn makes_custom_webhook_is_taken() {
+async fn a_custom_webhook_url_of_make_is_accepted() {
     takes("https://hook.eu2.make.com/a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6", Reply::body(200, "Accepted")).await;
 }
 
 #[tokio::test]
-async fn n8ns_production_url_is_taken() {
+async fn a_production_url_of_n8n_is_accepted() {
     let answer = Reply::body(200, r#"{"message":"Workflow was started"}"#);
     takes("https://example.app.n8n.cloud/webhook/5f0c8a52-7d0e-4a5e-9b0a-1c2d3e4f5a6b", answer).await;
 }
 
 #[tokio::test]
-async fn n8ns_test_url_is_taken_while_it_listens_and_refused_when_it_does_not() {
+async fn a_test_url_of_n8n_is_accepted_only_while_it_listens() {
     let test_url = "https://example.app.n8n.cloud/webhook-test/5f0c8a52-7d0e-4a5e-9b0a-1c2d3e4f5a6b";
     takes(test_url, Reply::body(200, r#"{"message":"Workflow was started"}"#)).await;
     let (host, receiver) = start().await;

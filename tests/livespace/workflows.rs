@@ -1,4 +1,4 @@
-//! Workflows: a subscription with a trigger, perhaps a condition, and the data sent as its effect.
+//! Workflows: subscriptions with a trigger, possibly a condition, and sending data as their effect.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::{SUBSCRIPTIONS, activate, body, deal, path, plain, read, start, subsc
 use crate::support::host::TestHost;
 use crate::support::receiver::{Received, Receiver};
 
-/// Any event of deals: a field changes with each of them.
+/// All events of deals: each may report a changed field.
 fn on(trigger: Value) -> Value {
     json!({"event_types": ["deal.*"], "trigger": trigger})
 }
@@ -55,7 +55,7 @@ async fn a_workflow_fires_when_its_field_was_changed() {
 }
 
 #[tokio::test]
-async fn a_workflow_fires_when_the_deals_status_changed_as_it_wants() {
+async fn a_workflow_fires_when_the_deals_status_changed_as_configured() {
     let (host, receiver) = start().await;
     subscribed(&host, &receiver, "/any", on_status(None, None)).await;
     subscribed(&host, &receiver, "/won", on_status(None, Some("won"))).await;
@@ -69,7 +69,7 @@ async fn a_workflow_fires_when_the_deals_status_changed_as_it_wants() {
 }
 
 #[tokio::test]
-async fn a_workflow_may_be_for_one_sales_process() {
+async fn a_workflow_can_be_limited_to_one_sales_process() {
     let (mut host, receiver) = start().await;
     let mut workflow = on_status(None, Some("won"));
     workflow["condition"] = json!(r#"event.data.process.name == "Sales""#);

@@ -90,7 +90,7 @@ async fn names_and_reasons_of_others_stay_where_they_belong_in_a_mail() {
     host.advance(MINUTE).await;
 
     let mail = smtp.mails().remove(0);
-    assert_eq!(mail.header("Subject"), format!("Webhook “{name}” fails"));
+    assert_eq!(mail.header("Subject"), format!("Webhook “{name}” is failing"));
     assert!(mail.text().contains(&name), "{}", mail.text());
     assert_eq!(mail.to, ["ada@acme.example", "bob@acme.example"]);
     let mut names = mail.header_names();
@@ -161,7 +161,7 @@ async fn a_mail_of_a_pause_for_the_plugins_sake_says_so_and_how_to_go_back() {
     fail(&mut host, 2).await;
     let text = smtp.mails().remove(0).text();
     for part in [
-        "the plugin that shapes its requests fails",
+        "its plugin keeps failing",
         "the plugin failed 2 times in a row; last failure: ",
         "no owner",
         &format!("POST /v1/spaces/acme/subscriptions/{}/rollback", subscription["id"].as_str().unwrap()),

@@ -46,7 +46,11 @@ async fn a_host_pulls_from_no_private_address_unless_its_operator_allows_it() {
     let api = TestApi::start().await;
     let answer = api.admin.post(PULL, json!({"reference": reference})).await;
     assert_problem(&answer, 422, "plugin_pull_failed", None);
-    assert!(answer.text.contains("leads to no public address"), "{}", answer.text);
+    assert!(
+        answer.text.contains("resolves only to addresses that `send.allow_networks` does not permit"),
+        "{}",
+        answer.text
+    );
 }
 
 #[tokio::test]

@@ -106,10 +106,16 @@ async fn a_registry_at_an_address_that_is_not_public_is_not_asked() {
     let strict = Registries { allow_networks: Vec::new(), ..registries() };
     let told = error(address, &strict).await;
     assert!(matches!(told, OciError::OutOfBounds(_)), "{told:?}");
-    assert!(told.to_string().contains("`127.0.0.1` leads to no public address"), "{told}");
+    assert!(
+        told.to_string().contains("`127.0.0.1` resolves only to addresses that `send.allow_networks` does not permit"),
+        "{told}"
+    );
     let by_name = reference(&format!("localhost:{}/x:1", address.port()));
     let told = pull(&strict, &by_name).await.unwrap_err().to_string();
-    assert!(told.contains("`localhost` leads to no public address"), "{told}");
+    assert!(
+        told.contains("`localhost` resolves only to addresses that `send.allow_networks` does not permit"),
+        "{told}"
+    );
     assert_eq!(asked.load(Ordering::Relaxed), 0);
 }
 
@@ -141,7 +147,7 @@ async fn nothing_that_a_registry_names_leads_out_of_bounds() {
     let (elsewhere, asked) = scripted("127.0.0.2", |_| Response::new(Body::from(ECHO))).await;
     let networks = |text: &str| text.split(' ').map(|network| network.parse().unwrap()).collect();
     let near = Registries { allow_networks: networks("127.0.0.1/32 192.0.2.0/24"), ..registries() };
-    let private = "`127.0.0.2` leads to no public address";
+    let private = "`127.0.0.2` resolves only to addresses that `send.allow_networks` does not permit";
     for (address, why) in [
         (wants_token_of(&format!("http://{elsewhere}/token")).await, private),
         (wants_token_of(&format!("https://{elsewhere}/token")).await, private),

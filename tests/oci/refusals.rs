@@ -92,7 +92,7 @@ async fn what_is_no_component_or_has_no_tag_is_not_pushed() {
         push(&registries(), &reference(to), bytes.into(), &about).await.unwrap_err()
     };
     let error = push("127.0.0.1:1/x:1", b"\0asm\x01\0\0\0").await;
-    assert!(error.to_string().contains("it is a core module and no component"), "{error}");
+    assert!(error.to_string().contains("it is a core module, not a component"), "{error}");
     let digest = Digest::of(b"");
     for to in [format!("127.0.0.1:1/x@{digest}"), format!("127.0.0.1:1/x:1@{digest}")] {
         let error = push(&to, hookmill_guests::ECHO).await;

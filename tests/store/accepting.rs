@@ -39,7 +39,7 @@ async fn a_batch_may_hold_an_event_twice() {
         answers,
         [Accepted::New { filled: None }, repeat(1), Accepted::New { filled: None }, Accepted::Conflict]
     );
-    assert_eq!(kept.claim(now()).await.len(), 2);
+    assert_eq!(kept.lease(now()).await.len(), 2);
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn data_comes_back_byte_for_byte() {
     let subscription = kept.subscription().await.id;
     kept.store.accept(vec![event(&kept.space, "e1", data).to(subscription, now())]).await.unwrap();
 
-    let leased = kept.claim(now()).await;
+    let leased = kept.lease(now()).await;
 
     let event = &leased[0].event;
     assert_eq!(event.data.get(), data);

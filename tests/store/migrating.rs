@@ -1,4 +1,4 @@
-//! A database of the first version, with rows of every kind that the later steps touch.
+//! Migrating a database of the first version, with rows of every kind that later migrations change.
 
 use hookmill_model::{DeliveryState, Outcome, Signing, SpaceId, SubscriptionState};
 use hookmill_store::{Sqlite, Store as _};
@@ -7,7 +7,7 @@ use rusqlite::Connection;
 const SUBSCRIPTION: &str = "sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E";
 const DELIVERY: &str = "dlv_01K9ZQ4S1N8M0V6T3X5B7C2D4F";
 
-/// As the first version wrote it: none of the members that came later.
+/// A subscription as the first version wrote it, without the members that were added later.
 const DEFINITION: &str = r#"{"id":"sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E","space":"acme","name":"Old","description":"",
     "url":"https://example.com/hook","method":"POST","event_types":["deal.*"],"condition":null,
     "fields":{"include":[],"exclude":[]},"content_type":"application/json","headers":[],"delay_s":0,"plugin":null,
@@ -42,7 +42,7 @@ fn first_version(file: &std::path::Path) {
 }
 
 #[tokio::test]
-async fn a_database_of_the_first_version_is_taken_over_with_all_its_rows() {
+async fn a_database_of_the_first_version_is_migrated_with_all_its_rows() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("hookmill.db");
     first_version(&file);
@@ -65,7 +65,7 @@ async fn a_database_of_the_first_version_is_taken_over_with_all_its_rows() {
     assert!(subscription.plugin_history.is_empty());
     assert_eq!(store.space(&space).await.unwrap().unwrap().administrators, []);
 
-    // The table that was made anew takes the new states, and is still referred to.
+    // The recreated table accepts the new states, and is still referred to.
     subscription.state = SubscriptionState::Verifying;
     store.put_subscription(&subscription, delivery.due_at).await.unwrap();
     let beside = Connection::open(&file).unwrap();

@@ -4,18 +4,18 @@ use hookmill_store::{OpenError, Sqlite, Store, StoreError};
 use super::{Kept, after, delivered, ids, now};
 
 #[tokio::test]
-async fn what_was_answered_is_found_after_opening_again() {
+async fn what_was_confirmed_is_found_after_opening_again() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await;
     let done = kept.delivery(subscription.id, now()).await;
-    kept.store.record(vec![delivered(&kept.claim(now()).await[0])].into()).await.unwrap();
+    kept.store.record(vec![delivered(&kept.lease(now()).await[0])].into()).await.unwrap();
     let waiting = kept.delivery(subscription.id, after(5)).await;
 
     let kept = kept.reopened();
 
     assert_eq!(kept.state(done).await, DeliveryState::Delivered);
     assert_eq!(kept.read(done).await.1.len(), 1);
-    assert_eq!(ids(&kept.claim(after(5)).await), [waiting]);
+    assert_eq!(ids(&kept.lease(after(5)).await), [waiting]);
     assert!(kept.store.subscription(&kept.space, subscription.id).await.unwrap().is_some());
     kept.store.ping().await.unwrap();
 }
@@ -46,7 +46,7 @@ async fn a_database_of_a_later_version_is_refused_untouched() {
 }
 
 #[tokio::test]
-async fn migrations_start_from_nothing_and_are_taken_once() {
+async fn migrations_start_from_nothing_and_are_applied_once() {
     let kept = Kept::new().await.reopened();
     let version: i64 = kept.beside().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     assert_eq!(version, 7);
@@ -54,7 +54,7 @@ async fn migrations_start_from_nothing_and_are_taken_once() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_is_not_opened() {
+async fn a_file_that_is_not_a_database_is_not_opened() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("hookmill.db"), vec![7; 8192]).unwrap();
     assert!(matches!(Sqlite::open(dir.path()), Err(OpenError::Database(_))));
@@ -65,7 +65,7 @@ async fn the_schema_refuses_what_cannot_be() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     let id = kept.delivery(subscription, now()).await;
-    kept.store.record(vec![delivered(&kept.claim(now()).await[0])].into()).await.unwrap();
+    kept.store.record(vec![delivered(&kept.lease(now()).await[0])].into()).await.unwrap();
     let beside = kept.beside();
     let refused = |sql: &str, constraint: &str| {
         let error = beside.execute(sql, []).unwrap_err().to_string();
@@ -107,7 +107,7 @@ async fn the_schema_refuses_what_cannot_be() {
 }
 
 #[tokio::test]
-async fn a_row_that_cannot_be_read_is_named_and_stops_nobody_else() {
+async fn an_unreadable_row_is_named_and_affects_no_other() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     let id = kept.delivery(subscription, now()).await;

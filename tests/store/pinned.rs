@@ -1,4 +1,4 @@
-//! What shapes a delivery whose first attempt failed, how a plugin does, and what a deleted version leaves.
+//! Pinned plugins, failures of plugins in a row, and deleted versions.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ fn setup(config: &str) -> Arc<PinnedPlugin> {
     Arc::new(PinnedPlugin { digest: Some(Digest::of(&COMPONENT)), config: config.to_owned() })
 }
 
-/// A store with a plugin and claimed deliveries of one subscription.
+/// A store with a plugin and leased deliveries of one subscription.
 async fn leased(count: usize) -> (Kept, Plugin, Vec<Delivery>) {
     let kept = Kept::new().await;
     let plugin = plugin(Some(&kept.space), "1.0.0", &COMPONENT);
@@ -27,11 +27,11 @@ async fn leased(count: usize) -> (Kept, Plugin, Vec<Delivery>) {
     for _ in 0..count {
         kept.delivery(subscription, now()).await;
     }
-    let leased = kept.claim(now()).await;
+    let leased = kept.lease(now()).await;
     (kept, plugin, leased)
 }
 
-/// The record of a refused attempt, after which another is due.
+/// The record of a rejected attempt, after which a retry is due.
 fn refused(leased: &Delivery, pinned: Option<Arc<PinnedPlugin>>) -> Record {
     let refused = record(leased, Some(Outcome::Rejected(answered(500))), DeliveryState::Pending);
     Record { pinned, ..refused }
@@ -42,7 +42,7 @@ fn setups(kept: &Kept) -> i64 {
 }
 
 #[tokio::test]
-async fn deliveries_share_a_setup_and_the_last_of_them_takes_it_along() {
+async fn deliveries_share_a_pinned_plugin_until_the_last_of_them_ends() {
     let (kept, _, leased) = leased(3).await;
     let exact = setup(r#"{"n":12.50}"#);
     let default = Arc::new(PinnedPlugin { digest: None, config: String::new() });
@@ -52,16 +52,16 @@ async fn deliveries_share_a_setup_and_the_last_of_them_takes_it_along() {
     assert_eq!(setups(&kept), 2);
 
     let kept = kept.reopened();
-    let again = kept.claim(after(300)).await;
+    let again = kept.lease(after(300)).await;
     let found: Vec<_> = again.iter().map(|delivery| delivery.pinned.clone().unwrap()).collect();
     assert_eq!(found, first);
-    // What shaped the first attempt stays, whatever is told after.
+    // The plugin of the first attempt stays pinned, whatever later records state.
     kept.store.record(vec![refused(&again[0], Some(setup("{}")))].into()).await.unwrap();
     assert_eq!(kept.read(again[0].id).await.0.pinned, Some(exact.clone()));
     let done = |delivery: &Delivery| Record { pinned: delivery.pinned.clone(), ..delivered(delivery) };
     kept.store.record(vec![done(&again[1]), done(&again[2])].into()).await.unwrap();
     assert_eq!(kept.read(again[1].id).await.0.pinned, None);
-    let [third] = &kept.claim(after(600)).await[..] else { panic!("one is due") };
+    let [third] = &kept.lease(after(600)).await[..] else { panic!("one is due") };
     assert_eq!(third.pinned, Some(exact));
     assert_eq!(setups(&kept), 1);
     kept.store.record(vec![done(third)].into()).await.unwrap();
@@ -70,14 +70,14 @@ async fn deliveries_share_a_setup_and_the_last_of_them_takes_it_along() {
 }
 
 #[tokio::test]
-async fn a_fresh_retry_forgets_the_setup_and_an_exact_one_does_not() {
+async fn a_fresh_resend_drops_the_pinned_plugin_and_a_verbatim_one_does_not() {
     let (kept, _, leased) = leased(1).await;
     kept.store.record(vec![refused(&leased[0], Some(setup("{}")))].into()).await.unwrap();
     let retry = async |verbatim| {
         let command = Command::Resend { verbatim };
         kept.store.command(&kept.space, leased[0].id, command, after(9)).await.unwrap()
     };
-    // Nothing was kept of a request, so there is none to repeat.
+    // No request was stored, so there is none to resend.
     assert_eq!(retry(true).await, Commanded::NothingSent);
     assert_eq!(kept.read(leased[0].id).await.0.pinned, Some(setup("{}")));
     assert_eq!(retry(false).await, Commanded::Done);
@@ -102,7 +102,7 @@ async fn a_version_with_which_deliveries_wait_is_not_deleted() {
 }
 
 #[tokio::test]
-async fn a_component_that_a_bundled_plugin_has_too_or_that_shall_stay_stays() {
+async fn a_component_stays_if_a_bundled_plugin_uses_it_or_the_caller_wants_that() {
     let (kept, plugin, _) = leased(0).await;
     let bundled = Plugin { space: None, ..plugin.clone() };
     kept.store.put_plugin(&bundled, COMPONENT).await.unwrap();
@@ -116,7 +116,7 @@ async fn a_component_that_a_bundled_plugin_has_too_or_that_shall_stay_stays() {
 }
 
 #[tokio::test]
-async fn an_attempt_whose_version_was_deleted_meanwhile_is_recorded_all_the_same() {
+async fn an_attempt_is_recorded_although_its_version_was_deleted_meanwhile() {
     let (kept, plugin, leased) = leased(1).await;
     kept.store.delete_plugin(&plugin, true, 1).await.unwrap();
     let recorded = kept.store.record(vec![refused(&leased[0], Some(setup("{}")))].into()).await.unwrap();

@@ -7,12 +7,12 @@ use hookmill_store::{Command, Commanded, Recorded, Store};
 
 use super::{Kept, after, answered, attempt, delivered, ids, now, record};
 
-/// A store with one claimed delivery.
+/// A store with one leased delivery.
 async fn leased() -> (Kept, Delivery) {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     kept.delivery(subscription, now()).await;
-    let leased = kept.claim(now()).await.remove(0);
+    let leased = kept.lease(now()).await.remove(0);
     (kept, leased)
 }
 
@@ -34,7 +34,7 @@ async fn a_success_ends_a_delivery() {
     assert_eq!((delivery.state, delivery.attempts), (DeliveryState::Delivered, 1));
     assert_eq!((delivery.leased_until, delivery.completed_at), (None, Some(after(2))));
     assert_eq!(attempts, [attempt(leased.id, 1, Outcome::Succeeded(answered(204)))]);
-    assert!(kept.claim(after(100_000)).await.is_empty());
+    assert!(kept.lease(after(100_000)).await.is_empty());
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_failure_is_due_again_at_the_time_that_was_decided() {
     write(&kept, record(&leased, Some(Outcome::Rejected(answered(500))), DeliveryState::Pending)).await;
 
     assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(300)));
-    let again = kept.claim(after(300)).await.remove(0);
+    let again = kept.lease(after(300)).await.remove(0);
     assert_eq!((again.attempts, again.completed_at, again.reason.as_deref()), (1, None, Some("because")));
 }
 
@@ -111,7 +111,7 @@ async fn failures_in_a_row_are_counted_until_a_success() {
     for _ in 0..7 {
         kept.delivery(subscription, now()).await;
     }
-    let leased = kept.claim(now()).await;
+    let leased = kept.lease(now()).await;
     let refused = |of| record(of, Some(Outcome::Rejected(answered(500))), DeliveryState::Pending);
     let skipped = record(&leased[2], Some(Outcome::Skipped("no".to_owned())), DeliveryState::Skipped);
 
@@ -156,7 +156,7 @@ async fn a_receiver_that_is_gone_pauses_its_subscription_unless_a_caller_did() {
     subscription.pause_reason = Some(PauseReason::Requested);
     kept.store.put_subscription(&subscription, after(1)).await.unwrap();
     kept.delivery(subscription.id, now()).await;
-    let second = kept.claim(now()).await.remove(0);
+    let second = kept.lease(now()).await.remove(0);
     let mut gone = record(&second, Some(Outcome::Rejected(answered(410))), DeliveryState::Failed);
     gone.pause_policy.on_gone = true;
     write(&kept, gone).await;
@@ -172,13 +172,13 @@ async fn what_is_held_goes_on_when_its_subscription_is_activated() {
     kept.store.put_subscription(&subscription, now()).await.unwrap();
     write(&kept, record(&leased, None, DeliveryState::Held)).await;
     assert_eq!(kept.state(leased.id).await, DeliveryState::Held);
-    assert!(kept.claim(after(1_000)).await.is_empty());
+    assert!(kept.lease(after(1_000)).await.is_empty());
 
     subscription.state = SubscriptionState::Active;
     kept.store.put_subscription(&subscription, after(1_000)).await.unwrap();
 
     assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(1_000)));
-    assert_eq!(ids(&kept.claim(after(1_000)).await), [leased.id]);
+    assert_eq!(ids(&kept.lease(after(1_000)).await), [leased.id]);
 }
 
 #[tokio::test]
@@ -233,12 +233,12 @@ async fn a_caller_can_cancel_what_goes_on_and_retry_what_does_not() {
     assert_eq!(command(Command::Cancel, after(12)).await, Commanded::NotIn(DeliveryState::Cancelled));
     assert_eq!(kept.store.next_due(&[]).await.unwrap(), None);
     assert_eq!(command(Command::Resend { verbatim: false }, after(13)).await, Commanded::Done);
-    let again = kept.claim(after(13)).await.remove(0);
+    let again = kept.lease(after(13)).await.remove(0);
     assert_eq!((again.attempts, again.completed_at, again.reason), (1, None, None));
 }
 
 #[tokio::test]
-async fn a_claim_that_lapsed_does_not_stand_in_a_callers_way() {
+async fn an_expired_lease_does_not_block_a_caller() {
     let (kept, leased) = leased().await;
     assert_eq!(kept.store.command(&kept.space, leased.id, Command::Cancel, after(60)).await.unwrap(), Commanded::Done);
     assert_eq!(kept.store.record(vec![delivered(&leased)].into()).await.unwrap(), [Recorded::Stale]);

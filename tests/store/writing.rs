@@ -20,7 +20,7 @@ fn commits(kept: &Kept) -> usize {
 async fn what_queues_up_is_committed_together() {
     let kept = Kept::new().await;
     let before = commits(&kept);
-    // While somebody else writes, the store's first transaction cannot begin, and the rest gathers behind it.
+    // While another connection writes, the store's first transaction cannot begin, and the rest queues behind it.
     let beside = kept.beside();
     beside.execute_batch("BEGIN IMMEDIATE").unwrap();
     let events = (0..1_000).map(|i| kept.store.accept(vec![event(&kept.space, &format!("e{i}"), "{}")]));
@@ -39,7 +39,7 @@ async fn what_queues_up_is_committed_together() {
 }
 
 #[tokio::test]
-async fn an_operation_that_fails_leaves_its_neighbours_committed() {
+async fn a_failed_operation_leaves_the_others_of_its_group_committed() {
     let kept = Kept::new().await;
     let nowhere = SpaceId::parse("nowhere").unwrap();
     let beside = kept.beside();
@@ -61,7 +61,7 @@ async fn an_operation_that_fails_leaves_its_neighbours_committed() {
 }
 
 #[tokio::test]
-async fn an_operation_is_carried_out_though_its_caller_has_gone() {
+async fn an_operation_is_executed_although_its_caller_has_gone_away() {
     let kept = Kept::new().await;
     let store = Arc::clone(&kept.store);
     let accepting = store.accept(vec![event(&kept.space, "e1", "{}")]);

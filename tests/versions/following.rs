@@ -127,7 +127,7 @@ async fn a_rollback_brings_back_version_and_configuration_and_stays_there() {
     upload(&host, &["1.1.0"]).await;
     let path = subscribe(&host, &receiver.url("/"), json!({"version": "^1", "config": exact()})).await;
     let nothing = host.call(Method::POST, &format!("{path}/rollback"), "").await;
-    assert_problem(nothing, "no_earlier_plugin", &["nothing to go back to"]);
+    assert_problem(nothing, "no_earlier_plugin", &["nothing to roll back to"]);
     // Neither of these is another plugin.
     patch(&host, &path, json!({"plugin": {"on_failure": "retry"}, "name": "renamed"})).await;
     let nothing = host.call(Method::POST, &format!("{path}/rollback"), "").await;

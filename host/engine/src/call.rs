@@ -1,35 +1,35 @@
-//! Running a plugin: one instance, one call, all limits.
+//! Running a plugin: one instance and one call, within all limits.
 
 use std::time::{Duration, Instant};
 
+use hookmill_model::{Figures, LogLine, PluginFault, PluginFaultCode, Sealed};
 use jiff::Timestamp;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use super::state::State;
 use super::{Engine, EngineError, PluginCall, PluginRun, Prepared, fault, limits};
-use hookmill_model::{Figures, LogLine, PluginFault, PluginFaultCode, Sealed};
 
-/// Resources that one instance holds at once; WASI's streams are the only ones that there are.
+/// Resource handles that one instance may hold at once; WASI's streams are the only resources.
 const HANDLES_MAX: usize = 1_000;
 
-/// What a call depends on beside its plugin.
+/// The inputs of a call other than its plugin.
 pub(super) struct CallContext {
-    /// Bytes of input that give fuel.
+    /// Bytes of input that count for the fuel limit.
     pub(super) bytes: usize,
-    /// What WASI's clocks say.
+    /// The time of WASI's clocks.
     pub(super) now: Timestamp,
-    /// What WASI's randomness follows from.
+    /// The seed of WASI's randomness.
     pub(super) seed: String,
-    /// The names of the secrets that there are.
+    /// The names of the available secrets.
     pub(super) secrets: Vec<String>,
 }
 
-/// What a call leaves behind.
+/// The side effects of a call.
 pub(super) struct CallEnd {
     pub(super) logs: Vec<LogLine>,
     pub(super) sealed: Vec<Sealed>,
-    /// The time is the call's alone.
+    /// The time covers the call only.
     pub(super) figures: Figures,
 }
 
@@ -37,7 +37,7 @@ impl Engine {
     /// Runs a plugin on a delivery.
     ///
     /// # Errors
-    /// If the host could not; what the plugin did wrong is in [`PluginRun::result`].
+    /// If the host failed; the plugin's own fault is in [`PluginRun::result`].
     pub async fn transform(&self, plugin: &Prepared, input: PluginCall<'_>) -> Result<PluginRun, EngineError> {
         let bytes = input.config.len() + input.events.iter().map(|(_, data)| data.len()).sum::<usize>();
         let now = input.events.last().map_or(Timestamp::UNIX_EPOCH, |(event, _)| event.occurred_at);
@@ -53,16 +53,16 @@ impl Engine {
         Ok(PluginRun { result, logs, sealed, figures })
     }
 
-    /// Makes an instance and takes it away, to measure what that costs.
+    /// Creates an instance and drops it, to measure the cost.
     ///
     /// # Errors
-    /// If the host could not; what the plugin does wrong while it starts is no error.
+    /// If the host failed; a fault of the plugin while it starts is not an error.
     pub async fn instantiate(&self, plugin: &Prepared) -> Result<(), EngineError> {
         let call = CallContext { bytes: 0, now: Timestamp::UNIX_EPOCH, seed: String::new(), secrets: Vec::new() };
         self.call(plugin, call, async |_, _| Ok(())).await.map(|_| ())
     }
 
-    /// Makes an instance, calls one of its functions and takes the instance away, within all limits.
+    /// Creates an instance, calls one of its functions and drops the instance, within all limits.
     pub(super) async fn call<T>(
         &self,
         plugin: &Prepared,
@@ -71,7 +71,7 @@ impl Engine {
     ) -> Result<(Result<T, PluginFault>, CallEnd), EngineError> {
         let limits = &self.0.limits;
         let fuel = limits::fuel(limits, call.bytes);
-        let _turn = self.0.turns.acquire().await.expect("nobody closes it");
+        let _turn = self.0.turns.acquire().await.expect("the semaphore is never closed");
         let started = Instant::now();
         let mut store = self.store(call, fuel)?;
         if plugin.composed {
@@ -112,7 +112,7 @@ impl Engine {
         Ok(store)
     }
 
-    /// Fuel ends what works too much, so it is the machine that was short of time, and may not be again.
+    /// Too much work runs out of fuel first, so the machine was short of CPU time, and a retry may succeed.
     fn timed_out(&self) -> PluginFault {
         let message = format!("took longer than {} ms", self.0.limits.wall_clock_ms_max);
         PluginFault { code: PluginFaultCode::TimedOut, message, retry: true }

@@ -1,9 +1,8 @@
-//! Compiles a component in a process of its own: this program again, as `hookmill compile`.
+//! Compiling a component in a separate process: this program again, as `hookmill compile`.
 //!
-//! wasmtime does not count it as a flaw if compiling takes minutes and gigabytes, and under a memory limit its
-//! compiler aborts. So a child does it, under limits that it sets on itself, and whatever becomes
-//! of the child, the host goes on. The child gets the component by standard input and gives the artefact by standard
-//! output; it sees no environment.
+//! wasmtime does not consider it a bug if compiling takes minutes and gigabytes, and its compiler aborts under a memory
+//! limit. So a child compiles, under limits that it sets on itself, and the host survives any failure of it. The child
+//! reads the component from standard input and writes the artefact to standard output; its environment is empty.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -17,16 +16,16 @@ use tokio::sync::Semaphore;
 use super::{EngineError, InspectError, Refusal, cut, settings};
 use crate::config::Limits;
 
-/// The child's exit status that means: the component is at fault, and standard error says why.
+/// The child's exit status if the component is at fault; standard error has the reason.
 pub const REFUSED: u8 = 3;
 
-/// How many times its CPU time a child may take by the clock, on a machine that is busy.
+/// The wall-clock limit of a child as a multiple of its CPU limit, for a busy machine.
 const STARVED: u64 = 3;
 
-/// Bytes of a child's complaint that are kept.
+/// Bytes of a child's standard error that are kept.
 const COMPLAINT_BYTES: usize = 4 << 10;
 
-/// Makes artefacts.
+/// Compiles components to artefacts.
 #[derive(Debug)]
 pub(super) struct Compiler {
     binary: PathBuf,
@@ -35,7 +34,7 @@ pub(super) struct Compiler {
     children: Semaphore,
 }
 
-/// What a child left behind.
+/// The result of a child.
 struct CompilerRun {
     status: ExitStatus,
     artefact: Vec<u8>,
@@ -54,8 +53,8 @@ impl Compiler {
 
     /// Compiles a component that has been scanned.
     pub(super) async fn compile(&self, component: &[u8]) -> Result<Vec<u8>, InspectError> {
-        let _child = self.children.acquire().await.expect("nobody closes it");
-        // The child bounds its own CPU time; the clock is for one that is stuck. Dropping it kills it.
+        let _child = self.children.acquire().await.expect("the semaphore is never closed");
+        // The child limits its own CPU time; this timeout is for a child that is stuck. Dropping it kills it.
         let ended = tokio::time::timeout(Duration::from_secs(self.seconds * STARVED), self.run(component));
         let Ok(ended) = ended.await else { return Err(self.too_slow().into()) };
         let ended = ended.map_err(|source| EngineError::Compiler { binary: self.binary.clone(), source })?;
@@ -71,13 +70,13 @@ impl Compiler {
 
     async fn run(&self, component: &[u8]) -> std::io::Result<CompilerRun> {
         let mut child = self.spawn(&self.binary)?;
-        let mut stdin = child.stdin.take().expect("it is piped");
-        let mut stdout = child.stdout.take().expect("it is piped");
-        let stderr = child.stderr.take().expect("it is piped");
+        let mut stdin = child.stdin.take().expect("the stream is piped");
+        let mut stdout = child.stdout.take().expect("the stream is piped");
+        let stderr = child.stderr.take().expect("the stream is piped");
         let mut artefact = Vec::new();
         let mut complaint = Vec::new();
         let feed = async {
-            // A child that ended early is told by its status, not by the broken pipe.
+            // A child that exited early is recognized by its status, not by the broken pipe.
             let _ = stdin.write_all(component).await;
             drop(stdin);
         };
@@ -119,12 +118,12 @@ impl Compiler {
     }
 }
 
-/// Compiles a component in this very process: for the child. The inner error says what is wrong with the component.
+/// Compiles a component in the current process, which is the child. The inner error is the component's fault.
 pub fn precompile(component: &[u8]) -> Result<Result<Vec<u8>, String>, EngineError> {
     let mut config = settings::code();
     // One upload keeps one core busy, not all.
     config.parallel_compilation(false);
     let engine = wasmtime::Engine::new(&config).map_err(|error| EngineError::Setup(error.into()))?;
-    // Longer than what is read of it, it would fill the pipe and stop this process.
+    // A message longer than what the host reads would fill the pipe and block this process.
     Ok(engine.precompile_component(component).map_err(|error| cut(format!("{error:#}"), COMPLAINT_BYTES)))
 }

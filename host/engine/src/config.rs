@@ -1,29 +1,29 @@
-//! The limits that plugins run under: the unit in each name, its default, and the reason for it.
+//! The limits on plugins: each with its unit in the name, a default, and the reason for it.
 
 use serde::Deserialize;
 
-/// Limits on plugins. Those that a plugin's author meets stand in `wit/` too.
+/// Limits on plugins. Those that concern a plugin's author are also documented in `wit/`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// A component's size. Python's are 18.5 MB, StarlingMonkey's 12.
+    /// Size of a component. Python's are 18.5 MB, StarlingMonkey's 12.
     pub component_bytes_max: usize,
-    /// Time to compile a component, in a process of its own: compiling is where a hostile component costs most (1.4 MB
+    /// CPU time to compile a component, in a separate process: compiling is where a hostile component costs most (1.4 MB
     /// took 49 s). Python's 18.5 MB take 8 s.
     pub compile_s_max: u64,
     /// Address space of that process. StarlingMonkey and Python need about 2 GiB, a hostile 7 MB took 4.8.
     pub compile_memory_bytes_max: u64,
     /// Compiling processes at once: each may take `compile_memory_bytes_max` and occupies a core.
     pub compilers_max: usize,
-    /// Fuel of one transform, whatever its input: about 7 ms. QuickJS and Python need 1 million to start,
+    /// Fuel of one transform, regardless of its input: about 7 ms. QuickJS and Python need 1 million to start,
     /// StarlingMonkey 8.
     pub fuel_base: u64,
     /// Fuel for each byte of events and configuration: a Rust plugin uses some 340 to reshape JSON, a scripted one ten
-    /// times that. Authors do not choose their input's size, so the limit follows it.
+    /// times that. Authors do not control the size of their input, so the limit scales with it.
     pub fuel_per_byte: u64,
-    /// Wall clock of one transform: a second net, for a machine that is short of CPU. Fuel is the first.
+    /// Wall-clock time of one transform: the second safeguard after fuel, for a machine that is short of CPU.
     pub wall_clock_ms_max: u64,
-    /// Memory of one instance. Rust and QuickJS need 2 MiB, Python 16, and the largest body needs some copies.
+    /// Memory of one instance. Rust and QuickJS need 2 MiB, Python 16, and the largest body needs several copies.
     pub memory_bytes_max: usize,
     /// Memories of one component: 1 for most, 2 with an adapter.
     pub memories_max: usize,
@@ -31,19 +31,19 @@ pub struct Limits {
     pub tables_max: usize,
     /// Core instances of one component: Rust has 5 to 18, QuickJS 40, Python 108.
     pub instances_max: usize,
-    /// A body once encoded. Fits Zapier's documented 10 MB and n8n's 16; Make takes 5.2.
+    /// Size of an encoded body. Fits Zapier's documented 10 MB and n8n's 16; Make takes 5.2.
     pub output_bytes_max: usize,
-    /// A plugin's headers.
+    /// Number of a plugin's headers.
     pub headers_max: usize,
-    /// A header's name.
+    /// Size of a header's name.
     pub header_name_bytes_max: usize,
-    /// A header's value: what most servers take.
+    /// Size of a header's value: what most servers accept.
     pub header_value_bytes_max: usize,
-    /// All of a plugin's headers: what most servers take.
+    /// Size of all of a plugin's headers: what most servers accept.
     pub headers_bytes_max: usize,
-    /// The query that a plugin appends, encoded: what most servers take in a request line.
+    /// Size of the encoded query that a plugin appends: what most servers accept in a request line.
     pub query_bytes_max: usize,
-    /// What one transform may log.
+    /// Size of one transform's log.
     pub log_bytes_max: usize,
     /// Transforms that run at once. Each may take `memory_bytes_max`.
     pub transforms_max: u32,

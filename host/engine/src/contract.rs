@@ -1,53 +1,53 @@
-//! A component from outside: the names that it imports and exports, held against the contract.
+//! The names that a component imports and exports, checked against the contract.
 //!
-//! The names tell most of what an author got wrong, and in the author's own words: a component for another world, one
-//! that wants a network, one for a version of the contract that came after this host.
+//! The names show most of an author's mistakes, in terms that the author knows: a component for another world, one that
+//! wants a network, one for a later version of the contract than this host supports.
 
 use super::{Refusal, cut};
 
 /// The interface that makes a component a plugin, without its version.
 const TRANSFORMER: &str = "hookmill:plugin/transformer";
 
-/// What a component may import beside WASI: functions of the log and the secrets, and the contract's types.
+/// What a component may import in addition to WASI: functions of the log and the secrets, and the contract's types.
 const IMPORTS: [&str; 3] = ["hookmill:plugin/log", "hookmill:plugin/secrets", "hookmill:plugin/types"];
 
-/// The WASI packages that a language's runtime may ask for; they are answered, and grant nothing.
+/// The WASI packages that a language's runtime may import; they are defined, and grant nothing.
 const WASI: [&str; 5] = ["cli", "clocks", "filesystem", "io", "random"];
 
-/// Interfaces that reach out, and what their author can do about it. No runtime needs them to start: Rust imports
-/// sockets only where they are used, `componentize-py` without `--stub-wasi`, `componentize-js` HTTP unless it is told
-/// not to. Taken, such a plugin would trap in the middle of a delivery.
+/// Interfaces for the network, each with the remedy for its author. No runtime needs them to start: Rust imports sockets
+/// only where they are used, `componentize-py` without `--stub-wasi`, `componentize-js` imports HTTP unless disabled. If
+/// accepted, such a plugin would trap in the middle of a delivery.
 const NETWORK: [(&str, &str); 2] = [
-    ("wasi:sockets/", "leave out what opens connections; componentize-py and componentize-qjs take --stub-wasi"),
-    ("wasi:http/", "return the request, the host sends it; componentize-js takes --disable http"),
+    ("wasi:sockets/", "remove the code that opens connections; componentize-py and componentize-qjs take --stub-wasi"),
+    ("wasi:http/", "return the request and the host sends it; componentize-js takes --disable http"),
 ];
 
-/// The latest version of the contract that this host speaks, as a reader sees it; it speaks those before it, too.
+/// The latest version of the contract that this host supports, for display; it supports the earlier ones too.
 const LATEST: &str = "1.1";
 
 /// What a component imports and exports, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outline {
-    /// What it asks of its host.
+    /// Its imports.
     pub imports: Vec<String>,
-    /// What it offers.
+    /// Its exports.
     pub exports: Vec<String>,
 }
 
 impl Outline {
-    /// The version of the contract that the component was built for, if this host speaks it.
+    /// The version of the contract that the component was built for, if this host supports it.
     pub fn contract(&self) -> Option<semver::Version> {
         self.exports.iter().filter(|name| is_ours(name, TRANSFORMER)).find_map(|name| version_of(name, TRANSFORMER))
     }
 }
 
-/// Checks that this is a plugin's outside.
+/// Checks that these are a plugin's imports and exports.
 pub(super) fn check(outline: &Outline) -> Result<(), Refusal> {
     let import = outline.imports.iter().find_map(|name| check_import(name).err());
     match (outline.contract(), import) {
         (Some(_), None) => Ok(()),
         (Some(_), Some(reason)) => Err(Refusal(reason)),
-        // Of a component for another world, an import tells less than what it exports.
+        // For a component of another world, its exports say more than an import.
         (None, Some(reason)) if outline.exports.is_empty() => Err(Refusal(reason)),
         (None, _) => Err(Refusal(no_transformer(&outline.exports))),
     }
@@ -65,7 +65,7 @@ fn no_transformer(exports: &[String]) -> String {
 }
 
 fn other_version(does: &str, name: &str) -> String {
-    format!("it {does} `{}`; this host knows the contract from version 1.0 to {LATEST}", shown(name))
+    format!("it {does} `{}`; this host supports contract versions 1.0 to {LATEST}", shown(name))
 }
 
 fn check_import(name: &str) -> Result<(), String> {
@@ -79,17 +79,17 @@ fn check_import(name: &str) -> Result<(), String> {
         return Err(format!("it imports `{}`: a plugin has no network; {instead}", shown(name)));
     }
     Err(format!(
-        "it imports `{}`; a plugin may import `hookmill:plugin/log`, `hookmill:plugin/secrets` and nothing else but WASI 0.2",
+        "it imports `{}`; a plugin may import only `hookmill:plugin/log`, `hookmill:plugin/secrets` and WASI 0.2",
         shown(name)
     ))
 }
 
-/// A name out of a component, which may be anything.
+/// A component's name for display; it may contain anything.
 fn shown(name: &str) -> String {
     cut(name.escape_debug().to_string(), 200)
 }
 
-/// Whether this is the interface in a version that this host speaks: 1.0 or 1.1 with any patch.
+/// Whether this is the interface in a version that this host supports: 1.0 or 1.1 with any patch.
 fn is_ours(name: &str, interface: &str) -> bool {
     version_of(name, interface).is_some_and(|version| version.major == 1 && version.minor <= 1)
 }

@@ -1,9 +1,9 @@
-//! Compiled components on disk, so that a restart compiles nothing.
+//! The disk cache of compiled components, so that a restart compiles nothing.
 //!
-//! Running an artefact is running native code, so none is mapped unless this host wrote it: each file begins with an
-//! HMAC, under a key that only the folder's owner can read, over its own name and all that follows. A torn, altered,
-//! renamed or foreign file is no error: it counts as absent and is written anew. What is checked is what is mapped:
-//! the file is read once, into memory.
+//! An artefact is native code, so only files that this host wrote are mapped: each file begins with an HMAC over its
+//! name and contents, under a key that only the directory's owner can read. A truncated, altered, renamed or foreign
+//! file is not an error: it counts as absent and is written again. The bytes that are checked are the bytes that are
+//! mapped: the file is read once, into memory.
 
 use std::fs::{self, DirBuilder, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -12,25 +12,24 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, Mac as _};
+use hookmill_model::Digest;
 use rand::Rng as _;
 use sha2::Sha256;
-
-use hookmill_model::Digest;
 
 const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = 32;
 
-/// The folder of compiled components.
+/// The directory of compiled components.
 #[derive(Debug)]
 pub(super) struct Disk {
     folder: PathBuf,
     key: [u8; KEY_BYTES],
-    /// Tells apart what another version of wasmtime, other settings or another processor made.
+    /// Differs between versions and settings of wasmtime and between processors.
     compatibility: String,
 }
 
 impl Disk {
-    /// Opens or creates the folder and its key.
+    /// Opens or creates the directory and its key.
     pub(super) fn open(folder: &Path, engine: &wasmtime::Engine) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let mut hasher = DefaultHasher::new();
@@ -48,7 +47,7 @@ impl Disk {
         mac.chain_update(name).chain_update([0]).chain_update(artefact)
     }
 
-    /// The artefact of this component, if it is there and this host wrote it.
+    /// Reads the artefact of this component, if it exists and this host wrote it.
     pub(super) fn read(&self, digest: &Digest) -> Option<Vec<u8>> {
         let name = self.name(digest);
         let path = self.folder.join(&name);
@@ -56,7 +55,7 @@ impl Disk {
             Ok(bytes) => bytes,
             Err(error) => {
                 if error.kind() != io::ErrorKind::NotFound {
-                    tracing::warn!(file = %path.display(), %error, "a compiled plugin cannot be read");
+                    tracing::warn!(file = %path.display(), error = &error as &dyn std::error::Error, "reading a compiled plugin failed");
                 }
                 return None;
             }
@@ -64,14 +63,14 @@ impl Disk {
         let tag = bytes.first_chunk::<TAG_BYTES>().copied().unwrap_or_default();
         let artefact = bytes.get(TAG_BYTES..).unwrap_or_default();
         if self.mac(&name, artefact).verify_slice(&tag).is_err() {
-            tracing::warn!(file = %path.display(), "a compiled plugin is damaged or not this host's; it is compiled anew");
+            tracing::warn!(file = %path.display(), "compiled plugin discarded: damaged or not written by this host");
             return None;
         }
         bytes.drain(..TAG_BYTES);
         Some(bytes)
     }
 
-    /// Keeps an artefact: all of it or nothing, even if the machine stops.
+    /// Writes an artefact: completely or not at all, even if the machine crashes.
     pub(super) fn write(&self, digest: &Digest, artefact: &[u8]) -> io::Result<()> {
         let name = self.name(digest);
         let tag = self.mac(&name, artefact).finalize().into_bytes();
@@ -79,7 +78,7 @@ impl Disk {
     }
 }
 
-/// Writes a file under another name, then gives it its own. Only its owner can read it.
+/// Writes a file under a temporary name, then renames it. Only its owner can read it.
 fn replace(folder: &Path, name: &str, parts: &[&[u8]]) -> io::Result<()> {
     let mut file = tempfile::Builder::new().prefix("new-").tempfile_in(folder)?;
     for part in parts {
@@ -90,7 +89,7 @@ fn replace(folder: &Path, name: &str, parts: &[&[u8]]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// The folder's key; a new one if there is none or it is damaged, which makes all artefacts under the old one void.
+/// Returns the directory's key; a new one if it is missing or damaged, which invalidates all artefacts under the old one.
 fn key(folder: &Path) -> io::Result<[u8; KEY_BYTES]> {
     match fs::read(folder.join("key")) {
         Ok(bytes) => {

@@ -1,28 +1,28 @@
-//! An error out of wasmtime, told apart: the plugin's fault, in words that help its author, or the host's own.
+//! Classifying an error from wasmtime: the plugin's fault, with a message that helps its author, or the host's own.
 
 use std::fmt::Write as _;
 use std::str::Utf8Error;
 
+use hookmill_model::{PluginFault, PluginFaultCode};
 use wasmtime::{Trap, WasmBacktrace};
 
 use super::limits::{Exceeded, HostOutOfMemory};
 use super::settings::BACKTRACE_FRAMES;
 use super::wasi::NotGranted;
 use super::{EngineError, cut};
-use hookmill_model::{PluginFault, PluginFaultCode};
 
-/// Functions of a backtrace that a message names.
+/// Functions of a backtrace that a message lists.
 const FUNCTIONS_NAMED: usize = 5;
 
-/// Bytes of one function's name in a message; a generic Rust function's can have hundreds.
+/// Bytes of one function's name in a message; a generic Rust function's name can have hundreds.
 const NAME_BYTES: usize = 120;
 
-/// A fault that another attempt would meet again.
+/// Returns a fault that a retry would repeat.
 pub(super) fn permanent(code: PluginFaultCode, message: impl Into<String>) -> PluginFault {
     PluginFault { code, message: message.into(), retry: false }
 }
 
-/// Reads an error that ended a call. `fuel` is what the call had.
+/// Classifies an error that ended a call. `fuel` is the call's limit.
 pub(super) fn from_error(error: wasmtime::Error, fuel: u64) -> Result<PluginFault, EngineError> {
     let place = error.downcast_ref::<WasmBacktrace>().map(place).unwrap_or_default();
     if let Some(exceeded) = error.downcast_ref::<Exceeded>() {
@@ -34,7 +34,7 @@ pub(super) fn from_error(error: wasmtime::Error, fuel: u64) -> Result<PluginFaul
     if error.is::<Utf8Error>() {
         return Ok(permanent(
             PluginFaultCode::InvalidOutput,
-            format!("gave a text that is no UTF-8: {}{place}", error.root_cause()),
+            format!("returned a string that is not UTF-8: {}{place}", error.root_cause()),
         ));
     }
     if error.is::<HostOutOfMemory>() || error.is::<wasmtime::PoolConcurrencyLimitError>() {
@@ -52,47 +52,50 @@ fn from_trap(trap: Trap, backtrace: Option<&WasmBacktrace>, place: &str, fuel: u
             PluginFaultCode::OutOfFuel,
             format!("used all of its {fuel} units of fuel: an endless loop, or too much work for this input"),
         ),
-        Trap::StackOverflow => (PluginFaultCode::StackOverflow, "called itself too deep".to_owned()),
-        // Most compilers keep a second stack in the memory's first bytes; what overflows it reaches below zero.
+        Trap::StackOverflow => (PluginFaultCode::StackOverflow, "recursed too deeply".to_owned()),
+        // Most compilers keep a second stack in the first bytes of memory; an overflow of it reaches below zero.
         Trap::MemoryOutOfBounds if backtrace.is_some_and(is_recursion) => {
-            (PluginFaultCode::StackOverflow, "called itself too deep for its stack in memory".to_owned())
+            (PluginFaultCode::StackOverflow, "recursed too deeply for its stack in memory".to_owned())
         }
         Trap::UnreachableCodeReached => (
             PluginFaultCode::Trapped,
-            "gave up: a panic or abort, whose text is in the log if the plugin writes it there".to_owned(),
+            "panicked or aborted: the message is in the log if the plugin writes it there".to_owned(),
         ),
         trap => (PluginFaultCode::Trapped, format!("trapped: {}", strip(&trap.to_string()))),
     };
     permanent(code, what + place)
 }
 
-/// What fails without a trap is the passing of values: a text, a list or a variant that is not what the contract says.
+/// An error without a trap comes from passing values: a string, a list or a variant that violates the contract.
 ///
-/// Running out of what may be passed at once has no type of its own in wasmtime, hence the search in its text; a test
-/// watches it.
+/// Exceeding the limit of what may be passed at once has no error type in wasmtime, so its message is searched; a test
+/// checks that.
 fn from_conversion(error: &wasmtime::Error, place: &str) -> PluginFault {
     let cause = error.root_cause().to_string();
     if cause.contains("fuel allocated for hostcalls") {
         return permanent(
             PluginFaultCode::OutputTooLarge,
-            format!("gave more data at once than a request may have{place}"),
+            format!("returned more data than a request may have{place}"),
         );
     }
-    permanent(PluginFaultCode::InvalidOutput, format!("gave what the contract does not know: {}{place}", strip(&cause)))
+    permanent(
+        PluginFaultCode::InvalidOutput,
+        format!("returned a value that violates the contract: {}{place}", strip(&cause)),
+    )
 }
 
 fn strip(text: &str) -> &str {
     text.strip_prefix("wasm trap: ").unwrap_or(text)
 }
 
-/// Whether a backtrace is as long as it gets and mostly the same few functions.
+/// Whether a backtrace has its maximum length and consists mostly of the same few functions.
 fn is_recursion(backtrace: &WasmBacktrace) -> bool {
     let frames = backtrace.frames();
     let repeated = |index| frames.iter().filter(|frame| frame.func_index() == index).count();
     frames.len() >= BACKTRACE_FRAMES && frames.iter().any(|frame| repeated(frame.func_index()) >= BACKTRACE_FRAMES / 8)
 }
 
-/// ` in a < b < c`, or nothing for a component without names.
+/// Formats a backtrace as ` (in a < b < c)`; empty for a component without names.
 fn place(backtrace: &WasmBacktrace) -> String {
     let names = backtrace.frames().iter().filter_map(|frame| frame.func_name()).map(demangled);
     let mut names = names.skip_while(|name| is_machinery(name)).peekable();
@@ -119,7 +122,7 @@ fn demangled(name: &str) -> String {
     format!("{:#}", rustc_demangle::demangle(name))
 }
 
-/// What stands between a panic and its trap in every Rust and C program.
+/// Whether this is one of the functions between a panic and its trap in every Rust and C program.
 fn is_machinery(name: &str) -> bool {
     const PREFIXES: [&str; 7] = [
         "core::panicking",

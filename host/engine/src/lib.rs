@@ -1,15 +1,16 @@
-//! The engine: runs plugins, which are WebAssembly components that anybody may have written.
+//! The engine: runs plugins, which are WebAssembly components from untrusted authors.
 //!
-//! A plugin is compiled once, kept on disk and in memory by its component's digest, and gets a fresh instance for
-//! every transform: nothing of one call is left for the next. A transform is bounded in work (fuel, the same verdict on
-//! every machine), time, memory and output; what it may import is a log and placeholders of secrets, whose values never
-//! come here. Whatever it does wrong is data, a [`PluginFault`]; an [`EngineError`] is the host's own failure.
+//! A plugin is compiled once, cached on disk and in memory by its component's digest, and gets a new instance for every
+//! transform: no state is carried from one call to the next. A transform is limited in work (fuel, with the same result
+//! on every machine), time, memory and output. It may import a log and placeholders of secrets, whose values never
+//! enter the engine. A plugin's fault is data, a [`PluginFault`]; an [`EngineError`] is the host's own failure.
 //!
-//! Guests run on the caller's own thread, on a stack of their own, and let others run after every 70 µs: handing a transform to another thread would cost more than most transforms.
+//! Guests run on the caller's thread, on their own stack, and yield every 70 µs: handing a transform to another thread
+//! would cost more than most transforms.
 //!
-//! What this does not rely on: that components are well-meant, that compiling ends (see `compile`), that a guest's
-//! calls to the host are few (see `limits`), that files on disk are whole (see `disk`). What it does rely on: that
-//! wasmtime's sandbox holds.
+//! The engine does not assume that components are benign, that compiling terminates (see `compile`), that a guest makes
+//! few calls to the host (see `limits`), or that files on disk are intact (see `disk`). It does assume that wasmtime's
+//! sandbox holds.
 // One exception, with its reason: the engine maps machine code that this host compiled itself.
 #![deny(unsafe_code)]
 
@@ -36,15 +37,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hookmill_model::{
+    DeliveryId, Digest, Draft, Event, Figures, LogLine, PluginFault, PluginName, PluginVersion, Sealed, Subscription,
+};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 
 use self::bindings::v1;
 use self::state::State;
-use hookmill_model::{
-    DeliveryId, Digest, Draft, Event, Figures, LogLine, PluginFault, PluginName, PluginVersion, Sealed, Subscription,
-};
 
 pub use self::compile::{REFUSED, precompile};
 pub use self::config::Limits;
@@ -54,58 +55,58 @@ pub use self::scan::outline;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// Ours to mend: the machine, its disk, or a bug. No plugin is at fault.
+/// An internal fault: the machine, its disk, or a bug. No plugin is at fault.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// wasmtime does not start: usually an address space that is too small for `plugin.transforms_max`.
-    #[error("the WebAssembly engine cannot be set up")]
+    /// wasmtime cannot be set up: usually the address space is too small for `plugin.transforms_max`.
+    #[error("cannot set up the WebAssembly engine")]
     Setup(#[source] Source),
-    /// The folder of compiled plugins cannot be used.
-    #[error("the folder of compiled plugins {} cannot be used", folder.display())]
+    /// The directory of compiled plugins cannot be used.
+    #[error("cannot use the directory of compiled plugins {}", folder.display())]
     Folder {
-        /// Which folder.
+        /// The directory.
         folder: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The compiling process cannot be started or spoken with.
-    #[error("the compiler {} cannot be run", binary.display())]
+    /// The compiling process cannot be started, or its pipes fail.
+    #[error("cannot run the compiler {}", binary.display())]
     Compiler {
         /// The program.
         binary: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The compiling process ended in a way that it should not.
-    #[error("the compiler ended with status {code:?}: {complaint}")]
+    /// The compiling process exited unexpectedly.
+    #[error("the compiler exited with status {code:?}: {complaint}")]
     CompilerExit {
         /// Its exit status.
         code: Option<i32>,
-        /// What it said.
+        /// Its standard error.
         complaint: String,
     },
-    /// No instance could be made, or the memory that one asked for is not there.
-    #[error("an instance of a plugin cannot be made")]
+    /// No instance could be created, or the machine has no memory for it.
+    #[error("cannot instantiate a plugin")]
     Instance(#[source] Source),
 }
 
-/// Why a component is no plugin that this host takes, in words for whoever uploads it.
+/// The reason why this host refuses a component as a plugin, for the user who uploads it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Refusal(pub String);
 
-/// Why a plugin cannot be had from a component.
+/// The reason why a component could not be inspected or loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum InspectError {
     /// The component is at fault.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The host is.
+    /// The host is at fault.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
 
-/// What a component says of itself.
+/// A plugin's description of itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inspected {
     /// The component's digest.
@@ -114,54 +115,54 @@ pub struct Inspected {
     pub name: PluginName,
     /// Its version.
     pub version: PluginVersion,
-    /// What it is for.
+    /// Its purpose.
     pub summary: String,
-    /// The content types that it makes.
+    /// The content types that it produces.
     pub content_types: Vec<String>,
     /// The JSON Schema of its configuration.
     pub config_schema: Value,
 }
 
-/// What a transform gets.
+/// The input of one transform.
 #[derive(Clone, Copy, Debug)]
 pub struct PluginCall<'a> {
-    /// The delivery; seeds what WASI gives for randomness, so that a retry sees the same.
+    /// The delivery; seeds WASI's randomness, so that a retry sees the same values.
     pub delivery_id: DeliveryId,
-    /// 1 for the first.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// Whose delivery it is.
+    /// The delivery's subscription.
     pub subscription: &'a Subscription,
     /// At least one event, oldest first, each with its data after field selection.
     pub events: &'a [(&'a Event, &'a str)],
     /// The plugin's configuration as JSON text.
     pub config: &'a str,
-    /// The names of the secrets that it may ask placeholders of.
+    /// The names of the secrets whose placeholders it may request.
     pub secrets: &'a [&'a str],
 }
 
-/// What came of a transform.
+/// The result of one transform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginRun {
-    /// What the plugin decided, or how it failed.
+    /// The plugin's decision, or its fault.
     pub result: Result<PluginDecision, PluginFault>,
-    /// What it logged, whatever became of it.
+    /// Its log, whether it failed or not.
     pub logs: Vec<LogLine>,
-    /// What the placeholders stand for that it got, each name once, whatever became of it.
+    /// The placeholders that it received, each name once, whether it failed or not.
     pub sealed: Vec<Sealed>,
-    /// What it used; the time is without waiting for its turn.
+    /// The resources that it used; the time excludes waiting for its turn.
     pub figures: Figures,
 }
 
-/// What a plugin decides.
+/// A plugin's decision about a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PluginDecision {
-    /// To send this.
+    /// Send this.
     Deliver(Draft),
-    /// To send nothing, for this reason.
+    /// Send nothing, for this reason.
     Skip(String),
 }
 
-/// Runs plugins. Clones share everything.
+/// The engine. Clones share all state.
 #[derive(Clone)]
 pub struct Engine(Arc<Inner>);
 
@@ -172,16 +173,16 @@ struct Inner {
     plugins: plugins::PluginCache,
     disk: disk::Disk,
     compiler: compile::Compiler,
-    /// As many as the pool has slots: who waits here would otherwise find none.
+    /// One permit for each slot of the pool: an instance without a slot would fail.
     turns: Semaphore,
 }
 
 impl Engine {
-    /// Sets up an engine that keeps compiled plugins in `cache_dir` and compiles by running `binary compile`, this very
+    /// Sets up an engine that keeps compiled plugins in `cache_dir` and compiles by running `binary compile`, this same
     /// program.
     ///
     /// # Errors
-    /// If the machine does not give the address space, or the folder cannot be used.
+    /// If the address space cannot be reserved, or the directory cannot be used.
     pub fn new(limits: &Limits, cache_dir: &Path, binary: PathBuf) -> Result<Self, EngineError> {
         let setup = |error: wasmtime::Error| EngineError::Setup(error.into());
         let wasmtime = wasmtime::Engine::new(&settings::run(limits)).map_err(setup)?;
@@ -207,7 +208,7 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-/// `text`, cut to so many bytes.
+/// Truncates `text` to at most so many bytes.
 pub fn cut(mut text: String, bytes_max: usize) -> String {
     if text.len() > bytes_max {
         text.truncate(text.floor_char_boundary(bytes_max.saturating_sub('…'.len_utf8())));

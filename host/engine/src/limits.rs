@@ -1,8 +1,8 @@
-//! What one transform may use: memory by wasmtime's limiter, work by fuel.
+//! The limits of one transform: memory by wasmtime's limiter, work by fuel.
 //!
-//! Fuel counts the guest's instructions by itself. What the host does for a guest it does not count, so every host
-//! function goes through [`host_function`], which charges for the call and the bytes it moved. Without that, a loop
-//! of calls would be nearly free for the guest and dear for the host.
+//! wasmtime's fuel counts only the guest's instructions, not the host's work for it, so every host function goes through
+//! [`host_function`], which charges for the call and the bytes that it moved. Otherwise a loop of calls would be nearly
+//! free for the guest and expensive for the host.
 
 use std::time::{Duration, Instant};
 
@@ -13,29 +13,30 @@ use super::settings::TABLE_ELEMENTS_MAX;
 use super::state::State;
 use crate::config::Limits;
 
-/// Fuel after which a guest lets others run on its thread: about 70 µs. Small transforms end before.
+/// Fuel after which a guest yields its thread: about 70 µs. Small transforms end earlier.
 pub(super) const YIELD_FUEL: u64 = 1_000_000;
 
-/// How long a composed component may keep its thread through calls.
+/// How long calls within a composed component may occupy the thread.
 const CALLS_HOLD: Duration = Duration::from_millis(10);
 
-/// Fuel of a call to the host: about what one costs, measured as the instructions of the same time.
+/// Fuel of a call to the host: the number of instructions that take about the same time, as measured.
 const CALL_FUEL: u64 = 1_000;
 
-/// Fuel of a byte that a call moves: it is copied and checked to be UTF-8.
+/// Fuel of a byte that a call moves: it is copied and validated as UTF-8.
 const BYTE_FUEL: u64 = 4;
 
-/// The fuel of a transform with this many bytes of events and configuration.
+/// Returns the fuel of a transform with this many bytes of events and configuration.
 pub(super) fn fuel(limits: &Limits, input_bytes: usize) -> u64 {
     limits.fuel_base.saturating_add(limits.fuel_per_byte.saturating_mul(input_bytes as u64))
 }
 
-/// Bytes that may pass from a guest in one call. A form of short fields takes several times its encoded size here.
+/// Returns the number of bytes that a guest may pass in one call. A form of short fields takes several times its encoded
+/// size here.
 pub(super) fn passed_bytes_max(limits: &Limits) -> usize {
     limits.output_bytes_max.saturating_mul(4).saturating_add(1 << 20)
 }
 
-/// A limit that an instance ran into; found again as the cause of the trap that it becomes.
+/// A limit that an instance exceeded; it is the cause of the resulting trap.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Exceeded {
     #[error("asked for {wanted} bytes of memory; a plugin may have {max}")]
@@ -44,15 +45,15 @@ pub(super) enum Exceeded {
     Table { wanted: usize, max: usize },
 }
 
-/// The machine itself has no memory left: not the plugin's fault.
+/// The machine has no memory left, which is not the plugin's fault.
 #[derive(Debug, thiserror::Error)]
-#[error("no memory is left for an instance: {0}")]
+#[error("no memory left for an instance: {0}")]
 pub(super) struct HostOutOfMemory(String);
 
-/// Bounds the memory of one instance, all its linear memories together.
+/// Limits the memory of one instance, all its linear memories together.
 ///
-/// Refusing is a trap and not the -1 that WebAssembly foresees: most guests turn that into a bare `unreachable` which
-/// tells their author nothing.
+/// Exceeding the limit traps instead of returning WebAssembly's -1, which most guests turn into a bare `unreachable` that
+/// says nothing to their author.
 #[derive(Debug)]
 pub(super) struct Limiter {
     memory_left: usize,
@@ -73,7 +74,7 @@ impl Limiter {
         }
     }
 
-    /// The most that all memories took together: memories do not shrink.
+    /// The peak size of all memories together, since memories do not shrink.
     pub(super) fn memory_bytes(&self) -> usize {
         self.memory_max - self.memory_left
     }
@@ -82,8 +83,8 @@ impl Limiter {
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
         let more = desired.saturating_sub(current);
-        // Beyond its own declared maximum a memory does not grow; that is the guest's own limit and no trap. The
-        // pool's limit comes here as a maximum too.
+        // Beyond its declared maximum a memory does not grow; that is the guest's own limit and does not trap. The
+        // pool's limit also arrives here as a maximum.
         if maximum.is_some_and(|maximum| desired > maximum) && desired <= self.memory_max {
             return Ok(false);
         }
@@ -124,7 +125,7 @@ impl ResourceLimiter for Limiter {
     }
 }
 
-/// Defines a function that a guest can call. `body` says how many bytes went through it by [`State::moved`].
+/// Defines a function that a guest can call. `body` adds the bytes that it moved to [`State::moved`].
 pub(super) fn host_function<Params, Return>(
     instance: &mut LinkerInstance<'_, State>,
     name: &str,
@@ -136,16 +137,17 @@ where
 {
     instance.func_wrap_async(name, move |mut store: StoreContextMut<'_, State>, params: Params| {
         Box::new(async move {
-            let answer = body(store.data_mut(), params);
+            let result = body(store.data_mut(), params);
             charge(&mut store).await?;
-            answer
+            result
         })
     })
 }
 
-/// Takes the fuel of one call to the host.
+/// Charges the fuel of one call to the host.
 ///
-/// Setting fuel begins the interval to the next yield anew, so a loop of calls would never yield: this does it instead.
+/// Setting fuel restarts the interval to the next yield, so a loop of calls would never yield: this function yields
+/// instead.
 async fn charge(store: &mut StoreContextMut<'_, State>) -> Result<()> {
     let moved = std::mem::take(&mut store.data_mut().moved) as u64;
     let cost = CALL_FUEL.saturating_add(BYTE_FUEL.saturating_mul(moved));
@@ -162,11 +164,11 @@ async fn charge(store: &mut StoreContextMut<'_, State>) -> Result<()> {
     Ok(())
 }
 
-/// Makes a component that is composed of others let others run.
+/// Makes a component that is composed of others yield between their calls.
 ///
-/// The host copies what they pass to one another, some milliseconds for as many megabytes, and no fuel counts it: the
-/// interval to the next yield could take minutes. So every call looks at the clock, and if it is time, the interval
-/// ends at the guest's next step; the call by which it ends sets it right again. What fuel the guest has stays.
+/// The host copies what they pass to one another, at about a millisecond per megabyte, and fuel does not count that: the
+/// interval to the next yield could take minutes. So every call checks the clock, and when time is up, shortens the
+/// interval to the guest's next instruction; the next call restores it. The guest's fuel stays the same.
 pub(super) fn yield_between_calls(store: &mut Store<State>) {
     store.call_hook(|mut store, hook| {
         if !matches!(hook, CallHook::CallingHost) {

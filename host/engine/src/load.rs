@@ -1,22 +1,22 @@
-//! Loads plugins: from memory, from disk, or by compiling the component.
+//! Loading a plugin: from memory, from disk, or by compiling its component.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hookmill_model::Digest;
 use jiff::Timestamp;
 use wasmtime::component::Component;
 
 use super::bindings::v1;
 use super::call::CallContext;
 use super::{Engine, InspectError, Inspected, Prepared, Refusal, describe, scan, wasi};
-use hookmill_model::Digest;
 
 impl Engine {
-    /// Inspects a component: checks its shape, compiles it, and calls its `describe`. Nothing of a refused component is
-    /// kept.
+    /// Inspects a component: checks its structure, compiles it, and calls its `describe`. Nothing is kept of a component
+    /// that is refused.
     ///
     /// # Errors
-    /// [`InspectError::Refused`] if it is not a plugin that this host accepts.
+    /// [`InspectError::Refused`] if this host does not accept it as a plugin.
     pub async fn inspect(&self, component: Bytes) -> Result<Inspected, InspectError> {
         let (component, digest) = self.scan(component).await?;
         if let Some(prepared) = self.load_cached(digest).await {
@@ -26,17 +26,17 @@ impl Engine {
         let (prepared, artefact) = self.link(digest, artefact).await?;
         let inspected = self.describe(&prepared).await?;
         self.keep(digest, artefact).await;
-        // Another caller may have loaded the same component meanwhile; the two are equivalent.
+        // Another task may have loaded the same component meanwhile; the two are equivalent.
         let _ = self.0.plugins.slot(digest).plugin.set(Arc::new(prepared));
         Ok(inspected)
     }
 
-    /// The plugin, if it is in memory.
+    /// Returns the plugin if it is in memory.
     pub fn prepared(&self, digest: &Digest) -> Option<Arc<Prepared>> {
         self.0.plugins.get(digest)
     }
 
-    /// Removes a plugin from memory; it stays on disk.
+    /// Drops a plugin from memory that may not be used for long; it stays on disk.
     pub fn unload(&self, digest: &Digest) {
         self.0.plugins.remove(digest);
     }
@@ -51,11 +51,10 @@ impl Engine {
             .cloned()
     }
 
-    /// Returns the plugin from memory or from disk, or compiles it. Calls for the same plugin wait for one another.
+    /// Returns the plugin from memory, from disk, or by compiling it. Calls for the same plugin wait for one another.
     ///
     /// # Errors
-    /// [`InspectError::Refused`] if the component does not fit the limits, which may have changed since it was
-    /// inspected.
+    /// [`InspectError::Refused`] if the component exceeds the limits, which may have changed since it was inspected.
     pub async fn load(&self, digest: Digest, component: Bytes) -> Result<Arc<Prepared>, InspectError> {
         let slot = self.0.plugins.slot(digest);
         let prepared = slot.plugin.get_or_try_init(|| async {
@@ -64,7 +63,7 @@ impl Engine {
             }
             let (component, found) = self.scan(component).await?;
             if found != digest {
-                return Err(Refusal(format!("its digest is {found} and not {digest}")).into());
+                return Err(Refusal(format!("its digest is {found}, not {digest}")).into());
             }
             let artefact = self.0.compiler.compile(&component).await?;
             let (prepared, artefact) = self.link(digest, artefact).await?;
@@ -79,14 +78,14 @@ impl Engine {
             CallContext { bytes: 0, now: Timestamp::UNIX_EPOCH, seed: "describe".to_owned(), secrets: Vec::new() };
         let called = self.call(plugin, call, async |store, instance| match plugin.exports.check(store, instance) {
             Ok(()) => plugin.exports.describe(store, instance).await.map(Ok),
-            Err(error) => Ok(Err(Refusal(format!("its transformer has other types than the contract: {error:#}")))),
+            Err(error) => Ok(Err(Refusal(format!("its transformer's types differ from the contract: {error:#}")))),
         });
         let (result, ended) = called.await?;
         match result {
             Ok(description) => Ok(describe::check(plugin.digest, description?)?),
             Err(fault) => {
                 let last = ended.logs.last().map(|line| format!("; its last log line: {}", line.message));
-                let reason = format!("asked to describe itself, it {}{}", fault.message, last.unwrap_or_default());
+                let reason = format!("when asked to describe itself, it {}{}", fault.message, last.unwrap_or_default());
                 Err(Refusal(reason).into())
             }
         }
@@ -106,7 +105,7 @@ impl Engine {
         let engine = self.clone();
         blocking(move || {
             let artefact = engine.0.disk.read(&digest)?;
-            // Made for another processor, say; compiling it again reports more.
+            // Compiled for another processor, for example; compiling it again gives a better error.
             engine.prepare(digest, &artefact).ok()
         })
         .await
@@ -119,9 +118,9 @@ impl Engine {
 
     /// Maps an artefact and links it.
     fn prepare(&self, digest: Digest, artefact: &[u8]) -> Result<Prepared, Refusal> {
-        let refused = |error: wasmtime::Error| Refusal(format!("it does not fit this host: {error:#}"));
-        // SAFETY: wasmtime requires that the bytes be an unchanged artefact of its own. They come from the compiling
-        // child, whose pipe no other process has, or from disk with an HMAC that this host made over them.
+        let refused = |error: wasmtime::Error| Refusal(format!("it cannot be loaded by this host: {error:#}"));
+        // SAFETY: wasmtime requires an unchanged artefact of its own. The bytes come from the compiling child, whose
+        // pipe no other process has, or from the disk with this host's HMAC over them.
         #[expect(unsafe_code, reason = "the one exception, see SAFETY")]
         let component = unsafe { Component::deserialize(&self.0.wasmtime, artefact) }.map_err(refused)?;
         let mut linker = self.0.linker.clone();
@@ -134,16 +133,16 @@ impl Engine {
         Ok(Prepared { digest, instance, exports, composed })
     }
 
-    /// Writes an artefact to disk. A failure costs the next start some time and this one nothing.
+    /// Writes an artefact to disk. A failure costs only the next start some time.
     async fn keep(&self, digest: Digest, artefact: Vec<u8>) {
         let engine = self.clone();
         if let Err(error) = blocking(move || engine.0.disk.write(&digest, &artefact)).await {
-            tracing::warn!(plugin.digest = %digest, %error, "compiled plugin could not be written");
+            tracing::warn!(plugin.digest = %digest, error = &error as &dyn std::error::Error, "writing a compiled plugin failed");
         }
     }
 }
 
-/// Runs long work that never awaits on a thread for blocking work.
+/// Runs long work on a thread for blocking work.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,

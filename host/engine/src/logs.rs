@@ -1,11 +1,11 @@
-//! What a plugin writes: the contract's log, and WASI's standard output and error.
+//! A plugin's log: lines from the contract's log, and from WASI's standard output and error.
 
 use hookmill_model::{LogLevel, LogLine};
 
-/// Lines of one transform. Empty ones take no bytes, so bytes alone would not bound them.
+/// Lines of one transform. Empty lines take no bytes, so a limit on bytes alone would not be enough.
 const LINES_MAX: usize = 1_000;
 
-/// The log of one transform, cut where its limit is reached.
+/// The log of one transform, truncated at its limit.
 #[derive(Debug)]
 pub(super) struct Logs {
     lines: Vec<LogLine>,
@@ -18,7 +18,7 @@ pub(super) struct Logs {
     error: Vec<u8>,
 }
 
-/// Where a WASI program writes.
+/// An output stream of a WASI program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stream {
     Output,
@@ -38,7 +38,7 @@ impl Logs {
         }
     }
 
-    /// Keeps a line, or what still fits of it.
+    /// Appends a line, truncated to what still fits.
     pub(super) fn write(&mut self, level: LogLevel, mut message: String) {
         let whole = message.len();
         message.truncate(message.floor_char_boundary(self.bytes_left));
@@ -53,7 +53,7 @@ impl Logs {
         self.lines.push(LogLine { level, message });
     }
 
-    /// Takes what a WASI program writes, line by line: standard output as `info`, standard error as `warn`.
+    /// Appends the output of a WASI program, line by line: standard output as `info`, standard error as `warn`.
     pub(super) fn write_stream(&mut self, stream: Stream, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let buffer = self.buffer(stream);
@@ -86,7 +86,7 @@ impl Logs {
         self.write(level, String::from_utf8_lossy(&line).into_owned());
     }
 
-    /// The lines, and a note of what was dropped.
+    /// Returns the lines, with a note of what was dropped.
     pub(super) fn finish(mut self) -> Vec<LogLine> {
         for stream in [Stream::Output, Stream::Error] {
             if !self.buffer(stream).is_empty() {

@@ -1,13 +1,12 @@
-//! What a plugin gave, held against the contract: only what passes here is sent.
+//! Checking a plugin's output against the contract: only output that passes is sent.
 
+use hookmill_model::{Body, Draft, Method, PluginFault, PluginFaultCode, forbidden_header};
 use serde::de::IgnoredAny;
 
 use super::fault::permanent;
 use crate::config::Limits;
-use hookmill_model::forbidden_header;
-use hookmill_model::{Body, Draft, Method, PluginFault, PluginFaultCode};
 
-/// Bytes of a reason that a plugin gives, for failing or for skipping.
+/// Bytes of a plugin's reason for failing or skipping.
 pub(super) const REASON_BYTES_MAX: usize = 1 << 10;
 
 /// Bytes of a content type.
@@ -15,7 +14,7 @@ const CONTENT_TYPE_BYTES_MAX: usize = 256;
 
 type Fields = Vec<(String, String)>;
 
-/// Checks a request and takes it over.
+/// Checks a request and converts it.
 pub(super) fn draft(
     limits: &Limits,
     method: Option<String>,
@@ -35,7 +34,7 @@ fn parse_method(name: &str) -> Result<Method, PluginFault> {
         let name: String = name.chars().take(32).collect();
         permanent(
             PluginFaultCode::InvalidOutput,
-            format!("the method `{}` is none of POST, PUT, PATCH and GET", name.escape_debug()),
+            format!("invalid method `{}`: expected POST, PUT, PATCH or GET", name.escape_debug()),
         )
     })
 }
@@ -53,27 +52,27 @@ fn check_headers(limits: &Limits, headers: &Fields) -> Result<(), PluginFault> {
         return Err(permanent(PluginFaultCode::OutputTooLarge, message));
     }
     for (name, value) in headers {
-        check_size("name of a header", name.len(), limits.header_name_bytes_max)?;
+        check_size("header name", name.len(), limits.header_name_bytes_max)?;
         check_header(name, value)?;
         check_size(&format!("header `{name}`"), value.len(), limits.header_value_bytes_max)?;
     }
     let all = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-    check_size("headers' sum", all, limits.headers_bytes_max)
+    check_size("header section", all, limits.headers_bytes_max)
 }
 
 fn check_header(name: &str, value: &str) -> Result<(), PluginFault> {
     let forbidden = |message: String| Err(permanent(PluginFaultCode::ForbiddenHeader, message));
     let shown = name.escape_debug();
     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-        return forbidden(format!("`{shown}` is no name of a header"));
+        return forbidden(format!("invalid header name `{shown}`"));
     }
     if forbidden_header(name) {
-        return forbidden(format!("the header `{shown}` is not a plugin's to set"));
+        return forbidden(format!("a plugin cannot set the header `{shown}`"));
     }
     match value.chars().find(|c| !matches!(c, '\t' | ' '..='~')) {
         None => Ok(()),
         Some(c) => forbidden(format!(
-            "the header `{shown}` has the character {c:?} in its value; allowed are visible ASCII, space and tab"
+            "invalid character {c:?} in the value of the header `{shown}`: expected visible ASCII, space or tab"
         )),
     }
 }
@@ -94,11 +93,11 @@ fn check_body(limits: &Limits, body: &Body) -> Result<(), PluginFault> {
     }
 }
 
-/// Reads the text to its end and keeps nothing of it: what is sent is the text itself.
+/// Validates the text without keeping the parsed value: the text itself is sent.
 fn check_json(text: &str) -> Result<(), PluginFault> {
-    serde_json::from_str::<IgnoredAny>(text)
-        .map(|_| ())
-        .map_err(|e| permanent(PluginFaultCode::InvalidOutput, format!("the body is said to be JSON and is not: {e}")))
+    serde_json::from_str::<IgnoredAny>(text).map(|_| ()).map_err(|e| {
+        permanent(PluginFaultCode::InvalidOutput, format!("the body is declared as JSON but is not valid: {e}"))
+    })
 }
 
 fn check_content_type(content_type: &str) -> Result<(), PluginFault> {
@@ -106,11 +105,12 @@ fn check_content_type(content_type: &str) -> Result<(), PluginFault> {
     if is_content_type(content_type) {
         return Ok(());
     }
-    let message = format!("`{}` is no content type such as application/xml", content_type.escape_debug());
+    let message =
+        format!("invalid content type `{}`: expected for example `application/xml`", content_type.escape_debug());
     Err(permanent(PluginFaultCode::InvalidOutput, message))
 }
 
-/// Whether a text is `type/subtype`, perhaps with parameters, in visible ASCII and spaces.
+/// Whether a text is `type/subtype`, optionally with parameters, in visible ASCII and spaces.
 pub(super) fn is_content_type(text: &str) -> bool {
     let media = text.split(';').next().unwrap_or_default().trim_end();
     let token = |token: &str| {
@@ -120,7 +120,7 @@ pub(super) fn is_content_type(text: &str) -> bool {
         && media.split_once('/').is_some_and(|(main, sub)| token(main) && token(sub))
 }
 
-/// How long fields are as `application/x-www-form-urlencoded`, without encoding them.
+/// Returns the length of fields as `application/x-www-form-urlencoded`, without encoding them.
 fn encoded_len(fields: &Fields) -> usize {
     let byte = |b: u8| if b.is_ascii_alphanumeric() || b"*-._ ".contains(&b) { 1 } else { 3 };
     let text = |text: &str| text.bytes().map(byte).sum::<usize>();

@@ -1,15 +1,15 @@
-//! Prepared plugins in memory, by digest.
+//! The memory cache of prepared plugins, by digest.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use hookmill_model::Digest;
 use tokio::sync::OnceCell;
 use wasmtime::component::InstancePre;
 
 use super::bindings::v1;
 use super::state::State;
-use hookmill_model::Digest;
 
 /// A component that is compiled, linked and ready to be instantiated.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub struct Prepared {
     pub(super) digest: Digest,
     pub(super) instance: InstancePre<State>,
     pub(super) exports: v1::Exports,
-    /// Whether it consists of several components, each with its own memory.
+    /// Whether it is composed of several components, each with its own memory.
     pub(super) composed: bool,
 }
 
@@ -34,14 +34,14 @@ impl std::fmt::Debug for Prepared {
     }
 }
 
-/// A plugin's slot: the first caller that finds it empty fills it, and the others wait.
+/// A plugin's slot: the first caller that finds it empty fills it, the others wait.
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     pub(super) plugin: OnceCell<Arc<Prepared>>,
     used: AtomicU64,
 }
 
-/// All slots.
+/// The cache.
 #[derive(Debug)]
 pub(super) struct PluginCache {
     slots: RwLock<HashMap<Digest, Arc<Slot>>>,
@@ -54,7 +54,7 @@ impl PluginCache {
         Self { slots: RwLock::default(), clock: AtomicU64::new(0), loaded_max }
     }
 
-    /// The plugin, if it is in memory.
+    /// Returns the plugin if it is in memory.
     pub(super) fn get(&self, digest: &Digest) -> Option<Arc<Prepared>> {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
         let slot = slots.get(digest)?;
@@ -62,7 +62,7 @@ impl PluginCache {
         slot.plugin.get().cloned()
     }
 
-    /// The plugin's slot, empty or not.
+    /// Returns the plugin's slot, which may be empty.
     pub(super) fn slot(&self, digest: Digest) -> Arc<Slot> {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         if !slots.contains_key(&digest) && slots.len() >= self.loaded_max {
@@ -76,7 +76,7 @@ impl PluginCache {
         Arc::clone(slot)
     }
 
-    /// Removes a plugin.
+    /// Drops a plugin.
     pub(super) fn remove(&self, digest: &Digest) {
         self.slots.write().unwrap_or_else(PoisonError::into_inner).remove(digest);
     }

@@ -1,8 +1,8 @@
-//! Reads a component before anything is compiled: what it imports and exports, and whether compiling it can end well.
+//! Scanning a component before it is compiled: its imports and exports, and the limits on what compiling costs.
 //!
-//! Compiling is where a hostile component costs most, in time and memory, so what no honest toolchain produces is
-//! refused here. What passes is compiled in a process that has limits of its own; this does not rely on being right,
-//! it makes most refusals cheap and their reasons plain. Whether the component is valid, wasmtime decides.
+//! Compiling is where a hostile component costs most, in time and memory, so a structure that no honest toolchain
+//! produces is refused here. What passes is compiled in a process with its own limits: the scan is not needed for safety,
+//! it makes most refusals cheap and their reasons clear. wasmtime decides whether the component is valid.
 
 use wasmparser::{Encoding, FunctionBody, Parser, Payload};
 
@@ -11,45 +11,41 @@ use super::settings::TABLE_ELEMENTS_MAX;
 use super::{Refusal, cut};
 use crate::config::Limits;
 
-/// Components within one another: toolchains make 2, what composes them some more. The reader keeps a place in each.
+/// Depth of nested components: toolchains produce 2 levels, composition some more. The parser keeps state for each.
 const DEPTH_MAX: usize = 16;
 
-/// Imports and exports together: a toolchain's adapter has some 60.
+/// Imports and exports together: a toolchain's adapter has about 60.
 const NAMES_MAX: usize = 1_000;
 
-/// A name among them.
+/// Bytes of the name of an import or export.
 const NAME_BYTES_MAX: usize = 1_000;
 
-/// What is told of the reader's own words.
-const WORDS_BYTES_MAX: usize = 500;
+/// Bytes of the parser's message that are kept.
+const MESSAGE_BYTES_MAX: usize = 500;
 
 /// Core modules: Python has about a hundred.
 const MODULES_MAX: usize = 256;
 
-/// Functions of all modules: Python and StarlingMonkey have some ten thousand.
+/// Functions of all modules: Python and StarlingMonkey have about ten thousand.
 const FUNCTIONS_MAX: u32 = 200_000;
 
-/// One function's body: the largest loops of interpreters have some 200 KB. The time that a function takes to compile
-/// can grow faster than its size.
+/// Bytes of one function's body: the largest loops of interpreters have about 200 KB. The time to compile a function can
+/// grow faster than its size.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// One function's locals: each costs the compiler in every block.
+/// Locals of one function: each costs compile time in every block.
 const LOCALS_MAX: u64 = 10_000;
 
-/// Reads what a component imports and exports, and refuses what is no plugin, without compiling anything.
+/// Reads what a component imports and exports, and refuses what is not a plugin, without compiling anything.
 ///
 /// # Errors
-/// In words for the component's author.
+/// The reason of the refusal, for the component's author.
 pub fn outline(component: &[u8], limits: &Limits) -> Result<Outline, Refusal> {
     if component.len() > limits.component_bytes_max {
-        return refuse(format!(
-            "it has {} bytes; a component may have {}",
-            component.len(),
-            limits.component_bytes_max
-        ));
+        return refuse(format!("it has {} bytes; {} are allowed", component.len(), limits.component_bytes_max));
     }
     if !component.starts_with(b"\0asm") {
-        return refuse("it is no WebAssembly component: it does not begin like one".to_owned());
+        return refuse("it is not a WebAssembly component: missing magic bytes".to_owned());
     }
     let mut scan = Scan { limits, depth: 0, modules: 0, functions: 0, outline: Outline::default() };
     for payload in Parser::new(0).parse_all(component) {
@@ -65,15 +61,18 @@ fn refuse<T>(reason: String) -> Result<T, Refusal> {
 
 #[allow(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 fn malformed(error: wasmparser::BinaryReaderError) -> Refusal {
-    // On one line, whatever the reader says of bytes that may be anything.
-    let words = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
-    let words = cut(words.escape_debug().to_string(), WORDS_BYTES_MAX);
-    Refusal(format!("it is no WebAssembly component, or not a whole one: {words} (at byte {})", error.offset()))
+    // On one line, since the parser's message may contain any bytes of the component.
+    let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+    let message = cut(message.escape_debug().to_string(), MESSAGE_BYTES_MAX);
+    Refusal(format!(
+        "it is not a valid WebAssembly component, or it is truncated: {message} (at byte {})",
+        error.offset()
+    ))
 }
 
 struct Scan<'a> {
     limits: &'a Limits,
-    /// How many components and modules the reader is in.
+    /// The number of components and modules that enclose the parser's position.
     depth: usize,
     modules: usize,
     functions: u32,
@@ -84,7 +83,7 @@ impl Scan<'_> {
     fn payload(&mut self, payload: Payload<'_>) -> Result<(), Refusal> {
         match payload {
             Payload::Version { encoding: Encoding::Module, .. } if self.depth == 0 => refuse(
-                "it is a core module and no component: build it for wasm32-wasip2, or wrap it with `wasm-tools component new`"
+                "it is a core module, not a component: build it for wasm32-wasip2, or wrap it with `wasm-tools component new`"
                     .to_owned(),
             ),
             Payload::Version { .. } => self.enter(),
@@ -120,18 +119,21 @@ impl Scan<'_> {
     fn enter(&mut self) -> Result<(), Refusal> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return refuse(format!("it has components within one another, more than {DEPTH_MAX} deep"));
+            return refuse(format!("it nests components more than {DEPTH_MAX} deep"));
         }
         Ok(())
     }
 
-    /// One more name of the component's outside.
+    /// Checks the name of an import or export.
     fn name(&self, name: &str) -> Result<String, Refusal> {
         if self.outline.imports.len() + self.outline.exports.len() >= NAMES_MAX {
             return refuse(format!("it has more than {NAMES_MAX} imports and exports"));
         }
         if name.len() > NAME_BYTES_MAX {
-            return refuse(format!("one of its imports or exports has a name of {} bytes", name.len()));
+            return refuse(format!(
+                "one of its imports or exports has a name of {} bytes; {NAME_BYTES_MAX} are allowed",
+                name.len()
+            ));
         }
         Ok(name.to_owned())
     }
@@ -157,7 +159,7 @@ impl Scan<'_> {
         let bytes = memory.initial.saturating_mul(page);
         if bytes > self.limits.memory_bytes_max as u64 {
             return refuse(format!(
-                "it starts with {bytes} bytes of memory; a plugin may have {}",
+                "it starts with {bytes} bytes of memory; {} are allowed",
                 self.limits.memory_bytes_max
             ));
         }

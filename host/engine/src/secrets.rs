@@ -1,11 +1,11 @@
-//! Sealed secrets: a name goes in and a placeholder comes out. The values are never here, so no plugin can reach one.
+//! Placeholders of sealed secrets. The values are never in the engine, so no plugin can reach them.
 
 use hookmill_model::Sealed;
 
-/// Placeholders of one transform: far more than a request has places for secrets, and few enough to look through.
+/// Placeholders of one transform: far more than a request needs, and few enough for a linear search.
 const PLACEHOLDERS_MAX: usize = 20;
 
-/// The name that is always the subscription's newest signing secret.
+/// The name of the subscription's newest signing secret.
 const SIGNING: &str = "signing";
 
 /// The secrets of one transform.
@@ -16,12 +16,12 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    /// For a transform that may ask for these.
+    /// Creates the state of a transform that may request these secrets.
     pub(super) fn new(names: Vec<String>) -> Self {
         Self { names, sealed: Vec::new() }
     }
 
-    /// The placeholder of a secret, the same whenever it is asked for. The error is meant for the subscription's owner.
+    /// Returns the placeholder of a secret, the same one every time. The error is for the subscription's owner.
     pub(super) fn placeholder(&mut self, name: &str) -> Result<String, String> {
         if let Some(sealed) = self.sealed.iter().find(|sealed| sealed.name == name) {
             return Ok(sealed.placeholder.clone());
@@ -47,14 +47,14 @@ impl Secrets {
         format!("the subscription has no secret `{name}`: add it to its `sealed_secrets`; now it has {known}")
     }
 
-    /// What was handed out.
+    /// Returns the placeholders that were requested.
     pub(super) fn finish(self) -> Vec<Sealed> {
         self.sealed
     }
 }
 
-/// Out of the machine's randomness and not the delivery's: whoever posts events could work that one out, and have the
-/// secret put into a place of their own.
+/// Creates a placeholder from the machine's randomness, not the delivery's: a producer of events could predict that and
+/// have the secret inserted where the producer chooses.
 fn placeholder() -> String {
     format!("hmsec_{:032x}", rand::random::<u128>())
 }

@@ -1,4 +1,4 @@
-//! What belongs to one instance, beside its own memory.
+//! The host's state of one instance.
 
 use std::time::{Duration, Instant};
 
@@ -9,27 +9,27 @@ use super::logs::Logs;
 use super::secrets::Secrets;
 use crate::config::Limits;
 
-/// The data of one store: made for a transform, gone after it.
+/// The data of one wasmtime store, which lives as long as a transform.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) limiter: Limiter,
     pub(super) logs: Logs,
     pub(super) secrets: Secrets,
-    /// Bytes that the call under way took from the guest, to be charged for.
+    /// Bytes that the current host call moved, to be charged.
     pub(super) moved: usize,
-    /// The fuel that was left when the guest last let others run.
+    /// The fuel that was left when the guest last yielded.
     pub(super) yielded_at: u64,
-    /// When a composed component last had to let others run, and whether it is about to.
+    /// When a composed component was last made to yield, and whether it is about to.
     pub(super) interval_began: Instant,
     pub(super) ends_interval: bool,
-    /// What WASI answers when it is asked for the time.
+    /// The time of WASI's clocks.
     pub(super) now: Duration,
     random: Random,
 }
 
 impl State {
-    /// For a transform with this much fuel, which gets `now` for the time and `seed` for its randomness, and may ask for
-    /// `secrets`.
+    /// Creates the state of a transform with this much fuel, `now` as its time, `seed` for its randomness, and access to
+    /// the placeholders of `secrets`.
     pub(super) fn new(limits: &Limits, fuel: u64, now: Duration, seed: String, secrets: Vec<String>) -> Self {
         Self {
             limiter: Limiter::new(limits),
@@ -44,9 +44,9 @@ impl State {
         }
     }
 
-    /// The next bytes of a sequence that the seed alone decides. What comes of it is no secret.
+    /// Returns the next bytes of a sequence that depends only on the seed. They are not secret.
     pub(super) fn random(&mut self, length: usize) -> Vec<u8> {
-        // A block takes some 200 ns, as much as 100 bytes elsewhere.
+        // A block takes about 200 ns, as much as 100 bytes elsewhere.
         self.moved += length * 4;
         let mut bytes = Vec::with_capacity(length + 32);
         while bytes.len() < length {

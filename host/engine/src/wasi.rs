@@ -1,12 +1,12 @@
-//! WASI 0.2 for plugins whose language's runtime insists on it: every import is answered, none grants anything.
+//! WASI 0.2 for plugins whose language's runtime requires it: every import is defined, none grants access to anything.
 //!
-//! Standard output and error go to the plugin's log. The time stands still at the event's, randomness follows from the
-//! delivery's id, so that a retry makes the same request. There are no arguments, no environment, no folders; waiting
-//! ends at once. Whatever else is called traps and says its name: files cannot be reached without a folder. Sockets and
-//! HTTP are refused before (see `contract`).
+//! Standard output and error go to the plugin's log. The clocks stand still at the event's time and randomness is seeded
+//! by the delivery's id, so that a retry makes the same request. There are no arguments, no environment and no
+//! directories; waiting ends at once. Every other function traps with its name: files cannot be reached without a
+//! directory. Sockets and HTTP are refused earlier (see `contract`).
 //!
-//! Not `wasmtime-wasi`: it is made to grant things. Its sleeps are real, its calls cost a guest no fuel, and setting
-//! one up for a transform costs more than the transform. What a runtime calls when it starts and panics fits here.
+//! `wasmtime-wasi` is not used: it is designed to grant access. Its sleeps are real, its calls cost a guest no fuel, and
+//! its setup costs more than a transform. What a runtime calls when it starts or panics is little enough to define here.
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentType, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType};
@@ -16,13 +16,13 @@ use super::limits::host_function;
 use super::logs::Stream;
 use super::state::State;
 
-/// Bytes that an output stream takes at once; the least that WASI promises for its blocking write.
+/// Bytes that an output stream accepts at once; WASI's minimum for its blocking write.
 const WRITE_BYTES: u64 = 4096;
 
-/// Random bytes of one call.
+/// Random bytes that one call may request.
 const RANDOM_BYTES_MAX: u64 = 64 << 10;
 
-/// A resource that WASI names; one that never comes to be stands for the rest.
+/// A resource of WASI. [`Absent`] stands for those that are never created.
 struct Pollable;
 struct InputStream;
 struct OutputStream;
@@ -32,7 +32,7 @@ struct Absent;
 const STDOUT: u32 = 1;
 const STDERR: u32 = 2;
 
-/// What becomes of reading and writing.
+/// An error of reading or writing.
 #[derive(ComponentType, Lower, Lift)]
 #[component(variant)]
 enum StreamError {
@@ -51,16 +51,16 @@ struct Datetime {
     nanoseconds: u32,
 }
 
-/// A plugin called what nobody granted it.
+/// A plugin called a function that it has no access to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NotGranted {
-    #[error("called `{interface}#{function}`, which no plugin may")]
+    #[error("called `{interface}#{function}`, which is not available to plugins")]
     Function { interface: String, function: String },
-    #[error("ended itself by `exit`, with {0}")]
+    #[error("called `exit` with {0}")]
     Exit(&'static str),
 }
 
-/// Defines what `component` imports of WASI, and no more.
+/// Defines the functions of WASI that `component` imports, and no others.
 pub(super) fn link(linker: &mut Linker<State>, component: &Component) -> Result<()> {
     let engine = component.engine();
     for (name, item) in component.component_type().imports(engine) {
@@ -127,7 +127,7 @@ fn environment(to: &mut LinkerInstance<'_, State>, name: &str) -> Result<()> {
 fn exit(to: &mut LinkerInstance<'_, State>, name: &str) -> Result<()> {
     match name {
         "exit" => host_function(to, name, |_, (status,): (Result<(), ()>,)| -> Result<()> {
-            Err(NotGranted::Exit(if status.is_ok() { "success" } else { "a failure" }).into())
+            Err(NotGranted::Exit(if status.is_ok() { "success" } else { "failure" }).into())
         }),
         _ => refused(to, "wasi:cli/exit", name),
     }
@@ -141,7 +141,7 @@ fn standard_stream(to: &mut LinkerInstance<'_, State>, name: &str) -> Result<()>
     }
 }
 
-/// The time stands still, and so there is nothing to wait for.
+/// The time stands still, so nothing ever waits.
 fn clock(to: &mut LinkerInstance<'_, State>, interface: &str, name: &str) -> Result<()> {
     match (interface, name) {
         ("wasi:clocks/wall-clock", "now") => host_function(to, name, |state, (): ()| {
@@ -191,7 +191,7 @@ fn random_u64(state: &mut State) -> u64 {
     state.random(8).into_iter().fold(0, |number, byte| number << 8 | u64::from(byte))
 }
 
-/// Reading finds the end, writing goes to the log.
+/// Reading returns the end of the stream, writing goes to the log.
 fn stream(to: &mut LinkerInstance<'_, State>, name: &str) -> Result<()> {
     type Done = std::result::Result<(), StreamError>;
     type Read = std::result::Result<Vec<u8>, StreamError>;

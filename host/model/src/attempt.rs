@@ -1,4 +1,4 @@
-//! An attempt: one try at one delivery, and what came of it. Written once, never changed.
+//! An attempt at a delivery, with its result. Written once, never changed.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DeliveryId, Digest, Sealed};
 
-/// How much a plugin's log line matters.
+/// The level of a plugin's log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogLevel {
@@ -14,121 +14,121 @@ pub enum LogLevel {
     Debug,
     /// Worth knowing.
     Info,
-    /// Odd, but dealt with.
+    /// Unexpected, but handled.
     Warn,
-    /// Wrong.
+    /// An error.
     Error,
 }
 
-/// A line that a plugin wrote.
+/// A line of a plugin's log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// How much it matters.
+    /// The level.
     pub level: LogLevel,
     /// The text.
     pub message: String,
 }
 
-/// How a plugin failed. The plugin's fault or its author's, never the host's.
+/// The kind of a plugin's fault, which is never the host's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PluginFaultCode {
-    /// Used more fuel than it has: an endless loop, or too much work.
+    /// Used all of its fuel: an endless loop, or too much work.
     OutOfFuel,
-    /// Took longer than the wall clock allows.
+    /// Exceeded the wall-clock limit.
     TimedOut,
-    /// Asked for more memory than it may have.
+    /// Exceeded the memory limit.
     OutOfMemory,
-    /// Called itself too deep.
+    /// Recursed too deeply.
     StackOverflow,
     /// Any other trap: a panic, an out-of-bounds access.
     Trapped,
-    /// The result is larger than a body, the headers or the query may be.
+    /// The body, the headers or the query of the result exceed their limit.
     OutputTooLarge,
-    /// The result is not what the contract asks for: no JSON, no UTF-8, an unknown method.
+    /// The result violates the contract: invalid JSON or UTF-8, an unknown method.
     InvalidOutput,
-    /// A header that a plugin must not set, or a value that no header can have.
+    /// A header that a plugin must not set, or an invalid header value.
     ForbiddenHeader,
-    /// The plugin said itself that it failed.
+    /// The plugin reported a failure.
     Failed,
 }
 
-/// A plugin's failure in one transform.
+/// A plugin's fault in one transform.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PluginFault {
-    /// Which kind.
+    /// The kind.
     pub code: PluginFaultCode,
-    /// What happened, in words for the subscription's owner.
+    /// A message for the subscription's owner.
     pub message: String,
-    /// Whether a later attempt may do better.
+    /// Whether a later attempt may succeed.
     pub retry: bool,
 }
 
-/// What a transform used, against what it might. All zero but for the time where no plugin ran.
+/// The resources that a transform used, and their limits. All zero except the time if no plugin ran.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
     /// The fuel that the plugin used: the same on every machine.
     pub fuel_used: u64,
-    /// The fuel that it had, which follows from its input's size.
+    /// The fuel limit, which depends on the size of the input.
     pub fuel_max: u64,
-    /// The most that the instance's memories took together, in bytes.
+    /// The peak size of the instance's memories together, in bytes.
     pub memory_bytes: u64,
-    /// What they might take.
+    /// The limit on that size.
     pub memory_bytes_max: u64,
-    /// How long the whole transform took, in microseconds.
+    /// The duration of the whole transform, in microseconds.
     pub transform_us: u64,
 }
 
-/// How sending failed. The receiver's fault or the network's, never the host's.
+/// The kind of a failure to send, which is the receiver's or the network's, never the host's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SendFaultCode {
     /// The address policy forbids every address of the host.
     AddressRefused,
-    /// The host's name did not resolve.
+    /// The host name did not resolve.
     Dns,
-    /// No connection.
+    /// The connection failed.
     Connect,
-    /// No agreement on TLS: certificate, name or protocol.
+    /// The TLS handshake failed: certificate, name or protocol.
     Tls,
-    /// No whole answer within the subscription's timeout.
+    /// No complete response within the subscription's timeout.
     Timeout,
-    /// The connection broke, or what came is no HTTP.
+    /// The connection broke, or the response is not HTTP.
     Protocol,
-    /// The answer's status and headers came, its body broke off.
+    /// The connection broke after the status and headers of the response, within its body.
     AnswerBroken,
 }
 
-/// A failure to get an answer.
+/// A failure to get a response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SendFault {
-    /// Which kind.
+    /// The kind.
     pub code: SendFaultCode,
-    /// What happened, in words.
+    /// A message.
     pub message: String,
 }
 
-/// What a receiver answered.
+/// A receiver's response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// Headers in order, cut to 16 KiB in all; bytes that are no UTF-8 are replaced.
+    /// The headers in order, truncated to 16 KiB in total; invalid UTF-8 is replaced.
     pub headers: Vec<(String, String)>,
     /// The body's first 16 KiB.
     pub body: Bytes,
-    /// Whether there was more of the body than is kept.
+    /// Whether the body was longer than what is kept.
     pub truncated: bool,
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The receiver answered with one of the subscription's success codes.
+    /// The receiver responded with one of the subscription's success codes.
     Succeeded(Answer),
-    /// The receiver answered with anything else.
+    /// The receiver responded with anything else.
     Rejected(Answer),
-    /// There was no answer.
+    /// There was no response.
     Unreachable(SendFault),
     /// The plugin decided to send nothing, for this reason.
     Skipped(String),
@@ -149,35 +149,35 @@ impl Outcome {
     }
 }
 
-/// One try, append-only.
+/// An attempt at a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Whose.
+    /// The delivery.
     pub delivery_id: DeliveryId,
-    /// 1 for the first.
+    /// The number of the attempt, from 1.
     pub number: u32,
-    /// When the attempt was due, to tell how late it was.
+    /// When the attempt was due, which shows how late it was.
     pub due_at: Timestamp,
     /// When it began.
     pub started_at: Timestamp,
-    /// How long sending took, until the answer was read.
+    /// The duration of sending, until the response was read, in microseconds.
     pub send_us: u64,
-    /// The request as sent, if it came that far.
+    /// The request as sent, if there was one.
     pub request: Option<SentRequest>,
-    /// What came of it.
+    /// The result.
     pub outcome: Outcome,
-    /// The plugin that shaped it; none for the default shapes.
+    /// The digest of the plugin that shaped the request; none for the default shapes.
     pub plugin_digest: Option<Digest>,
-    /// How that plugin failed, if the default shape went out instead.
+    /// The plugin's fault, if the default shape was sent instead.
     pub plugin_fault: Option<PluginFault>,
-    /// What the transform used.
+    /// The resources that the transform used.
     pub figures: Figures,
-    /// What the plugin logged.
+    /// The plugin's log.
     pub logs: Vec<LogLine>,
 }
 
 impl Attempt {
-    /// How the plugin failed, if it did: whether nothing went out for that or the default shape.
+    /// Returns the plugin's fault, if it failed, whether nothing was sent or the default shape.
     pub fn fault_of_plugin(&self) -> Option<&PluginFault> {
         match &self.outcome {
             Outcome::PluginFailed(fault) => Some(self.plugin_fault.as_ref().unwrap_or(fault)),
@@ -188,19 +188,19 @@ impl Attempt {
     }
 }
 
-/// A request as it went out.
+/// A request as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentRequest {
     /// The method.
     pub method: String,
     /// The whole URL.
     pub url: String,
-    /// The headers, values of secret ones replaced by `***`.
+    /// The headers, with the values of secret ones replaced by `***`.
     pub headers: Vec<(String, String)>,
-    /// How many of the headers, the last of them, are the signature's.
+    /// The number of signature headers, which are the last of the headers.
     pub signature_headers: u32,
-    /// The exact bytes, placeholders in the place of sealed secrets.
+    /// The exact bytes, except that placeholders replace sealed secrets.
     pub body: Bytes,
-    /// What stood in the place of which secret, in the headers and the body.
+    /// The placeholders of sealed secrets in the headers and the body.
     pub sealed: Vec<Sealed>,
 }

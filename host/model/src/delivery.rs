@@ -7,21 +7,21 @@ use serde::{Deserialize, Serialize};
 
 use super::{DeliveryId, Event, PinnedPlugin, SubscriptionId};
 
-/// Where a delivery stands.
+/// The state of a delivery.
 ///
-/// `Pending` and `Held` go on; the others are final (and have a `completed_at`).
+/// `Pending` and `Held` can change by themselves; the others are final (and have a `completed_at`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     /// Waits for its due time, or is being sent.
     Pending,
-    /// Its subscription is paused; goes on when that is activated.
+    /// Its subscription is paused; it continues when the subscription is activated.
     Held,
-    /// The receiver took it.
+    /// The receiver accepted it.
     Delivered,
-    /// Given up: out of attempts, or an attempt failed for good.
+    /// Failed permanently: no attempts left, or an attempt failed in a way that is not retried.
     Failed,
-    /// The plugin decided that there is nothing to send.
+    /// The plugin decided to send nothing.
     Skipped,
     /// Cancelled by a caller, or its subscription was deleted.
     Cancelled,
@@ -44,12 +44,12 @@ impl DeliveryState {
         }
     }
 
-    /// The state of this name.
+    /// Returns the state with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 
-    /// Whether nothing more will happen by itself.
+    /// Whether the state is final: nothing more happens unless a caller resends it.
     pub fn is_final(self) -> bool {
         match self {
             Self::Pending | Self::Held => false,
@@ -59,12 +59,12 @@ impl DeliveryState {
 }
 
 impl Delivery {
-    /// All its events, in order of acceptance.
+    /// Returns all its events, in order of acceptance.
     pub fn events(&self) -> impl Iterator<Item = &Arc<Event>> {
         std::iter::once(&self.event).chain(&self.more)
     }
 
-    /// What its events take of memory: what they tell, and what was before.
+    /// Returns the size of its events' data in memory, including their previous data.
     pub fn bytes(&self) -> usize {
         let bytes = |event: &Arc<Event>| {
             event.data.get().len() + event.previous.as_ref().map_or(0, |previous| previous.get().len())
@@ -78,31 +78,31 @@ impl Delivery {
 pub struct Delivery {
     /// Its id.
     pub id: DeliveryId,
-    /// Whose it is.
+    /// Its subscription.
     pub subscription_id: SubscriptionId,
-    /// What happened; of several events that were gathered, the first.
+    /// Its event; of a batch, the first.
     pub event: Arc<Event>,
-    /// How many others were gathered with it.
+    /// The number of further events in its batch.
     pub batched: u32,
-    /// Those others, in order of acceptance; none where deliveries are listed, since together they can be large.
+    /// Those further events, in order of acceptance; empty in listings of deliveries, since together they can be large.
     pub more: Vec<Arc<Event>>,
-    /// A test that somebody asked for: it goes out whatever the subscription's state, and what comes of it is no sign
-    /// of how the subscription is doing.
+    /// Whether it is a test that a caller requested: it is sent regardless of the subscription's state, and its result does
+    /// not count for the subscription's activity.
     pub test: bool,
-    /// Whether the next attempt sends what the last one sent, and transforms nothing.
+    /// Whether the next attempt resends the last request verbatim, without a transform.
     pub verbatim: bool,
-    /// What shapes its next attempt; none if that is its subscription's to say.
+    /// What shapes its next attempt; none if the subscription's current plugin does.
     pub pinned: Option<Arc<PinnedPlugin>>,
-    /// Where it stands.
+    /// Its state.
     pub state: DeliveryState,
     /// Attempts made so far.
     pub attempts: u32,
-    /// When the next attempt is due; when the last was, once the state is final.
+    /// When the next attempt is due; in a final state, when the last was.
     pub due_at: Timestamp,
-    /// While somebody works on it: until when the claim holds. Tells one claim from another, too.
+    /// When its lease expires, while a worker has one. It also identifies the lease.
     pub leased_until: Option<Timestamp>,
     /// When it became final.
     pub completed_at: Option<Timestamp>,
-    /// Why it ended as it did, or why the last attempt failed, in words.
+    /// Why it is in a final state, or why the last attempt failed.
     pub reason: Option<String>,
 }

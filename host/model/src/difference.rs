@@ -1,14 +1,14 @@
-//! How two requests that were made of the same event differ.
+//! The differences between two requests for the same event.
 
 use serde::{Deserialize, Serialize};
 
 use super::{EventId, EventType};
 
-/// A part of a request, or what came of the transform as a whole.
+/// A part of a request, or the transform's result as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
-    /// Whether there is a request, a reason to send nothing, or a fault.
+    /// The kind of result: a request, a reason to send nothing, or a fault.
     Outcome,
     /// The method.
     Method,
@@ -22,29 +22,29 @@ pub enum Part {
     Body,
 }
 
-/// One change. What was not there before, or is not there after, is none.
+/// One change. A value that did not exist before, or does not exist after, is none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// Of which part.
+    /// The part that changed.
     pub part: Part,
-    /// Where in it: the name of a header, a parameter or a form's field; a JSON pointer; `line 7` of a text; `byte 120`
-    /// of what cannot be told apart otherwise. None if the part has no places.
+    /// The location in the part: the name of a header, a parameter or a form field; a JSON pointer; `line 7` of a text;
+    /// `byte 120` of anything else. None if the part has no locations.
     pub at: Option<String>,
-    /// What stood there before, cut to a size. A JSON value is its text.
+    /// The value before, truncated. A JSON value is its text.
     pub before: Option<String>,
-    /// What stands there after, cut to a size.
+    /// The value after, truncated.
     pub after: Option<String>,
 }
 
-/// How what came of one event differs.
+/// The differences between two results for one event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
-    /// The event; of several that were gathered, the first.
+    /// The event; of a batch, the first.
     pub event_id: EventId,
     /// Its type.
     pub event_type: EventType,
     /// The first changes, at least one.
     pub changes: Vec<Change>,
-    /// How many more there are.
+    /// The number of further changes.
     pub more: u64,
 }

@@ -1,20 +1,20 @@
-//! The handshake of an activation: what an endpoint has to answer before it gets real events.
+//! The handshake of an activation: a request that an endpoint must pass before it gets real events.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::SuccessCodes;
 
-/// What is asked of the endpoint on every activation.
+/// The handshake that the endpoint must pass on every activation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Handshake {
-    /// Which request.
+    /// The request.
     pub kind: HandshakeKind,
-    /// Which statuses let it pass.
+    /// The response statuses that pass.
     #[serde(default = "any_2xx")]
     pub success_codes: SuccessCodes,
-    /// Milliseconds until the whole answer must have come: 1,000 to 60,000.
+    /// The timeout for the complete response, in milliseconds: 1,000 to 60,000.
     #[serde(default = "ten_seconds")]
     pub timeout_ms: u32,
 }
@@ -33,7 +33,7 @@ fn ten_seconds() -> u32 {
 pub enum HandshakeKind {
     /// A POST with an empty body, signed like any other (Livespace).
     EmptyPost,
-    /// A test event, through the plugin and signed: what real events will look like.
+    /// A test event, transformed and signed like a real one.
     TestEvent,
     /// A HEAD without a body (LeadSquared).
     Head,
@@ -42,19 +42,19 @@ pub enum HandshakeKind {
     CloudEvents,
 }
 
-/// What came of the last handshake.
+/// The result of a handshake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandshakeReport {
     /// When it was made.
     pub at: Timestamp,
     /// Whether the endpoint passed.
     pub passed: bool,
-    /// What happened, in words.
+    /// A message.
     pub reason: String,
-    /// The status of the answer, if one came.
+    /// The status of the response, if there was one.
     pub status: Option<u16>,
-    /// How long it took, in milliseconds.
+    /// Its duration, in milliseconds.
     pub took_ms: u64,
-    /// The first bytes of the answer's body, as text.
+    /// The first bytes of the response's body, as text.
     pub answer: String,
 }

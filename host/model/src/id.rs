@@ -1,7 +1,7 @@
-//! Ids that the host gives: a prefix that tells the kind, and a ULID.
+//! Ids that the host generates: a prefix for the kind, and a ULID.
 //!
-//! They sort by the time they were made and hold no dot, which Standard Webhooks uses as the separator in what is
-//! signed (`id.timestamp.body`).
+//! They sort by creation time and contain no dot, which Standard Webhooks uses as the separator in the signed content
+//! (`id.timestamp.body`).
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ulid::Ulid;
 
-/// A text that is no id of the kind asked for.
+/// A text that is not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no id of a {kind}: those look like {prefix}01K9ZQ4S1N8M0V6T3X5B7C2D4E")]
+#[error("invalid {kind} id `{text}`: expected an id such as {prefix}01K9ZQ4S1N8M0V6T3X5B7C2D4E")]
 pub struct IdError {
     text: String,
     kind: &'static str,
@@ -26,7 +26,7 @@ macro_rules! id {
         pub struct $name(Ulid);
 
         impl $name {
-            /// A new id made at `now`; later ones sort behind earlier ones, to the millisecond.
+            /// Generates an id at `now`; ids sort by creation time, to the millisecond.
             pub fn new(now: Timestamp) -> Self {
                 let ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
                 Self(Ulid::from_parts(ms, rand::random()))
@@ -54,7 +54,7 @@ macro_rules! id {
                 text.strip_prefix($prefix)
                     .and_then(|ulid| Ulid::from_string(ulid).ok())
                     .map(Self)
-                    // One spelling an id: Crockford's alphabet would also take lower case and O for 0.
+                    // One spelling per id: Crockford's alphabet also accepts lower case, and O for 0.
                     .filter(|id| id.to_string() == text)
                     .ok_or_else(|| IdError { text: text.chars().take(64).collect(), kind: $kind, prefix: $prefix })
             }
@@ -83,6 +83,6 @@ id!(
     DeliveryId, "dlv_", "delivery"
 );
 id!(
-    /// An API key's id, `key_…`: the part of the key that is no secret.
+    /// An API key's id, `key_…`: the public part of the key.
     KeyId, "key_", "key"
 );

@@ -1,11 +1,11 @@
-//! API keys: who may do what.
+//! API keys and their roles.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{KeyId, SpaceId};
 
-/// What a key allows. `Admin` is for the whole host, the others for one space.
+/// The permissions of a key. `Admin` applies to the whole host, the others to one space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -13,25 +13,25 @@ pub enum Role {
     Read,
     /// Post events.
     Produce,
-    /// All in its space: subscriptions, plugins, event types, and what `Read` and `Produce` may.
+    /// Everything in its space: subscriptions, plugins, event types, and what `Read` and `Produce` allow.
     Manage,
-    /// All in all spaces, and spaces and keys themselves.
+    /// Everything in all spaces, and the spaces and keys themselves.
     Admin,
 }
 
-/// An API key as it is kept: the secret itself is not.
+/// An API key as it is stored, without the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     /// The public part.
     pub id: KeyId,
-    /// For people: what uses it. At most 200 characters.
+    /// A display name: what uses the key. At most 200 characters.
     pub name: String,
-    /// What it allows.
+    /// Its role.
     pub role: Role,
-    /// The space that it is for; none for an admin's.
+    /// Its space; none for an admin's key.
     pub space: Option<SpaceId>,
     /// SHA-256 of the key's secret part. The secret is 32 random bytes, so a slow hash would add nothing.
     pub secret_sha256: [u8; 32],
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
 }

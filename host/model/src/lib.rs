@@ -1,7 +1,7 @@
-//! Who is who: spaces, events, subscriptions, deliveries, attempts, plugins and keys.
+//! The model: spaces, events, subscriptions, deliveries, attempts, plugins and keys.
 //!
-//! Values are parsed once, at the edge, into types that cannot hold a wrong one; nothing behind the edge checks
-//! again. The model knows no stage, no store and no HTTP server.
+//! Input is parsed once, at the edge, into types that cannot hold an invalid value; nothing behind the edge checks again.
+//! The model depends on no stage, no store and no HTTP server.
 #![forbid(unsafe_code)]
 
 mod activity;
@@ -64,13 +64,13 @@ pub use success::SuccessCodes;
 pub use template::{Piece, Template};
 pub use transform_outcome::TransformOutcome;
 
-/// Why a text is not the value that was asked for; names what would be right.
+/// The reason why a text is not a valid value; states what would be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(pub String);
 
 impl Invalid {
-    /// From words that say what would be right.
+    /// Creates the error from a message that states what would be valid.
     pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
@@ -80,7 +80,7 @@ impl Invalid {
 macro_rules! text_newtype {
     ($name:ident) => {
         impl $name {
-            /// The text itself.
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

@@ -1,14 +1,14 @@
-//! A notice: what the host itself has to tell a space about one of its subscriptions.
+//! A notice: the host's message to a space about one of its subscriptions.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{DeliveryId, EventId, EventType, SubscriptionId};
 
-/// What is told. Its name is the type of the operational event that tells it.
+/// The kind of a notice. Its name is the type of the operational event that carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NoticeKind {
-    /// Deliveries failed: all of a group's.
+    /// Deliveries failed: all of a group.
     #[serde(rename = "delivery.failed")]
     DeliveryFailed,
     /// The host paused the subscription.
@@ -23,7 +23,7 @@ impl NoticeKind {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::DeliveryFailed, Self::SubscriptionPaused, Self::SubscriptionActivated];
 
-    /// The name.
+    /// Returns the name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::DeliveryFailed => "delivery.failed",
@@ -32,61 +32,61 @@ impl NoticeKind {
         }
     }
 
-    /// The type of the operational event.
+    /// Returns the type of the operational event.
     pub fn event_type(self) -> EventType {
-        EventType::parse(self.as_str()).expect("the names are event types")
+        EventType::parse(self.as_str()).expect("the names are valid event types")
     }
 }
 
 impl EventType {
-    /// Whether events of this type are made by the host itself, and by nobody else.
+    /// Whether only the host itself creates events of this type.
     pub fn is_operational(&self) -> bool {
         NoticeKind::ALL.iter().any(|kind| kind.as_str() == self.as_str())
     }
 }
 
-/// How far a notice has come.
+/// The next step for a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeStage {
-    /// Its event is to be made.
+    /// Its event is to be created.
     Event,
     /// Its mail is to be sent, if one is wanted.
     Mail,
 }
 
-/// A notice that is not told yet.
+/// A notice that is still to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// The id of its event. Made once and kept, so that making the event again is a repeat.
+    /// The id of its event. Generated once and stored, so that creating the event again is a repeat.
     pub id: EventId,
-    /// Whom it is about.
+    /// Its subscription.
     pub subscription_id: SubscriptionId,
-    /// What is told.
+    /// Its kind.
     pub kind: NoticeKind,
-    /// When it arose.
+    /// When it was raised.
     pub at: Timestamp,
-    /// Why the subscription was paused, by the reason's name.
+    /// The name of the reason why the subscription was paused.
     pub pause_reason: Option<String>,
-    /// What led to the pause, in words.
+    /// What led to the pause.
     pub detail: Option<String>,
-    /// What failed until then; none if nothing did.
+    /// The failures until then; none if there were none.
     pub failures: Option<Failures>,
-    /// How often its mail was tried.
+    /// The number of attempts to send its mail.
     pub tries: u32,
 }
 
 /// A group of failed deliveries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failures {
-    /// How many.
+    /// The number of failed deliveries.
     pub count: u64,
     /// When the first failed.
     pub first_at: Timestamp,
     /// When the last failed.
     pub last_at: Timestamp,
-    /// Why the last failed, in words.
+    /// Why the last failed.
     pub last_reason: Option<String>,
-    /// The last.
+    /// The delivery that failed last.
     pub last_delivery: DeliveryId,
 }

@@ -1,4 +1,4 @@
-//! Which types of events: a pattern over their words.
+//! Patterns of event types.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{EventType, Invalid};
 
-/// Which event types a subscription wants: `lead.create`, everything below a word (`lead.*`), or everything (`*`).
+/// A pattern of event types: one type (`lead.create`), all types below a prefix (`lead.*`), or all types (`*`).
 ///
 /// `lead.*` covers `lead.create` and `lead.task.create`, but not `lead` itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,12 +15,12 @@ pub enum Pattern {
     All,
     /// Every event whose type starts with these words and has at least one more.
     Below(EventType),
-    /// This type alone.
+    /// Only this type.
     Exactly(EventType),
 }
 
 impl Pattern {
-    /// Parses a pattern. A star stands alone or as the last word.
+    /// Parses a pattern. A star is the only or the last word.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text == "*" {
             return Ok(Self::All);
@@ -30,13 +30,16 @@ impl Pattern {
             None => EventType::parse(text).map(Self::Exactly),
         };
         parsed.map_err(|_| {
-            Invalid::new(format!("`{}` is no event type, nor `*`, nor a type followed by `.*`", text.escape_debug()))
+            Invalid::new(format!(
+                "invalid pattern `{}`: expected an event type, `*`, or a type followed by `.*`",
+                text.escape_debug()
+            ))
         })
     }
 }
 
 impl Pattern {
-    /// Whether it covers this type.
+    /// Whether the pattern covers this type.
     pub fn matches(&self, kind: &EventType) -> bool {
         match self {
             Self::All => true,

@@ -1,4 +1,4 @@
-//! A plugin as it was uploaded: immutable, known by name, version and digest.
+//! A plugin as it was uploaded: immutable, identified by name, version and digest.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,17 +15,17 @@ use super::{Invalid, SpaceId};
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of `bytes`.
+    /// Computes the digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The 32 bytes.
+    /// Returns the 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The 64 hex digits alone, for file names.
+    /// Returns the 64 hex digits without the prefix, for file names.
     pub fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -106,12 +106,12 @@ impl PluginVersion {
         version.map(Self).ok_or_else(|| Invalid::new("a version is a semantic version such as 1.4.0"))
     }
 
-    /// As the library of semantic versions has it.
+    /// Returns the version as the semver crate's type.
     pub(super) fn semver(&self) -> &semver::Version {
         &self.0
     }
 
-    /// Whether it comes before a release, such as `2.0.0-rc.1`.
+    /// Whether it is a pre-release, such as `2.0.0-rc.1`.
     pub fn is_prerelease(&self) -> bool {
         !self.0.pre.is_empty()
     }
@@ -146,7 +146,7 @@ impl<'de> Deserialize<'de> for PluginVersion {
 /// One version of a plugin, without the component's bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plugin {
-    /// The space that it was uploaded to; none for a bundled one, which every space may use.
+    /// The space that it was uploaded to; none for a bundled plugin, which every space may use.
     pub space: Option<SpaceId>,
     /// Its name.
     pub name: PluginName,
@@ -154,15 +154,15 @@ pub struct Plugin {
     pub version: PluginVersion,
     /// The digest of its component.
     pub digest: Digest,
-    /// What it is for.
+    /// Its purpose.
     pub summary: String,
-    /// The content types that it makes.
+    /// The content types that it produces.
     pub content_types: Vec<String>,
     /// The JSON Schema of its configuration.
     pub config_schema: Value,
-    /// The component's size.
+    /// The component's size, in bytes.
     pub size_bytes: u64,
-    /// Where it was pulled from, by digest, or which file it was; none if it was uploaded or comes with the host.
+    /// The reference by digest that it was pulled from, or the name of its file; none if it was uploaded or is bundled.
     pub source: Option<String>,
     /// When it was uploaded.
     pub created_at: Timestamp,

@@ -1,11 +1,11 @@
-//! The public key of somebody who signs plugins.
+//! The public key of a signer of plugins.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Invalid;
 
-/// An Ed25519 public key: `whpk_` and base64 of its 32 bytes, as Standard Webhooks writes one.
+/// An Ed25519 public key: `whpk_` and base64 of its 32 bytes, the format of Standard Webhooks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PluginKey(String);
 
@@ -13,7 +13,7 @@ impl PluginKey {
     /// Parses a public key.
     ///
     /// # Errors
-    /// If it is no such text; says so if it is a private key.
+    /// If the text has another format; the message points out a private key.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text.starts_with("whsk_") {
             return Err(Invalid::new("this is a private key; the public one starts with whpk_"));
@@ -24,15 +24,15 @@ impl PluginKey {
         }
     }
 
-    /// The key of these 32 bytes.
+    /// Creates a key from its 32 bytes.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
         Self(format!("whpk_{}", STANDARD.encode(bytes)))
     }
 
-    /// The 32 bytes.
+    /// Returns the 32 bytes.
     pub fn bytes(&self) -> Vec<u8> {
-        let base64 = self.0.strip_prefix("whpk_").expect("it was parsed before");
-        STANDARD.decode(base64).expect("it was parsed before")
+        let base64 = self.0.strip_prefix("whpk_").expect("the text was checked by parse");
+        STANDARD.decode(base64).expect("the text was checked by parse")
     }
 }
 crate::text_newtype!(PluginKey);

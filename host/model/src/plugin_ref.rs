@@ -1,4 +1,4 @@
-//! The plugin that a subscription uses: which code, configured how, and what follows when it fails.
+//! The plugin that a subscription uses: its code, its configuration, and what to do when it fails.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,15 +8,15 @@ use serde_json::Value;
 
 use super::{Digest, Invalid, PluginName, PluginVersion, Subscription};
 
-/// Earlier plugins that a subscription keeps, to go back to.
+/// Earlier plugins that a subscription keeps for a rollback.
 const HISTORY_MAX: usize = 10;
 
-/// Bytes of configuration that they may have together: each may have 256 KiB, and every listing reads all of them.
+/// Bytes of their configurations together: each may have 256 KiB, and every listing reads all of them.
 const HISTORY_BYTES_MAX: usize = 1 << 20;
 
-/// A range of versions, such as `^1.2` or `1.x`, in the words in which it was asked for.
+/// A range of versions, such as `^1.2` or `1.x`, kept as the text that the caller wrote.
 ///
-/// A pre-release is in it only if the range names one of the same version, as Cargo has it.
+/// As in Cargo, it contains a pre-release only if it names a pre-release of the same version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionRange {
     text: String,
@@ -31,7 +31,7 @@ impl VersionRange {
         range.map(|range| Self { text: text.to_owned(), range }).ok_or_else(wrong)
     }
 
-    /// Whether `version` is in it.
+    /// Whether the range contains `version`.
     pub fn contains(&self, version: &PluginVersion) -> bool {
         self.range.matches(version.semver())
     }
@@ -55,12 +55,12 @@ impl<'de> Deserialize<'de> for VersionRange {
     }
 }
 
-/// Which version of a plugin a subscription asks for.
+/// The version of a plugin that a subscription requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WantedVersion {
-    /// This one, for ever.
+    /// Exactly this version.
     Exactly(PluginVersion),
-    /// The newest of these, whenever there is a newer one.
+    /// The newest version in this range, following newer ones as they appear.
     Within(VersionRange),
 }
 
@@ -97,14 +97,14 @@ impl<'de> Deserialize<'de> for WantedVersion {
     }
 }
 
-/// What becomes of a delivery when its plugin fails.
+/// What happens to a delivery when its plugin fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
-    /// It fails for good, unless the plugin itself says that a later attempt may do better.
+    /// It fails without a retry, unless the plugin itself says that a later attempt may succeed.
     #[default]
     Fail,
-    /// It is tried again, on the retry schedule.
+    /// It is retried, on the retry schedule.
     Retry,
     /// It is sent in the default shape.
     DefaultShape,
@@ -121,22 +121,22 @@ pub struct PluginRef {
     pub digest: Digest,
     /// The configuration, a JSON value that the version's schema describes.
     pub config: Value,
-    /// The range of versions whose newest it follows; none if it stays with its version.
+    /// The range of versions that it follows; none if it stays at its version.
     #[serde(default)]
     pub follows: Option<VersionRange>,
-    /// Why it does not run the newest version of that range: that version and what is wrong with the configuration.
+    /// Why it does not run the newest version of that range: that version, and the error in the configuration.
     #[serde(default)]
     pub held_back: Option<String>,
-    /// What becomes of a delivery when it fails.
+    /// What happens to a delivery when it fails.
     #[serde(default)]
     pub on_failure: OnFailure,
-    /// After how many failures in a row its subscription is paused; never, if there is no number.
+    /// The number of failures in a row after which its subscription is paused; none for never.
     #[serde(default)]
     pub pause_after: Option<u32>,
 }
 
 impl PluginRef {
-    /// The version that was asked for.
+    /// Returns the requested version.
     pub fn wanted(&self) -> WantedVersion {
         match &self.follows {
             Some(range) => WantedVersion::Within(range.clone()),
@@ -144,25 +144,25 @@ impl PluginRef {
         }
     }
 
-    /// Whether it is the same code with the same configuration.
+    /// Whether the other one is the same code with the same configuration.
     pub fn runs_as(&self, other: &Self) -> bool {
         self.digest == other.digest && self.config == other.config
     }
 }
 
 impl Subscription {
-    /// What becomes of a delivery when its plugin fails: as its plugin has it, or the one that it had last, which
-    /// deliveries may still be tried with.
+    /// Returns what happens to a delivery when its plugin fails: the setting of the current plugin, or of the last one, which
+    /// deliveries may still be retried with.
     pub fn on_failure(&self) -> OnFailure {
         let plugin = self.plugin.as_ref().or_else(|| self.plugin_history.last());
         plugin.map(|plugin| plugin.on_failure).unwrap_or_default()
     }
 
-    /// Changes what shapes its requests, which nobody does otherwise: what was before goes into the history, if it is
-    /// other code or was configured otherwise.
+    /// Changes the plugin; the only way to do so. The previous one goes into the history if its code or configuration
+    /// differs.
     pub fn set_plugin(&mut self, new: Option<PluginRef>) {
         let Some(old) = std::mem::replace(&mut self.plugin, new) else { return };
-        // A shadow is another version of the plugin; of another plugin it is none.
+        // A shadow is another version of the same plugin.
         if self.plugin.as_ref().is_none_or(|new| new.name != old.name) {
             self.shadow = None;
         }

@@ -1,4 +1,4 @@
-//! A request on its way: as the plugin drafted it, and as it is sent.
+//! A request: as drafted by a transform, and as sent.
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -16,7 +16,7 @@ pub enum Body {
     Form(Vec<(String, String)>),
     /// Text, sent as `text/plain; charset=utf-8`.
     Text(String),
-    /// Bytes with a content type of the plugin's own.
+    /// Bytes with a content type that the plugin chooses.
     Binary {
         /// The whole `content-type` header.
         content_type: String,
@@ -25,45 +25,45 @@ pub enum Body {
     },
 }
 
-/// What a transform makes: everything of a request but its address and its signature.
+/// The output of a transform: everything of a request except its address and its signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
-    /// The method, if the plugin wants another than the subscription's.
+    /// The method, if it differs from the subscription's.
     pub method: Option<Method>,
     /// Query parameters to append, not yet encoded.
     pub query: Vec<(String, String)>,
-    /// Headers beside those that the host sets, checked against the contract.
+    /// Headers in addition to those that the host sets, checked against the contract.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Body,
 }
 
-/// A secret that a plugin wished for: the placeholder that it got stands for the value until the request is signed.
+/// A sealed secret that a plugin requested: its placeholder stands for the value until the request is signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
-    /// The text that stands in a header or the body: letters, digits and `_`, made at random for one transform.
+    /// The text in a header or the body: letters, digits and `_`, generated at random for one transform.
     pub placeholder: String,
     /// The secret's name in its subscription.
     pub name: String,
 }
 
-/// A request, ready to be signed and sent.
+/// A request that is ready to be signed and sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The method.
     pub method: http::Method,
-    /// The whole URL, appended query included.
+    /// The whole URL, including the appended query.
     pub url: Url,
-    /// All headers but those of the signature and those that the HTTP client sets itself.
+    /// All headers except those of the signature and those that the HTTP client sets itself.
     pub headers: HeaderMap,
     /// The exact bytes that are signed and sent; empty for a GET.
     pub body: Bytes,
-    /// What stands in the place of which secret, in the headers and the body.
+    /// The placeholders of sealed secrets in the headers and the body.
     pub sealed: Vec<Sealed>,
 }
 
-/// Whether neither a plugin nor a subscription may set this header: those of the signature and of the host, those that
-/// follow from the body, and those that belong to a connection.
+/// Whether plugins and subscriptions must not set this header: one of the signature or the host, one that follows from
+/// the body, or one that belongs to a connection.
 pub fn forbidden_header(name: &str) -> bool {
     const NAMES: [&str; 9] = [
         "host",

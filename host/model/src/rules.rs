@@ -1,12 +1,12 @@
-//! What a subscription may ask for beside where, what and how: when it is triggered, how its events are gathered, how
-//! an answer is read, what is appended to its URL.
+//! Optional rules of a subscription: its trigger, the batching of its events, the reading of responses, and parameters
+//! that are appended to its URL.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{EventType, Pattern, Template};
 
-/// What must have changed for an event to trigger a subscription: any of the fields, or the status.
+/// The change that an event must report to trigger a subscription: of any of the fields, or of the status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trigger {
@@ -22,13 +22,13 @@ pub struct Trigger {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatusChange {
-    /// Which field holds the status.
+    /// The field that holds the status.
     #[serde(default = "status")]
     pub field: String,
-    /// What it was; anything, if there is none.
+    /// The old value; none for any.
     #[serde(default)]
     pub from: Option<Value>,
-    /// What it is now; anything, if there is none.
+    /// The new value; none for any.
     #[serde(default)]
     pub to: Option<Value>,
 }
@@ -37,17 +37,17 @@ fn status() -> String {
     "status".to_owned()
 }
 
-/// How events of one type are gathered into one delivery.
+/// The batching of events of one type into one delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Batch {
     /// Seconds from the first event to the end of the batch: 1 to 3,600.
     #[serde(default = "a_minute")]
     pub window_s: u32,
-    /// How many events end it before: 2 to 1,000.
+    /// The number of events that closes it earlier: 2 to 1,000.
     #[serde(default = "a_thousand")]
     pub max: u32,
-    /// Which types are gathered; the others go alone.
+    /// The types that are batched; others are delivered alone.
     #[serde(default = "all")]
     pub event_types: Vec<Pattern>,
 }
@@ -65,27 +65,28 @@ fn all() -> Vec<Pattern> {
 }
 
 impl Batch {
-    /// Whether events of this type are gathered.
+    /// Whether events of this type are batched.
     pub fn gathers(&self, kind: &EventType) -> bool {
         self.event_types.iter().any(|pattern| pattern.matches(kind))
     }
 }
 
-/// An answer that tells of a failure in its body, whatever its status: `{"Status": "Error", "StatusReason": "…"}`.
+/// A rule for responses that report a failure in their body, whatever their status: `{"Status": "Error", "StatusReason":
+/// "…"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerRule {
-    /// JSON pointer (RFC 6901) to the member that tells.
+    /// JSON pointer (RFC 6901) to the member that reports the failure.
     pub pointer: String,
-    /// Its value when it tells of a failure.
+    /// Its value in case of a failure.
     pub failure: Value,
-    /// JSON pointer to the reason, if the answer has one.
+    /// JSON pointer to the reason, if the response has one.
     #[serde(default)]
     pub reason_pointer: Option<String>,
 }
 
 impl AnswerRule {
-    /// What the answer tells of a failure; none if it tells of none, or is no JSON.
+    /// Returns the reason of the failure that a response reports; none if it reports none, or is not JSON.
     pub fn failure(&self, body: &[u8]) -> Option<String> {
         let answer: Value = serde_json::from_slice(body).ok()?;
         if answer.pointer(&self.pointer) != Some(&self.failure) {
@@ -102,11 +103,11 @@ impl AnswerRule {
 pub struct QueryParameter {
     /// Its name.
     pub name: String,
-    /// Its value: text with the slots of [`SLOTS`](Self::SLOTS).
+    /// Its value: a text with slots from [`SLOTS`](Self::SLOTS).
     pub value: Template,
 }
 
 impl QueryParameter {
-    /// What a value may stand for. Of several events, the first one's.
+    /// The slots that a value may contain. For a batch, those of its first event.
     pub const SLOTS: [&str; 5] = ["event.id", "event.type", "subscription.id", "delivery.id", "space"];
 }

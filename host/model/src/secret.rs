@@ -1,4 +1,4 @@
-//! A signing secret, as its receiver has it too.
+//! A secret that the receiver has too, for signing.
 
 use std::fmt;
 
@@ -9,29 +9,28 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Invalid;
 
-/// The longest secret: longer than any that a receiver's platform hands out.
+/// The longest secret: longer than any that a receiver's platform issues.
 const SECRET_BYTES_MAX: usize = 512;
 
-/// Visible ASCII. What more it must be depends on the scheme that signs with it
+/// A secret of visible ASCII characters. Further requirements depend on the scheme that signs with it
 /// ([`Signing::check_secret`](super::Signing::check_secret)).
 ///
-/// Its `Debug` shows nothing of it. Serialising it writes the secret itself: that is for the store only, the API
-/// masks it.
+/// `Debug` does not show it. Serializing writes it in clear, which is for the store only; the API masks it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// A new secret of 32 random bytes as Standard Webhooks writes it, `whsec_` and base64.
+    /// Generates a secret of 32 random bytes in the format of Standard Webhooks, `whsec_` and base64.
     pub fn generate() -> Self {
         Self(format!("whsec_{}", STANDARD.encode(random())))
     }
 
-    /// A new private key for Ed25519 as Standard Webhooks writes it, `whsk_` and base64 of its 32 bytes.
+    /// Generates a private key for Ed25519 in the format of Standard Webhooks, `whsk_` and base64 of its 32 bytes.
     pub fn generate_ed25519() -> Self {
         Self(format!("whsk_{}", STANDARD.encode(random())))
     }
 
-    /// A new secret of 32 random bytes in hexadecimal, for schemes whose key is a text.
+    /// Generates a secret of 32 random bytes in hexadecimal, for schemes whose key is a text.
     pub fn generate_text() -> Self {
         Self(hex::encode(random()))
     }
@@ -39,7 +38,7 @@ impl Secret {
     /// Parses a secret.
     ///
     /// # Errors
-    /// If it is empty, longer than 512 bytes or not visible ASCII. The message does not repeat it.
+    /// If it is empty, longer than 512 bytes or not visible ASCII. The message does not contain it.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if (1..=SECRET_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
             Ok(Self(text.to_owned()))
@@ -48,12 +47,12 @@ impl Secret {
         }
     }
 
-    /// The secret as its receiver has it.
+    /// Returns the secret in clear.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// The bytes behind `prefix`, if the secret is that and base64.
+    /// Decodes the base64 after `prefix`; none if the secret has another format.
     pub fn decode(&self, prefix: &str) -> Option<Vec<u8>> {
         STANDARD.decode(self.0.strip_prefix(prefix)?).ok()
     }

@@ -1,4 +1,4 @@
-//! A shadow: a plugin that runs beside a subscription's own on live events, without sending.
+//! A shadow: a plugin that runs next to a subscription's active one on live events, without sending.
 
 use std::collections::BTreeMap;
 
@@ -10,31 +10,31 @@ use super::{Difference, PluginFaultCode};
 /// Differences that a shadow keeps.
 const DIFFERENCES_MAX: usize = 10;
 
-/// What was counted of a shadow.
+/// The counters of a shadow.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// Deliveries that it ran on: those that came out the same and those that did not.
+    /// Deliveries that it ran on, whether the results were the same or not.
     pub runs: u64,
-    /// Those that came out the same.
+    /// Deliveries with the same result as the active plugin's.
     pub same: u64,
-    /// Those that did not.
+    /// Deliveries with a different result.
     pub different: u64,
-    /// Those that it failed on, by the kind of fault.
+    /// Deliveries on which it failed, by the kind of fault.
     pub failed: BTreeMap<PluginFaultCode, u64>,
-    /// Those of which it would have sent nothing.
+    /// Deliveries for which it would have sent nothing.
     pub skipped: u64,
-    /// Deliveries that it did not run on, because it was too slow for them.
+    /// Deliveries on which it did not run because it was too slow.
     pub left_out: u64,
     /// The fuel that it used.
     pub fuel_used: u64,
-    /// The fuel that the subscription's own plugin used on the same deliveries.
+    /// The fuel that the active plugin used on the same deliveries.
     pub fuel_used_active: u64,
     /// The last differences, newest last.
     pub differences: Vec<Difference>,
 }
 
 impl Tally {
-    /// Adds what was counted after it.
+    /// Adds later counts.
     pub fn add(&mut self, later: Self) {
         let Self { runs, same, different, failed, skipped, left_out, fuel_used, fuel_used_active, differences } = later;
         self.runs += runs;
@@ -53,11 +53,11 @@ impl Tally {
     }
 }
 
-/// What is known of a subscription's shadow beside what it is.
+/// The progress of a subscription's shadow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shadow {
-    /// Since when it runs.
+    /// When it started.
     pub started_at: Timestamp,
-    /// What was counted since.
+    /// Its counters since then.
     pub tally: Tally,
 }

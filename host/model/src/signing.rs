@@ -1,4 +1,4 @@
-//! How a subscription's requests are signed.
+//! The signing schemes of subscriptions.
 
 use std::sync::LazyLock;
 
@@ -6,40 +6,40 @@ use serde::{Deserialize, Serialize};
 
 use super::{Invalid, Secret, Template};
 
-/// A signing scheme. Variants without members have braces all the same: then serde refuses members that they lack.
+/// A signing scheme. Variants without members have braces so that serde refuses unknown members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "scheme", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Signing {
     /// Standard Webhooks 1.0.0: `webhook-id`, `webhook-timestamp` and `webhook-signature`.
     Standard {
-        /// What a new secret is for; each request is signed with every secret after its kind.
+        /// The algorithm of new secrets; each request is signed with every secret, by the algorithm of its kind.
         #[serde(default)]
         algorithm: StandardAlgorithm,
     },
-    /// Livespace's: `X-Livespace-Signature`, hexadecimal HMAC-SHA256 over the URL and the body.
+    /// Livespace's scheme: `X-Livespace-Signature`, hexadecimal HMAC-SHA256 over the URL and the body.
     Livespace {},
-    /// Breakcold's: `X-Webhook-Signature`, `sha256=` and hexadecimal HMAC-SHA256 over `timestamp.body`, with
+    /// Breakcold's scheme: `X-Webhook-Signature`, `sha256=` and hexadecimal HMAC-SHA256 over `timestamp.body`, with
     /// `X-Webhook-Timestamp`.
     Breakcold {},
     /// Any other HMAC.
     Hmac(HmacScheme),
-    /// Not at all.
+    /// No signature.
     None {},
 }
 
 /// The two kinds of signature of Standard Webhooks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StandardAlgorithm {
-    /// `v1`, with a secret that both sides have (`whsec_…`).
+    /// `v1`, with a shared secret (`whsec_…`).
     #[default]
     #[serde(rename = "hmac-sha256")]
     HmacSha256,
-    /// `v1a`, with a private key (`whsk_…`) whose public half the receiver has (`whpk_…`).
+    /// `v1a`, with a private key (`whsk_…`) whose public key the receiver has (`whpk_…`).
     #[serde(rename = "ed25519")]
     Ed25519,
 }
 
-/// An HMAC in a header: what GitHub, Shopify, Stripe and many others do.
+/// An HMAC in a header, as used by GitHub, Shopify, Stripe and many others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HmacScheme {
@@ -48,13 +48,13 @@ pub struct HmacScheme {
     pub algorithm: HmacAlgorithm,
     /// The header that carries the signature.
     pub header: String,
-    /// What stands before the signature in the header: `sha256=`, or `t={timestamp},v1=`.
+    /// The text before the signature in the header: `sha256=`, or `t={timestamp},v1=`.
     #[serde(default = "nothing")]
     pub prefix: Template,
-    /// How the signature is written.
+    /// The encoding of the signature.
     #[serde(default)]
     pub encoding: SignatureEncoding,
-    /// What is signed: `{url}`, `{timestamp}`, `{id}` and `{body}` with text between.
+    /// The signed content: `{url}`, `{timestamp}`, `{id}` and `{body}` with text between them.
     #[serde(default = "the_body")]
     pub signed: Template,
     /// A header that carries the timestamp, in unix seconds.
@@ -66,16 +66,16 @@ pub struct HmacScheme {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HmacAlgorithm {
-    /// For receivers that know nothing better.
+    /// For receivers without support for a better one.
     Sha1,
     /// The usual one.
     #[default]
     Sha256,
-    /// For receivers that want it.
+    /// For receivers that require it.
     Sha512,
 }
 
-/// How a signature is written.
+/// The encoding of a signature.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignatureEncoding {
@@ -95,10 +95,10 @@ fn the_body() -> Template {
 }
 
 fn template(text: &str) -> Template {
-    Template::parse(text).expect("it is written here, with both braces")
+    Template::parse(text).expect("the templates of this module have matching braces")
 }
 
-/// After the vendor's developer pages: the signature covers the endpoint's whole URL and the raw body.
+/// According to the vendor's developer pages: the signature covers the endpoint's whole URL and the raw body.
 static LIVESPACE: LazyLock<HmacScheme> = LazyLock::new(|| HmacScheme {
     algorithm: HmacAlgorithm::Sha256,
     header: "X-Livespace-Signature".to_owned(),
@@ -108,7 +108,7 @@ static LIVESPACE: LazyLock<HmacScheme> = LazyLock::new(|| HmacScheme {
     timestamp_header: None,
 });
 
-/// After the vendor's developer pages, on the newer generation of its webhooks.
+/// According to the vendor's developer pages on the newer generation of its webhooks.
 static BREAKCOLD: LazyLock<HmacScheme> = LazyLock::new(|| HmacScheme {
     algorithm: HmacAlgorithm::Sha256,
     header: "X-Webhook-Signature".to_owned(),
@@ -125,7 +125,7 @@ impl Default for Signing {
 }
 
 impl Signing {
-    /// The HMAC that the scheme is, if it is one in a single header.
+    /// Returns the HMAC scheme, if it is an HMAC in a single header.
     pub fn hmac(&self) -> Option<&HmacScheme> {
         match self {
             Self::Livespace {} => Some(&LIVESPACE),
@@ -135,7 +135,7 @@ impl Signing {
         }
     }
 
-    /// A new secret of the kind that the scheme signs with.
+    /// Generates a secret of the kind that the scheme signs with.
     pub fn new_secret(&self) -> Secret {
         match self {
             Self::Standard { algorithm: StandardAlgorithm::HmacSha256 } => Secret::generate(),
@@ -147,7 +147,7 @@ impl Signing {
     /// Checks that the scheme can sign with this secret.
     ///
     /// # Errors
-    /// If it cannot; says what it needs, and does not repeat the secret.
+    /// If it cannot. The message states what the scheme needs, and does not contain the secret.
     pub fn check_secret(&self, secret: &Secret) -> Result<(), Invalid> {
         let Self::Standard { .. } = self else { return Ok(()) };
         let shared = secret.decode("whsec_").is_some_and(|bytes| (24..=64).contains(&bytes.len()));

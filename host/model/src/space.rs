@@ -1,4 +1,4 @@
-//! A space: one tenant's events, subscriptions and plugins.
+//! A space: the events, subscriptions and plugins of one tenant.
 
 use email_address::{EmailAddress, Options};
 use jiff::Timestamp;
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Invalid, PluginKey};
 
-/// A space's id, chosen by whoever creates it and used in every path: 1 to 63 of `a-z 0-9 -`, starting with a letter
-/// or digit (a DNS label, so that it can become a host name).
+/// A space's id, chosen by its creator and used in every path: 1 to 63 of `a-z 0-9 -`, starting with a letter or digit (a
+/// DNS label, so that it can become part of a host name).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SpaceId(String);
 
@@ -26,12 +26,12 @@ impl SpaceId {
 }
 crate::text_newtype!(SpaceId);
 
-/// An e-mail address, without a name beside it.
+/// An e-mail address, without a display name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MailAddress(String);
 
 impl MailAddress {
-    /// Parses an address. ASCII alone: beyond it, a mail server may refuse a mail for all its recipients.
+    /// Parses an address. It must be ASCII: because of another address, a mail server may refuse a mail to all recipients.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let bare = Options::default().without_display_text();
         if text.is_ascii() && EmailAddress::parse_with_options(text, bare).is_ok() {
@@ -48,11 +48,12 @@ crate::text_newtype!(MailAddress);
 pub struct Space {
     /// Its id.
     pub id: SpaceId,
-    /// For people: at most 200 characters.
+    /// A display name: at most 200 characters.
     pub name: String,
-    /// Who is told by e-mail when deliveries fail: at most 50.
+    /// The recipients of mails about failed deliveries: at most 50.
     pub administrators: Vec<MailAddress>,
-    /// Who may sign plugins: at most 10. If there is one, each plugin that enters the space is signed.
+    /// The public keys of those who may sign plugins: at most 10. If there is one, every plugin that enters the space must be
+    /// signed.
     pub plugin_keys: Vec<PluginKey>,
     /// When it was created.
     pub created_at: Timestamp,

@@ -1,4 +1,4 @@
-//! A subscription: who wants which events, where, when and in what shape.
+//! A subscription: which events go where, when and in what shape.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -12,102 +12,102 @@ use super::{
     SpaceId, SubscriptionId, SuccessCodes, Trigger,
 };
 
-/// A subscription as it is kept. Its fields are checked where it is made (`accept`), one by one, so that the error
-/// names the field.
+/// A subscription as it is stored. The API checks its fields one by one, so that an error names the field.
 ///
-/// Serialising writes secrets in clear: that is for the store only, the API has a view of its own.
+/// Serializing writes secrets in clear, which is for the store only; the API has its own view.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Subscription {
     /// Its id.
     pub id: SubscriptionId,
-    /// Whose events it wants.
+    /// Its space.
     pub space: SpaceId,
-    /// For people: 1 to 200 characters.
+    /// A display name: 1 to 200 characters.
     pub name: String,
-    /// For people: at most 2,000 characters.
+    /// A description: at most 2,000 characters.
     pub description: String,
-    /// The profile whose defaults it took.
+    /// The profile that its defaults came from.
     #[serde(default = "standard")]
     pub profile: String,
-    /// Which generation of the profile, from 1.
+    /// The generation of the profile, from 1.
     #[serde(default = "first")]
     pub generation: u32,
-    /// Where to send: http or https, without user, password or fragment.
+    /// The endpoint: http or https, without user, password or fragment.
     pub url: Url,
     /// The method, if the plugin does not choose one.
     pub method: Method,
-    /// Which types of events: at least one.
+    /// The types of events that it matches: at least one pattern.
     pub event_types: Vec<Pattern>,
-    /// What must have changed, if anything.
+    /// The change that an event must report, if any.
     #[serde(default)]
     pub trigger: Option<Trigger>,
     /// A CEL expression over `event` that must be true.
     pub condition: Option<String>,
-    /// Which of the event's fields the plugin sees.
+    /// The fields of the event that the plugin sees.
     pub fields: FieldSelection,
-    /// The body's content type, for the default shapes and for plugins that ask.
+    /// The body's content type, for the default shapes and for plugins that use it.
     pub content_type: ContentType,
     /// Headers that every request carries.
     pub headers: Vec<CustomHeader>,
-    /// What is appended to the URL's query.
+    /// Parameters that are appended to the URL's query.
     #[serde(default)]
     pub query: Vec<QueryParameter>,
     /// Seconds between an event's acceptance and the first attempt: 0 to 30 days.
     pub delay_s: u32,
-    /// Whether and how events are gathered.
+    /// Whether and how events are batched.
     #[serde(default)]
     pub batch: Option<Batch>,
-    /// What shapes the request; the default shapes if none.
+    /// The plugin that shapes requests; none for the default shapes.
     pub plugin: Option<PluginRef>,
-    /// What shaped it before, newest last: each entry is what a change of plugin replaced.
+    /// The plugins that shaped them before, newest last: each entry was replaced by a change.
     #[serde(default)]
     pub plugin_history: Vec<PluginRef>,
-    /// What runs beside the plugin on live events, without sending.
+    /// The plugin that runs as a shadow on live events, without sending.
     #[serde(default)]
     pub shadow: Option<PluginRef>,
-    /// How requests are signed.
+    /// The signing scheme.
     #[serde(default)]
     pub signing: Signing,
     /// Signing secrets, newest first: one, or several during a rotation.
     pub secrets: Vec<Secret>,
-    /// Secrets that the plugin may ask a placeholder for, by name.
+    /// Secrets whose placeholders the plugin may request, by name.
     #[serde(default)]
     pub sealed_secrets: BTreeMap<String, Secret>,
     /// Whether the URL must be https.
     #[serde(default)]
     pub require_https: bool,
-    /// What the endpoint must answer on activation, if anything.
+    /// The handshake that the endpoint must pass on activation, if any.
     #[serde(default)]
     pub handshake: Option<Handshake>,
-    /// Milliseconds until the whole answer must have come.
+    /// The timeout for the complete response, in milliseconds.
     pub timeout_ms: u32,
-    /// Which statuses are success.
+    /// The statuses that are success.
     pub success_codes: SuccessCodes,
-    /// How a failure is read in an answer's body, if it is.
+    /// The rule for failures in a response's body, if any.
     #[serde(default)]
     pub answer_rule: Option<AnswerRule>,
-    /// When to try again.
+    /// The retry policy.
     pub retry: RetryPolicy,
-    /// After how many failed deliveries in a row it is paused; never, if there is no number.
+    /// The number of failed deliveries in a row after which it is paused; none for never.
     #[serde(default)]
     pub pause_after_failures: Option<u32>,
-    /// Whether an answer 410 ends its delivery and pauses it, as Standard Webhooks has it; else it is a failure like any.
+    /// Whether a 410 response ends the delivery and pauses the subscription, as Standard Webhooks demands; otherwise it is an
+    /// ordinary failure.
     #[serde(default = "yes")]
     pub pause_on_gone: bool,
-    /// Days that what came of its deliveries is kept; for ever, if there is no number.
+    /// Days that the results of its deliveries are kept; none for indefinitely.
     #[serde(default)]
     pub keep_days: Option<u32>,
-    /// Whether the space's administrators are told when deliveries fail.
+    /// Whether the space's administrators get mails about failed deliveries.
     #[serde(default)]
     pub notify_on_failure: bool,
-    /// Whether it wants events now.
+    /// Its state.
     pub state: SubscriptionState,
     /// Why it is paused, if it is.
     pub pause_reason: Option<PauseReason>,
-    /// What led to the pause, in words.
+    /// What led to the pause.
     #[serde(default)]
     pub pause_detail: Option<String>,
-    /// What came of the last handshake, if there was one.
+    /// The result of the last handshake, if there was one.
     #[serde(default)]
     pub handshake_report: Option<HandshakeReport>,
     /// When it was created.
@@ -128,27 +128,27 @@ fn first() -> u32 {
     1
 }
 
-/// The default timeout: that of Standard Webhooks' libraries, within what receivers' own platforms allow them.
+/// The default timeout: that of Standard Webhooks' libraries, within the limits of receivers' platforms.
 pub const TIMEOUT_MS_DEFAULT: u32 = 15_000;
 
 /// The longest timeout. A lease outlasts it.
 pub const TIMEOUT_MS_MAX: u32 = 60_000;
 
-/// The name under which a plugin always finds the newest signing secret.
+/// The name by which a plugin refers to the newest signing secret.
 pub const SIGNING_SECRET: &str = "signing";
 
 impl Subscription {
-    /// The secret of this name: a sealed one, or the newest signing secret.
+    /// Returns the secret of this name: a sealed one, or the newest signing secret.
     pub fn sealed_secret(&self, name: &str) -> Option<&Secret> {
         if name == SIGNING_SECRET { self.secrets.first() } else { self.sealed_secrets.get(name) }
     }
 
-    /// The names of the secrets that a plugin may ask for.
+    /// Returns the names of the secrets that a plugin may request.
     pub fn sealed_names(&self) -> Vec<&str> {
         std::iter::once(SIGNING_SECRET).chain(self.sealed_secrets.keys().map(String::as_str)).collect()
     }
 
-    /// A subscription with nothing but what it must have: active, everything else as it is by default.
+    /// Creates an active subscription with defaults for everything else.
     pub fn new(space: SpaceId, name: &str, url: Url, event_types: Vec<Pattern>, now: Timestamp) -> Self {
         Self {
             id: SubscriptionId::new(now),
@@ -194,19 +194,19 @@ impl Subscription {
     }
 }
 
-/// Whether a subscription wants events now.
+/// The state of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriptionState {
-    /// Was never activated: events pass it by.
+    /// Never activated: it receives no events.
     Draft,
-    /// Waits for its endpoint to pass the handshake: events pass it by.
+    /// Waiting for its endpoint to pass the handshake: it receives no events.
     Verifying,
-    /// Events match it, deliveries are sent.
+    /// It receives events, and its deliveries are sent.
     Active,
-    /// Events pass it by; deliveries that it has wait until it is activated.
+    /// It receives no events; its deliveries are held until it is activated.
     Paused,
-    /// Gone, kept for its deliveries' sake.
+    /// Deleted; the row is kept for its deliveries.
     Deleted,
 }
 
@@ -223,17 +223,17 @@ impl SubscriptionState {
     }
 }
 
-/// Why a subscription is paused.
+/// The reason why a subscription is paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PauseReason {
-    /// A caller asked for it.
+    /// A caller requested it.
     Requested,
     /// The receiver answered 410 Gone (Standard Webhooks 1.0.0: disable the endpoint).
     Gone,
-    /// As many deliveries in a row failed as its owner allows.
+    /// The number of failed deliveries in a row reached the owner's limit.
     Failures,
-    /// Its plugin failed as many times in a row as its owner allows.
+    /// The number of failures of its plugin in a row reached the owner's limit.
     PluginFailures,
 }
 
@@ -241,18 +241,18 @@ pub enum PauseReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Method {
-    /// The usual one.
+    /// The default.
     Post,
-    /// For receivers that want to replace something.
+    /// For receivers that replace a resource.
     Put,
-    /// For receivers that want to change something.
+    /// For receivers that change a resource.
     Patch,
-    /// Without a body; the fields go into the query.
+    /// Without a body; the fields are sent in the query.
     Get,
 }
 
 impl Method {
-    /// The method as it stands in a request line.
+    /// Returns the method as written in a request line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Post => "POST",
@@ -300,7 +300,7 @@ pub enum ContentType {
 }
 
 impl ContentType {
-    /// The media type, without parameters.
+    /// Returns the media type, without parameters.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Json => "application/json",
@@ -310,10 +310,10 @@ impl ContentType {
     }
 }
 
-/// Which of an event's fields the plugin sees, by JSONPath (RFC 9535) over its data.
+/// A selection of an event's fields for the plugin, by JSONPath (RFC 9535) over its data.
 ///
-/// With `include`, only what a path finds is kept, at its place; then what a path of `exclude` finds is removed. Both
-/// empty: the data passes untouched, byte for byte.
+/// With `include`, only what a path finds is kept, in its place; then what a path of `exclude` finds is removed. If both
+/// are empty, the data passes unchanged, byte for byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldSelection {
     /// Paths to keep; empty keeps all.
@@ -325,7 +325,7 @@ pub struct FieldSelection {
 }
 
 impl FieldSelection {
-    /// Whether it changes nothing.
+    /// Whether it selects everything.
     pub fn is_all(&self) -> bool {
         self.include.is_empty() && self.exclude.is_empty()
     }
@@ -338,19 +338,19 @@ pub struct CustomHeader {
     pub name: String,
     /// Its value.
     pub value: String,
-    /// Whether the value is shown to nobody: not by the API, not in the history.
+    /// Whether the value is secret: neither the API nor the history shows it.
     #[serde(default)]
     pub secret: bool,
 }
 
-/// When to try again after a failed attempt.
+/// The schedule of retries after failed attempts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetryPolicy {
-    /// Seconds between one attempt's end and the next: as many entries as there are retries, at most 20, each at most
-    /// 7 days. Empty: one attempt and no more.
+    /// Seconds between one attempt's end and the next: one entry per retry, at most 20, each at most 7 days. Empty for a
+    /// single attempt.
     pub schedule_s: Vec<u32>,
-    /// How far a wait may be stretched at random, in percent, so that many deliveries that failed together do not come
-    /// back together: 0 to 100.
+    /// The random extension of a wait, in percent, so that deliveries that failed together are not retried together: 0 to
+    /// 100.
     pub jitter_percent: u8,
 }
 

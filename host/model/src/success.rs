@@ -1,4 +1,4 @@
-//! Which answers are success.
+//! The response statuses that are success.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Invalid;
 
-/// Which HTTP statuses are success: `2xx`, or a list such as `200,204`.
+/// The HTTP statuses that are success: `2xx`, or a list such as `200,204`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SuccessCodes {
-    /// 200 to 299, as Standard Webhooks has it.
+    /// 200 to 299, as in Standard Webhooks.
     Any2xx,
-    /// These alone, each 200 to 299.
+    /// Only these, each 200 to 299.
     Only(Vec<u16>),
 }
 

@@ -4,11 +4,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Invalid;
 
-/// The longest template: a header's value at most.
+/// The longest template, which suffices for a header's value.
 const TEMPLATE_BYTES_MAX: usize = 1 << 10;
 
-/// A text in which names in braces stand for values. There is no escape: a text with a brace of its own cannot be
-/// written.
+/// A text in which names in braces stand for values. There is no escape: a literal brace is not possible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
     source: String,
@@ -18,7 +17,7 @@ pub struct Template {
 /// A part of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// Text that stands as it is.
+    /// Literal text.
     Text(String),
     /// The name of a value.
     Slot(String),
@@ -28,19 +27,19 @@ impl Template {
     /// Parses a template.
     ///
     /// # Errors
-    /// If a brace has no partner, or the text is longer than 1 KiB.
+    /// If a brace is unmatched, or the text is longer than 1 KiB.
     pub fn parse(source: &str) -> Result<Self, Invalid> {
         if source.len() > TEMPLATE_BYTES_MAX {
             return Err(Invalid::new(format!("at most {TEMPLATE_BYTES_MAX} bytes")));
         }
-        let lonely = || Invalid::new(format!("`{}` has a brace without its partner", source.escape_debug()));
+        let unmatched = || Invalid::new(format!("unmatched brace in `{}`", source.escape_debug()));
         let mut pieces = Vec::new();
         let mut rest = source;
         while let Some(at) = rest.find(['{', '}']) {
             let (text, from) = rest.split_at(at);
-            let (name, behind) = from.strip_prefix('{').and_then(|from| from.split_once('}')).ok_or_else(lonely)?;
+            let (name, behind) = from.strip_prefix('{').and_then(|from| from.split_once('}')).ok_or_else(unmatched)?;
             if name.contains('{') {
-                return Err(lonely());
+                return Err(unmatched());
             }
             pieces.extend((!text.is_empty()).then(|| Piece::Text(text.to_owned())));
             pieces.push(Piece::Slot(name.to_owned()));
@@ -50,10 +49,10 @@ impl Template {
         Ok(Self { source: source.to_owned(), pieces })
     }
 
-    /// Checks that it has no slot but those of `known`.
+    /// Checks that it has no slots other than those of `known`.
     ///
     /// # Errors
-    /// If it has another; lists those that it may have.
+    /// If it has another; the message lists the known slots.
     pub fn check(&self, known: &[&str]) -> Result<(), Invalid> {
         let unknown = self.pieces.iter().find_map(|piece| match piece {
             Piece::Slot(name) if !known.contains(&name.as_str()) => Some(name),
@@ -64,17 +63,17 @@ impl Template {
             Some(name) => {
                 let known: Vec<_> = known.iter().map(|name| format!("{{{name}}}")).collect();
                 let name = name.escape_debug();
-                Err(Invalid::new(format!("`{{{name}}}` is not known here, {} are", known.join(" "))))
+                Err(Invalid::new(format!("unknown slot `{{{name}}}`: expected one of {}", known.join(" "))))
             }
         }
     }
 
-    /// Its parts in order.
+    /// Returns its parts in order.
     pub fn pieces(&self) -> &[Piece] {
         &self.pieces
     }
 
-    /// The text, with `value` in the place of each slot.
+    /// Returns the text with each slot replaced by `value`.
     pub fn fill<'a>(&'a self, value: impl Fn(&str) -> std::borrow::Cow<'a, str>) -> String {
         let mut text = String::with_capacity(self.source.len());
         for piece in &self.pieces {
@@ -86,7 +85,7 @@ impl Template {
         text
     }
 
-    /// The template as it was written.
+    /// Returns the template's source.
     pub fn as_str(&self) -> &str {
         &self.source
     }

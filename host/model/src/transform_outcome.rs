@@ -1,20 +1,20 @@
-//! What a transform makes of a delivery.
+//! The result of transforming a delivery.
 
 use crate::{Attempt, Outcome, PluginFault, SentRequest};
 
-/// What a transform made of a delivery.
+/// The result of transforming a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransformOutcome {
-    /// This would be sent, or was.
+    /// The request that would be sent, or was sent.
     Request(SentRequest),
-    /// The plugin decides to send nothing, for this reason.
+    /// The plugin decided to send nothing, for this reason.
     Skipped(String),
-    /// The plugin fails.
+    /// The plugin failed.
     Failed(PluginFault),
 }
 
 impl TransformOutcome {
-    /// What an attempt made; none if it made nothing.
+    /// Returns the result of an attempt's transform; none if it had none.
     pub fn by(attempt: &Attempt) -> Option<Self> {
         match (&attempt.request, &attempt.outcome) {
             (Some(request), _) => Some(Self::Request(request.clone())),

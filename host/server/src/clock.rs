@@ -1,7 +1,7 @@
 //! The only reader of time.
 //!
-//! Every stage gets its "now" as an argument from somebody who asked a [`Clock`]. Tests hold a manual one, which
-//! stands still until it is advanced, so that a retry after 24 hours takes no time to test.
+//! Every stage gets its "now" as an argument from a caller that asked a [`Clock`]. Tests use a manual one, which stands
+//! still until it is advanced, so that a retry after 24 hours takes no time to test.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
-/// A source of the present; clones share it.
+/// A source of the present time; clones share it.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 
@@ -20,17 +20,17 @@ enum Source {
 }
 
 impl Clock {
-    /// The machine's wall clock.
+    /// Returns the system's wall clock.
     pub fn system() -> Self {
         Self(Source::System)
     }
 
-    /// A clock that stands at `start` until [`advance`](Self::advance) moves it.
+    /// Returns a clock that stands at `start` until [`advance`](Self::advance) moves it.
     pub fn manual(start: Timestamp) -> Self {
         Self(Source::Manual(Arc::new(watch::Sender::new(start))))
     }
 
-    /// The present, in whole microseconds: what the store keeps, so that a time read back equals the one written.
+    /// Returns the present in whole microseconds, the store's precision, so that a time read back equals the one written.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => whole_microseconds(Timestamp::now()),
@@ -38,10 +38,10 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock on and wakes whoever sleeps on it.
+    /// Moves a manual clock forward and wakes the tasks that sleep on it.
     ///
     /// # Panics
-    /// If this is the system's clock: time cannot be told what to do.
+    /// If this is the system's clock.
     pub fn advance(&self, by: Duration) {
         match &self.0 {
             Source::System => panic!("the system's clock cannot be advanced"),
@@ -54,8 +54,8 @@ impl Clock {
 
     /// Returns at `due`, or at once if that has passed.
     ///
-    /// The system's clock is asked again after each sleep, since a sleep is measured on the monotonic clock and the
-    /// wall clock may have been set meanwhile; it sleeps at most a minute for the same reason.
+    /// The system's clock is read again after each sleep, since a sleep is measured on the monotonic clock and the wall
+    /// clock may have been set in the meantime; each sleep lasts at most a minute for the same reason.
     pub async fn sleep_until(&self, due: Timestamp) {
         match &self.0 {
             Source::System => loop {
@@ -68,14 +68,14 @@ impl Clock {
             },
             Source::Manual(now) => {
                 let mut now = now.subscribe();
-                // The sender lives in `self`, so the wait cannot end by its being dropped.
+                // The sender lives in `self`, so it cannot be dropped during the wait.
                 let _ = now.wait_for(|now| *now >= due).await;
             }
         }
     }
 }
 
-/// `at` without what is finer than a microsecond.
+/// Truncates `at` to whole microseconds.
 pub fn whole_microseconds(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).expect("it came from a timestamp in range")
 }

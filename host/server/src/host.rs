@@ -1,4 +1,4 @@
-//! What the stages, the loops and the API share: everything of a running host.
+//! The state of a running host, which the loops and the API share.
 
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use crate::queues::{ActiveComparisons, Inbox, Notices, PreviewSlots, Shadows};
 use crate::registry::Registry;
 use crate::stages::send;
 
-/// What the stages share: everything of a running host.
+/// The state of a running host.
 pub struct Host {
-    /// Every knob.
+    /// All settings.
     pub config: Config,
     /// The time.
     pub clock: Clock,
-    /// The rows.
+    /// The store with all rows.
     pub store: Arc<dyn Store>,
     /// The subscriptions, in memory.
     pub registry: Registry,
@@ -29,33 +29,33 @@ pub struct Host {
     pub engine: Engine,
     /// The HTTP client.
     pub client: send::Client,
-    /// From accepting to delivering.
+    /// The deliveries passed from accepting to delivering.
     pub inbox: Inbox,
-    /// What the loops of notices sleep on.
+    /// The alarms of the loops that send notices.
     pub notices: Notices,
-    /// The way to the mail server, if one is configured.
+    /// The client of the mail server, if one is configured.
     pub mailer: Option<Mailer>,
-    /// What waits to be run beside what was sent.
+    /// The queue of shadow runs.
     pub shadows: Shadows,
-    /// The turns of what callers try out.
+    /// The slots of previews and comparisons.
     pub preview_slots: PreviewSlots,
     /// The turns of pulls from registries.
     pub pulls: Semaphore,
-    /// What is being compared.
+    /// The running comparisons.
     pub comparisons: ActiveComparisons,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Metrics,
 }
 
 impl Host {
-    /// Puts a host together: reads its subscriptions, ends the claims of whoever had this store before.
+    /// Creates a host: reads its subscriptions, and ends the leases of the previous host on this store.
     ///
     /// # Errors
     /// If the store fails, the HTTP client cannot be built, or mail is configured wrongly.
     pub async fn new(config: Config, clock: Clock, store: Arc<dyn Store>, engine: Engine) -> anyhow::Result<Arc<Self>> {
-        let taken_up = store.end_all_leases().await?;
-        if taken_up > 0 {
-            tracing::info!(taken_up, "deliveries that were in flight when the last host ended are due again");
+        let deliveries = store.end_all_leases().await?;
+        if deliveries > 0 {
+            tracing::info!(deliveries, "leases of the previous host ended; its deliveries in flight are due again");
         }
         Ok(Arc::new(Self {
             registry: Registry::load(Arc::clone(&store)).await?,
@@ -75,7 +75,7 @@ impl Host {
         }))
     }
 
-    /// Until when a claim made now holds.
+    /// Returns the expiry of a lease that is taken now.
     pub fn lease_until(&self, now: Timestamp) -> Timestamp {
         now.checked_add(SignedDuration::from_secs(self.config.deliver.lease_s.into())).unwrap_or(Timestamp::MAX)
     }

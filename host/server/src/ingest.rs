@@ -1,7 +1,7 @@
 //! Accepting events: the part behind the HTTP handlers.
 //!
-//! An event is matched here and committed with its deliveries in one transaction; the answer 202 is given after that
-//! commit. A delivery that is due at once is claimed in the same transaction and handed to the loop through memory.
+//! An event is matched here and committed with its deliveries in one transaction; the response 202 follows that commit.
+//! A delivery that is due at once is leased in the same transaction and passed to the deliver loop through memory.
 
 use std::sync::Arc;
 
@@ -20,71 +20,71 @@ use hookmill_store::{Accepted, NewBatch, NewDelivery, NewEvent, StoreError};
 /// An event as a producer posted it, parsed.
 #[derive(Clone, Debug)]
 pub struct IncomingEvent {
-    /// Its id, if the producer gave one.
+    /// Its id, if the producer set one.
     pub id: Option<EventId>,
     /// Its type.
     pub kind: EventType,
-    /// When it happened; now, if the producer did not say.
+    /// When it happened; now if not given.
     pub occurred_at: Option<Timestamp>,
     /// Its data.
     pub data: Arc<RawValue>,
-    /// The fields that changed, if the producer says so.
+    /// The fields that changed, if given.
     pub changed_fields: Option<Vec<String>>,
-    /// The data as it was before, if the producer tells.
+    /// The previous data, if given.
     pub previous: Option<Arc<RawValue>>,
 }
 
-/// Whom events go to.
+/// The subscriptions that events go to.
 #[derive(Clone, Debug)]
 pub enum Target {
-    /// Every subscription that wants them.
+    /// Every subscription that matches.
     Matching,
-    /// This one, whatever it wants and whatever its state: a test.
+    /// This one, whatever its event types and state: a test event.
     Test(Arc<CompiledSubscription>),
 }
 
-/// What became of one event.
+/// The receipt of one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The event's id.
     pub id: EventId,
-    /// When it happened, as it is kept.
+    /// When it happened, as stored.
     pub occurred_at: Timestamp,
-    /// When it was accepted; if it is a repeat, the first time.
+    /// When it was accepted; for a repeat, the first time.
     pub accepted_at: Timestamp,
-    /// How many deliveries it made.
+    /// The number of its deliveries.
     pub deliveries: u64,
 }
 
-/// An event of this id, but of other content, was accepted before.
+/// An event with this id but other content was accepted before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict(pub EventId);
 
-/// Matches events and commits them, all in one transaction; answers in order.
+/// Matches events and commits them, all in one transaction. Returns the results in order.
 ///
 /// # Errors
-/// If the store fails: then nothing was accepted.
+/// If the store fails; nothing was accepted then.
 pub async fn accept(
     host: &Arc<Host>,
     space: SpaceId,
-    posted: Vec<IncomingEvent>,
+    incoming: Vec<IncomingEvent>,
     target: Target,
 ) -> Result<Vec<Result<Receipt, Conflict>>, StoreError> {
-    // In a task of its own: a caller that hangs up must not leave claimed deliveries behind that nobody works on.
+    // In its own task: a caller that disconnects must not leave leased deliveries behind that no loop works on.
     let host = host.clone();
-    let task = tokio::spawn(async move { commit(&host, &space, posted, &target).await });
+    let task = tokio::spawn(async move { commit(&host, &space, incoming, &target).await });
     task.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))
 }
 
 async fn commit(
     host: &Host,
     space: &SpaceId,
-    posted: Vec<IncomingEvent>,
+    incoming: Vec<IncomingEvent>,
     target: &Target,
 ) -> Result<Vec<Result<Receipt, Conflict>>, StoreError> {
     let now = host.clock.now();
     let (new, reservations): (Vec<_>, Vec<_>) =
-        posted.into_iter().map(|posted| prepare(host, space, posted, target, now)).unzip();
+        incoming.into_iter().map(|incoming| prepare(host, space, incoming, target, now)).unzip();
     let accepted = host.store.accept(new.clone()).await?;
     let mut leased = Vec::new();
     let mut receipts = Vec::with_capacity(new.len());
@@ -100,31 +100,31 @@ async fn commit(
     Ok(receipts)
 }
 
-/// An event with its deliveries, and for each delivery the place in memory that it got.
+/// Returns an event with its deliveries, and for each delivery its reservation in memory, if any.
 fn prepare(
     host: &Host,
     space: &SpaceId,
-    posted: IncomingEvent,
+    incoming: IncomingEvent,
     target: &Target,
     now: Timestamp,
 ) -> (NewEvent, Vec<Option<Reservation>>) {
-    let content_sha256 = content_sha256(&posted);
+    let content_sha256 = content_sha256(&incoming);
     let event = Arc::new(Event {
         space: space.clone(),
-        id: posted.id.unwrap_or_else(|| EventId::new(now)),
-        kind: posted.kind,
-        occurred_at: posted.occurred_at.map_or(now, clock::whole_microseconds),
+        id: incoming.id.unwrap_or_else(|| EventId::new(now)),
+        kind: incoming.kind,
+        occurred_at: incoming.occurred_at.map_or(now, clock::whole_microseconds),
         accepted_at: now,
-        data: posted.data,
-        changed_fields: posted.changed_fields,
-        previous: posted.previous,
+        data: incoming.data,
+        changed_fields: incoming.changed_fields,
+        previous: incoming.previous,
     });
-    let (wanting, test) = match target {
+    let (matching, test) = match target {
         Target::Matching => (host.registry.matching(&event), false),
-        Target::Test(live) => (vec![live.clone()], true),
+        Target::Test(compiled) => (vec![compiled.clone()], true),
     };
-    let deliveries = wanting.iter().map(|live| {
-        let subscription = &live.subscription;
+    let deliveries = matching.iter().map(|compiled| {
+        let subscription = &compiled.subscription;
         let batch = subscription.batch.as_ref().filter(|batch| !test && batch.gathers(&event.kind));
         let closes_at = batch.map_or(now, |batch| delay::batch_end(now, batch.window_s));
         let due_at = delay::first(closes_at, subscription.delay_s);
@@ -140,8 +140,8 @@ fn prepare(
     (NewEvent { event, content_sha256, deliveries }, reservations)
 }
 
-/// Data of one batch, so that its body keeps within its limit where each event alone would: a form can be six times as
-/// large as its data, and a plugin adds a little of its own to JSON.
+/// Returns the most data of one batch, so that its body stays within the limit if each event alone does: a form can be
+/// six times as large as its data, and a plugin adds a little to JSON.
 fn batch_bytes_max(content_type: ContentType, output_bytes_max: usize) -> usize {
     match content_type {
         ContentType::Form => output_bytes_max / 6,
@@ -149,20 +149,20 @@ fn batch_bytes_max(content_type: ContentType, output_bytes_max: usize) -> usize 
     }
 }
 
-/// What makes two posts of one id the same: type, data and, if the producer gave it, the time.
-fn content_sha256(posted: &IncomingEvent) -> [u8; 32] {
+/// Hashes what makes two posts with one id the same: type, data and, if given, the time, changed fields and previous data.
+fn content_sha256(incoming: &IncomingEvent) -> [u8; 32] {
     let mut hash = Sha256::new();
-    hash.update(posted.kind.as_str());
+    hash.update(incoming.kind.as_str());
     hash.update([0]);
-    hash.update(posted.occurred_at.map_or(String::new(), |at| at.to_string()));
+    hash.update(incoming.occurred_at.map_or(String::new(), |at| at.to_string()));
     hash.update([0]);
-    hash.update(posted.data.get());
-    // Only if they are there, so that events of earlier versions keep their hashes.
-    for field in posted.changed_fields.iter().flatten() {
+    hash.update(incoming.data.get());
+    // Only if present, so that events of earlier versions keep their hashes.
+    for field in incoming.changed_fields.iter().flatten() {
         hash.update([1]);
         hash.update(field);
     }
-    if let Some(previous) = &posted.previous {
+    if let Some(previous) = &incoming.previous {
         hash.update([2]);
         hash.update(previous.get());
     }
@@ -185,7 +185,7 @@ fn receipt(new: &NewEvent, accepted: &Accepted) -> Result<Receipt, Conflict> {
     }
 }
 
-/// Committed deliveries go on from memory if they are claimed; of the others the loop learns when they are due.
+/// Passes leased deliveries on through memory; for the others, sets the alarm to their due time.
 fn hand_over(host: &Host, new: NewEvent, reservations: Vec<Option<Reservation>>, leased: &mut Vec<Leased>) {
     for (delivery, reservation) in new.deliveries.into_iter().zip(reservations) {
         let Some(reservation) = reservation else {

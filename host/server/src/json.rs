@@ -1,4 +1,4 @@
-//! From bytes to values, with errors that name the member.
+//! Parsing of JSON bodies, with errors that point to the member.
 
 use std::fmt;
 
@@ -9,40 +9,44 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::error::{Code, Error};
 
-/// Reads an object from JSON text.
+/// Parses a JSON object from text.
 pub(crate) fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
-    // Without this, an array would do too: its elements would be taken for the members in their order.
+    // Serde also accepts an array and takes its elements for the members in declaration order.
     if text.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte != b'{') {
-        serde_json::from_slice::<IgnoredAny>(text).map_err(|err| no_json(&err))?;
-        return Err(Error::field("", "the body is a JSON object"));
+        serde_json::from_slice::<IgnoredAny>(text).map_err(|err| invalid_json(&err))?;
+        return Err(Error::field("", "expected a JSON object"));
     }
-    // Following the path costs more than the reading; who sends what is right need not pay for it.
+    // Tracking the path costs more than parsing, so it is done only for an invalid body.
     if let Ok(value) = serde_json::from_slice(text) {
         return Ok(value);
     }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|err| problem(&err))?;
-    deserializer.end().map_err(|err| no_json(&err))?;
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|err| invalid_member(&err))?;
+    deserializer.end().map_err(|err| invalid_json(&err))?;
     Ok(value)
 }
 
-/// Reads an object from a JSON value.
+/// Converts a JSON value to an object.
 pub(crate) fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Error> {
-    serde_path_to_error::deserialize(value).map_err(|err| problem(&err))
+    serde_path_to_error::deserialize(value).map_err(|err| wrong_member(&err))
 }
 
-fn no_json(err: &serde_json::Error) -> Error {
-    Error::new(Code::JsonInvalid, format!("the body is no JSON: {err}"))
+fn invalid_json(err: &serde_json::Error) -> Error {
+    Error::new(Code::JsonInvalid, format!("invalid JSON: {err}"))
 }
 
-fn problem(err: &serde_path_to_error::Error<serde_json::Error>) -> Error {
+fn invalid_member(err: &serde_path_to_error::Error<serde_json::Error>) -> Error {
     let inner = err.inner();
     if inner.classify() != Category::Data {
-        return no_json(inner);
+        return invalid_json(inner);
     }
-    let message = without_position(inner);
+    wrong_member(err)
+}
+
+fn wrong_member(err: &serde_path_to_error::Error<serde_json::Error>) -> Error {
+    let message = without_position(err.inner());
     let mut pointer = pointer(err.path());
-    // Where a member is missing is known, which it is only the text says.
+    // The path leads to the object; only the message names the missing member.
     let code = if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
         pointer.push('/');
         pointer.push_str(name);
@@ -55,7 +59,7 @@ fn problem(err: &serde_path_to_error::Error<serde_json::Error>) -> Error {
     Error::at(code, pointer, message)
 }
 
-/// The message without "at line 1 column 5", which says nothing beside the pointer.
+/// The message without "at line 1 column 5", which adds nothing to the pointer.
 fn without_position(err: &serde_json::Error) -> String {
     let message = err.to_string();
     match message.rsplit_once(" at line ") {
@@ -64,7 +68,7 @@ fn without_position(err: &serde_json::Error) -> String {
     }
 }
 
-/// A JSON pointer (RFC 6901).
+/// Returns the JSON pointer (RFC 6901) of a path.
 fn pointer(path: &Path) -> String {
     let mut pointer = String::new();
     for segment in path {
@@ -80,14 +84,14 @@ fn pointer(path: &Path) -> String {
     pointer
 }
 
-/// Checks that `text`, which is JSON by its grammar, can be read by those behind us: every string is Unicode, and
-/// nothing is nested 128 levels deep or deeper. Raw values are not looked into when they are taken.
+/// Checks that downstream code can parse `text`, which is syntactically valid JSON: every string is valid Unicode, and
+/// nesting is less than 128 levels deep. Deserializing a raw value checks neither.
 pub(crate) fn check_readable(text: &str) -> Result<(), serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     Readable::deserialize(&mut deserializer).map(|_| ())
 }
 
-/// Any value, read to its end and dropped.
+/// Any JSON value, parsed and discarded.
 struct Readable;
 
 impl<'de> Deserialize<'de> for Readable {
@@ -128,7 +132,7 @@ impl<'de> Visitor<'de> for Readable {
         Ok(self)
     }
 
-    // All but small whole numbers come here too: serde_json hands exact ones over as a map of one entry.
+    // Numbers other than small integers also arrive here: serde_json passes exact numbers as a map with one entry.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
         while map.next_entry::<Self, Self>()?.is_some() {}
         Ok(self)

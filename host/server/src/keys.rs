@@ -1,4 +1,4 @@
-//! API keys: their text, and the first one.
+//! API keys: their text format, and the first admin key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,23 +8,23 @@ use jiff::Timestamp;
 use rand::Rng as _;
 use sha2::{Digest as _, Sha256};
 
-/// A key as its user holds it: `hmk_`, the id's ULID, `_`, 32 random bytes in base64 for URLs.
+/// The text of a key, as its user has it: `hmk_`, the id's ULID, `_`, and 32 random bytes in URL-safe base64.
 pub struct KeyText<'a> {
-    /// The part that is no secret.
+    /// The public part.
     pub id: KeyId,
-    /// The part that is.
+    /// The secret part.
     pub secret: &'a str,
 }
 
 impl<'a> KeyText<'a> {
-    /// Takes a key apart.
+    /// Parses the text of a key.
     pub fn parse(text: &'a str) -> Option<Self> {
         let (ulid, secret) = text.strip_prefix("hmk_")?.split_once('_')?;
         Some(Self { id: format!("key_{ulid}").parse().ok()?, secret })
     }
 }
 
-/// A new key, and its text, which is not kept.
+/// Generates a key. Returns it with its text, which the host does not keep.
 pub fn generate(name: String, role: Role, space: Option<SpaceId>, now: Timestamp) -> (Key, String) {
     let id = KeyId::new(now);
     let mut secret = [0; 32];
@@ -34,7 +34,7 @@ pub fn generate(name: String, role: Role, space: Option<SpaceId>, now: Timestamp
     (Key { id, name, role, space, secret_sha256: Sha256::digest(secret).into(), created_at: now }, text)
 }
 
-/// Makes an administrator's key if there is no key at all, and returns its text: the only time that it can be seen.
+/// Creates an admin key if there is no key, and returns its text, which is not available later.
 ///
 /// # Errors
 /// If the store fails.

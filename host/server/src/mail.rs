@@ -1,7 +1,7 @@
-//! Mails: one connection to the configured server for each of them.
+//! Mail: one connection to the configured server for each message.
 //!
-//! The server's word is trusted: what it accepted is sent. What the mail says of others (names, reasons) is not, and
-//! is in the subject, which the library encodes, and in the text, and nowhere else.
+//! The server is trusted: a mail that it accepted counts as sent. Names and reasons in a mail are not trusted: they appear
+//! only in the subject, which the library encodes, and in the text.
 
 use std::time::Duration;
 
@@ -15,33 +15,33 @@ use crate::config::MailConfig;
 use crate::stages::send;
 use hookmill_model::MailAddress;
 
-/// For each of the server's answers: longer than a server needs that is well.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// The time limit for each of the server's replies: longer than a healthy server needs.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Why a mail is not sent.
+/// The reason that a mail was not sent.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
-    /// The configured sender.
-    #[error("mail.from is no mail address such as `Hookmill <hookmill@example.com>`")]
+    /// The configured sender is invalid.
+    #[error("invalid `mail.from`: expected a mail address such as `Hookmill <hookmill@example.com>`")]
     From(#[source] lettre::address::AddressError),
-    /// The configured server.
-    #[error("mail.smtp_url cannot be used")]
+    /// The configured server is invalid.
+    #[error("invalid `mail.smtp_url`")]
     Url(#[source] smtp::Error),
-    /// A recipient that the mail library does not take.
-    #[error("a recipient's address cannot be used")]
+    /// The mail library does not accept a recipient.
+    #[error("invalid recipient address")]
     To(#[source] lettre::address::AddressError),
-    /// The mail cannot be put together.
-    #[error("the mail could not be written")]
+    /// The message could not be built.
+    #[error("could not build the mail")]
     Message(#[from] lettre::error::Error),
-    /// The server cannot be reached, or refused.
-    #[error("the mail server did not take the mail")]
+    /// The server could not be reached, or rejected the mail.
+    #[error("the mail server did not accept the mail")]
     Server(#[from] smtp::Error),
 }
 
 /// One mail.
 #[derive(Clone, Debug)]
 pub struct Mail<'a> {
-    /// The same if it is sent twice, so that mail programs show it once.
+    /// Its id: the same if it is sent twice, so that mail programs show it once.
     pub id: &'a str,
     /// Its recipients.
     pub to: &'a [MailAddress],
@@ -51,33 +51,33 @@ pub struct Mail<'a> {
     pub text: String,
 }
 
-/// The way to the mail server.
+/// The client of the mail server.
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
 }
 
 impl Mailer {
-    /// From its configuration. Nothing is connected yet.
+    /// Creates a client from its configuration, without connecting.
     ///
     /// # Errors
-    /// If the configuration names no server or no sender.
+    /// If the configured server or sender is invalid.
     pub fn new(config: &MailConfig) -> Result<Self, MailError> {
-        // The library brings none, and takes that of the process when it reads a URL with TLS.
+        // The library has no TLS provider, and uses the process's when it reads a URL with TLS.
         send::install_crypto();
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(&config.smtp_url).map_err(MailError::Url)?;
         let from = config.from.parse().map_err(MailError::From)?;
-        Ok(Self { transport: transport.timeout(Some(ANSWER_TIMEOUT)).build(), from })
+        Ok(Self { transport: transport.timeout(Some(REPLY_TIMEOUT)).build(), from })
     }
 
     /// Sends one mail to all its recipients.
     ///
     /// # Errors
-    /// If nobody got it.
+    /// If no recipient got it.
     pub async fn send(&self, Mail { id, to, subject, text }: Mail<'_>) -> Result<(), MailError> {
         let mail = self.builder(id, to)?.subject(subject).body(text)?;
         match self.transport.send(mail.clone()).await {
-            Err(err) if refuses_recipient(&err) && to.len() > 1 => self.send_to_each(&mail, to).await,
+            Err(err) if rejects_recipient(&err) && to.len() > 1 => self.send_to_each(&mail, to).await,
             sent => Ok(sent.map(drop)?),
         }
     }
@@ -88,13 +88,13 @@ impl Mailer {
             .from(self.from.clone())
             // The same if it is sent twice, so that mail programs show it once.
             .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
-            // No holiday notices, please (RFC 3834).
+            // Suppresses automatic replies (RFC 3834).
             .raw_header(automatic)
             .header(ContentType::TEXT_PLAIN);
         to.iter().try_fold(builder, |builder, to| Ok(builder.to(Mailbox::new(None, parsed(to)?))))
     }
 
-    /// One address that is gone must not keep the mail from the others.
+    /// Sends the mail to each recipient separately, since one invalid address must not keep it from the others.
     async fn send_to_each(&self, mail: &Message, to: &[MailAddress]) -> Result<(), MailError> {
         let bytes = mail.formatted();
         let mut result = Err(None);
@@ -102,18 +102,18 @@ impl Mailer {
             let envelope = Envelope::new(Some(self.from.email.clone()), vec![parsed(address)?])?;
             match self.transport.send_raw(&envelope, &bytes).await {
                 Ok(_) => result = Ok(()),
-                Err(err) if refuses_recipient(&err) => {
-                    tracing::warn!(%address, error = &err as &dyn std::error::Error, "the mail server refuses an address");
+                Err(err) if rejects_recipient(&err) => {
+                    tracing::warn!(%address, error = &err as &dyn std::error::Error, "mail address rejected by the server");
                     result = result.map_err(|_| Some(err));
                 }
-                // Whoever got it should not get it again because of this one.
+                // The recipients that got it should not get it again because of this one.
                 Err(err) if result.is_ok() => {
-                    tracing::error!(%address, error = &err as &dyn std::error::Error, "a mail to an address was given up");
+                    tracing::error!(%address, error = &err as &dyn std::error::Error, "mail to one address abandoned");
                 }
                 Err(err) => return Err(err.into()),
             }
         }
-        result.map_err(|err| err.expect("there are addresses, and each failed").into())
+        result.map_err(|err| err.expect("each of the addresses, which are at least one, failed").into())
     }
 }
 
@@ -121,7 +121,7 @@ fn parsed(address: &MailAddress) -> Result<Address, MailError> {
     address.as_str().parse().map_err(MailError::To)
 }
 
-/// Whether it is a recipient that the server does not like, and not us: 550, 551 and 553 (RFC 5321, 4.2.3).
-fn refuses_recipient(err: &smtp::Error) -> bool {
+/// Returns whether the server rejects a recipient, not the sender: 550, 551 and 553 (RFC 5321, 4.2.3).
+fn rejects_recipient(err: &smtp::Error) -> bool {
     err.status().is_some_and(|status| matches!(status.into(), 550_u16 | 551 | 553))
 }

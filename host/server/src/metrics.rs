@@ -1,4 +1,4 @@
-//! What operators measure: counters and histograms in Prometheus' text format.
+//! Metrics for operators: counters, gauges and histograms in the OpenMetrics text format that Prometheus reads.
 
 use std::sync::atomic::Ordering;
 
@@ -12,13 +12,13 @@ use prometheus_client::registry::Registry;
 use hookmill_model::{Attempt, DeliveryState};
 use hookmill_store::Accepted;
 
-/// How an event or an attempt ended.
+/// The label with the result of an event or an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
     result: &'static str,
 }
 
-/// The state of deliveries.
+/// The label with a delivery state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StateLabel {
     state: &'static str,
@@ -44,7 +44,7 @@ impl Default for Metrics {
             attempts: Family::default(),
             // 1 ms to 65 s: the longest timeout is 60 s.
             send_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 17)),
-            // 10 µs to 5 s: the longest wall clock.
+            // 10 µs to 5 s: the longest time limit of a transform.
             transform_seconds: Histogram::new(exponential_buckets(0.000_01, 2.0, 20)),
             schedule_lag_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
             backlog: Family::default(),
@@ -57,17 +57,21 @@ impl Default for Metrics {
 impl Metrics {
     fn registered(mut self) -> Self {
         let registry = &mut self.registry;
-        registry.register("events", "Events posted, by what became of them", self.events.clone());
-        registry.register("attempts", "Attempts, by their outcome", self.attempts.clone());
-        registry.register("send_seconds", "Time until the whole answer was read", self.send_seconds.clone());
-        registry.register("transform_seconds", "Time that transforms took", self.transform_seconds.clone());
+        registry.register("events", "Events posted, by result", self.events.clone());
+        registry.register("attempts", "Delivery attempts, by outcome", self.attempts.clone());
+        registry.register(
+            "send_seconds",
+            "Time from sending a request to the end of its response",
+            self.send_seconds.clone(),
+        );
+        registry.register("transform_seconds", "Duration of transforms", self.transform_seconds.clone());
         registry.register(
             "schedule_lag_seconds",
-            "How late attempts began after they were due",
+            "Delay between the due time of an attempt and its start",
             self.schedule_lag_seconds.clone(),
         );
         registry.register("backlog", "Deliveries that are not final, by state", self.backlog.clone());
-        registry.register("commits", "Transactions committed, each a flush of the disk", self.commits.clone());
+        registry.register("commits", "Committed transactions, each with one disk flush", self.commits.clone());
         self
     }
 
@@ -92,7 +96,7 @@ impl Metrics {
         self.schedule_lag_seconds.observe(late.as_secs_f64().max(0.0));
     }
 
-    /// Sets how many deliveries are not final.
+    /// Sets the number of deliveries that are not final.
     pub fn set_backlog(&self, counts: &[(DeliveryState, u64)]) {
         for &(state, count) in counts {
             self.backlog
@@ -101,12 +105,12 @@ impl Metrics {
         }
     }
 
-    /// Sets how many transactions were committed.
+    /// Sets the number of committed transactions.
     pub fn set_commits(&self, commits: u64) {
         self.commits.inner().store(commits, Ordering::Relaxed);
     }
 
-    /// All metrics as text.
+    /// Returns all metrics as text.
     pub fn encode(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.

@@ -1,5 +1,5 @@
--- The field's words: a lease is what a worker holds a delivery by, a receiver rejects, and a retry with the code of its
--- first attempt is pinned to it.
+-- Standard terms: a worker's hold on a delivery is a lease, a receiver rejects, and a retry is pinned to the plugin of its
+-- first attempt.
 
 ALTER TABLE deliveries RENAME COLUMN claimed_until TO leased_until;
 ALTER TABLE deliveries RENAME COLUMN exact TO verbatim;
@@ -8,7 +8,7 @@ ALTER TABLE deliveries RENAME COLUMN setup TO pinned;
 DROP INDEX deliveries_by_setup;
 CREATE INDEX deliveries_by_pinned ON deliveries (pinned) WHERE pinned IS NOT NULL;
 
--- A CHECK cannot be altered: the table is written again.
+-- SQLite cannot alter a CHECK constraint, so the table is recreated.
 CREATE TABLE attempts_with_rejected (
     delivery         TEXT    NOT NULL REFERENCES deliveries (id),
     number           INTEGER NOT NULL CONSTRAINT attempts_start_at_1 CHECK (number >= 1),
@@ -20,29 +20,29 @@ CREATE TABLE attempts_with_rejected (
     plugin_digest    BLOB,
     fuel_used        INTEGER NOT NULL,
     fuel_max         INTEGER NOT NULL CONSTRAINT fuel_max_is_counted_from_0 CHECK (fuel_max >= 0),
-    -- The most that the instance's memories took together, and what they might.
+    -- The peak size of the instance's memories together, and its limit.
     memory_bytes     INTEGER NOT NULL CONSTRAINT memory_bytes_is_counted_from_0 CHECK (memory_bytes >= 0),
     memory_bytes_max INTEGER NOT NULL CONSTRAINT memory_bytes_max_is_counted_from_0 CHECK (memory_bytes_max >= 0),
-    -- What the plugin logged, a JSON array; NULL for nothing.
+    -- The plugin's log, a JSON array; NULL for none.
     logs             TEXT,
-    -- The request as sent, if one was. Headers are a JSON array of pairs, the body is verbatim.
+    -- The request as sent, if there was one. Headers are a JSON array of pairs, the body is verbatim.
     request_method   TEXT,
     request_url      TEXT,
     request_headers  TEXT,
     request_body     BLOB,
-    -- Which placeholders stand in it, a JSON array; NULL for none.
+    -- The placeholders in the request, a JSON array; NULL for none.
     request_sealed   TEXT,
-    -- How many of the headers, the last ones, are the signature's.
+    -- The number of signature headers, which are the last of the headers.
     request_signature_headers INTEGER NOT NULL,
     outcome          TEXT    NOT NULL,
-    -- Which kind of failure, and its message, if there was no response.
+    -- The kind of failure and its message, if there was no response.
     code             TEXT,
     message          TEXT,
     -- Whether the plugin says that a later attempt may succeed.
     retry            INTEGER,
-    -- How the plugin failed where the default shape was sent instead: JSON of its code, message and retry.
+    -- The plugin's fault if the default shape was sent instead: JSON of its code, message and retry.
     plugin_fault     TEXT,
-    -- The response, if there was one: headers like the request's, the body cut to what is kept.
+    -- The response, if there was one: headers like the request's, the body truncated to what is kept.
     answer_status    INTEGER,
     answer_headers   TEXT,
     answer_body      BLOB,

@@ -1,67 +1,66 @@
-//! What [`Store::accept`](super::Store::accept) takes and answers.
+//! The input and the result of [`Store::accept`](super::Store::accept).
 
 use std::sync::Arc;
 
+use hookmill_model::{DeliveryId, Event, SubscriptionId};
 use jiff::Timestamp;
 
-use hookmill_model::{DeliveryId, Event, SubscriptionId};
-
-/// An event to be accepted, with the deliveries that it makes.
+/// An event to be accepted, with its deliveries.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
     /// The event.
     pub event: Arc<Event>,
-    /// Tells whether an event of the same id is the same: SHA-256 over type, data and, if given, the time.
+    /// SHA-256 over type, data and, if given, the time: shows whether an event with the same id is the same event.
     pub content_sha256: [u8; 32],
-    /// One for each subscription that wants it.
+    /// One for each subscription that it matches.
     pub deliveries: Vec<NewDelivery>,
 }
 
 /// A delivery to be created.
 #[derive(Clone, Debug)]
 pub struct NewDelivery {
-    /// Its id, made at the event's `accepted_at`: the listing of a span of time rests on it.
+    /// Its id, generated at the event's `accepted_at`: listings of a time range depend on that.
     pub id: DeliveryId,
-    /// Whose it is.
+    /// Its subscription.
     pub subscription_id: SubscriptionId,
     /// When its first attempt is due.
     pub due_at: Timestamp,
-    /// Set if the caller goes on with it itself, from memory.
+    /// The end of its lease, if the caller will work on it itself, from memory.
     pub leased_until: Option<Timestamp>,
-    /// Set if the event may join a batch; else, or if there is none to join, the delivery is created as it stands here.
+    /// Set if the event may join a batch; otherwise, or if no batch is open, the delivery is created as given here.
     pub batch: Option<NewBatch>,
-    /// Whether it is a test that somebody asked for.
+    /// Whether it is a test that a caller requested.
     pub test: bool,
 }
 
-/// How an event is gathered with others of its type.
+/// The batching of an event with others of its type.
 #[derive(Clone, Debug)]
 pub struct NewBatch {
-    /// When the batch that it opens, if it does, takes no more.
+    /// When the batch closes, if this event opens it.
     pub closes_at: Timestamp,
-    /// How many events fill a batch.
+    /// The number of events that fills a batch.
     pub max: u32,
-    /// How many bytes of data a batch has at most, but for an event that is larger alone.
+    /// The maximum bytes of data in a batch; a single larger event makes a batch of its own.
     pub bytes_max: usize,
-    /// When a batch that it fills is due.
+    /// When the batch is due, if this event fills it.
     pub due_if_full: Timestamp,
 }
 
-/// What became of an event in [`Store::accept`](super::Store::accept).
+/// The result of [`Store::accept`](super::Store::accept) for one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// It and its deliveries are committed.
+    /// The event and its deliveries are committed.
     New {
-        /// When the earliest of the batches that it filled is due.
+        /// When the earliest batch that it filled is due.
         filled: Option<Timestamp>,
     },
     /// The same event was accepted before; nothing was written.
     Repeat {
-        /// When it happened, as it was kept then.
+        /// When it happened, as stored then.
         occurred_at: Timestamp,
         /// When it was accepted.
         accepted_at: Timestamp,
-        /// How many deliveries it made then.
+        /// The number of deliveries that were created then.
         deliveries: u64,
     },
     /// Another event has this id; nothing was written.

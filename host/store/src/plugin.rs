@@ -2,19 +2,19 @@
 
 use hookmill_model::{DeliveryId, SubscriptionId};
 
-/// Whether a plugin's version was deleted.
+/// The result of deleting a plugin's version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeletedPlugin {
-    /// It was, or there was none.
+    /// It was deleted, or did not exist.
     Done,
-    /// Deliveries are yet to be tried again with it.
+    /// Deliveries are still to be retried with it.
     InUse(WaitingDeliveries),
 }
 
-/// Deliveries that wait for something.
+/// Deliveries that wait for a retry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WaitingDeliveries {
-    /// How many there are.
+    /// The number of deliveries.
     pub count: u64,
     /// The first of them, each with its subscription.
     pub first: Vec<(DeliveryId, SubscriptionId)>,

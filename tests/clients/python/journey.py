@@ -84,7 +84,7 @@ def journey(client: AuthenticatedClient, receiver: str) -> None:
     change = SpacePatch(name="Python client", administrators=["ada@acme.example"])
     space = a(Space, change_space.sync("python", client=client, body=change))
     assert (space.name, space.administrators) == ("Python client", ["ada@acme.example"]), space
-    # What a patch leaves out stays; null brings back the default.
+    # A patch keeps omitted members; null restores the default.
     space = a(Space, change_space.sync("python", client=client, body=SpacePatch(name=None)))
     assert (space.name, space.administrators) == ("python", ["ada@acme.example"]), space
 

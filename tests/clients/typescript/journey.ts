@@ -57,7 +57,7 @@ async function journey(receiver: string, received: Received[]): Promise<void> {
     }),
   );
   assert.deepEqual([one.name, one.administrators], ["TypeScript client", ["ada@acme.example"]]);
-  // What a patch leaves out stays; null brings back the default.
+  // A patch keeps omitted members; null restores the default.
   one = ok(await client.PATCH("/v1/spaces/{space}", { ...inSpace, body: { name: null } }));
   assert.deepEqual([one.name, one.administrators], [space, ["ada@acme.example"]]);
 
@@ -84,7 +84,7 @@ async function journey(receiver: string, received: Received[]): Promise<void> {
   assert.equal(subscription.state, "active" satisfies Schemas["SubscriptionState"]);
   assert.equal(subscription.pause_reason, null);
   assert.equal(subscription.method, "POST" satisfies Schemas["Method"]);
-  // The scheme tells which kind of signing it is.
+  // The scheme is the discriminator.
   assert(subscription.signing.scheme === "hmac");
   assert.equal(subscription.signing.algorithm, "sha512" satisfies Schemas["HmacAlgorithm"]);
 

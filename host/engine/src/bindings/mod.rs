@@ -1,7 +1,7 @@
-//! The contract's types and functions as Rust sees them, one module for each major version of `wit/`.
+//! Rust bindings of the contract's types and functions, one module for each major version of `wit/`.
 //!
-//! A version's module is the only place that knows its types; everything else speaks in the model's. Within a major
-//! version the contract only grows, so the bindings of its latest serve components that were built against an earlier
-//! one. The next major version gets a module beside the older ones, which stay.
+//! Only a version's module knows its types; everything else uses the model's. Within a major version the contract only
+//! grows, so the bindings of its latest version also serve components that were built against an earlier one. The next
+//! major version gets its own module next to the older ones, which stay.
 
 pub(super) mod v1;

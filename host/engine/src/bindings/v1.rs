@@ -1,5 +1,6 @@
 //! Version 1 of the contract, of which 1.1.0 is the latest.
 
+use hookmill_model::{Body, LogLevel, PluginFault, PluginFaultCode};
 use wasmtime::component::{Component, ComponentExportIndex, Instance, Linker, TypedFunc};
 use wasmtime::{Result, Store};
 
@@ -10,11 +11,10 @@ use crate::limits::host_function;
 use crate::output::{self, REASON_BYTES_MAX};
 use crate::state::State;
 use crate::{PluginCall, PluginDecision, cut};
-use hookmill_model::{Body, LogLevel, PluginFault, PluginFaultCode};
 
 #[allow(unsafe_code, missing_docs, unreachable_pub, unused_qualifications, clippy::all, reason = "generated code")]
 mod generated {
-    // Parameters borrow: an event's data goes from the host's memory into the guest's and nowhere between.
+    // Parameters borrow: an event's data is copied directly from the host's memory into the guest's.
     wasmtime::component::bindgen!({
         path: "../../wit/1.1.0",
         world: "plugin",
@@ -24,14 +24,14 @@ mod generated {
 
 pub(crate) use types::Description;
 
-/// The name under which a component exports the contract. wasmtime finds every version 1 by it, and links an import of
-/// any to what [`link`] defines; `scan` has refused those that are later than this host.
+/// The name under which a component exports the contract. wasmtime matches every version 1 with it, and links an import
+/// of any to what [`link`] defines; `scan` has refused versions that are later than this host's.
 const TRANSFORMER: &str = "hookmill:plugin/transformer@1.1.0";
 
 type Describe = TypedFunc<(), (Description,)>;
 type Transform<'a> = TypedFunc<(types::Delivery<'a>,), (Result<types::Outcome, types::Failure>,)>;
 
-/// Where a component keeps the contract's functions.
+/// The indexes of the contract's functions in a component's exports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Exports {
     describe: ComponentExportIndex,
@@ -39,14 +39,14 @@ pub(crate) struct Exports {
 }
 
 impl Exports {
-    /// Finds them; none if the component lacks one.
+    /// Finds the functions; none if the component lacks one.
     pub(crate) fn find(component: &Component) -> Option<Self> {
         let interface = component.get_export_index(None, TRANSFORMER)?;
         let function = |name| component.get_export_index(Some(&interface), name);
         Some(Self { describe: function("describe")?, transform: function("transform")? })
     }
 
-    /// Whether their types are the contract's.
+    /// Checks that their types are the contract's.
     pub(crate) fn check(&self, store: &mut Store<State>, instance: Instance) -> Result<()> {
         let _: Describe = instance.get_typed_func(&mut *store, self.describe)?;
         let _: Transform<'_> = instance.get_typed_func(&mut *store, self.transform)?;
@@ -92,11 +92,11 @@ fn as_event<'a>((event, data): &(&'a hookmill_model::Event, &'a str), occurred_a
     types::Event { id: event.id.as_str(), kind: event.kind.as_str(), occurred_at, data }
 }
 
-/// What a plugin gave, not yet checked.
+/// A plugin's unchecked result.
 pub(crate) struct Given(Result<types::Outcome, types::Failure>);
 
 impl Given {
-    /// Holds it against the contract.
+    /// Checks the result against the contract.
     pub(crate) fn check(self, limits: &Limits) -> Result<PluginDecision, PluginFault> {
         match self.0 {
             Ok(types::Outcome::Deliver(request)) => {
@@ -120,7 +120,7 @@ fn as_body(body: types::Body) -> Body {
     }
 }
 
-/// Defines what a plugin may import of this version.
+/// Defines the functions of this version that a plugin may import.
 pub(crate) fn link(linker: &mut Linker<State>) -> Result<()> {
     let mut log = linker.instance("hookmill:plugin/log@1.1.0")?;
     host_function(&mut log, "write", |state, (level, message): (Level, String)| {

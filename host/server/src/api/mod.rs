@@ -1,10 +1,11 @@
-//! Accept: the HTTP API. One file for each resource.
+//! The HTTP API, with one file for each resource.
 //!
-//! A request is let in by its key ([`access`]), read ([`extract`], [`json`]) and served by its resource; whatever goes
-//! wrong is a [`problem`]. [`openapi`] tells the world about all of it, made from the same handlers.
+//! A request is authorized by its key ([`http::access`]), read ([`http::extract`], [`http::json`]) and handled by its
+//! resource; errors are rendered as problem details ([`http::problem`]). [`http::openapi`] builds the API description from
+//! the same handlers.
 //!
-//! What writes runs in a task of its own ([`unbroken`]): a caller who hangs up between a commit and what follows from
-//! it in memory must not keep that from happening.
+//! Handlers that write run in a separate task ([`unbroken`](crate::task::unbroken)): a caller that disconnects after a
+//! commit must not prevent the update of what is kept in memory.
 
 pub(crate) mod http;
 pub(crate) mod resources;
@@ -26,17 +27,17 @@ use self::resources::{deliveries, event_types, events, keys, plugins, profiles, 
 use crate::host::Host;
 pub(crate) use crate::texts::{check_description, check_name};
 
-/// What handlers share; clones share it.
+/// State shared by all handlers. Clones refer to the same state.
 #[derive(Clone)]
 pub(crate) struct Api {
     pub(crate) host: Arc<Host>,
     pub(crate) access: Arc<Access>,
 }
 
-/// The whole API of a host.
+/// Returns the router of a host's API.
 ///
-/// Keys and spaces are read from the store here and kept in memory after: whoever else writes them to the store, such
-/// as [`keys::first_admin_key`], does so before.
+/// It loads keys and spaces from the store and keeps them in memory from then on. Other writers of keys, such as
+/// [`first_admin_key`](crate::keys::first_admin_key), have to run before.
 ///
 /// # Errors
 /// If the store fails.

@@ -1,25 +1,25 @@
-//! Recording attempts: what is written of them, and what follows once it is.
+//! Recording attempts, and what follows once they are committed.
 //!
-//! Attempts are recorded together, as many as ended while the last were being written: a commit costs what it costs.
+//! The attempts that ended while the previous ones were being written are recorded together, since a commit has a fixed
+//! cost.
 
 use std::sync::Arc;
 
+use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, PausePolicy, PinnedPlugin, Subscription};
+use hookmill_store::{Record, Recorded};
 use jiff::Timestamp;
 
 use crate::host::Host;
 use crate::queues::ShadowJob;
 use crate::registry::CompiledSubscription;
-use crate::stages::record;
-use crate::stages::record::Transition;
-use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, PausePolicy, PinnedPlugin, Subscription};
-use hookmill_store::{Record, Recorded};
+use crate::stages::record::{self, Transition};
 
-/// An attempt that was made, and is yet to be recorded.
+/// A finished attempt that is to be recorded.
 pub(super) struct FinishedAttempt {
-    /// Its subscription as it was then.
+    /// Its subscription at the time of the attempt.
     pub(super) live: Arc<CompiledSubscription>,
     pub(super) delivery: Delivery,
-    /// The claim under which it was made.
+    /// The lease under which it was made.
     pub(super) leased_until: Timestamp,
     pub(super) attempt: Attempt,
 }
@@ -33,7 +33,7 @@ fn has_current_plugin(live: &CompiledSubscription, delivery: &Delivery) -> bool 
     !delivery.verbatim && delivery.pinned.as_deref().is_none_or(is_current)
 }
 
-/// What the delivery keeps for its next attempt: what shaped the first, if that is told already, or if another is due.
+/// Returns the pinned plugin for the delivery's next attempt: the one that it has, or the current one if a retry is due.
 /// A delivery that succeeds at once keeps nothing.
 fn pinned(live: &CompiledSubscription, delivery: &Delivery, next: DeliveryState) -> Option<Arc<PinnedPlugin>> {
     if delivery.pinned.is_some() || delivery.verbatim || next != DeliveryState::Pending {
@@ -43,14 +43,14 @@ fn pinned(live: &CompiledSubscription, delivery: &Delivery, next: DeliveryState)
     Some(Arc::new(PinnedPlugin { digest, config: live.plugin_config().unwrap_or_default().to_owned() }))
 }
 
-/// Records attempts in their order, and what follows from them.
+/// Records attempts in order, and does what follows from them.
 ///
-/// All of them in one transaction, but for those that may pause their subscription. An error costs no more than its own
-/// attempt: what fails together is tried again one by one.
-pub(super) async fn record_all(host: &Host, made: Vec<FinishedAttempt>) {
-    let mut together = Vec::with_capacity(made.len());
-    for made in made {
-        let finished = Finished::new(host, made);
+/// They share one transaction, except for those that may pause their subscription. An error affects only its own attempt:
+/// if the shared transaction fails, each attempt is recorded on its own.
+pub(super) async fn record_all(host: &Host, attempts: Vec<FinishedAttempt>) {
+    let mut together = Vec::with_capacity(attempts.len());
+    for attempt in attempts {
+        let finished = Finished::new(host, attempt);
         if finished.may_pause {
             record_together(host, std::mem::take(&mut together)).await;
             record_alone(host, finished).await;
@@ -61,15 +61,15 @@ pub(super) async fn record_all(host: &Host, made: Vec<FinishedAttempt>) {
     record_together(host, together).await;
 }
 
-/// An attempt, with what is to be written of it and what is to be done once it is.
+/// An attempt's record, and what is to be done once it is committed.
 struct Finished {
     record: Record,
-    /// Whether its record may pause its subscription.
+    /// Whether the record may pause its subscription.
     may_pause: bool,
     after: After,
 }
 
-/// What is to be done once an attempt is recorded.
+/// What is to be done once an attempt's record is committed.
 struct After {
     live: Arc<CompiledSubscription>,
     state: DeliveryState,
@@ -80,8 +80,8 @@ struct After {
 }
 
 impl Finished {
-    fn new(host: &Host, made: FinishedAttempt) -> Self {
-        let FinishedAttempt { live, delivery, leased_until, attempt } = made;
+    fn new(host: &Host, finished: FinishedAttempt) -> Self {
+        let FinishedAttempt { live, delivery, leased_until, attempt } = finished;
         let now = host.clock.now();
         let number = attempt.number;
         let Transition { state, due_at, reason } =
@@ -93,7 +93,7 @@ impl Finished {
             attempt = number,
             outcome = attempt.outcome.as_str(),
             duration_ms = attempt.send_us / 1_000,
-            "attempted"
+            "attempt finished"
         );
         let seen = ShadowJob::of(&live, &delivery, &attempt);
         let record = Record {
@@ -116,7 +116,7 @@ impl Finished {
 }
 
 impl After {
-    /// Tells those who wait for it that the attempt is written.
+    /// Notifies the loops that depend on the attempt.
     fn written(self, host: &Host, paused: bool) {
         if paused {
             host.notices.arose(self.at);
@@ -151,7 +151,7 @@ async fn record_together(host: &Host, finished: Vec<Finished>) {
 async fn record_alone(host: &Host, Finished { record, may_pause, after }: Finished) {
     let (id, leased_until) = (record.delivery_id, record.leased_until);
     let written = if may_pause {
-        write_and_take_over(host, record, &after.live.subscription).await
+        write_and_reload(host, record, &after.live.subscription).await
     } else {
         write(host, record).await
     };
@@ -161,15 +161,20 @@ async fn record_alone(host: &Host, Finished { record, may_pause, after }: Finish
     }
 }
 
-/// Says that an attempt was for nothing, and that its delivery is to be taken up again once its claim has lapsed.
+/// Logs an abandoned attempt, and has its delivery picked up again when its lease expires.
 pub(super) fn given_up(host: &Host, id: DeliveryId, leased_until: Timestamp, err: &anyhow::Error) {
-    tracing::error!(delivery.id = %id, error = format!("{err:#}"), "attempt given up, the claim will lapse");
+    tracing::error!(
+        delivery.id = %id,
+        delivery.leased_until = %leased_until,
+        error = format!("{err:#}"),
+        "attempt abandoned, its lease will expire"
+    );
     host.inbox.alarm().due(leased_until);
 }
 
-/// Writes a record that may pause its subscription, which nobody else changes meanwhile, and takes the subscription over
-/// into memory as its row is then. True if it was paused.
-async fn write_and_take_over(host: &Host, record: Record, subscription: &Subscription) -> anyhow::Result<bool> {
+/// Writes a record that may pause its subscription, with the lock for changes of subscriptions, and reloads the
+/// subscription if it was paused. True if it was.
+async fn write_and_reload(host: &Host, record: Record, subscription: &Subscription) -> anyhow::Result<bool> {
     let changing = host.registry.changing().await;
     if !write(host, record).await? {
         return Ok(false);
@@ -177,15 +182,15 @@ async fn write_and_take_over(host: &Host, record: Record, subscription: &Subscri
     if let Some(now) = changing.reload(&subscription.space, subscription.id).await? {
         tracing::warn!(
             subscription.id = %now.id,
-            state = now.state.as_str(),
-            reason = now.pause_detail,
-            "paused by what came of a delivery"
+            subscription.state = now.state.as_str(),
+            subscription.pause_detail = now.pause_detail,
+            "subscription paused"
         );
     }
     Ok(true)
 }
 
-/// Ends a claim without an attempt.
+/// Ends a lease without an attempt.
 pub(super) async fn end_unsent(
     host: &Host,
     delivery: &Delivery,
@@ -221,8 +226,8 @@ fn paused(id: DeliveryId, recorded: Recorded) -> bool {
     match recorded {
         Recorded::Written { paused } => paused,
         Recorded::Stale => {
-            // The claim lapsed and somebody else went on, or a caller cancelled it: theirs counts.
-            tracing::warn!(delivery.id = %id, "the attempt came too late to be recorded");
+            // The lease expired and another worker took over, or a caller cancelled the delivery: their record counts.
+            tracing::warn!(delivery.id = %id, "attempt discarded: its lease had expired or its delivery was cancelled");
             false
         }
     }

@@ -1,5 +1,5 @@
-//! One attempt without recording it: shape, sign, send, judge. What delivering, previews, comparisons, shadows and
-//! handshakes share.
+//! One attempt without recording it: shape, sign, send, judge. Deliveries, previews, comparisons, shadows and handshakes
+//! share it, and it alone knows the order of the stages.
 
 pub mod handshake;
 pub mod transform;
@@ -21,25 +21,25 @@ use crate::registry::CompiledSubscription;
 use crate::stages::{record, request, seal, send, sign};
 use transform::{Plugin, TransformReport};
 
-/// Transforms with the code and the configuration that the delivery started with, or, at its first attempt, as its
-/// subscription asks: with its plugin or without.
+/// Transforms with the code and configuration that the delivery is pinned to or, at its first attempt, with those of the
+/// subscription, which may have no plugin.
 ///
 /// # Errors
-/// If the host itself fails. What the plugin does wrong is in the result.
+/// If the host itself fails. The plugin's faults are in the result.
 pub async fn shape(
     host: &Host,
-    live: &CompiledSubscription,
+    compiled: &CompiledSubscription,
     delivery: &Delivery,
     number: u32,
 ) -> anyhow::Result<TransformReport> {
-    let subscription = &live.subscription;
-    let config = delivery.pinned.as_ref().map_or_else(|| live.plugin_config(), |setup| Some(setup.config.as_str()));
-    let plugin = match digest(live, delivery) {
+    let subscription = &compiled.subscription;
+    let config = delivery.pinned.as_ref().map_or_else(|| compiled.plugin_config(), |setup| Some(setup.config.as_str()));
+    let plugin = match digest(compiled, delivery) {
         Some(digest) => Some(prepared(host, digest).await?),
         None => None,
     };
     let plugin = plugin.as_deref().zip(config).map(|(prepared, config)| Plugin { prepared, config });
-    let input = transform::TransformInput { delivery, attempt: number, subscription, selector: live.selector() };
+    let input = transform::TransformInput { delivery, attempt: number, subscription, selector: compiled.selector() };
     Ok(match plugin.filter(|_| subscription.on_failure() == OnFailure::DefaultShape) {
         Some(plugin) => transform::transform_or_default(&host.engine, &host.config.plugin, plugin, input).await?,
         None => transform::transform(&host.engine, &host.config.plugin, plugin, input).await?,
@@ -66,20 +66,20 @@ pub fn test_delivery(subscription: &Subscription, id: DeliveryId, event: Event) 
     }
 }
 
-/// The component of the plugin that shapes the delivery, if one does.
-pub fn digest(live: &CompiledSubscription, delivery: &Delivery) -> Option<Digest> {
+/// Returns the component of the plugin that shapes the delivery, if any.
+pub fn digest(compiled: &CompiledSubscription, delivery: &Delivery) -> Option<Digest> {
     match &delivery.pinned {
         Some(setup) => setup.digest,
-        None => live.subscription.plugin.as_ref().map(|plugin| plugin.digest),
+        None => compiled.subscription.plugin.as_ref().map(|plugin| plugin.digest),
     }
 }
 
-/// What a subscription allows its receiver.
+/// Returns the time that a subscription allows its receiver.
 pub fn timeout(subscription: &Subscription) -> Duration {
     Duration::from_millis(subscription.timeout_ms.into())
 }
 
-/// The request as it goes out, with its secrets in it, and the headers that sign it at the present time.
+/// Returns the request as it is sent, with its secrets, and the headers that sign it at the present time.
 pub fn signed<'a>(
     host: &Host,
     subscription: &Subscription,
@@ -93,7 +93,8 @@ pub fn signed<'a>(
     (unsealed, signature)
 }
 
-/// Puts the secrets into the request, signs it with the present time, sends it, and keeps it as it was before.
+/// Inserts the secrets into the request, signs it with the present time and sends it. Returns the request without its
+/// secrets, as the history keeps it, and the result.
 pub async fn signed_and_sent(
     host: &Host,
     subscription: &Subscription,
@@ -109,7 +110,7 @@ pub async fn signed_and_sent(
     (request::as_sent(request, &signature, &subscription.headers), sent)
 }
 
-/// An answer is a success or a refusal by the subscription's codes; no answer is a fault.
+/// Judges a response as success or rejection by the subscription's rules; no response is a fault.
 pub fn judge(subscription: &Subscription, answered: Result<Answer, SendFault>) -> Outcome {
     match answered {
         Ok(answer) if record::accepts(subscription, &answer) => Outcome::Succeeded(answer),
@@ -118,7 +119,7 @@ pub fn judge(subscription: &Subscription, answered: Result<Answer, SendFault>) -
     }
 }
 
-/// The plugin, from memory, from the cache on disk, or compiled from the store.
+/// Returns the plugin from memory, from the cache on disk, or compiled from the store.
 ///
 /// # Errors
 /// If the store does not have it, or the engine cannot prepare it.

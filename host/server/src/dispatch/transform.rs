@@ -1,11 +1,11 @@
 //! Transform: a delivery's event becomes a request.
 //!
-//! In order: field selection ([`select`](crate::stages::select)) takes away what the subscription does not want seen, then the subscription's
-//! plugin runs ([`Engine`]) or, without one, a default shape is made ([`shape`]), and the result is put together with
-//! what the subscription itself asks for into the [`Request`] ([`request`]). Last, secrets take the places of their
-//! placeholders ([`seal`](crate::stages::seal)): that request is signed and sent, the one before is kept.
+//! In order: field selection ([`select`](crate::stages::select)) removes what the subscription hides from its plugin, then
+//! the plugin runs ([`Engine`]) or, without one, the default shape is used ([`shape`]), and the result is combined with
+//! the subscription's settings into the [`Request`] ([`request`]). Last, secrets replace their placeholders
+//! ([`seal`](crate::stages::seal)): that request is signed and sent; the one with placeholders is kept.
 //!
-//! Nothing is kept from one attempt to the next: each is transformed anew, from the same event and by the same code.
+//! Nothing is carried from one attempt to the next: each transforms the same event with the same code again.
 
 use std::borrow::Cow;
 use std::time::Instant;
@@ -19,7 +19,7 @@ use crate::stages::request::{self, AttemptInfo};
 use crate::stages::select::Selector;
 use crate::stages::shape::{self, Envelope};
 
-/// A plugin, ready to run, with the subscription's configuration for it as JSON text.
+/// A plugin that is ready to run, with the subscription's configuration for it as JSON text.
 #[derive(Clone, Copy)]
 pub struct Plugin<'a> {
     /// The code.
@@ -28,45 +28,45 @@ pub struct Plugin<'a> {
     pub config: &'a str,
 }
 
-/// What is to be transformed.
+/// The input of a transform.
 #[derive(Clone, Copy, Debug)]
 pub struct TransformInput<'a> {
     /// The delivery with its events.
     pub delivery: &'a Delivery,
-    /// Which attempt this is, 1 for the first.
+    /// The attempt's number; 1 for the first.
     pub attempt: u32,
-    /// Whose it is.
+    /// The delivery's subscription.
     pub subscription: &'a Subscription,
     /// The subscription's field selection.
     pub selector: &'a Selector,
 }
 
-/// What came of a transform.
+/// The result of a transform.
 #[derive(Clone, Debug)]
 pub struct TransformReport {
-    /// What to do, or how the plugin failed.
+    /// The decision, or the plugin's fault.
     pub result: Result<TransformDecision, PluginFault>,
-    /// How the plugin failed, if the result is the default shape for that reason.
+    /// The plugin's fault, if the default shape replaced its output.
     pub plugin_fault: Option<PluginFault>,
-    /// What the plugin logged, whatever came of it.
+    /// The plugin's log, whatever the result.
     pub logs: Vec<LogLine>,
-    /// What it used; the time is that of all of it, the plugin's part and the host's.
+    /// The resources used; the time includes the plugin's part and the host's.
     pub figures: Figures,
 }
 
-/// What a transform decides.
+/// The decision of a transform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransformDecision {
-    /// Send this.
+    /// Send this request.
     Deliver(Box<Request>),
     /// Send nothing, for this reason.
     Skip(String),
 }
 
-/// Makes the request of one attempt, with the subscription's plugin or, without one, in the default shape.
+/// Produces the request of one attempt, with the subscription's plugin or, without one, in the default shape.
 ///
 /// # Errors
-/// If the engine itself fails. What the plugin does wrong is in the result.
+/// If the engine itself fails. The plugin's faults are in the result.
 pub async fn transform(
     engine: &Engine,
     limits: &Limits,
@@ -98,7 +98,7 @@ pub async fn transform(
     Ok(TransformReport { result, plugin_fault: None, logs, figures })
 }
 
-/// The same, but where the plugin fails, the default shape takes the place of what it would have made.
+/// Like [`transform`], but with the default shape if the plugin fails.
 ///
 /// # Errors
 /// As [`transform`].

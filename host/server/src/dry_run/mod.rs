@@ -1,5 +1,5 @@
-//! What would happen: previews, comparisons, shadows and diagnoses. They use the stages as delivering does and send
-//! nothing, but for the one request that a diagnosis asks an endpoint.
+//! Dry runs: previews, comparisons, shadows and diagnoses. They use the stages as deliveries do and send nothing, except
+//! for the one request with which a diagnosis probes an endpoint.
 
 pub mod compare;
 pub mod diagnose;

@@ -1,10 +1,10 @@
 //! Preview: what an attempt would send, without sending it.
 //!
-//! A preview goes the way of an attempt, by the same functions: transform, then sign at the present time over the exact
-//! bytes. It stops there. Nothing is sent and nothing is written; what it shows is what the history would show.
+//! A preview takes the path of an attempt, through the same functions: transform, then sign the exact bytes at the
+//! present time. It stops there. Nothing is sent and nothing is written; it shows what the history would show.
 //!
-//! Previews and comparisons ([`crate::dry_run::compare`]) have turns of their own ([`crate::queues::PreviewSlots`]), so that however many are asked
-//! for, most of the engine is left to deliveries.
+//! Previews and comparisons ([`crate::dry_run::compare`]) have their own slots ([`crate::queues::PreviewSlots`]), so that
+//! most of the engine is left to deliveries however many are requested.
 
 use crate::dispatch;
 use crate::dispatch::transform::{TransformDecision, TransformReport};
@@ -13,23 +13,23 @@ use crate::registry::CompiledSubscription;
 use crate::stages::request;
 use hookmill_model::{Delivery, Figures, LogLine, PluginFault, TransformOutcome};
 
-/// What an attempt would be.
+/// The preview of an attempt.
 #[derive(Clone, Debug)]
 pub struct Preview {
-    /// What would be sent, or why nothing would.
-    pub made: TransformOutcome,
-    /// How the plugin fails, if the default shape goes out instead.
+    /// The request that would be sent, or the reason for none.
+    pub outcome: TransformOutcome,
+    /// The plugin's fault, if the default shape would be sent instead.
     pub plugin_fault: Option<PluginFault>,
-    /// What the plugin logged.
+    /// The plugin's log.
     pub logs: Vec<LogLine>,
-    /// What the transform used.
+    /// The resources that the transform used.
     pub figures: Figures,
 }
 
 impl Preview {
-    /// How the plugin fails, if it does: whether nothing goes out for that or the default shape.
+    /// Returns the plugin's fault, whether nothing would be sent because of it or the default shape.
     pub fn fault(&self) -> Option<&PluginFault> {
-        let failed = match &self.made {
+        let failed = match &self.outcome {
             TransformOutcome::Failed(fault) => Some(fault),
             TransformOutcome::Request(_) | TransformOutcome::Skipped(_) => None,
         };
@@ -37,25 +37,26 @@ impl Preview {
     }
 }
 
-/// Makes what the attempt of this number would send.
+/// Returns what the attempt of this number would send.
 ///
 /// # Errors
-/// If the host itself fails. What the plugin does wrong is in the preview.
+/// If the host itself fails. The plugin's faults are in the preview.
 pub async fn preview(
     host: &Host,
-    live: &CompiledSubscription,
+    compiled: &CompiledSubscription,
     delivery: &Delivery,
     number: u32,
 ) -> anyhow::Result<Preview> {
-    let TransformReport { result, plugin_fault, logs, figures } = dispatch::shape(host, live, delivery, number).await?;
-    let made = match result {
+    let TransformReport { result, plugin_fault, logs, figures } =
+        dispatch::shape(host, compiled, delivery, number).await?;
+    let outcome = match result {
         Ok(TransformDecision::Deliver(request)) => {
-            let subscription = &live.subscription;
+            let subscription = &compiled.subscription;
             let (_, signature) = dispatch::signed(host, subscription, delivery.id, &request);
             TransformOutcome::Request(request::as_sent(&request, &signature, &subscription.headers))
         }
         Ok(TransformDecision::Skip(reason)) => TransformOutcome::Skipped(reason),
         Err(fault) => TransformOutcome::Failed(fault),
     };
-    Ok(Preview { made, plugin_fault, logs, figures })
+    Ok(Preview { outcome, plugin_fault, logs, figures })
 }

@@ -1,12 +1,11 @@
-//! Shadow: a plugin that runs beside a subscription's own on live events, without sending.
+//! Shadow: a second plugin that runs on a subscription's live events without sending.
 //!
-//! Once the first attempt at a delivery is recorded, what it made is put into a queue ([`Shadows::push`]). One task
-//! takes from there, runs the shadow on the same delivery, holds what it makes against what was sent, and counts. It
-//! never comes before a delivery and never changes one. All that shadows can take of the host is CPU, no more than one
-//! thread has, and one turn of the engine; what the queue has no room for is left out, and counted as that.
+//! Once the first attempt of a delivery is recorded, its outcome is queued ([`Shadows::push`]). One task takes jobs from
+//! the queue, runs the shadow on the same delivery, compares its output with what was sent, and counts. It never precedes
+//! a delivery and never changes one. Shadows cost the host at most the CPU time of one thread and one slot of the engine;
+//! jobs that do not fit into the queue are left out, and counted as left out.
 //!
-//! Counts are written at most once a second. A host that is killed loses those of the last second, and what stood in
-//! the queue.
+//! Counts are written at most once a second. A host that is killed loses those of the last second, and the queue.
 
 use std::sync::Arc;
 
@@ -14,15 +13,15 @@ use hookmill_model::{Delivery, Difference, Tally, TransformOutcome};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::compare::differing;
+use super::compare::difference_of;
 use super::preview::{Preview, preview};
 use crate::host::Host;
 use crate::queues::ShadowJob;
 
-/// How often counts are written.
+/// The interval at which counts are written.
 const WRITE_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
-/// Runs shadows until `shutdown`, and writes what was counted by then.
+/// Runs shadows until `shutdown`, then writes the counts.
 pub async fn run(host: Arc<Host>, shutdown: CancellationToken) {
     tokio::select! {
         () = shutdown.cancelled() => {}
@@ -31,10 +30,10 @@ pub async fn run(host: Arc<Host>, shutdown: CancellationToken) {
     write(&host).await;
 }
 
-/// Runs the shadows of all that waits, and writes what was counted: how tests step.
+/// Runs all waiting jobs and writes the counts; tests step with it.
 pub async fn run_once(host: &Host) {
-    while let Some(seen) = host.shadows.pop() {
-        run_beside(host, seen).await;
+    while let Some(job) = host.shadows.pop() {
+        run_shadow(host, job).await;
     }
     write(host).await;
 }
@@ -42,10 +41,10 @@ pub async fn run_once(host: &Host) {
 async fn work(host: &Host) {
     let mut next_write = Timestamp::MIN;
     loop {
-        // Registered before looking, so that nothing that comes in between is overslept.
+        // Registered before looking, so that a job that arrives in between is not missed.
         let changed = host.shadows.changed();
-        while let Some(seen) = host.shadows.pop() {
-            run_beside(host, seen).await;
+        while let Some(job) = host.shadows.pop() {
+            run_shadow(host, job).await;
             write_at(host, &mut next_write).await;
         }
         write_at(host, &mut next_write).await;
@@ -57,34 +56,37 @@ async fn work(host: &Host) {
     }
 }
 
-/// Runs a shadow on what was sent.
-async fn run_beside(host: &Host, seen: ShadowJob) {
-    let id = seen.subscription_id();
-    let Some((plugin, beside)) = seen.live.subscription.shadow.as_ref().zip(seen.live.shadow_variant()) else { return };
-    let still = || host.registry.get(id).is_some_and(|live| live.subscription.shadow.as_ref() == Some(plugin));
-    if !still() {
+/// Runs a shadow on one job.
+async fn run_shadow(host: &Host, job: ShadowJob) {
+    let id = job.subscription_id();
+    let Some((plugin, variant)) = job.compiled.subscription.shadow.as_ref().zip(job.compiled.shadow_variant()) else {
+        return;
+    };
+    let is_current =
+        || host.registry.get(id).is_some_and(|compiled| compiled.subscription.shadow.as_ref() == Some(plugin));
+    if !is_current() {
         return;
     }
-    let run = preview(host, beside, &seen.delivery, 1).await;
+    let run = preview(host, variant, &job.delivery, 1).await;
     let tally = match run {
-        Ok(preview) => tally(&seen.delivery, seen.made, seen.fuel_used, preview).await,
+        Ok(preview) => tally(&job.delivery, job.outcome, job.fuel_used, preview).await,
         Err(err) => {
-            tracing::error!(subscription.id = %id, error = format!("{err:#}"), "a shadow could not be run");
+            tracing::error!(subscription.id = %id, error = format!("{err:#}"), "shadow run failed");
             Tally { left_out: 1, ..Tally::default() }
         }
     };
-    if still() {
+    if is_current() {
         host.shadows.count(id, plugin, tally);
     }
 }
 
-/// One run, counted.
-async fn tally(delivery: &Delivery, made: TransformOutcome, fuel_used_active: u64, preview: Preview) -> Tally {
+/// Returns the counts of one run.
+async fn tally(delivery: &Delivery, outcome: TransformOutcome, fuel_used_active: u64, preview: Preview) -> Tally {
     let fuel_used = preview.figures.fuel_used;
     let mut tally = Tally { runs: 1, fuel_used, fuel_used_active, ..Tally::default() };
-    tally.skipped = u64::from(matches!(preview.made, TransformOutcome::Skipped(_)));
+    tally.skipped = u64::from(matches!(preview.outcome, TransformOutcome::Skipped(_)));
     tally.failed = preview.fault().map(|fault| (fault.code, 1)).into_iter().collect();
-    match differing(made, preview.made).await {
+    match difference_of(outcome, preview.outcome).await {
         None => tally.same = 1,
         Some(changes) => {
             tally.different = 1;
@@ -103,15 +105,15 @@ async fn write_at(host: &Host, next_write: &mut Timestamp) {
     }
 }
 
-/// Writes what was counted; false if there is nothing.
+/// Writes the counts; returns false if there are none.
 async fn write(host: &Host) -> bool {
     let counted = host.shadows.take_counted();
     if counted.is_empty() {
         return false;
     }
     if let Err(err) = host.store.count_shadows(counted).await {
-        // They are counts: not worth holding on to while the store fails.
-        tracing::error!(error = &err as &dyn std::error::Error, "what shadows did was not written");
+        // Counts are not worth keeping in memory while the store fails.
+        tracing::error!(error = &err as &dyn std::error::Error, "shadow counts lost");
     }
     true
 }

@@ -1,4 +1,4 @@
-//! The operational event that tells a notice.
+//! The operational event of a notice.
 
 use std::sync::Arc;
 
@@ -11,17 +11,17 @@ use hookmill_model::{DeliveryId, Notice, NoticeKind, Subscription, SubscriptionI
 
 /// The subscription that an event is about.
 #[derive(Serialize)]
-struct About<'a> {
+struct SubscriptionSummary<'a> {
     id: SubscriptionId,
     name: &'a str,
-    /// Without its query, where receivers let their users put tokens.
+    /// Without its query, which may contain tokens.
     url: String,
 }
 
 /// The data of `delivery.failed`.
 #[derive(Serialize)]
 struct Failed<'a> {
-    subscription: About<'a>,
+    subscription: SubscriptionSummary<'a>,
     count: u64,
     first_failed_at: Timestamp,
     last_failed_at: Timestamp,
@@ -32,11 +32,11 @@ struct Failed<'a> {
 /// The data of `subscription.paused`.
 #[derive(Serialize)]
 struct Paused<'a> {
-    subscription: About<'a>,
+    subscription: SubscriptionSummary<'a>,
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
-    /// Deliveries that failed until then.
+    /// The number of deliveries that failed until then.
     count: u64,
     paused_at: Timestamp,
 }
@@ -44,12 +44,12 @@ struct Paused<'a> {
 /// The data of `subscription.activated`.
 #[derive(Serialize)]
 struct Activated<'a> {
-    subscription: About<'a>,
+    subscription: SubscriptionSummary<'a>,
     activated_at: Timestamp,
 }
 
-/// The event, under the id that the notice has.
-pub(super) fn posted(notice: &Notice, subscription: &Subscription) -> IncomingEvent {
+/// Returns the event, with the id of the notice.
+pub(super) fn incoming(notice: &Notice, subscription: &Subscription) -> IncomingEvent {
     let occurred_at = Some(notice.at);
     IncomingEvent {
         id: Some(notice.id.clone()),
@@ -63,7 +63,7 @@ pub(super) fn posted(notice: &Notice, subscription: &Subscription) -> IncomingEv
 
 fn data(notice: &Notice, subscription: &Subscription) -> Arc<RawValue> {
     let url = without_query(subscription);
-    let subscription = About { id: subscription.id, name: &subscription.name, url };
+    let subscription = SubscriptionSummary { id: subscription.id, name: &subscription.name, url };
     let data = match (notice.kind, &notice.failures) {
         (NoticeKind::DeliveryFailed, Some(failures)) => to_raw_value(&Failed {
             subscription,
@@ -86,8 +86,8 @@ fn data(notice: &Notice, subscription: &Subscription) -> Arc<RawValue> {
     data.expect("plain data is JSON").into()
 }
 
-/// The subscription's URL without its query, where keys stand most often. Some receivers take the path for one: whoever
-/// subscribes to operational events sees it.
+/// Returns the subscription's URL without its query, the usual place of keys. Some receivers put a key into the path:
+/// subscribers of operational events see it.
 pub(super) fn without_query(subscription: &Subscription) -> String {
     let mut url = subscription.url.clone();
     url.set_query(None);

@@ -1,4 +1,4 @@
-//! What a loop sleeps on: the earliest time at which anything is known to be due.
+//! The alarm on which a loop sleeps: the earliest time at which anything is known to be due.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 
-/// An alarm clock that anyone may set earlier and that one loop waits for.
+/// An alarm clock that any task can set to an earlier time and that one loop waits for.
 #[derive(Debug)]
 pub struct Alarm {
     /// In microseconds; `i64::MAX` when no time is known.
@@ -30,25 +30,25 @@ impl Alarm {
         }
     }
 
-    /// Wakes the loop, whatever the time.
+    /// Wakes the loop now.
     pub fn ring(&self) {
         self.changed.notify_one();
     }
 
-    /// The time that the alarm is set to.
+    /// Returns the time that the alarm is set to.
     pub fn next_due(&self) -> Option<Timestamp> {
         let due = self.due_us.load(Ordering::Acquire);
         (due != i64::MAX).then(|| Timestamp::from_microsecond(due).unwrap_or(Timestamp::MAX))
     }
 
-    /// Forgets the time. Called *before* the rows are queried, so that a time set during the query is kept.
+    /// Clears the time. Called *before* the rows are queried, so that a time set during the query is kept.
     pub fn forget(&self) {
         self.due_us.store(i64::MAX, Ordering::Release);
     }
 
     /// Resolves at the next [`due`](Self::due) or [`ring`](Self::ring), even if it comes before the first poll.
     pub async fn changed(&self) {
-        // A `Notify` keeps one permit, and one loop reads it: nothing that comes while it works is lost.
+        // A `Notify` stores one permit, and one loop reads it: a call made while it works is not lost.
         self.changed.notified().await;
     }
 

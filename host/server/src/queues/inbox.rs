@@ -1,8 +1,8 @@
-//! From accepting to delivering, through memory.
+//! The inbox: passes deliveries from accepting to delivering through memory.
 //!
-//! A delivery that is due at once need not be read back from its row: who accepts it claims it in the same transaction
-//! and pushes it here. There is room for a bounded number and a bounded size; what finds none stays in its row, and the
-//! loop fetches it when it comes to it.
+//! A delivery that is due at once need not be read back from its row: it is leased in the transaction that accepts its
+//! event, and pushed here. The inbox bounds their number and size; a delivery that does not fit stays in its row, and the
+//! loop fetches it later.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,14 +11,14 @@ use super::Alarm;
 use crate::config::DeliverConfig;
 use hookmill_model::Delivery;
 
-/// The way in; clones share it.
+/// The inbox of the deliver loop; clones share it.
 #[derive(Clone, Debug)]
 pub struct Inbox(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     arrived: Mutex<Vec<Leased>>,
-    /// When the next row is known to be due.
+    /// The time at which the next row is known to be due.
     alarm: Alarm,
     waiting: AtomicUsize,
     waiting_bytes: AtomicUsize,
@@ -26,16 +26,16 @@ struct Inner {
     waiting_bytes_max: usize,
 }
 
-/// A delivery that is claimed, with its place in memory.
+/// A leased delivery, with its reservation in the inbox.
 #[derive(Debug)]
 pub struct Leased {
     /// The delivery.
     pub delivery: Delivery,
-    /// Its place.
+    /// Its reservation.
     pub reservation: Reservation,
 }
 
-/// A place in memory for one delivery; given back when it is dropped.
+/// Space in memory for one delivery; released on drop.
 #[derive(Debug)]
 pub struct Reservation {
     inbox: Inbox,
@@ -50,7 +50,7 @@ impl Drop for Reservation {
 }
 
 impl Inbox {
-    /// An empty one with the configured room.
+    /// Creates an empty inbox with the configured limits.
     pub fn new(config: &DeliverConfig) -> Self {
         Self(Arc::new(Inner {
             arrived: Mutex::default(),
@@ -62,7 +62,7 @@ impl Inbox {
         }))
     }
 
-    /// How many more deliveries there is room for.
+    /// Returns the number of deliveries that still fit.
     pub fn free(&self) -> usize {
         let inner = &*self.0;
         if inner.waiting_bytes.load(Ordering::Relaxed) >= inner.waiting_bytes_max {
@@ -71,22 +71,22 @@ impl Inbox {
         inner.waiting_max.saturating_sub(inner.waiting.load(Ordering::Relaxed))
     }
 
-    /// A place for one delivery of an event of that size, if there is one.
+    /// Reserves space for one delivery of an event of that size, if there is any.
     ///
-    /// Looking and taking are two steps, so two callers can go over the bound by one delivery each: it bounds memory,
-    /// nothing else rests on it.
+    /// Checking and reserving are two steps, so concurrent callers may exceed the limit by one delivery each. The limit
+    /// only bounds memory.
     pub fn reserve(&self, event_bytes: usize) -> Option<Reservation> {
         (self.free() > 0).then(|| self.take(event_bytes))
     }
 
-    /// A place, whether there is one or not: for what is in memory already.
+    /// Reserves space regardless of the limit, for a delivery that is in memory already.
     pub fn take(&self, event_bytes: usize) -> Reservation {
         self.0.waiting.fetch_add(1, Ordering::Relaxed);
         self.0.waiting_bytes.fetch_add(event_bytes, Ordering::Relaxed);
         Reservation { inbox: self.clone(), bytes: event_bytes }
     }
 
-    /// Hands over deliveries that were claimed and committed.
+    /// Adds deliveries that were leased and committed.
     pub fn push(&self, leased: Vec<Leased>) {
         if !leased.is_empty() {
             self.arrived().extend(leased);
@@ -94,12 +94,12 @@ impl Inbox {
         }
     }
 
-    /// When the next row is due; also rings when something is pushed.
+    /// The alarm for the next due row; also rings on a push.
     pub fn alarm(&self) -> &Alarm {
         &self.0.alarm
     }
 
-    /// What was pushed since the last call.
+    /// Returns the deliveries that were pushed since the last call.
     pub fn arrivals(&self) -> Vec<Leased> {
         std::mem::take(&mut *self.arrived())
     }

@@ -1,4 +1,5 @@
-//! What one loop hands another, in memory and within bounds. Rows are the truth; what is lost here is found there again.
+//! The bounded in-memory queues between loops. The rows in the store are the truth: what is lost here is read from there
+//! again.
 
 pub mod alarm;
 pub mod inbox;

@@ -1,25 +1,25 @@
-//! When there are notices to send: the alarms of the two loops that send them.
+//! The alarms of the two loops that send notices.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::Alarm;
 use crate::config::NotifyConfig;
 
-/// What the loops of notices sleep on.
+/// The alarms and intervals of notices.
 #[derive(Debug)]
 pub struct Notices {
-    /// Operational events to commit.
+    /// The alarm for operational events to commit.
     pub events: Alarm,
-    /// Mails to send.
+    /// The alarm for mails to send.
     pub mails: Alarm,
-    /// How long failures are collected before they are reported.
+    /// The time for which failures are collected before they are reported.
     pub window: SignedDuration,
-    /// How long it is quiet after that.
+    /// The time after a report in which no other is sent.
     pub quiet: SignedDuration,
 }
 
 impl Notices {
-    /// From the configuration.
+    /// Creates the alarms with the configured intervals.
     pub fn new(config: &NotifyConfig) -> Self {
         let NotifyConfig { window_s, quiet_s } = config;
         Self {
@@ -30,12 +30,12 @@ impl Notices {
         }
     }
 
-    /// A failed delivery was counted.
+    /// Sets the alarm after a failed delivery was counted.
     pub fn failed(&self, now: Timestamp) {
         self.events.due(now.checked_add(self.window).unwrap_or(Timestamp::MAX));
     }
 
-    /// A notice arose.
+    /// Sets the alarm after a notice was created.
     pub fn arose(&self, now: Timestamp) {
         self.events.due(now);
     }

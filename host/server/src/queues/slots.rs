@@ -1,4 +1,4 @@
-//! The turns of what callers try out, so that however much is asked for, most of the engine is left to deliveries.
+//! Limits on previews and comparisons, so that most of the engine is left to deliveries.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
@@ -6,37 +6,38 @@ use std::sync::{Mutex, PoisonError};
 use hookmill_model::SpaceId;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Transforms that callers wait for, at once: few enough beside `plugin.transforms_max`, which deliveries share.
+/// The most concurrent transforms of previews and comparisons: few compared with `plugin.transforms_max`, which deliveries
+/// share.
 const SLOTS_MAX: u32 = 4;
 
-/// The turns of previews and comparisons.
+/// The slots in which previews and comparisons run.
 pub struct PreviewSlots(Semaphore);
 
 impl PreviewSlots {
-    /// A quarter of the engine at most, but one turn if that is nothing.
+    /// Creates slots for at most a quarter of the engine, but at least one.
     pub fn new(transforms_max: u32) -> Self {
         Self(Semaphore::new((transforms_max / 4).clamp(1, SLOTS_MAX) as usize))
     }
 
-    /// Waits for a turn, which lasts until what is returned is dropped.
+    /// Waits for a slot, which is held until the permit is dropped.
     pub async fn acquire(&self) -> SemaphorePermit<'_> {
-        self.0.acquire().await.expect("nobody closes it")
+        self.0.acquire().await.expect("the semaphore is never closed")
     }
 }
 
-/// The spaces in which something is being compared: one comparison at a time in each.
+/// The spaces with a running comparison: at most one in each.
 #[derive(Debug, Default)]
 pub struct ActiveComparisons(Mutex<HashSet<SpaceId>>);
 
 impl ActiveComparisons {
-    /// Begins one, which lasts until what is returned is dropped; none if there is one in this space.
+    /// Marks a comparison as running until the guard is dropped; none if one is running in this space.
     pub fn begin(&self, space: &SpaceId) -> Option<ComparisonGuard<'_>> {
         let new = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(space.clone());
         new.then(|| ComparisonGuard { all: self, space: space.clone() })
     }
 }
 
-/// A comparison that is going on.
+/// A running comparison.
 #[derive(Debug)]
 pub struct ComparisonGuard<'a> {
     all: &'a ActiveComparisons,

@@ -1,7 +1,7 @@
-//! Delay: when is an attempt due.
+//! Delay: the due time of an attempt.
 //!
-//! Pure: the present and chance come in as arguments. What is due when is written into rows by `record` and `accept`,
-//! so a restart loses nothing.
+//! Pure: the present and the random number are arguments. The due time is stored with the delivery, so a restart loses
+//! nothing.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use hookmill_model::RetryPolicy;
 /// The longest execution delay.
 pub const DELAY_S_MAX: u32 = 30 * 24 * 60 * 60;
 
-/// The longest wait that a receiver can ask for with `Retry-After`: the longest step of the default schedule, so that
-/// a receiver cannot put its deliveries off for good.
+/// The longest wait that a receiver can request with `Retry-After`: the longest step of the default schedule, so that a
+/// receiver cannot postpone its deliveries indefinitely.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// When a new delivery's first attempt is due.
+/// Returns when a new delivery's first attempt is due.
 pub fn first(accepted_at: Timestamp, delay_s: u32) -> Timestamp {
     later(accepted_at, Duration::from_secs(delay_s.into()))
 }
 
-/// When a batch that an event accepted at `accepted_at` begins takes no more events.
+/// Returns when a batch closes that starts with an event accepted at `accepted_at`.
 pub fn batch_end(accepted_at: Timestamp, window_s: u32) -> Timestamp {
     later(accepted_at, Duration::from_secs(window_s.into()))
 }
 
-/// When the attempt after `attempts` failed ones is due, or none if the schedule is at its end.
+/// Returns when the attempt after `attempts` failed ones is due, or none at the end of the schedule.
 ///
-/// A wait is stretched by up to the policy's jitter, by `chance` (0 to 1), and never shortened; what the receiver asked
-/// for with `Retry-After` is kept if it is longer.
+/// A wait is extended by up to the policy's jitter, scaled by `chance` (0 to 1), and never shortened; a longer
+/// `Retry-After` of the receiver takes precedence.
 pub fn next(
     policy: &RetryPolicy,
     attempts: u32,
@@ -43,7 +43,7 @@ pub fn next(
     Some(later(failed_at, stretched.max(retry_after.unwrap_or_default().min(RETRY_AFTER_MAX))))
 }
 
-/// What a `Retry-After` header asks for (RFC 9110, 10.2.3): seconds, or a date. None if it is neither.
+/// Parses a `Retry-After` header (RFC 9110, 10.2.3): seconds, or a date. None if it is neither.
 pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {

@@ -1,8 +1,7 @@
-//! JSON one level at a time, as it was written.
+//! JSON read one level at a time, as it was written.
 //!
-//! `serde_json::Value` does not keep numbers as they came, not even with `arbitrary_precision` (`1e400` turns into
-//! `1e+400`). Raw slices do, at the price of reading a value's text once for each level that is opened, which the
-//! bound on depth bounds.
+//! `serde_json::Value` does not preserve numbers, not even with `arbitrary_precision` (`1e400` becomes `1e+400`). Raw
+//! slices do, at the cost of reading a value's text once for each level that is opened; the depth limit bounds that.
 
 use std::fmt;
 
@@ -12,10 +11,10 @@ use serde_json::value::RawValue;
 
 use hookmill_model::{PluginFault, PluginFaultCode};
 
-/// How deep arrays and objects may stand in each other where they are taken apart; serde_json's own limit.
+/// The deepest nesting of arrays and objects that is parsed: serde_json's own limit.
 pub(crate) const DEPTH_MAX: usize = 127;
 
-/// A value's outermost level. Strings, numbers and literals have none below.
+/// A value's outermost level. Strings, numbers and literals have no levels below.
 pub(crate) enum Level<'a> {
     Object(Members<'a>),
     Array(Vec<&'a RawValue>),
@@ -24,11 +23,11 @@ pub(crate) enum Level<'a> {
     Other(&'a str),
 }
 
-/// An object's members in order; a repeated name stands as often as it was written.
+/// An object's members in order; a repeated name appears as often as it was written.
 pub(crate) struct Members<'a>(pub(crate) Vec<(String, &'a RawValue)>);
 
 impl<'a> Level<'a> {
-    /// Opens one level. Fails only on strings that are no Unicode (half a surrogate pair), which JSON's grammar allows.
+    /// Opens one level. Fails only on strings that are not Unicode (half a surrogate pair), which JSON's grammar allows.
     pub(crate) fn of(raw: &'a RawValue) -> Result<Self, PluginFault> {
         let text = raw.get();
         match text.as_bytes().first() {
@@ -41,15 +40,15 @@ impl<'a> Level<'a> {
     }
 }
 
-/// The fault of data that is JSON by its grammar, but cannot be taken apart.
+/// The fault of data that is grammatical JSON but cannot be parsed.
 pub(super) fn unreadable(why: &str) -> PluginFault {
-    let message = format!("the JSON cannot be taken apart: {why}");
+    let message = format!("the JSON cannot be parsed: {why}");
     PluginFault { code: PluginFaultCode::InvalidOutput, message, retry: false }
 }
 
-/// The fault of data that is nested too deep to be taken apart.
+/// The fault of data that is nested too deeply.
 pub(super) fn too_deep() -> PluginFault {
-    unreadable(&format!("arrays and objects stand more than {DEPTH_MAX} deep in each other"))
+    unreadable(&format!("arrays and objects are nested more than {DEPTH_MAX} levels deep"))
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {

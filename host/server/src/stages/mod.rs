@@ -1,7 +1,7 @@
-//! The stages: what happens to a delivery, one module each, each readable alone.
+//! The stages of a delivery, one module each, readable independently.
 //!
-//! They import the model and the engine's limits, and no stage knows another: [`crate::dispatch`] knows their order. All
-//! but [`send`] are pure.
+//! They import the model and the engine's limits. No stage knows another, except for shared readers and writers of values
+//! (`encode`, `json`, `seal`); [`crate::dispatch`] knows the order. All but [`send`] are pure.
 
 pub mod delay;
 mod encode;

@@ -1,6 +1,6 @@
-//! Puts a request together: what the transform drafted, what the subscription asks for, and what the host sets.
+//! Assembles a request from the transform's draft, the subscription's settings, and what the host sets.
 //!
-//! The rules on headers and URLs stand here alone; the engine and the API ask this module.
+//! This module is the only place for the rules on headers and URLs, which the API uses too.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
@@ -17,32 +17,33 @@ use hookmill_model::{
     Subscription,
 };
 
-/// What a custom header's name may have.
+/// The longest name of a custom header.
 const HEADER_NAME_BYTES_MAX: usize = 128;
-/// What a custom header's value may have: what most servers take.
+/// The longest value of a custom header: what most servers accept.
 const HEADER_VALUE_BYTES_MAX: usize = 8 << 10;
-/// What a URL may have: what most servers and proxies take in a request line, with room for a plugin's query.
+/// The longest URL: what most servers and proxies accept in a request line, with space left for a plugin's query.
 const URL_BYTES_MAX: usize = 2_048;
 
-/// The header in which CloudEvents asks for consent.
+/// The header that asks for consent in CloudEvents.
 pub const ORIGIN: HeaderName = HeaderName::from_static("webhook-request-origin");
 
 /// The header with the attempt's number.
 pub const ATTEMPT: HeaderName = HeaderName::from_static("hookmill-attempt");
 
-/// Which attempt a request is for.
+/// The attempt that a request is for.
 #[derive(Clone, Copy, Debug)]
 pub struct AttemptInfo<'a> {
-    /// The delivery. Of several events, the first one's id and type go into headers and query.
+    /// The delivery. In a batch, headers and query carry the id and type of the first event.
     pub delivery: &'a Delivery,
-    /// 1 for the first.
+    /// The attempt's number; 1 for the first.
     pub attempt: u32,
 }
 
-/// The request of one attempt, ready to be signed. `sealed` are the placeholders that the plugin got.
+/// Returns the request of one attempt, ready to be signed. `sealed` are the placeholders that the plugin got.
 ///
 /// # Errors
-/// If the draft cannot be sent as it is: too large once encoded, or a GET whose body has no fields.
+/// If the draft cannot be sent: too large once encoded, a GET whose body has no fields, an invalid header, or a secret in
+/// the URL.
 pub fn assemble(
     subscription: &Subscription,
     draft: Draft,
@@ -69,26 +70,28 @@ pub fn assemble(
     Ok(Request { method: method.into(), url: with_query(&subscription.url, &query), headers, body, sealed })
 }
 
-/// Placeholders of one body: a value may be fifty times as long as its placeholder once it is encoded.
+/// The most placeholders in one body: an encoded value may be fifty times as long as its placeholder.
 const PLACEHOLDERS_MAX: usize = 100;
 
-/// Checks that placeholders stand where secrets can, and not too often.
+/// Checks that placeholders are only where secrets are allowed, and not too many.
 fn check_sealed(sealed: &[Sealed], query: &str, body: &[u8]) -> Result<(), PluginFault> {
     if sealed.iter().any(|sealed| query.contains(&sealed.placeholder)) {
-        return Err(invalid("a secret cannot stand in the URL, where a GET has its fields too: URLs are written down"));
+        return Err(invalid(
+            "a secret must not be in the URL, which also carries the fields of a GET: URLs are logged",
+        ));
     }
     let found: usize = sealed.iter().map(|sealed| super::seal::count(body, &sealed.placeholder)).sum();
     if found > PLACEHOLDERS_MAX {
-        let message = format!("secrets stand in the body {found} times, at most {PLACEHOLDERS_MAX} are written");
+        let message = format!("the body contains {found} secret placeholders, at most {PLACEHOLDERS_MAX} are allowed");
         return Err(PluginFault { code: PluginFaultCode::OutputTooLarge, message, retry: false });
     }
     Ok(())
 }
 
-/// A request of the host's own, without a body: of a handshake.
+/// Returns a request without a body, which the host sends as a handshake.
 ///
 /// # Errors
-/// If a custom header cannot be sent, which was checked when the subscription was saved.
+/// If a custom header cannot be sent; this was checked when the subscription was saved.
 pub fn without_body(
     subscription: &Subscription,
     method: http::Method,
@@ -100,11 +103,12 @@ pub fn without_body(
     Ok(Request { method, url: subscription.url.clone(), headers, body: Bytes::new(), sealed: Vec::new() })
 }
 
-/// The request of an attempt that repeats `sent`: the same but for its number, and without its signature. Custom headers
-/// whose values the history does not show have their present ones, or go if they are no more.
+/// Returns the request of an attempt that repeats `sent` verbatim: the same except for its number, and without its
+/// signature. Custom headers whose values are masked in the history get their present values, or are omitted if they no
+/// longer exist.
 ///
 /// # Errors
-/// If what was kept is no request, which takes another program's hand.
+/// If the stored request is invalid, which means that another program changed it.
 pub fn repeat(sent: &SentRequest, custom: &[CustomHeader], attempt: u32) -> anyhow::Result<Request> {
     let mut headers = HeaderMap::new();
     let own = sent.headers.len().saturating_sub(sent.signature_headers as usize);
@@ -126,7 +130,7 @@ pub fn repeat(sent: &SentRequest, custom: &[CustomHeader], attempt: u32) -> anyh
     })
 }
 
-/// The parameters that the subscription appends, filled for this delivery.
+/// Returns the subscription's query parameters, filled for this delivery.
 fn own_query(subscription: &Subscription, delivery: &Delivery) -> Vec<(String, String)> {
     let event = &delivery.event;
     let value = |slot: &str| match slot {
@@ -139,7 +143,7 @@ fn own_query(subscription: &Subscription, delivery: &Delivery) -> Vec<(String, S
     subscription.query.iter().map(|parameter| (parameter.name.clone(), parameter.value.fill(value))).collect()
 }
 
-/// The request as the history shows it: with the signature's headers, without the values of secret ones.
+/// Returns the request as the history shows it: with the signature's headers, and secret values masked.
 pub fn as_sent(request: &Request, signature: &HeaderMap, custom: &[CustomHeader]) -> SentRequest {
     let secret = |name: &HeaderName| custom.iter().any(|header| header.secret && *name == *header.name.as_str());
     let mut own = request.headers.clone();
@@ -161,13 +165,15 @@ pub fn as_sent(request: &Request, signature: &HeaderMap, custom: &[CustomHeader]
 /// Checks the name of a custom header.
 ///
 /// # Errors
-/// If it is no header's name, is longer than 128 bytes, or is one that nobody may set.
+/// If it is not a header name, is longer than 128 bytes, or is reserved.
 pub fn check_header_name(name: &str) -> Result<(), Invalid> {
     if name.len() > HEADER_NAME_BYTES_MAX || HeaderName::from_bytes(name.as_bytes()).is_err() {
-        return Err(Invalid::new("a header's name is 1 to 128 letters, digits and ! # $ % & ' * + - . ^ _ ` | ~"));
+        return Err(Invalid::new(
+            "expected a header name of 1 to 128 letters, digits and ! # $ % & ' * + - . ^ _ ` | ~",
+        ));
     }
     if hookmill_model::forbidden_header(name) {
-        return Err(Invalid::new(format!("the header `{name}` is set by the host or belongs to the connection")));
+        return Err(Invalid::new(format!("the header `{name}` is reserved: the host or the connection sets it")));
     }
     Ok(())
 }
@@ -178,7 +184,7 @@ pub fn check_header_name(name: &str) -> Result<(), Invalid> {
 /// If it holds more than visible ASCII, spaces and tabs, or more than 8 KiB. The message does not repeat the value.
 pub fn check_header_value(value: &str) -> Result<(), Invalid> {
     if value.len() > HEADER_VALUE_BYTES_MAX || header_value(value).is_none() {
-        return Err(Invalid::new("a header's value is visible ASCII, spaces and tabs, at most 8 KiB"));
+        return Err(Invalid::new("expected a header value of visible ASCII, spaces and tabs, at most 8 KiB"));
     }
     Ok(())
 }
@@ -186,27 +192,28 @@ pub fn check_header_value(value: &str) -> Result<(), Invalid> {
 /// Parses the URL of a subscription.
 ///
 /// # Errors
-/// If it is no http or https URL with a host, has a user, a password or a fragment, or more than 2,048 bytes.
+/// If it is not an http or https URL with a host, has a user, a password or a fragment, or more than 2,048 bytes.
 pub fn check_url(text: &str) -> Result<Url, Invalid> {
     if text.len() > URL_BYTES_MAX {
-        return Err(Invalid::new("a URL has at most 2,048 bytes"));
+        return Err(Invalid::new("the URL is longer than 2,048 bytes"));
     }
     let url = Url::parse(text).map_err(|error| Invalid::new(format!("not a URL: {error}")))?;
     let wrong = match &url {
-        url if !matches!(url.scheme(), "http" | "https") => "a URL starts with http:// or https://",
+        url if !matches!(url.scheme(), "http" | "https") => "expected a URL that starts with http:// or https://",
         url if !url.username().is_empty() || url.password().is_some() => {
-            "a URL has no user and no password here: use a custom header, marked as secret"
+            "the URL must not contain a user or password: use a custom header marked as secret"
         }
-        url if url.fragment().is_some() => "a URL has no fragment (#…) here: it would not be sent",
-        url if url.as_str().len() > URL_BYTES_MAX => "a URL has at most 2,048 bytes, once encoded",
+        url if url.fragment().is_some() => "the URL must not contain a fragment (#…): it would not be sent",
+        url if url.as_str().len() > URL_BYTES_MAX => "the URL is longer than 2,048 bytes once encoded",
         _ => return Ok(url),
     };
     Err(Invalid::new(wrong))
 }
 
-/// The fields that a GET carries in its query instead of a body.
+/// Returns the fields that a GET carries in its query instead of a body.
 fn fields_of(body: Body) -> Result<Vec<(String, String)>, PluginFault> {
-    let no_fields = || invalid("a GET has no body: its fields come from a form or from the members of a JSON object");
+    let no_fields =
+        || invalid("a GET has no body: expected a form or a JSON object, whose members become query parameters");
     let text = match body {
         Body::Form(fields) => return Ok(fields),
         Body::Json(text) => text,
@@ -252,7 +259,8 @@ fn own_headers(about: &AttemptInfo<'_>, content_type: Option<&str>) -> Result<He
     let ascii = |text: &str| HeaderValue::from_str(text).expect("ids, types and numbers are visible ASCII");
     let mut headers = host_headers();
     if let Some(content_type) = content_type {
-        let value = header_value(content_type).ok_or_else(|| invalid("the content type is no header's value"))?;
+        let value =
+            header_value(content_type).ok_or_else(|| invalid("the content type is not a valid header value"))?;
         headers.insert(CONTENT_TYPE, value);
     }
     headers.insert("hookmill-event-id", ascii(about.delivery.event.id.as_str()));
@@ -261,7 +269,7 @@ fn own_headers(about: &AttemptInfo<'_>, content_type: Option<&str>) -> Result<He
     Ok(headers)
 }
 
-/// The host's headers, then the plugin's, then the subscription's; of the same name, the last of the three count.
+/// Merges the host's headers, the plugin's and the subscription's; of the same name, the last of the three win.
 fn merge_headers(
     mut headers: HeaderMap,
     drafted: &[(String, String)],
@@ -283,7 +291,7 @@ fn merge_headers(
 fn parse_headers<'a>(
     headers: impl Iterator<Item = (&'a String, &'a String)>,
 ) -> Result<Vec<(HeaderName, HeaderValue)>, PluginFault> {
-    // Blanks around a value are no part of it (RFC 9110, 5.5), and HTTP/2 refuses them.
+    // Blanks around a value are not part of it (RFC 9110, 5.5), and HTTP/2 forbids them.
     let parse = |(name, value): (&'a String, &'a String)| {
         let parsed = HeaderName::from_bytes(name.as_bytes())
             .ok()
@@ -291,7 +299,7 @@ fn parse_headers<'a>(
         let value = header_value(value.trim_matches([' ', '\t']));
         parsed.zip(value).ok_or_else(|| PluginFault {
             code: PluginFaultCode::ForbiddenHeader,
-            message: format!("the header `{}` cannot be sent", name.escape_debug()),
+            message: format!("the header `{}` is invalid or reserved and cannot be sent", name.escape_debug()),
             retry: false,
         })
     };
@@ -302,7 +310,7 @@ fn at_most(what: &str, bytes: usize, bytes_max: usize) -> Result<(), PluginFault
     if bytes <= bytes_max {
         return Ok(());
     }
-    let message = format!("the {what} has {bytes} bytes once encoded, at most {bytes_max} are sent");
+    let message = format!("the {what} has {bytes} bytes once encoded, at most {bytes_max} are allowed");
     Err(PluginFault { code: PluginFaultCode::OutputTooLarge, message, retry: false })
 }
 

@@ -1,8 +1,8 @@
-//! Sealed secrets: the values take the places of their placeholders, after the plugin has ended and before signing.
+//! Sealed secrets: values replace their placeholders after the plugin has finished and before signing.
 //!
-//! Only placeholders that the host handed out in the very transform that made the request are looked for, so text in an
-//! event that looks like one passes through. A value is escaped for the place that it goes to: a JSON string, a form
-//! field, or as it is. What a plugin made of a placeholder (its base64, its hash) is no placeholder and stays.
+//! Only placeholders that the host issued in the transform that produced the request are replaced, so text in an event
+//! that looks like one passes through. A value is escaped for its place: a JSON string, a form field, or plain text. What
+//! a plugin computes from a placeholder (its base64, its hash) is not a placeholder and stays.
 
 use std::borrow::Cow;
 
@@ -14,24 +14,25 @@ use memchr::memmem;
 use super::encode::{form_text, header_value};
 use hookmill_model::{Answer, Request, Sealed, Secret, Subscription};
 
-/// What is shown instead of a secret.
+/// The text shown instead of a secret.
 pub const MASK: &str = "***";
 
-/// The shortest value that is hidden in answers. A shorter one guards nothing, and would take half of every answer away.
+/// The shortest value that is hidden in responses. A shorter one protects nothing, and hiding it would mask half of a
+/// response.
 const HIDDEN_BYTES_MIN: usize = 6;
 
-/// How a value is written at its place.
+/// How a value is escaped at its place.
 #[derive(Clone, Copy)]
 enum Place {
     Json,
     Form,
     AsItIs,
-    /// Bytes of the plugin's own making: nobody knows how a text is written in them.
+    /// Binary data of the plugin's: its text encoding is unknown, so nothing is replaced.
     Nowhere,
 }
 
-/// The request as it goes out: `request` with its subscription's secrets in it. A secret that is gone by now is an empty
-/// text.
+/// Returns the request as it is sent, with its subscription's secrets. A secret that was deleted since is replaced by an
+/// empty text.
 pub fn unseal<'a>(request: &'a Request, subscription: &Subscription) -> Cow<'a, Request> {
     if request.sealed.is_empty() {
         return Cow::Borrowed(request);
@@ -53,28 +54,28 @@ pub fn unseal<'a>(request: &'a Request, subscription: &Subscription) -> Cow<'a, 
     Cow::Owned(unsealed)
 }
 
-/// `bytes` as the history shows them, without placeholders.
+/// Returns `bytes` as the history shows them, with placeholders masked.
 pub fn masked(bytes: &Bytes, sealed: &[Sealed]) -> Bytes {
     sealed.iter().fold(bytes.clone(), |bytes, sealed| replaced(&bytes, &sealed.placeholder, MASK))
 }
 
-/// `bytes` with a secret's name in the place of its placeholder, which is another in every transform.
+/// Returns `bytes` with each placeholder replaced by its secret's name, since placeholders differ in every transform.
 pub fn named(bytes: &Bytes, sealed: &[Sealed]) -> Bytes {
     let name = |sealed: &Sealed| format!("{{{{secret:{}}}}}", sealed.name);
     sealed.iter().fold(bytes.clone(), |bytes, sealed| replaced(&bytes, &sealed.placeholder, &name(sealed)))
 }
 
-/// How often a placeholder stands in `bytes`.
+/// Counts a placeholder in `bytes`.
 pub(super) fn count(bytes: &[u8], placeholder: &str) -> usize {
     memmem::find_iter(bytes, placeholder.as_bytes()).count()
 }
 
-/// An answer without the secrets that its request held: some receivers repeat what they got, and what is kept is shown.
+/// Masks the secrets of the request in its response: some receivers echo what they got, and the history shows it.
 pub fn hide_in(answer: &mut Answer, request: &Request, subscription: &Subscription) {
     let sealed = request.sealed.iter().filter_map(|sealed| subscription.sealed_secret(&sealed.name));
     let headers = subscription.headers.iter().filter(|header| header.secret);
     let values = sealed.map(Secret::reveal).chain(headers.map(|header| header.value.as_str()));
-    // As they went out: blanks around a header's value do not.
+    // As they were sent: without blanks around a header's value.
     for value in values.map(|value| value.trim_matches([' ', '\t'])).filter(|value| value.len() >= HIDDEN_BYTES_MIN) {
         for written in [Place::AsItIs, Place::Json, Place::Form].into_iter().filter_map(|place| written(value, place)) {
             answer.body = replaced(&answer.body, &written, MASK);

@@ -1,13 +1,13 @@
-//! Field selection: takes away from an event's data what a subscription does not want its plugin to see.
+//! Field selection: removes from an event's data what a subscription does not want its plugin to see.
 //!
-//! Paths are JSONPath (RFC 9535). They are looked up in a parsed copy, but the result is cut from the data's own text:
-//! what is kept stands as it was written, numbers included, in its order. White space between what is kept goes, and of
-//! a name that an object repeats the last value counts.
+//! Paths are JSONPath (RFC 9535). They are evaluated on a parsed copy, but the result is cut from the data's own text:
+//! what is kept stays as it was written, numbers included, in its order. White space between kept parts is dropped, and
+//! if an object repeats a name, the last value counts.
 //!
-//! Two things differ from the RFC. Filters compare numbers as 64-bit floats, and one that is beyond those (`1e400`)
-//! equals nothing and is less than nothing. And what lets a short path work for hours on a small document (a descent
-//! below a descent, a search inside a filter, a regular expression for each node) is refused, so that the work stays in
-//! proportion to the data: at most [`WEIGHT_MAX`] looks at each of its values.
+//! Two things differ from the RFC. Filters compare numbers as 64-bit floats, and a number outside their range (`1e400`)
+//! equals nothing and is less than nothing. And constructs that let a short path run for hours on a small document (a
+//! descent below a descent, a search inside a filter, a regular expression for each node) are refused, so that the work
+//! stays proportional to the data: at most [`WEIGHT_MAX`] visits of each value.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -19,21 +19,21 @@ use serde_json_path::JsonPath;
 use super::json::{self, Level, Members};
 use hookmill_model::{FieldSelection, Invalid, PluginFault, PluginFaultCode};
 
-/// What all paths of a selection may weigh: one each, times the alternatives of their lists (`['a','b']` is two), times
-/// one more than the values that their filters look at.
+/// The most that all paths of a selection may weigh: one each, times the alternatives of their lists (`['a','b']` is
+/// two), times one more than the values that their filters read.
 pub const WEIGHT_MAX: usize = 100;
 
-/// The longest path: none that a person writes is longer.
+/// The longest path: longer than any that a person writes.
 pub const PATH_BYTES_MAX: usize = 1 << 10;
 
-/// How many ways the lists of one path may multiply to: each way finds its own copy of what is behind it. Whoever wants
-/// more writes more paths.
+/// The most combinations that the lists of one path may multiply to: each finds its own copy of what follows. More are
+/// possible with more paths.
 const ALTERNATIVES_MAX: usize = 20;
 
-/// What all paths together may find, counting again what several find: twice as many values as 1 MiB of JSON can have.
+/// The most values that all paths together may find, counting repeats: twice as many as 1 MiB of JSON can have.
 const FOUND_MAX: usize = 1_000_000;
 
-/// A field selection, ready to be used.
+/// A compiled field selection.
 #[derive(Clone, Debug)]
 pub struct Selector {
     include: Vec<JsonPath>,
@@ -41,10 +41,10 @@ pub struct Selector {
 }
 
 impl Selector {
-    /// Reads the paths.
+    /// Compiles the paths.
     ///
     /// # Errors
-    /// If a path is none, is too long, or asks for more work than is allowed; names the path and what is wrong.
+    /// If a path is not JSONPath, too long, or needs more work than is allowed; names the path and what is wrong.
     pub fn compile(selection: &FieldSelection) -> Result<Self, Invalid> {
         let mut weight_left = WEIGHT_MAX;
         let mut all = |paths: &[String]| -> Result<Vec<_>, _> {
@@ -53,19 +53,19 @@ impl Selector {
         Ok(Self { include: all(&selection.include)?, exclude: all(&selection.exclude)? })
     }
 
-    /// Selects nothing: every event's data is empty.
+    /// Returns a selector that selects nothing: every event's data becomes empty.
     pub fn nothing() -> Self {
         Self { include: Vec::new(), exclude: vec![JsonPath::parse("$").expect("the root is a path")] }
     }
 
-    /// The part of `data` that is selected; the same bytes if there is nothing to select by.
+    /// Returns the selected part of `data`; the same bytes if there are no paths.
     ///
-    /// What `include` finds is kept at its place, with the arrays and objects around it; items of an array move up.
-    /// What `exclude` finds goes, wherever it is. If nothing is left, the data is empty: `{}`, `[]` or `null`.
+    /// What `include` finds is kept in its place, with the arrays and objects around it; items of an array move up.
+    /// What `exclude` finds is removed, wherever it is. If nothing is left, the data is empty: `{}`, `[]` or `null`.
     ///
     /// # Errors
-    /// If the data is JSON by its grammar but cannot be taken apart: too deep, or text that is no Unicode. If the paths
-    /// find a million values, which takes repetition on purpose.
+    /// If the data is grammatical JSON but cannot be parsed: nested too deeply, or with text that is not Unicode. If the
+    /// paths find more than a million values, which takes deliberate repetition.
     pub fn apply<'a>(&self, data: &'a RawValue) -> Result<Cow<'a, RawValue>, PluginFault> {
         if self.include.is_empty() && self.exclude.is_empty() {
             return Ok(Cow::Borrowed(data));
@@ -87,22 +87,22 @@ impl Selector {
 fn compile(path: &str, weight_left: &mut usize) -> Result<JsonPath, Invalid> {
     if path.len() > PATH_BYTES_MAX {
         let start: String = path.chars().take(40).collect();
-        return Err(Invalid::new(format!("`{start}…` is too long: a path has at most {PATH_BYTES_MAX} bytes")));
+        return Err(Invalid::new(format!("the path `{start}…` is longer than {PATH_BYTES_MAX} bytes")));
     }
     let parsed = JsonPath::parse(path).map_err(|error| {
         let place = error.position() + 1;
-        Invalid::new(format!("`{path}` is no JSONPath (RFC 9535), see character {place}: {}", error.message()))
+        Invalid::new(format!("`{path}` is not JSONPath (RFC 9535); at character {place}: {}", error.message()))
     })?;
-    let weight = weight(path).map_err(|why| Invalid::new(format!("`{path}` would be too much work: {why}")))?;
+    let weight = weight(path).map_err(|why| Invalid::new(format!("`{path}` is too expensive: {why}")))?;
     *weight_left = weight_left.checked_sub(weight).ok_or_else(|| {
         Invalid::new(format!(
-            "with `{path}` the paths would be too much work: at most {WEIGHT_MAX}, less for those with lists or filters"
+            "with `{path}` the paths are too expensive: at most {WEIGHT_MAX} are allowed, fewer with lists or filters"
         ))
     })?;
     Ok(parsed)
 }
 
-/// What a path weighs, or what about it is refused. The path is known to be well-formed.
+/// Returns the weight of a well-formed path; the error says why it is refused.
 fn weight(path: &str) -> Result<usize, &'static str> {
     let (mut alternatives, mut listed, mut looks) = (1_usize, 1, 1);
     let (mut depth, mut filter_depth, mut descents) = (0_usize, None, 0);
@@ -119,19 +119,19 @@ fn weight(path: &str) -> Result<usize, &'static str> {
                 filter_depth = filter_depth.filter(|at| *at != depth);
                 depth = depth.saturating_sub(1);
             }
-            '?' if in_filter => return Err("a filter may not stand inside a filter"),
+            '?' if in_filter => return Err("a filter must not contain another filter"),
             '?' => filter_depth = Some(depth),
-            ',' if in_filter => return Err("a filter may not hold a comma"),
+            ',' if in_filter => return Err("a filter must not contain a comma"),
             ',' => listed += 1,
-            '*' if in_filter => return Err("a filter may not hold `*`"),
-            '.' if chars.peek() == Some(&'.') && in_filter => return Err("a filter may not hold `..`"),
+            '*' if in_filter => return Err("a filter must not contain `*`"),
+            '.' if chars.peek() == Some(&'.') && in_filter => return Err("a filter must not contain `..`"),
             '.' if chars.peek() == Some(&'.') => descents += 1,
             '@' | '$' if in_filter => looks += 1,
             _ => {}
         }
     }
     if descents > 1 {
-        return Err("`..` may stand in it only once");
+        return Err("`..` may occur only once");
     }
     if alternatives > ALTERNATIVES_MAX {
         return Err("its lists have more than 20 combinations");
@@ -149,7 +149,7 @@ fn skip_quoted(chars: &mut impl Iterator<Item = char>, quote: char) {
     }
 }
 
-/// The nodes that any of the paths finds, by their address: it tells them apart for as long as the document stands.
+/// Returns the nodes that any of the paths finds, by address, which identifies them as long as the document lives.
 fn found(paths: &[JsonPath], root: &Value) -> Result<HashSet<*const Value>, PluginFault> {
     let mut left = FOUND_MAX;
     let mut found = HashSet::new();
@@ -172,9 +172,9 @@ struct Cut {
 }
 
 impl Cut {
-    /// Writes what is left of a value, given as text and parsed; false if that is nothing, and then nothing is written.
+    /// Writes what is left of a value, given as text and parsed. Returns false, and writes nothing, if nothing is left.
     ///
-    /// Recurses as deep as the parser did, which has a limit.
+    /// Recurses as deeply as the parser did, which has a limit.
     fn write(&mut self, raw: &RawValue, value: &Value, inside: bool) -> Result<bool, PluginFault> {
         let inside = inside || self.kept.contains(&std::ptr::from_ref(value));
         if self.removed.contains(&std::ptr::from_ref(value)) {

@@ -3,21 +3,21 @@
 //! - JSON: the envelope of Standard Webhooks, `{"type":…,"timestamp":…,"data":…}`, with the data's text as it was
 //!   posted, byte for byte.
 //! - Form: the envelope with bracketed keys, as PHP, Rails and qs read them: `type`, `timestamp`, `data[lead][name]`,
-//!   `data[tags][0]`. Numbers stand as they were written, booleans as `true` and `false`. A form cannot tell null, an
-//!   empty text, an empty array and an empty object apart: each is there, with an empty value, so that a receiver that
-//!   maps fields always finds them. Data that is no array or object is `data` alone. Brackets in a name are not escaped,
-//!   since no reader of forms knows an escape.
+//!   `data[tags][0]`. Numbers are kept as they were written, booleans are `true` and `false`. A form cannot distinguish
+//!   null, an empty text, an empty array and an empty object: each is present with an empty value, so that a receiver that
+//!   maps fields always finds them. Data that is not an array or object is `data` alone. Brackets in a name are not
+//!   escaped, since no form parser knows an escape.
 //! - Text: the JSON shape's text.
 //!
-//! Several events (a batch) are an array of envelopes, and in a form `events[0][type]`, `events[0][data][lead]` and so
-//! on. One event is never wrapped.
+//! A batch of several events is an array of envelopes, and in a form `events[0][type]`, `events[0][data][lead]` and so
+//! on. A single event is never wrapped.
 
 use serde_json::value::RawValue;
 
 use super::json::{self, Level, Members};
 use hookmill_model::{Body, ContentType, Draft, EventType, PluginFault, PluginFaultCode};
 
-/// An event as far as a shape shows it, with its data after field selection.
+/// The parts of an event that the default shapes show, with its data after field selection.
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'a> {
     /// The event's type.
@@ -28,11 +28,11 @@ pub struct Envelope<'a> {
     pub data: &'a RawValue,
 }
 
-/// The default shape of `events`, which are at least one.
+/// Returns the default shape of `events`, of which there is at least one.
 ///
 /// # Errors
-/// If it would be larger than `bytes_max` (a form repeats the keys of what stands around a value), or if a form is
-/// asked for and the data is nested too deep or holds text that is no Unicode.
+/// If a form would be larger than `bytes_max` (it repeats the keys of enclosing objects), or if the data for a form is
+/// nested too deeply or contains text that is not Unicode.
 pub fn shape(content_type: ContentType, events: &[Envelope<'_>], bytes_max: usize) -> Result<Draft, PluginFault> {
     let body = match content_type {
         ContentType::Json => Body::Json(json_text(events)),
@@ -76,7 +76,7 @@ impl Form {
         let left = self.bytes_left.checked_sub(key.len() + value.len() + "=&".len());
         self.bytes_left = left.ok_or_else(|| PluginFault {
             code: PluginFaultCode::OutputTooLarge,
-            message: "the event's data is too large as a form".to_owned(),
+            message: "the event's data is too large when encoded as a form".to_owned(),
             retry: false,
         })?;
         self.fields.push((key, value));

@@ -1,14 +1,15 @@
-//! Sign: the exact bytes of a request become the headers of its subscription's signing scheme.
+//! Sign: turns the exact bytes of a request into the headers of its subscription's signing scheme.
 //!
 //! The standard scheme (Standard Webhooks 1.0.0) signs `id.timestamp.body`, with the delivery's id, the attempt's unix
-//! seconds and the body as it goes out, whatever its content type. A GET is signed over its empty body, so its query is
-//! not covered. While a secret is being rotated there is one signature for each, newest first, with one space between.
+//! seconds and the body as it is sent, whatever its content type. A GET is signed over its empty body, so its query is
+//! not covered. While a secret is being rotated there is one signature for each secret, newest first, separated by one
+//! space.
 //!
-//! The other schemes are one HMAC in one header, over what a template says: the URL is the one requested, appended
-//! query included. They know no rotation, so the newest secret signs.
+//! The other schemes put one HMAC into one header, over a template: its URL is the requested one, including the appended
+//! query. They do not support rotation, so the newest secret signs.
 //!
-//! The timestamp is the caller's: this module reads no clock, and a receiver refuses one that is 5 minutes off, so
-//! each attempt needs its own.
+//! The caller passes the timestamp: this module reads no clock, and a receiver rejects a timestamp that is 5 minutes off,
+//! so each attempt needs its own.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -25,25 +26,25 @@ pub const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-times
 /// The header with the signatures.
 pub const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
 
-/// What an [`HmacScheme`] may sign.
+/// The slots of an [`HmacScheme`]'s signed template.
 pub const SIGNED_SLOTS: [&str; 4] = ["url", "timestamp", "id", "body"];
-/// What may stand in an [`HmacScheme`]'s prefix.
+/// The slots of an [`HmacScheme`]'s prefix.
 pub const PREFIX_SLOTS: [&str; 1] = ["timestamp"];
 
-/// What a signature covers.
+/// The content that a signature covers.
 #[derive(Clone, Copy, Debug)]
 pub struct SignedContent<'a> {
     /// The delivery.
     pub id: DeliveryId,
     /// The attempt's unix seconds.
     pub timestamp_s: i64,
-    /// The URL that is requested.
+    /// The requested URL.
     pub url: &'a str,
-    /// The body as it goes out.
+    /// The body as it is sent.
     pub body: &'a [u8],
 }
 
-/// The headers that prove to the receiver who sent this, and when.
+/// Returns the headers that prove to the receiver who sent the request, and when.
 pub fn sign(signing: &Signing, secrets: &[Secret], signed: &SignedContent<'_>) -> HeaderMap {
     match (signing, signing.hmac()) {
         (Signing::Standard { .. }, _) => standard(secrets, signed),
@@ -62,7 +63,7 @@ fn standard(secrets: &[Secret], signed: &SignedContent<'_>) -> HeaderMap {
     headers
 }
 
-/// The value of `webhook-signature`: `v1,` or `v1a,` and base64, once for each secret after its kind, in their order.
+/// Returns the value of `webhook-signature`: `v1,` or `v1a,` by the kind of secret, and base64, for each secret in order.
 pub fn signatures(id: &str, timestamp_s: i64, body: &[u8], secrets: &[Secret]) -> String {
     let one = |secret: &Secret| {
         let start = format!("{id}.{timestamp_s}.");
@@ -77,12 +78,12 @@ pub fn signatures(id: &str, timestamp_s: i64, body: &[u8], secrets: &[Secret]) -
     secrets.iter().filter_map(one).collect::<Vec<_>>().join(" ")
 }
 
-/// The public half of an Ed25519 key, `whpk_…`, which its receiver verifies with; none for a shared secret.
+/// Returns the public half of an Ed25519 key, `whpk_…`, for the receiver to verify with; none for a shared secret.
 pub fn public_key(secret: &Secret) -> Option<String> {
     ed25519(secret).map(|pair| format!("whpk_{}", STANDARD.encode(pair.public_key())))
 }
 
-/// The key pair of `whsk_…`: 32 bytes, or 64 with the public half behind them.
+/// Returns the key pair of `whsk_…`: 32 bytes, or 64 with the public half appended.
 fn ed25519(secret: &Secret) -> Option<Ed25519KeyPair> {
     let bytes = secret.decode("whsk_")?;
     Ed25519KeyPair::from_seed_unchecked(bytes.get(..32)?).ok()

@@ -1,11 +1,12 @@
-//! Profiles: what a subscription to a CRM's kind of webhooks sets, and that CRM's catalog of events. Data, no code.
+//! Profiles: the defaults of subscriptions to a CRM's kind of webhooks, and that CRM's catalog of events. Data, no
+//! code.
 //!
-//! A profile stands in `host/profiles/`. Its defaults are members of a subscription as callers write them: whoever
-//! names a profile might have written them by hand, and overrides any of them by doing so. No stage knows of profiles,
-//! so one more is one more file and its line in [`FILES`].
+//! Profiles are in `host/server/profiles/`. Their defaults are members of a definition: a caller who names a profile
+//! could write them by hand instead, and overrides each by doing so. No stage knows of profiles, so a new profile is a
+//! new file and its line in [`FILES`].
 //!
-//! In a file, types of events share the schema and the example of a `shape`; the members of a type's own `example` are
-//! laid over those of the shape's.
+//! In a file, event types share the schema and the example of a `shape`; the members of a type's own `example` override
+//! those of the shape.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -16,7 +17,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Error;
 
-/// All of them, the default one first.
+/// All profiles, the default first.
 const FILES: [&str; 4] = [
     include_str!("../../profiles/standard.json"),
     include_str!("../../profiles/livespace.json"),
@@ -25,80 +26,80 @@ const FILES: [&str; 4] = [
 ];
 
 static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
-    let read = |text| serde_json::from_str(text).expect("the files are part of the program, and a test reads them all");
+    let read =
+        |text| serde_json::from_str(text).expect("the files are part of the program, and a test reads all of them");
     FILES.into_iter().map(read).collect()
 });
 
-/// How one CRM sends its webhooks.
+/// The way in which a CRM sends its webhooks.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "File")]
 pub struct Profile {
-    /// What a subscription's `profile` says: `livespace`.
+    /// Name in a subscription's `profile`: `livespace`.
     pub name: String,
-    /// For people: `Livespace`.
+    /// Name for people: `Livespace`.
     pub title: String,
-    /// What it is, in a sentence.
+    /// Summary in one sentence.
     pub summary: String,
-    /// How the CRM has been doing it over time; generation 1 is the first one.
+    /// Generations of the CRM's webhooks, from generation 1.
     pub generations: Vec<Generation>,
-    /// What else is to be known.
+    /// Further notes.
     pub notes: Vec<String>,
     delivery_status: HashMap<DeliveryState, String>,
     event_types: Vec<CatalogEntry>,
 }
 
-/// One way in which a CRM sends its webhooks.
+/// A generation of a CRM's webhooks.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Generation {
-    /// What it does, in words.
+    /// Summary for people.
     pub summary: String,
-    /// What a subscription has, unless it says otherwise: its members as callers write them.
+    /// Defaults of a subscription: members of its definition.
     pub defaults: Map<String, Value>,
 }
 
-/// A type of events that a CRM sends.
+/// An event type that a CRM sends.
 #[derive(Clone, Debug)]
 pub struct CatalogEntry {
-    /// The type.
+    /// Event type.
     pub name: EventType,
-    /// What the CRM calls it, if that is not the type.
+    /// The CRM's name for it, if that is not the event type.
     pub title: Option<String>,
-    /// The number that the CRM's own API knows it by, if it has one.
+    /// Number of the event in the CRM's own API, if it has one.
     pub code: Option<u32>,
-    /// What it means.
+    /// Meaning of the event.
     pub description: String,
-    /// A JSON Schema (2020-12) of its data.
+    /// JSON Schema (2020-12) of its data.
     pub schema: Value,
-    /// An example of its data.
+    /// Example of its data.
     pub example: Value,
 }
 
 impl Profile {
-    /// What a subscription of this generation (from 1) has, unless it says otherwise; none if there is no such
-    /// generation.
+    /// Returns the defaults of a subscription of this generation (from 1); none if there is no such generation.
     pub fn defaults(&self, generation: u32) -> Option<&Map<String, Value>> {
         let index = usize::try_from(generation.checked_sub(1)?).ok()?;
         self.generations.get(index).map(|generation| &generation.defaults)
     }
 
-    /// The CRM's name for a delivery's state, if it has one.
+    /// Returns the CRM's name for a delivery's state, if it has one.
     pub fn delivery_status(&self, state: DeliveryState) -> Option<&str> {
         self.delivery_status.get(&state).map(String::as_str)
     }
 
-    /// The CRM's catalog of events.
+    /// Returns the CRM's catalog of events.
     pub fn event_types(&self) -> &[CatalogEntry] {
         &self.event_types
     }
 }
 
-/// All profiles, `standard` first.
+/// Returns all profiles, `standard` first.
 pub fn all() -> &'static [Profile] {
     &PROFILES
 }
 
-/// The profile of this name.
+/// Returns the profile of this name.
 pub fn find(name: &str) -> Option<&'static Profile> {
     all().iter().find(|profile| profile.name == name)
 }
@@ -118,7 +119,7 @@ pub fn defaults(name: &str, generation: u32) -> Result<&'static Map<String, Valu
     })
 }
 
-/// A profile as its file has it.
+/// A profile as written in its file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -168,7 +169,7 @@ impl TryFrom<File> for Profile {
 impl Entry {
     fn complete(self, shapes: &HashMap<String, Shape>) -> Result<CatalogEntry, String> {
         let Self { name, title, code, description, shape, example: own } = self;
-        let shape = shapes.get(&shape).ok_or_else(|| format!("{name}: there is no shape `{shape}`"))?;
+        let shape = shapes.get(&shape).ok_or_else(|| format!("{name}: unknown shape `{shape}`"))?;
         let mut example = shape.example.clone();
         example.extend(own);
         let (schema, example) = (shape.schema.clone(), Value::Object(example));

@@ -1,4 +1,4 @@
-//! Accepting: events become rows, and their deliveries with them.
+//! Accepting events: writing their rows and those of their deliveries.
 
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, params};
@@ -19,7 +19,7 @@ const INSERT_DELIVERY: &str = "
 
 const EARLIER: &str = "SELECT seq, content_sha256, occurred_at, accepted_at FROM events WHERE space = ?1 AND id = ?2";
 
-/// See [`Store::accept`](super::super::Store::accept). One event may be in a batch twice: the second meets the first.
+/// See [`Store::accept`](super::super::Store::accept). One event may be twice among `events`: the second is a repeat of the first.
 pub(super) fn accept(db: &Connection, events: &[NewEvent]) -> Result<Vec<Accepted>, StoreError> {
     let mut insert = Inserts { event: db.prepare_cached(INSERT_EVENT)?, delivery: db.prepare_cached(INSERT_DELIVERY)? };
     events.iter().map(|new| if insert.event(new)? { insert.deliveries(db, new) } else { earlier(db, new) }).collect()
@@ -31,7 +31,7 @@ struct Inserts<'db> {
 }
 
 impl Inserts<'_> {
-    /// False if there is an event of this id.
+    /// Writes the event; false if its id is taken.
     fn event(&mut self, new: &NewEvent) -> Result<bool, StoreError> {
         let event = &new.event;
         let inserted = self.event.execute(params![
@@ -75,7 +75,7 @@ impl Inserts<'_> {
     }
 }
 
-/// What to answer for an event whose id is taken.
+/// Returns the result for an event whose id is taken.
 fn earlier(db: &Connection, new: &NewEvent) -> Result<Accepted, StoreError> {
     let mut select = db.prepare_cached(EARLIER)?;
     let found = select.query_row([new.event.space.as_str(), new.event.id.as_str()], |row| {

@@ -1,11 +1,11 @@
-//! Attempts: written once with their delivery's next state, and read with the delivery.
+//! Attempts: written once, with their delivery's next state, and read with the delivery.
 
 use bytes::Bytes;
+use hookmill_model::{Answer, Attempt, DeliveryId, Digest, Figures, Outcome, PluginFault, SendFault, SentRequest};
 use rusqlite::{Connection, Row, named_params};
 
 use super::super::StoreError;
 use super::row::{Columns as _, corrupt, count, json, micros, name};
-use hookmill_model::{Answer, Attempt, DeliveryId, Digest, Figures, Outcome, PluginFault, SendFault, SentRequest};
 
 const INSERT: &str = "
     INSERT INTO attempts (
@@ -59,7 +59,7 @@ pub(super) fn insert(db: &Connection, attempt: &Attempt) -> Result<(), StoreErro
     Ok(())
 }
 
-/// What an outcome has beside its name.
+/// The columns of an outcome other than its name.
 #[derive(Default)]
 struct OutcomeColumns<'a> {
     code: Option<String>,
@@ -86,7 +86,7 @@ fn columns(outcome: &Outcome) -> OutcomeColumns<'_> {
     }
 }
 
-/// A delivery's attempts, oldest first.
+/// Reads a delivery's attempts, oldest first.
 pub(super) fn of_delivery(db: &Connection, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
     let mut select = db.prepare_cached(OF_DELIVERY)?;
     Ok(select.query_map([id.to_string()], read)?.collect::<rusqlite::Result<_>>()?)
@@ -143,7 +143,7 @@ fn outcome(row: &Row<'_>) -> rusqlite::Result<Outcome> {
             message: row.value("message")?,
             retry: row.value("retry")?,
         })),
-        other => Err(corrupt("outcome", format!("`{other}` is none"))),
+        other => Err(corrupt("outcome", format!("unknown outcome `{other}`"))),
     }
 }
 

@@ -1,14 +1,14 @@
 //! Batches: events of one subscription and type that become one delivery.
 //!
-//! A delivery takes further events while its batch is open and nobody has begun to work on it. Both are looked at in the
-//! transaction that accepts the event, so no event is lost between two batches or stands in both.
+//! A delivery accepts further events while its batch is open and no worker has leased it. Both are checked in the
+//! transaction that accepts the event, so no event is lost between two batches or is in both.
 
+use hookmill_model::Event;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{NewDelivery, StoreError};
 use super::row::{count, micros};
-use hookmill_model::Event;
 
 const OPEN: &str = "
     INSERT INTO open_batches (subscription, kind, delivery, closes_at, events, bytes) VALUES (?1, ?2, ?3, ?4, 1, ?5)
@@ -18,7 +18,7 @@ const FIND: &str = "
     SELECT delivery, events FROM open_batches
     WHERE subscription = ?1 AND kind = ?2 AND closes_at > ?3 AND events < ?4 AND bytes + ?5 <= ?6";
 
-/// Whoever claimed it, or tried it, has read its events.
+/// A worker that has leased or attempted the delivery has read its events.
 const EXTEND: &str = "
     UPDATE deliveries SET batched = batched + 1
     WHERE id = ?1 AND state = 'pending' AND leased_until IS NULL AND attempts = 0";
@@ -30,20 +30,20 @@ const COUNT: &str = "
 
 const FILL: &str = "UPDATE deliveries SET due_at = ?2, ready_at = ?2 WHERE id = ?1";
 
-/// What became of an event that may be gathered.
+/// The result of adding an event to a batch.
 pub(super) enum Joined {
-    /// There is no batch that it can join.
+    /// There is no batch that the event can join.
     No,
-    /// It joined one.
+    /// The event joined a batch.
     Open,
-    /// It joined one and filled it.
+    /// The event joined a batch and filled it.
     Full {
-        /// When that is due now.
+        /// When the batch is due now.
         due_at: Timestamp,
     },
 }
 
-/// Lets the event of this key join the batch that is open for it, if there is one.
+/// Adds the event with this key to its open batch, if there is one.
 pub(super) fn join(db: &Connection, key: i64, event: &Event, delivery: &NewDelivery) -> Result<Joined, StoreError> {
     let Some(batch) = &delivery.batch else { return Ok(Joined::No) };
     let subscription = delivery.subscription_id.to_string();
@@ -66,7 +66,7 @@ pub(super) fn join(db: &Connection, key: i64, event: &Event, delivery: &NewDeliv
     Ok(Joined::Full { due_at: batch.due_if_full })
 }
 
-/// Opens a batch with this delivery, if its events are gathered.
+/// Opens a batch with this delivery, if its events are batched.
 pub(super) fn open(db: &Connection, event: &Event, delivery: &NewDelivery) -> Result<(), StoreError> {
     let Some(batch) = &delivery.batch else { return Ok(()) };
     db.prepare_cached(OPEN)?.execute(params![

@@ -1,9 +1,9 @@
-//! Checkpoints: what was committed goes from the log to the database's file, beside the commits.
+//! Checkpoints: moving committed pages from the log to the database file, concurrently with commits.
 //!
-//! A checkpoint writes some thousand pages, which takes tens of milliseconds. Done by the writer, as SQLite does it by
-//! itself, each holds up whoever waits for a commit; so a thread with a connection of its own does nearly all of it. Under
-//! the highest load it may never come to the end of the log, and only then does the log begin anew: the writer's own
-//! checkpoint (`wal_autocheckpoint`, see [`open`](super::open)) comes once the log is long, and finds little left to do.
+//! A checkpoint writes about a thousand pages, which takes tens of milliseconds. By default the writer does it, which delays
+//! everything that waits for a commit; so a thread with its own connection does nearly all of it. Under the highest load
+//! it may never reach the end of the log, and only at the end is the log reset: the writer's own checkpoint
+//! (`wal_autocheckpoint`, see [`open`](super::open)) runs once the log is long, and finds little left to do.
 
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -11,15 +11,14 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Row};
 
-/// How far apart checkpoints begin. Their writing shares the disk with the commits' flushes, which wait for all of it: so
-/// little at a time. Rarer ones would write less, since the same pages change all the time.
+/// The interval between checkpoints. Their writes share the disk with the commits' flushes, which wait for all of them, so
+/// each should be small. Fewer checkpoints would write less in total, since the same pages change all the time.
 const EVERY: Duration = Duration::from_millis(50);
 
-/// How often it is tried again to come to the log's end: each time there is less left, and two commits are some
-/// milliseconds apart.
+/// The number of attempts to reach the end of the log: each has less to do, and two commits are some milliseconds apart.
 const ROUNDS: usize = 4;
 
-/// The thread that makes checkpoints. Dropped, it ends the thread and waits for it.
+/// The checkpoint thread. Dropping it ends the thread and waits for it.
 pub(super) struct Checkpointer {
     /// None once dropped.
     committed: Option<SyncSender<()>>,
@@ -27,7 +26,7 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    /// Starts the thread on a connection of its own.
+    /// Starts the thread with its own connection.
     pub(super) fn start(db: Connection) -> std::io::Result<Self> {
         let (committed, commits) = sync_channel(1);
         let work = move || {
@@ -47,23 +46,26 @@ impl Checkpointer {
         Ok(Self { committed: Some(committed), thread: Some(thread) })
     }
 
-    /// Tells that something was committed.
+    /// Notifies the thread of a commit.
     pub(super) fn committed(&self) {
-        // Full means that it has been told already.
+        // A full channel means that it has been notified already.
         let _ = self.committed.as_ref().map(|committed| committed.try_send(()));
     }
 }
 
-/// Moves what was committed, until the end of the log if it can.
+/// Moves committed pages, up to the end of the log if possible.
 fn checkpoint(db: &Connection) {
     for _ in 0..ROUNDS {
-        // Passive: it waits for nobody, and does what it can. Tells the log's pages, and how many of them are moved.
+        // A passive checkpoint never waits. It returns the number of the log's pages, and how many of them are moved.
         let pages = |row: &Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
         match db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], pages) {
             Ok((log, moved)) if log == moved => return,
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(%error, "a checkpoint failed; the log grows until one does not");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "checkpoint failed, the log grows until one succeeds"
+                );
                 return;
             }
         }
@@ -74,7 +76,7 @@ impl Drop for Checkpointer {
     fn drop(&mut self) {
         drop(self.committed.take());
         if let Some(thread) = self.thread.take() {
-            // It can only have panicked, which has been reported where it happened.
+            // An error means that the thread panicked, which the panic hook has reported.
             let _ = thread.join();
         }
     }

@@ -1,5 +1,6 @@
-//! Deliveries: listed, read, and cancelled or sent again by a caller.
+//! Deliveries: listing, reading, and the commands of callers.
 
+use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, Pattern, SpaceId};
 use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
@@ -10,9 +11,8 @@ use super::attempts;
 use super::events::Events;
 use super::pinned::{self, PinnedPlugins};
 use super::row::{Columns as _, corrupt, count, micros};
-use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, Pattern, SpaceId};
 
-/// What [`Delivered::row`] reads.
+/// The columns that [`Delivered::row`] reads.
 pub(super) const COLUMNS: &str = "id, subscription, event, batched, state, attempts, due_at, leased_until, completed_at, reason, test, verbatim, \
     pinned";
 
@@ -22,7 +22,7 @@ pub(super) const BACKLOG: &str = "
     SELECT (SELECT count(*) FROM deliveries INDEXED BY deliveries_by_readiness WHERE state = 'pending'),
            (SELECT count(*) FROM deliveries INDEXED BY deliveries_held WHERE state = 'held')";
 
-/// Reads deliveries with their events.
+/// A reader of deliveries with their events.
 pub(super) struct Delivered<'db> {
     db: &'db Connection,
     events: Events,
@@ -55,7 +55,7 @@ impl<'db> Delivered<'db> {
     }
 }
 
-/// Reads the further events of deliveries that were gathered.
+/// Reads the further events of batched deliveries.
 pub(super) fn read_batches(db: &Connection, deliveries: &mut [Delivery]) -> Result<(), StoreError> {
     let mut events = Events::default();
     let mut select = db.prepare_cached(BATCHED)?;
@@ -87,7 +87,7 @@ pub(super) fn list(
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Its deliveries as the first event, and those that it was gathered into.
+/// The deliveries with the event as their first, and those whose batches it joined.
 const OF_EVENT: &str = "id IN (
     SELECT id FROM deliveries INDEXED BY deliveries_of_event
     WHERE event = (SELECT seq FROM events WHERE space = ? AND id = ?)
@@ -95,10 +95,10 @@ const OF_EVENT: &str = "id IN (
     SELECT delivery FROM batched_events INDEXED BY batched_events_by_event
     WHERE event = (SELECT seq FROM events WHERE space = ? AND id = ?))";
 
-/// The statement for a filter, and its parameters in order.
+/// Returns the statement for a filter, and its parameters in order.
 ///
-/// The index is named, since SQLite cannot know that an event has few deliveries and a space has many. Of several
-/// filters the narrowest decides; a row that the others reject costs one look.
+/// The index is named, since SQLite cannot know that an event has few deliveries and a space has many. The most selective
+/// filter determines the index; a row that another filter rejects costs one lookup.
 pub(super) fn listing(space: &SpaceId, filter: &DeliveryFilter, limit: usize) -> (String, Vec<Value>) {
     let indexed = index(filter).map(|index| format!(" INDEXED BY {index}")).unwrap_or_default();
     let mut sql = format!("SELECT {COLUMNS} FROM deliveries{indexed} WHERE space = ?");
@@ -109,7 +109,7 @@ pub(super) fn listing(space: &SpaceId, filter: &DeliveryFilter, limit: usize) ->
         values.extend(value);
     };
     if let Some(state) = filter.state {
-        // Spelt out, so that SQLite sees that the partial index has all that is asked for.
+        // A literal, so that SQLite sees that the partial index covers the condition.
         also(&format!("state = '{}'", state.as_str()), vec![]);
         if state != DeliveryState::Delivered {
             also("state <> 'delivered'", vec![]);
@@ -126,12 +126,12 @@ pub(super) fn listing(space: &SpaceId, filter: &DeliveryFilter, limit: usize) ->
         let kind = "(SELECT kind FROM events WHERE seq = event)";
         match pattern {
             Pattern::All => {}
-            // A type has none of the characters that GLOB knows.
+            // An event type contains none of GLOB's special characters.
             Pattern::Below(_) => also(&format!("{kind} GLOB ?"), vec![pattern.to_string().into()]),
             Pattern::Exactly(_) => also(&format!("{kind} = ?"), vec![pattern.to_string().into()]),
         }
     }
-    // Ids begin with the millisecond in which the event was accepted: they narrow the walk, its own time decides.
+    // Ids start with the millisecond in which the event was accepted: they narrow the scan, the event's time decides.
     if let Some(since) = filter.since {
         also("id >= ?", vec![first_id(since.as_millisecond()).into()]);
         also("(SELECT accepted_at FROM events WHERE seq = event) >= ?", vec![micros(since).into()]);
@@ -148,10 +148,10 @@ pub(super) fn listing(space: &SpaceId, filter: &DeliveryFilter, limit: usize) ->
     (sql, values)
 }
 
-/// The narrowest index for a filter.
+/// Returns the most selective index for a filter.
 fn index(filter: &DeliveryFilter) -> Option<&'static str> {
     match (&filter.event, filter.state, filter.subscription) {
-        // By their ids, which two indexes give.
+        // By their ids, which come from two indexes.
         (Some(_), _, _) => None,
         (None, Some(state), _) if state != DeliveryState::Delivered => Some("deliveries_by_state"),
         (None, _, Some(_)) => Some("deliveries_of_subscription"),
@@ -159,7 +159,7 @@ fn index(filter: &DeliveryFilter) -> Option<&'static str> {
     }
 }
 
-/// The lowest id that a delivery made in this millisecond can have.
+/// Returns the lowest id of a delivery that was created in this millisecond.
 pub(super) fn first_id(millisecond: i64) -> String {
     format!("dlv_{}", Ulid::from_parts(u64::try_from(millisecond).unwrap_or(0), 0))
 }
@@ -187,7 +187,8 @@ const CANCEL: &str = "
         reason = 'cancelled by a caller'
     WHERE id = ?1";
 
-/// What came of it before stands in its attempts, and what shaped it is forgotten if it is to be shaped anew. What waits goes at once, and no later than it would have.
+/// Earlier results are in its attempts, and its pinned plugin is dropped if it is to be transformed again. A waiting delivery
+/// becomes due at once, and no later than before.
 const RETRY: &str = "
     UPDATE deliveries
     SET state = 'pending', leased_until = NULL, completed_at = NULL, reason = NULL, verbatim = ?3,
@@ -213,7 +214,7 @@ pub(super) fn command(
             db.prepare_cached(CANCEL)?.execute(params![id, now])?
         }
         (Command::Cancel, state) => return Ok(Commanded::NotIn(state)),
-        // It would only be held again.
+        // The deliver loop would only hold it again.
         (Command::Resend { .. }, DeliveryState::Held) => return Ok(Commanded::NotIn(DeliveryState::Held)),
         (Command::Resend { verbatim: true }, _) if !sent(db, &id)? => return Ok(Commanded::NothingSent),
         (Command::Resend { verbatim }, _) => db.prepare_cached(RETRY)?.execute(params![id, now, verbatim])?,
@@ -224,7 +225,7 @@ pub(super) fn command(
     Ok(Commanded::Done)
 }
 
-/// Whether a request of it went out.
+/// Whether a request of the delivery was ever sent.
 fn sent(db: &Connection, id: &str) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM attempts WHERE delivery = ?1 AND request_method IS NOT NULL";
     Ok(db.prepare_cached(sql)?.exists([id])?)

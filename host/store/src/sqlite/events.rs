@@ -1,14 +1,14 @@
-//! Events, read.
+//! Reading events.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use hookmill_model::{Event, EventId, SpaceId};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::value::RawValue;
 
 use super::super::StoreError;
 use super::row::{Columns as _, corrupt, count};
-use hookmill_model::{Event, EventId, SpaceId};
 
 const BY_SEQ: &str =
     "SELECT space, id, kind, occurred_at, accepted_at, data, changed_fields, previous FROM events WHERE seq = ?1";
@@ -51,18 +51,18 @@ pub(super) fn one(db: &Connection, space: &SpaceId, id: &EventId) -> Result<Opti
     found.map(|(seq, event)| Ok((event, deliveries_made(db, seq)?))).transpose()
 }
 
-/// How many deliveries an event made.
+/// Returns the number of an event's deliveries.
 pub(super) fn deliveries_made(db: &Connection, seq: i64) -> Result<u64, StoreError> {
     let made: i64 = db.prepare_cached(DELIVERIES_MADE)?.query_row([seq], |row| row.get(0))?;
     Ok(made.unsigned_abs())
 }
 
-/// Events by their keys, each read once: what many deliveries share is in memory once.
+/// Events by their keys, each read once: an event that many deliveries share is in memory once.
 #[derive(Default)]
 pub(super) struct Events(HashMap<i64, Arc<Event>>);
 
 impl Events {
-    /// The event of this key.
+    /// Returns the event with this key.
     pub(super) fn get(&mut self, db: &Connection, seq: i64) -> rusqlite::Result<Arc<Event>> {
         if let Some(event) = self.0.get(&seq) {
             return Ok(Arc::clone(event));

@@ -1,19 +1,19 @@
-//! Forgetting: deliveries whose time is over, with their attempts. Events stay.
+//! Deleting deliveries after their retention, with their attempts. Events stay.
 
+use hookmill_model::SubscriptionId;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
 use super::super::StoreError;
 use super::deliveries::first_id;
 use super::row::{count, micros};
-use hookmill_model::SubscriptionId;
 
-/// Ids begin with the millisecond in which the event was accepted, which is no later than the end: they narrow the walk.
+/// Ids start with the millisecond in which the event was accepted, which is no later than the end: they narrow the scan.
 const OLD: &str = "
     SELECT id FROM deliveries INDEXED BY deliveries_of_subscription
     WHERE subscription = ?1 AND id < ?2 AND completed_at < ?3 ORDER BY id LIMIT ?4";
 
-/// In this order: each refers to the deliveries.
+/// In this order, since the others refer to the deliveries.
 const FORGET: [&str; 3] = [
     "DELETE FROM attempts WHERE delivery = ?1",
     "DELETE FROM batched_events WHERE delivery = ?1",

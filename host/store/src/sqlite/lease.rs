@@ -1,14 +1,14 @@
-//! Claims: who works on what, and what is next.
+//! Leases: the hold of a worker on a delivery, and the deliveries that are next.
 
+use hookmill_model::{Delivery, DeliveryId, SubscriptionId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::StoreError;
 use super::deliveries::{COLUMNS, Delivered};
 use super::row::{Columns as _, count, json, micros};
-use hookmill_model::{Delivery, DeliveryId, SubscriptionId};
 
-/// Answered from the index alone, so that leaving out a subscription costs a step in the index and no row.
+/// Covered by the index, so that skipping a subscription costs a step in the index and no row.
 pub(super) const READY: &str = "
     SELECT id FROM deliveries INDEXED BY deliveries_by_readiness
     WHERE state = 'pending' AND ready_at <= ?1 AND subscription NOT IN (SELECT value FROM json_each(?2))
@@ -27,10 +27,9 @@ pub(super) const END_ALL: &str = "
     UPDATE deliveries INDEXED BY deliveries_by_readiness SET leased_until = NULL, ready_at = due_at
     WHERE state = 'pending' AND leased_until IS NOT NULL";
 
-/// What may be claimed, by id, the longest due first.
+/// Returns the ids of the deliveries that may be leased, the longest due first.
 ///
-/// Run by a reader: a long queue of what is left out takes 0.25 µs an entry to walk past, and the writer's commits
-/// should not wait for that.
+/// Run by a reader: skipping a long queue takes 0.25 µs per entry, and the writer's commits should not wait for that.
 pub(super) fn ready(
     db: &Connection,
     now: Timestamp,
@@ -42,7 +41,7 @@ pub(super) fn ready(
     Ok(ready.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Claims those of `ready` that are so still. Run by the one writer, so two claims of one delivery cannot meet.
+/// Leases those of `ready` that are still ready. Run by the only writer, so two leases of one delivery cannot conflict.
 pub(super) fn lease(
     db: &Connection,
     ready: &[String],

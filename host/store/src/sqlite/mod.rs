@@ -1,10 +1,11 @@
-//! The store in SQLite: one file in a directory that one host has to itself.
+//! The store in SQLite: one file in a directory that only one host uses.
 //!
-//! All that writes goes through one thread, which commits in groups ([`writer`]), with another behind it that moves what
-//! was committed to its place ([`checkpoint`]); what reads uses connections of its own beside it ([`readers`]). The other files hold the SQL by subject, as plain functions over a connection.
+//! All writes go through one thread, which commits in groups ([`writer`]); another thread moves committed pages to the
+//! database file ([`checkpoint`]); reads use their own connections ([`readers`]). The other modules hold the SQL by subject,
+//! as plain functions over a connection.
 //!
-//! A process that dies at any moment leaves a file that is consistent and has all that was answered. That is SQLite's
-//! promise under `synchronous = FULL`, if the disk keeps the one it makes about flushing.
+//! A process that dies at any moment leaves a consistent file with everything that was confirmed. SQLite guarantees that
+//! under `synchronous = FULL`, if the disk honors flushes.
 
 mod accept;
 mod attempts;
@@ -50,20 +51,19 @@ pub use open::OpenError;
 use readers::Readers;
 use writer::Writer;
 
-/// The store in a directory. Dropped, it finishes what was begun and closes the file.
+/// The store in a directory. Dropping it finishes queued operations and closes the file.
 pub struct Sqlite {
-    // In this order: the writer ends before the lock is let go.
+    // In this order: the writer ends before the lock is released.
     writer: Writer,
     readers: Readers,
     _lock: File,
 }
 
 impl Sqlite {
-    /// Opens the store in `dir`, or makes one. Takes the directory for this process alone and brings the schema up to
-    /// date.
+    /// Opens or creates the store in `dir`. Locks the directory for this process and migrates the schema.
     ///
     /// # Errors
-    /// If another process has it, a later version wrote it, or the disk or SQLite refuses.
+    /// If another process has the lock, a later version wrote the database, or the disk or SQLite fails.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
         let lock = open::lock(dir)?;
         let file = dir.join("hookmill.db");
@@ -96,7 +96,7 @@ impl Store for Sqlite {
         if leased.iter().all(|delivery| delivery.batched == 0) {
             return Ok(leased);
         }
-        // A batch that is claimed takes no more events. Reading it holds up nobody's commit.
+        // A leased batch accepts no more events. A reader reads it, so that no commit waits.
         self.readers
             .read(move |db| {
                 deliveries::read_batches(db, &mut leased)?;
@@ -308,7 +308,7 @@ impl Store for Sqlite {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        // Through the writer, and behind what is queued: if that does not get on, nothing does.
+        // Through the writer, behind the queue: if that makes no progress, nothing does.
         self.writer.write(|_| Ok(())).await
     }
 }

@@ -1,4 +1,4 @@
-//! Opening: the lock on the directory, the connections' settings, the migrations.
+//! Opening the store: the lock on the directory, the connections' settings, the migrations.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -7,35 +7,35 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-/// Why the store cannot be opened.
+/// The reason why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The directory cannot be made or the lock file not be opened.
-    #[error("the data directory {} cannot be used", .0.display())]
+    /// The directory cannot be created, or the lock file cannot be opened.
+    #[error("cannot use the data directory {}", .0.display())]
     Directory(PathBuf, #[source] std::io::Error),
-    /// Another process has it open.
+    /// Another process has the lock.
     #[error("the data directory {} is in use by another host", .0.display())]
     InUse(PathBuf),
-    /// A later version of this program wrote it.
-    #[error("the database has schema {found}, and this version knows {known} at most: a later version wrote it")]
+    /// A later version of this program wrote the database.
+    #[error("the database has schema {found}, but this version supports at most {known}: a later version wrote it")]
     Newer {
         /// The schema's number in the file.
         found: usize,
-        /// The last number that this version knows.
+        /// The last number that this version supports.
         known: usize,
     },
-    /// SQLite cannot open it.
-    #[error("the database cannot be opened")]
+    /// SQLite cannot open the database.
+    #[error("cannot open the database")]
     Database(#[from] rusqlite::Error),
-    /// A migration failed; the database is as it was before it.
+    /// A migration failed; the database is unchanged.
     #[error("migration {0} failed")]
     Migration(usize, #[source] rusqlite::Error),
-    /// The thread that writes cannot be started.
-    #[error("the writing thread cannot be started")]
+    /// A thread cannot be started.
+    #[error("cannot start a thread of the store")]
     Thread(#[source] std::io::Error),
 }
 
-/// The schema's steps, in order; the file's `user_version` says how many have been taken.
+/// The migrations in order; the file's `user_version` is the number of those applied.
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_first.sql"),
     include_str!("../../migrations/0002_profiles.sql"),
@@ -46,11 +46,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0007_words.sql"),
 ];
 
-/// Takes the lock that keeps a second host away from `dir`, which is made if there is none. Holds while the file is
-/// open, and no longer: a killed process leaves nothing to clean up.
+/// Takes the lock against a second host on `dir`, which is created if it does not exist. The lock is held while the file
+/// is open: a killed process leaves nothing to clean up.
 pub(super) fn lock(dir: &Path) -> Result<File, OpenError> {
     let unusable = |error| OpenError::Directory(dir.to_owned(), error);
-    // For its owner alone: the database holds signing secrets.
+    // For its owner only: the database holds signing secrets.
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unusable)?;
     let file = dir.join("hookmill.lock");
     let file = File::options().create(true).append(true).open(file).map_err(unusable)?;
@@ -61,28 +61,28 @@ pub(super) fn lock(dir: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// The connection that writes, its schema brought up to date.
+/// Opens the writing connection and migrates the schema.
 pub(super) fn writer(file: &Path) -> Result<Connection, OpenError> {
     let mut db = Connection::open(file)?;
     common(&db)?;
-    // Readers do not wait for the writer, nor it for them; a commit is one append to one file.
+    // Readers and the writer do not wait for each other; a commit is one append to one file.
     db.pragma_update(None, "journal_mode", "WAL")?;
-    // A commit is on disk when it returns. NORMAL would lose the last ones with the power, after their 202.
+    // A commit is on disk when it returns. With NORMAL, a power failure would lose the last ones, after their 202.
     db.pragma_update(None, "synchronous", "FULL")?;
-    // KiB. Keeps the upper pages of some millions of rows' indexes in memory; the default is 2 MiB.
+    // In KiB. Keeps the upper pages of the indexes of some millions of rows in memory; the default is 2 MiB.
     db.pragma_update(None, "cache_size", -65_536)?;
-    // Pages, 64 MiB: where the checkpoints beside the commits did not come to the log's end, this one does. A crash
-    // leaves no more than this to be read again, a fraction of a second.
+    // In pages, 64 MiB: if the checkpoint thread did not reach the end of the log, this checkpoint does. After a crash no
+    // more than this is read again, in a fraction of a second.
     db.pragma_update(None, "wal_autocheckpoint", 16_384)?;
-    // A table that others refer to can be made anew only while references are not checked.
+    // A table that others refer to can only be recreated while references are not checked.
     db.pragma_update(None, "foreign_keys", false)?;
     migrate(&mut db)?;
-    // Off by default in SQLite. The schema's references are checked.
+    // Off by default in SQLite: checks the schema's references.
     db.pragma_update(None, "foreign_keys", true)?;
     Ok(db)
 }
 
-/// The connection that makes checkpoints.
+/// Opens the connection for checkpoints.
 pub(super) fn checkpointer(file: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open(file)?;
     common(&db)?;
@@ -90,27 +90,28 @@ pub(super) fn checkpointer(file: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-/// A connection that reads.
+/// Opens a reading connection.
 pub(super) fn reader(file: &Path) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     common(&db)?;
-    // KiB. Listings read a page or two of an index and their rows.
+    // In KiB. Listings read a page or two of an index and their rows.
     db.pragma_update(None, "cache_size", -8_192)?;
     Ok(db)
 }
 
-/// Settings of all connections. `mmap_size` stays 0: on mapped pages, a disk's error is a signal that kills the process.
+/// Applies the settings of all connections. `mmap_size` stays 0: on mapped pages, a disk error is a signal that kills the
+/// process.
 fn common(db: &Connection) -> rusqlite::Result<()> {
-    // Nobody else should have the file locked, but somebody may look into it with the sqlite3 shell.
+    // No other host has the file locked, but someone may inspect it with the sqlite3 shell.
     db.busy_timeout(Duration::from_secs(5))?;
-    // Sorting a page of a listing is no reason to write a file.
+    // Sorting a page of a listing does not need a file.
     db.pragma_update(None, "temp_store", "MEMORY")?;
-    // All statements of the product, the listing's variants included, fit; the default is 16.
+    // Fits all statements of the product, including the variants of the listing; the default is 16.
     db.set_prepared_statement_cache_capacity(128);
     Ok(())
 }
 
-/// Takes the steps that the file lacks, each in a transaction.
+/// Applies the missing migrations, each in a transaction.
 pub(super) fn migrate(db: &mut Connection) -> Result<(), OpenError> {
     let found: usize = db.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))? as usize;
     let known = MIGRATIONS.len();

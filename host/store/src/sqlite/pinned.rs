@@ -1,15 +1,15 @@
-//! PinnedPlugins: what shapes deliveries whose first attempt failed. Each stands once, for as long as a delivery waits with it.
+//! Pinned plugins of deliveries whose first attempt failed. Each has one row, as long as a delivery waits with it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use hookmill_model::{DeliveryId, Digest, PinnedPlugin};
 use rusqlite::{Connection, params};
 
 use super::super::StoreError;
 use super::row::Columns as _;
-use hookmill_model::{DeliveryId, Digest, PinnedPlugin};
 
-/// Nothing if the delivery has one, or if the component was deleted while the first attempt was under way.
+/// Does nothing if the delivery has one, or if the component was deleted during the first attempt.
 const KEEP: &str = "
     INSERT INTO pinned_plugins (id, digest, config)
     SELECT ?1, ?2, ?3
@@ -31,7 +31,7 @@ pub(super) const DROP_UNUSED: &str = "
     DELETE FROM pinned_plugins
     WHERE id NOT IN (SELECT pinned FROM deliveries INDEXED BY deliveries_by_pinned WHERE pinned IS NOT NULL)";
 
-/// Keeps a pinned with a delivery that is not final and has none.
+/// Pins a plugin to a delivery that is not final and has none.
 pub(super) fn keep(db: &Connection, delivery: DeliveryId, pinned: &PinnedPlugin) -> Result<(), StoreError> {
     let (id, delivery) = (pinned.id(), delivery.to_string());
     let digest = pinned.digest.as_ref().map(Digest::as_bytes);
@@ -40,24 +40,24 @@ pub(super) fn keep(db: &Connection, delivery: DeliveryId, pinned: &PinnedPlugin)
     Ok(())
 }
 
-/// Drops a pinned, if no delivery waits with it any more.
+/// Deletes a pinned plugin if no delivery waits with it any more.
 pub(super) fn drop_if_unused(db: &Connection, pinned: &PinnedPlugin) -> Result<(), StoreError> {
     db.prepare_cached(DROP_IF_UNUSED)?.execute([pinned.id()])?;
     Ok(())
 }
 
-/// Drops all setups with which no delivery waits.
+/// Deletes all pinned plugins with which no delivery waits.
 pub(super) fn drop_unused(db: &Connection) -> Result<(), StoreError> {
     db.prepare_cached(DROP_UNUSED)?.execute([])?;
     Ok(())
 }
 
-/// PinnedPlugins that were read, each once.
+/// Pinned plugins that were read, each once.
 #[derive(Default)]
 pub(super) struct PinnedPlugins(HashMap<[u8; 32], Arc<PinnedPlugin>>);
 
 impl PinnedPlugins {
-    /// The pinned of this id.
+    /// Returns the pinned plugin with this id.
     pub(super) fn get(&mut self, db: &Connection, id: [u8; 32]) -> rusqlite::Result<Arc<PinnedPlugin>> {
         if let Some(pinned) = self.0.get(&id) {
             return Ok(Arc::clone(pinned));

@@ -1,10 +1,10 @@
-//! Tests on how SQLite carries out the statements: through an index, and in its order, without sorting.
+//! Tests of SQLite's query plans: statements use an index, and its order instead of sorting.
 
+use hookmill_model::{DeliveryId, DeliveryState, EventId, Pattern, SpaceId, SubscriptionId};
 use rusqlite::{Connection, params_from_iter};
 
 use super::super::DeliveryFilter;
 use super::{attempts, deliveries, events, lease, notices, open, pinned, plugins, record, subscriptions};
-use hookmill_model::{DeliveryId, DeliveryState, EventId, Pattern, SpaceId, SubscriptionId};
 
 fn database() -> Connection {
     let mut db = Connection::open_in_memory().expect("opening in memory");
@@ -12,7 +12,7 @@ fn database() -> Connection {
     db
 }
 
-/// The plan's steps, as the sqlite3 shell prints them.
+/// Returns the plan's steps, as the sqlite3 shell prints them.
 fn plan(db: &Connection, sql: &str) -> String {
     let mut explain = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("preparing");
     let nulls = vec![rusqlite::types::Null; explain.parameter_count()];
@@ -59,7 +59,7 @@ fn statements_search_an_index() {
 #[test]
 fn the_next_due_time_is_the_first_entry_of_an_index() {
     let plan = plan(&database(), lease::NEXT_READY);
-    // A walk that stops at its first entry, since the index is in the order that is asked for.
+    // A scan that stops at its first entry, since the index has the required order.
     assert!(plan.starts_with("SCAN deliveries USING COVERING INDEX deliveries_by_readiness;"), "{plan}");
     assert!(!plan.contains("TEMP B-TREE"), "{plan}");
 }

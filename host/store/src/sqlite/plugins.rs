@@ -1,11 +1,11 @@
-//! Plugins: versions, and the components that they run.
+//! Versions of plugins, and their components.
 
 use bytes::Bytes;
+use hookmill_model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{DeletedPlugin, StoreError, WaitingDeliveries};
 use super::row::{Columns as _, corrupt, count, json, micros};
-use hookmill_model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 
 const FIND_DIGEST: &str = "SELECT digest FROM plugins WHERE coalesce(space, '') = ?1 AND name = ?2 AND version = ?3";
 
@@ -41,8 +41,8 @@ const REMOVE_FILES: &str = "
 
 const COMPONENT: &str = "SELECT bytes FROM components WHERE digest = ?1";
 
-/// See [`Store::put_plugin`](super::super::Store::put_plugin). A component that a bundled plugin no longer has is kept:
-/// subscriptions may refer to it.
+/// See [`Store::put_plugin`](super::super::Store::put_plugin). A component that a bundled plugin no longer uses is
+/// kept: subscriptions may refer to it.
 pub(super) fn put(db: &Connection, plugin: &Plugin, component: &[u8]) -> Result<bool, StoreError> {
     match digest(db, plugin)? {
         Some(digest) if digest == plugin.digest => return Ok(true),
@@ -65,7 +65,7 @@ pub(super) fn put(db: &Connection, plugin: &Plugin, component: &[u8]) -> Result<
     Ok(true)
 }
 
-/// The digest under this plugin's name and version.
+/// Returns the digest that is stored under this plugin's name and version.
 fn digest(db: &Connection, plugin: &Plugin) -> Result<Option<Digest>, StoreError> {
     let space = plugin.space.as_ref().map_or("", SpaceId::as_str);
     let mut select = db.prepare_cached(FIND_DIGEST)?;
@@ -75,8 +75,8 @@ fn digest(db: &Connection, plugin: &Plugin) -> Result<Option<Digest>, StoreError
     Ok(found.optional()?.map(Digest::from))
 }
 
-/// See [`Store::plugins`](super::super::Store::plugins). Sorted here, since SQLite knows no semantic versions; of one
-/// name and version, the space's own comes before the bundled one.
+/// See [`Store::plugins`](super::super::Store::plugins). Sorted here, since SQLite cannot compare semantic versions;
+/// for one name and version, the space's own comes before the bundled one.
 pub(super) fn usable(db: &Connection, space: &SpaceId, name: Option<&PluginName>) -> Result<Vec<Plugin>, StoreError> {
     let mut select = db.prepare_cached(USABLE)?;
     let found = select.query_map(params![space.as_str(), name.map(PluginName::as_str)], read)?;
@@ -107,7 +107,7 @@ pub(super) fn delete(
     Ok(DeletedPlugin::Done)
 }
 
-/// The deliveries of a space that are yet to be tried again with this component.
+/// Returns the deliveries of a space that are still to be retried with this component.
 fn waiting(
     db: &Connection,
     digest: &[u8; 32],

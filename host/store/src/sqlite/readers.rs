@@ -1,4 +1,4 @@
-//! Readers: a few connections that see what is committed, beside the writer and without waiting for it.
+//! Readers: a few connections that see what is committed, without waiting for the writer.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use super::super::StoreError;
 use super::open;
 
-/// Readings at once. They are short; more would only multiply page caches.
+/// Concurrent reads. They are short; more would only multiply page caches.
 const READERS_MAX: usize = 4;
 
 /// The pool. Clones share it.
@@ -22,12 +22,12 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    /// A pool that reads `file`.
+    /// Creates a pool for `file`.
     pub(super) fn new(file: PathBuf) -> Self {
         Self { file: file.into(), idle: Arc::default(), permits: Arc::new(Semaphore::new(READERS_MAX)) }
     }
 
-    /// Runs `query`, off the async threads. All its statements see the same state.
+    /// Runs `query` on a blocking thread. All its statements see the same state.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -35,7 +35,7 @@ impl Readers {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let pool = self.clone();
         let reading = tokio::task::spawn_blocking(move || {
-            // Moved in here, so that it counts the reading itself and not whoever waits for it.
+            // Moved in here, so that the permit covers the read itself, not its caller.
             let _permit = permit;
             pool.read_blocking(query)
         });

@@ -17,8 +17,8 @@ pub(super) const FINISH: &str = "
         completed_at = ?6, reason = ?7, verbatim = iif(?6 IS NULL, verbatim, 0)
     WHERE id = ?1 AND state = 'pending' AND leased_until = ?2";
 
-/// The same for a delivery with a pinned plugin, which is dropped at the end. Separate, since writing a column that refers to another table makes SQLite
-/// keep a journal of the statement, which few deliveries need.
+/// The same for a delivery with a pinned plugin, which is dropped at the end. Separate, since writing a column that refers
+/// to another table makes SQLite keep a journal of the statement, which few deliveries need.
 pub(super) const FINISH_WITH_PINNED: &str = "
     UPDATE deliveries
     SET state = ?3, attempts = coalesce(?4, attempts), due_at = ?5, leased_until = NULL, ready_at = ?5,

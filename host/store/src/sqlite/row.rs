@@ -1,4 +1,4 @@
-//! Between columns and the model: what each kind of value looks like in a row.
+//! Conversions between columns and the model.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -25,27 +25,27 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// A row whose column cannot be read, for this reason.
+/// Creates the error for a column that cannot be read, for this reason.
 pub(super) fn corrupt(column: &str, reason: impl Display) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Null, format!("{column}: {reason}").into())
 }
 
-/// A time as it is kept.
+/// Converts a time to its stored form.
 pub(super) fn micros(at: Timestamp) -> i64 {
     at.as_microsecond()
 }
 
-/// A count as it is kept; SQLite's integers are signed.
+/// Converts a count to its stored form; SQLite's integers are signed.
 pub(super) fn count(count: impl TryInto<i64>) -> i64 {
     count.try_into().unwrap_or(i64::MAX)
 }
 
-/// A value as JSON text.
+/// Converts a value to JSON text.
 pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("the model's values have text keys only and no failing serializer")
 }
 
-/// The name of an enum's variant, as serde has it.
+/// Returns the name of an enum's variant, as serde writes it.
 pub(super) fn name(variant: &impl Serialize) -> String {
     match serde_json::to_value(variant) {
         Ok(Value::String(name)) => name,
@@ -55,47 +55,47 @@ pub(super) fn name(variant: &impl Serialize) -> String {
 
 /// Typed reading of columns by their names.
 pub(super) trait Columns {
-    /// What SQLite's own types cover.
+    /// Reads a value of one of SQLite's own types.
     fn value<T: FromSql>(&self, column: &str) -> rusqlite::Result<T>;
 
-    /// A time.
+    /// Reads a time.
     fn time(&self, column: &str) -> rusqlite::Result<Timestamp> {
         time(column, self.value(column)?)
     }
 
-    /// A time, or none.
+    /// Reads a time, or none.
     fn time_if_any(&self, column: &str) -> rusqlite::Result<Option<Timestamp>> {
         self.value::<Option<i64>>(column)?.map(|at| time(column, at)).transpose()
     }
 
-    /// A value that is kept as its text.
+    /// Reads a value that is stored as its text.
     fn text<T: FromStr<Err: Display>>(&self, column: &str) -> rusqlite::Result<T> {
         self.value::<String>(column)?.parse().map_err(|error| corrupt(column, error))
     }
 
-    /// A value that is kept as its text, or none.
+    /// Reads a value that is stored as its text, or none.
     fn text_if_any<T: FromStr<Err: Display>>(&self, column: &str) -> rusqlite::Result<Option<T>> {
         let text = self.value::<Option<String>>(column)?;
         text.map(|text| text.parse().map_err(|error| corrupt(column, error))).transpose()
     }
 
-    /// A count.
+    /// Reads a count.
     fn count(&self, column: &str) -> rusqlite::Result<u64> {
         u64::try_from(self.value::<i64>(column)?).map_err(|error| corrupt(column, error))
     }
 
-    /// A variant of a plain enum, kept as its name.
+    /// Reads a variant of a plain enum, stored as its name.
     fn variant<T: DeserializeOwned>(&self, column: &str) -> rusqlite::Result<T> {
         let name: String = self.value(column)?;
         T::deserialize(name.into_deserializer()).map_err(|error: serde::de::value::Error| corrupt(column, error))
     }
 
-    /// A value that is kept as JSON text.
+    /// Reads a value that is stored as JSON text.
     fn json<T: DeserializeOwned>(&self, column: &str) -> rusqlite::Result<T> {
         from_json(column, &self.value::<String>(column)?)
     }
 
-    /// A value that is kept as JSON text, or none.
+    /// Reads a value that is stored as JSON text, or none.
     fn json_if_any<T: DeserializeOwned>(&self, column: &str) -> rusqlite::Result<Option<T>> {
         self.value::<Option<String>>(column)?.map(|text| from_json(column, &text)).transpose()
     }

@@ -1,13 +1,13 @@
-//! Shadows: since when they run, and what was counted of them.
+//! Shadows: their start and their counters.
 
+use hookmill_model::{PluginRef, Shadow, Subscription, SubscriptionId, SubscriptionState, Tally};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::StoreError;
 use super::row::{Columns as _, json, micros};
-use hookmill_model::{PluginRef, Shadow, Subscription, SubscriptionId, SubscriptionState, Tally};
 
-/// What was counted of another one goes.
+/// Replaces the counters of another shadow.
 const END: &str = "
     DELETE FROM shadows WHERE subscription = ?1 AND (?2 IS NULL OR digest <> ?2 OR config <> ?3)";
 
@@ -21,7 +21,7 @@ const TALLY: &str = "SELECT tally FROM shadows WHERE subscription = ?1 AND diges
 
 const COUNT: &str = "UPDATE shadows SET tally = ?2 WHERE subscription = ?1";
 
-/// Begins a subscription's shadow, goes on with it or ends it, as the subscription has it now.
+/// Starts, continues or ends a subscription's shadow, as the subscription defines it now.
 pub(super) fn follow(db: &Connection, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError> {
     let id = subscription.id.to_string();
     let shadow = subscription.shadow.as_ref().filter(|_| subscription.state != SubscriptionState::Deleted);

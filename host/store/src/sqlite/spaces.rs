@@ -1,10 +1,10 @@
-//! Spaces, keys and event types: small tables, read and written as they are.
+//! Spaces, keys and event types: small tables.
 
+use hookmill_model::{EventType, Key, KeyId, Space, SpaceId};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{EventTypeEntry, SpaceChange, StoreError};
 use super::row::{Columns as _, count, json, micros, name};
-use hookmill_model::{EventType, Key, KeyId, Space, SpaceId};
 
 /// See [`Store::create_space`](super::super::Store::create_space).
 pub(super) fn create(db: &Connection, space: &Space) -> Result<bool, StoreError> {
@@ -35,7 +35,7 @@ pub(super) fn change(db: &Connection, id: &SpaceId, change: &SpaceChange) -> Res
 
 /// See [`Store::spaces`](super::super::Store::spaces).
 pub(super) fn list(db: &Connection, after: Option<&SpaceId>, limit: usize) -> Result<Vec<Space>, StoreError> {
-    // Every id is greater than the empty text.
+    // Every id is greater than the empty string.
     let after = after.map_or("", SpaceId::as_str);
     let mut select = db.prepare_cached("SELECT * FROM spaces WHERE id > ?1 ORDER BY id LIMIT ?2")?;
     Ok(select.query_map(params![after, count(limit)], read_space)?.collect::<rusqlite::Result<_>>()?)

@@ -1,4 +1,4 @@
-//! Subscriptions: their definitions, how they are doing, and what a change of state does to their deliveries.
+//! Subscriptions: their definitions and activity, and the effects of a change of state on their deliveries.
 
 use hookmill_model::{Activity, Pause, SpaceId, Subscription, SubscriptionId, SubscriptionState};
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ pub(super) const SET_FREE: &str = "
     SET state = 'pending', due_at = max(due_at, ?2), ready_at = max(due_at, ?2)
     WHERE subscription = ?1 AND state = 'held'";
 
-/// A claim that has not lapsed means that somebody may be sending it.
+/// Leaves out deliveries with a lease that has not expired: a worker may be sending them.
 pub(super) const CANCEL_ALL: &str = "
     UPDATE deliveries
     SET state = 'cancelled', leased_until = NULL, ready_at = due_at, completed_at = ?3, pinned = NULL,
@@ -27,11 +27,11 @@ pub(super) const CANCEL_ALL: &str = "
         WHERE space = ?2 AND state IN ('pending', 'held') AND state <> 'delivered' AND subscription = ?1
     ) AND (leased_until IS NULL OR leased_until <= ?3)";
 
-/// What failed before an activation does not count against it.
-const BEGIN_ANEW: &str = "UPDATE subscription_activity SET failure_streak = 0, failed_deliveries = 0, plugin_failures = 0 WHERE subscription = ?1";
+/// Failures before an activation do not count.
+const RESET_FAILURES: &str = "UPDATE subscription_activity SET failure_streak = 0, failed_deliveries = 0, plugin_failures = 0 WHERE subscription = ?1";
 
-/// What another plugin did does not count against the new one.
-const BEGIN_ANEW_WITH_PLUGIN: &str = "UPDATE subscription_activity SET plugin_failures = 0 WHERE subscription = ?1";
+/// Failures of another plugin do not count for the new one.
+const RESET_PLUGIN_FAILURES: &str = "UPDATE subscription_activity SET plugin_failures = 0 WHERE subscription = ?1";
 
 const STATE: &str = "SELECT state FROM subscriptions WHERE id = ?1";
 
@@ -62,18 +62,18 @@ pub(super) fn put(db: &Connection, subscription: &Subscription, now: Timestamp) 
     if let (Some(plugin), Some(old)) = (&subscription.plugin, before.as_ref().and_then(|before| before.plugin.as_ref()))
         && !plugin.runs_as(old)
     {
-        db.prepare_cached(BEGIN_ANEW_WITH_PLUGIN)?.execute([&id])?;
+        db.prepare_cached(RESET_PLUGIN_FAILURES)?.execute([&id])?;
     }
     let before = before.map(|before| before.state);
     match subscription.state {
-        // None is held of one that is new, or was active before.
+        // A subscription that is new or was active before has no held deliveries.
         SubscriptionState::Active if matches!(before, None | Some(SubscriptionState::Active)) => {}
         SubscriptionState::Active => {
             db.prepare_cached(SET_FREE)?.execute(params![id, at])?;
-            db.prepare_cached(BEGIN_ANEW)?.execute([id])?;
+            db.prepare_cached(RESET_FAILURES)?.execute([id])?;
             notices::activated(db, subscription.id, now)?;
         }
-        // The deliver loop holds them, each when its time has come.
+        // The deliver loop holds its deliveries, each when it is due.
         SubscriptionState::Draft | SubscriptionState::Verifying | SubscriptionState::Paused => {}
         SubscriptionState::Deleted => {
             db.prepare_cached(CANCEL_ALL)?.execute(params![id, subscription.space.as_str(), at])?;
@@ -93,7 +93,7 @@ fn write(db: &Connection, subscription: &Subscription) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Pauses a subscription, if it is active: a caller's own word stands. True if it was.
+/// Pauses a subscription if it is active: a caller's own change takes precedence. True if it was active.
 pub(super) fn pause(db: &Connection, id: SubscriptionId, pause: &Pause) -> Result<bool, StoreError> {
     let mut subscription: Subscription =
         db.prepare_cached(DEFINITION)?.query_row([id.to_string()], |row| row.json("definition"))?;
@@ -107,7 +107,7 @@ pub(super) fn pause(db: &Connection, id: SubscriptionId, pause: &Pause) -> Resul
     Ok(true)
 }
 
-/// A subscription's state.
+/// Returns a subscription's state.
 pub(super) fn state(db: &Connection, id: SubscriptionId) -> Result<SubscriptionState, StoreError> {
     Ok(db.prepare_cached(STATE)?.query_row([id.to_string()], |row| row.variant("state"))?)
 }
@@ -119,7 +119,7 @@ pub(super) fn list(
     after: Option<SubscriptionId>,
     limit: usize,
 ) -> Result<Vec<(Subscription, Activity)>, StoreError> {
-    // Every id is greater than the empty text.
+    // Every id is greater than the empty string.
     let after = after.map(|id| id.to_string()).unwrap_or_default();
     let limit = count(limit);
     let found: rusqlite::Result<_> = match space {

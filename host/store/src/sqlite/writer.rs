@@ -1,16 +1,16 @@
-//! The one writer: a thread that owns the writing connection and commits operations in groups.
+//! The only writer: a thread that owns the writing connection and commits operations in groups.
 //!
-//! A commit costs one flush of the disk, whatever is in it. So the thread takes all that has queued up into one
-//! transaction, commits it, and only then answers. Idle, an operation is committed at once. Under load the next group
-//! gathers while this one is being flushed, and for a moment longer ([`PACE`]): a commit writes each page that it changed
-//! whole, so the same operations in twice as many commits cost twice the pages.
+//! A commit costs one flush of the disk, whatever its contents. So the thread runs all queued operations in one transaction,
+//! commits it, and only then returns their results. When idle, an operation is committed at once. Under load the next
+//! group queues up while this one is being flushed, and for a moment longer ([`PACE`]): a commit writes every changed page
+//! in full, so the same operations in twice as many commits cost twice the pages.
 //!
-//! An operation that fails must not undo its neighbours. Failures are rare (a broken disk, a caller's bug), and a
-//! savepoint around each operation would add half to the CPU of every one of them; so a group runs without, and only if
-//! something fails it is rolled back and run again, each operation behind a savepoint of its own. That is sound because an operation
-//! has no effect but on the database. Hence `FnMut`.
+//! A failed operation must not undo the others of its group. Failures are rare (a broken disk, a caller's bug), and a
+//! savepoint around each operation would add half to its CPU time; so a group runs without savepoints, and only if an
+//! operation fails, the group is rolled back and run again, each operation with its own savepoint. That is sound because an
+//! operation has no effect except on the database. Hence `FnMut`.
 //!
-//! What an operation does not rely on: that its caller is still there. Once queued, it is carried out.
+//! Once queued, an operation is executed even if its caller has gone away.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,20 +23,20 @@ use tokio::sync::{mpsc, oneshot};
 use super::super::StoreError;
 use super::checkpoint::Checkpointer;
 
-/// Operations of one transaction: more gain nothing measurable, and the first of them waits for the last.
+/// Operations in one transaction: more have no measurable benefit, and the first waits for the last.
 const GROUP_MAX: usize = 512;
 
-/// Operations that may queue: two groups. Callers beyond it wait their turn, so that the queue holds no more memory.
+/// Operations that may queue: two groups. Further callers wait, which limits the queue's memory.
 const QUEUE_MAX: usize = 2 * GROUP_MAX;
 
-/// How far apart commits begin while there is company: some of it is had by waiting. Well below what anybody waits for
-/// under load, and above what a flush of a good disk takes.
+/// The interval between commits under load, in which more operations queue up. It is well below the latency under load, and
+/// above the time of a flush on a good disk.
 const PACE: Duration = Duration::from_millis(4);
 
-/// Operations from which on there is company: who posts one after another makes groups of one or two.
+/// The number of operations in a group that counts as load: a caller that writes sequentially makes groups of one or two.
 const COMPANY_MIN: usize = 4;
 
-/// The way to the writing thread. Dropped, it lets the thread finish what is queued and waits for it.
+/// A handle to the writing thread. Dropping it waits until the thread has finished the queue.
 pub(super) struct Writer {
     /// None once dropped.
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
@@ -56,12 +56,12 @@ impl Writer {
         Ok(Self { queue: Some(queue), thread: Some(thread), commits })
     }
 
-    /// How many groups were committed.
+    /// Returns the number of committed groups.
     pub(super) fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
     }
 
-    /// Queues `operation`; returns what it did once that is on disk.
+    /// Queues `operation`; returns its result once that is on disk.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         operation: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -78,17 +78,17 @@ impl Drop for Writer {
     fn drop(&mut self) {
         drop(self.queue.take());
         if let Some(thread) = self.thread.take() {
-            // It can only have panicked, which has been reported where it happened.
+            // An error means that the thread panicked, which the panic hook has reported.
             let _ = thread.join();
         }
     }
 }
 
-/// An operation in the queue, whatever its type.
+/// A queued operation of any result type.
 trait Job: Send {
-    /// Carries it out; false if it failed.
+    /// Executes it; false if it failed.
     fn run(&mut self, db: &Connection) -> bool;
-    /// Tells its caller what came of it, or that its group was not committed.
+    /// Sends its result to the caller, or the error that its group was not committed.
     fn answer(self: Box<Self>, group: Result<(), Arc<rusqlite::Error>>);
 }
 
@@ -113,12 +113,12 @@ where
             Ok(()) => self.result,
             Err(error) => Err(StoreError::Database(Box::new(error))),
         };
-        // The caller may have gone away; that changes nothing.
+        // The caller may have gone away, which does not matter.
         let _ = self.answer.send(result);
     }
 }
 
-/// The thread: until nobody can queue any more.
+/// Runs the thread until the queue is closed.
 fn work(db: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, commits: &AtomicU64, checkpointer: &Checkpointer) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     let mut in_company = false;
@@ -143,7 +143,7 @@ fn work(db: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, commits: &Atomi
     }
 }
 
-/// Carries out a group in one transaction and commits it. On an error nothing of it remains.
+/// Executes a group in one transaction and commits it. On an error, nothing of it remains.
 fn commit(db: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
     let committed = run(db, group);
     if committed.is_err() && !db.is_autocommit() {
@@ -155,7 +155,7 @@ fn commit(db: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
 fn run(db: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
     execute(db, "BEGIN IMMEDIATE")?;
     if !group.iter_mut().all(|job| job.run(db)) {
-        // SQLite rolls back by itself where it cannot go on, as with a full disk.
+        // SQLite rolls back by itself where it cannot continue, as with a full disk.
         if !db.is_autocommit() {
             execute(db, "ROLLBACK")?;
         }
@@ -165,7 +165,7 @@ fn run(db: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
     execute(db, "COMMIT")
 }
 
-/// Carries out each operation so that its failure undoes it alone.
+/// Executes each operation so that a failure undoes only that operation.
 fn run_apart(db: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
     for job in group {
         execute(db, "SAVEPOINT operation")?;

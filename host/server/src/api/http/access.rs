@@ -1,8 +1,8 @@
-//! Who may do what: keys and spaces in memory, so that no request waits for a query to be let in.
+//! Authorization. Keys and spaces are kept in memory, so that no request waits for a query.
 //!
-//! A handler names what it needs as its first argument, [`Admin`], [`Manages`], [`Produces`] or [`Reads`]; without one
-//! of them it does not learn which space it is about. A key of one space learns nothing of others: it is refused
-//! there whether they exist or not.
+//! The first argument of a handler states the role it requires: [`Admin`], [`Manages`], [`Produces`] or [`Reads`]. The
+//! last three also provide the space, which a handler cannot obtain otherwise. A key of one space reveals nothing about
+//! others: the response is 403 whether they exist or not.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -11,6 +11,8 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use hookmill_model::{Key, KeyId, Role, SpaceId};
+use hookmill_store::{Store, StoreError};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -18,13 +20,11 @@ use super::extract::PathParams;
 use crate::api::Api;
 use crate::error::{Code, Error};
 use crate::keys::KeyText;
-use hookmill_model::{Key, KeyId, Role, SpaceId};
-use hookmill_store::{Store, StoreError};
 
 /// Spaces read from the store at a time.
 const PAGE: usize = 1_000;
 
-/// All keys and the ids of all spaces. Rows are the truth: what changes is written there first and entered here after.
+/// All keys and the ids of all spaces. The store is authoritative: a change is committed there first, then applied here.
 pub(crate) struct Access {
     keys: RwLock<BTreeMap<KeyId, Arc<Key>>>,
     spaces: RwLock<HashSet<SpaceId>>,
@@ -32,7 +32,7 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// Reads them from the store.
+    /// Loads keys and spaces from the store.
     pub(crate) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
         let keys = store.keys().await?.into_iter().map(|key| (key.id, Arc::new(key))).collect();
         let mut spaces = HashSet::new();
@@ -49,40 +49,40 @@ impl Access {
         }
     }
 
-    /// Keeps everybody else from changing keys between a look and a change.
+    /// Locks keys against other changes between a check and a change.
     pub(crate) async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.changing.lock().await
     }
 
-    /// All keys, oldest first.
+    /// Returns all keys, oldest first.
     pub(crate) fn keys(&self) -> Vec<Arc<Key>> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Enters a key.
+    /// Adds a key.
     pub(crate) fn put_key(&self, key: Key) {
         self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(key.id, Arc::new(key));
     }
 
-    /// Forgets a key: from now on nobody gets in with it.
+    /// Removes a key. It stops working at once.
     pub(crate) fn remove_key(&self, id: KeyId) {
         self.keys.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
-    /// Whether there is such a space.
+    /// Returns whether the space exists.
     pub(crate) fn knows(&self, space: &SpaceId) -> bool {
         self.spaces.read().unwrap_or_else(PoisonError::into_inner).contains(space)
     }
 
-    /// Enters a space.
+    /// Adds a space.
     pub(crate) fn put_space(&self, space: SpaceId) {
         self.spaces.write().unwrap_or_else(PoisonError::into_inner).insert(space);
     }
 
-    /// The key that a request comes with.
+    /// Returns the key of a request.
     fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Key>, Error> {
         let unknown = || {
-            let detail = "a request needs the header `Authorization: Bearer hmk_…` with a key that this host knows";
+            let detail = "missing or unknown API key: expected the header `Authorization: Bearer hmk_…`";
             Error::new(Code::Unauthenticated, detail)
         };
         let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(unknown)?;
@@ -91,17 +91,17 @@ impl Access {
             KeyText::parse(text.trim()).filter(|_| scheme.eq_ignore_ascii_case("bearer")).ok_or_else(unknown)?;
         let key = self.keys.read().unwrap_or_else(PoisonError::into_inner).get(&given.id).cloned();
         let key = key.ok_or_else(unknown)?;
-        // The id is public, the secret is not: its comparison takes the same time wherever it differs.
+        // The secret, unlike the id, must be compared in constant time.
         let same: bool = Sha256::digest(given.secret).ct_eq(&key.secret_sha256).into();
         if same { Ok(key) } else { Err(unknown()) }
     }
 
-    /// The space in the path, if the request's key has `role` there.
+    /// Returns the space in the path, if the request's key has `role` there.
     fn space(&self, headers: &HeaderMap, params: &PathParams, role: Role) -> Result<SpaceId, Error> {
         let key = self.authenticate(headers)?;
         let space: SpaceId = params.get("space")?;
         if key.space.as_ref().is_some_and(|own| *own != space) {
-            return Err(Error::new(Code::Forbidden, "this key is for another space"));
+            return Err(Error::new(Code::Forbidden, "the key belongs to another space"));
         }
         if !allows(key.role, role) {
             return Err(forbidden(role));
@@ -110,8 +110,8 @@ impl Access {
     }
 }
 
-/// Whether a key with the role `has` may do what needs `needed`. Neither of `Read` and `Produce` includes the other: a
-/// producer's key often lies in somebody else's program.
+/// Returns whether the role `has` includes the role `needed`. `Produce` does not include `Read`: a producer's key is often
+/// part of a third party's program. Nor does `Read` include `Produce`.
 fn allows(has: Role, needed: Role) -> bool {
     match has {
         Role::Admin => true,
@@ -127,10 +127,10 @@ fn forbidden(needed: Role) -> Error {
         Role::Produce => "produce",
         Role::Read => "read",
     };
-    Error::new(Code::Forbidden, format!("this needs a key with the role `{needed}`"))
+    Error::new(Code::Forbidden, format!("the operation requires a key with the role `{needed}`"))
 }
 
-/// Any key.
+/// Requires any valid key.
 pub(crate) struct AnyKey;
 
 impl FromRequestParts<Api> for AnyKey {
@@ -141,7 +141,7 @@ impl FromRequestParts<Api> for AnyKey {
     }
 }
 
-/// An administrator's key.
+/// Requires an admin key.
 pub(crate) struct Admin;
 
 impl FromRequestParts<Api> for Admin {
@@ -170,14 +170,14 @@ macro_rules! in_space {
 }
 
 in_space!(
-    /// The path's space, which the key may read.
+    /// The space in the path, which the key is allowed to read.
     Reads, Role::Read
 );
 in_space!(
-    /// The path's space, to which the key may post events.
+    /// The space in the path, to which the key is allowed to post events.
     Produces, Role::Produce
 );
 in_space!(
-    /// The path's space, which the key may change.
+    /// The space in the path, which the key is allowed to change.
     Manages, Role::Manage
 );

@@ -1,4 +1,4 @@
-//! What handlers take from a request. Whatever cannot be taken is a problem.
+//! Extractors for request bodies, path parameters and query parameters. A failed extraction is an error response.
 
 use std::fmt;
 use std::str::FromStr;
@@ -32,7 +32,7 @@ impl<T: DeserializeOwned> FromRequest<Api> for JsonBody<T> {
     }
 }
 
-/// A JSON object in the body, or no body at all.
+/// An optional JSON object in the body; the default of `T` without a body.
 pub(crate) struct OptionalJsonBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + Default> FromRequest<Api> for OptionalJsonBody<T> {
@@ -62,29 +62,29 @@ impl FromRequest<Api> for Patch {
     }
 }
 
-/// Which of `accepted` the body's content type is.
+/// Returns the element of `accepted` that matches the body's content type.
 pub(crate) fn media_type(headers: &HeaderMap, accepted: &[&'static str]) -> Result<&'static str, Error> {
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();
     let found = accepted.iter().find(|accepted| essence.eq_ignore_ascii_case(accepted));
     found.copied().ok_or_else(|| {
         let accepted = accepted.join(" or ");
-        Error::new(Code::ContentTypeUnsupported, format!("the content type is `{given}`, but must be {accepted}"))
+        Error::new(Code::ContentTypeUnsupported, format!("unsupported content type `{given}`: expected {accepted}"))
     })
 }
 
-/// The body, if it has at most `bytes_max`; `what` names it.
+/// Reads a body of at most `bytes_max`; `what` names it in the error.
 pub(crate) async fn read(request: Request<Body>, bytes_max: usize, what: &str) -> Result<Bytes, Error> {
-    let too_large = || Error::new(Code::TooLarge, format!("{what} has more than {bytes_max} bytes"));
+    let too_large = || Error::new(Code::TooLarge, format!("{what} exceeds {bytes_max} bytes"));
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|bytes: usize| bytes > bytes_max) {
         return Err(too_large());
     }
-    // What is announced is at most the limit, but need not come: memory is taken as it does.
+    // The announced length may be false: memory is allocated for received bytes only.
     let mut body = Vec::new();
     let mut chunks = request.into_body().into_data_stream();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| Error::new(Code::JsonInvalid, "the body broke off"))?;
+        let chunk = chunk.map_err(|_| Error::new(Code::JsonInvalid, "the body ended early"))?;
         if body.len() + chunk.len() > bytes_max {
             return Err(too_large());
         }
@@ -93,17 +93,17 @@ pub(crate) async fn read(request: Request<Body>, bytes_max: usize, what: &str) -
     Ok(body.into())
 }
 
-/// The parameters of a path, by name.
+/// Path parameters by name.
 pub(crate) struct PathParams(Vec<(String, String)>);
 
 impl PathParams {
-    /// One of them, read as a `T`.
+    /// Parses a parameter as a `T`.
     pub(crate) fn get<T: FromStr<Err: fmt::Display>>(&self, name: &str) -> Result<T, Error> {
         let text = self.text(name).unwrap_or_default();
         text.parse().map_err(|err| Error::parameter(name, err))
     }
 
-    /// The text of one of them.
+    /// Returns the text of a parameter.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(have, _)| have == name).map(|(_, text)| text.as_str())
     }
@@ -120,7 +120,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathParams {
     }
 }
 
-/// The parameters of the query.
+/// Query parameters.
 pub(crate) struct Query<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
@@ -135,7 +135,7 @@ fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Error> {
     let mut map = Map::new();
     for (name, text) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
         if map.contains_key(name.as_ref()) {
-            return Err(Error::parameter(&name, "given more than once"));
+            return Err(Error::parameter(&name, "parameter given more than once"));
         }
         map.insert(name.into_owned(), Value::String(text.into_owned()));
     }
@@ -143,11 +143,11 @@ fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Error> {
         .map_err(|err| Error::parameter(&err.path().to_string(), err.inner()))
 }
 
-/// Reads a time, with an error that says how one is written.
+/// Deserializes a time, with an error that states the expected format.
 pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-    // RFC 3339 knows the years 0000 to 9999 alone; years before it are written with a sign.
+    // RFC 3339 has only the years 0000 to 9999. The parser also accepts signed years and time zone annotations.
     let time = text.parse().ok().filter(|_| !text.starts_with(['-', '+']) && !text.contains('['));
-    let right = "a time is RFC 3339 text such as 2026-04-29T11:13:55.021Z";
+    let right = "expected an RFC 3339 time such as 2026-04-29T11:13:55.021Z";
     time.map(Some).ok_or_else(|| serde::de::Error::custom(right))
 }

@@ -1,4 +1,5 @@
-//! HTTP, whatever the resource: who may call, reading a request, pages of a list, problems, the OpenAPI document.
+//! HTTP aspects common to all resources: authorization, reading requests, pagination, problem details and the API
+//! description.
 
 pub(crate) mod access;
 pub(crate) mod extract;

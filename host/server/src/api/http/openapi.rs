@@ -1,4 +1,4 @@
-//! The OpenAPI document: made from the handlers, and completed with what all of them share.
+//! The API description (OpenAPI 3.1): derived from the handlers, and completed with what all operations share.
 
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -6,44 +6,44 @@ use utoipa::OpenApi;
 
 use super::problem::{PROBLEM_JSON, Problem};
 
-/// What the document says beside the paths.
+/// The parts of the description other than paths.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Hookmill",
-        description = "Post an event, and every subscription gets it in its own shape.\n\nTimes are RFC 3339 in UTC. \
-            Lists come in pages: `next_cursor` of one page is the `cursor` of the next. Problems are RFC 9457 with a \
-            stable `code`.",
+        description = "Posts events and delivers them to subscriptions, each in its own shape.\n\nTimes are RFC 3339 in \
+            UTC. Lists are paginated: the `next_cursor` of a page is the `cursor` of the next. Errors are problem \
+            details (RFC 9457) with a stable `code`.",
         contact(name = "The maintainers of Hookmill")
     ),
-    servers((url = "/", description = "The host that serves this description.")),
+    servers((url = "/", description = "The host that serves this description")),
     tags(
-        (name = "deliveries", description = "Events on their way to a subscription, with every attempt."),
-        (name = "event types", description = "What a space documents about its events."),
-        (name = "events", description = "What happened, as posted by a producer."),
-        (name = "host", description = "The host itself: health, metrics and limits."),
+        (name = "deliveries", description = "Deliveries of events to subscriptions, and their attempts."),
+        (name = "event types", description = "Documentation of a space's events."),
+        (name = "events", description = "Events posted by producers."),
+        (name = "host", description = "Health, metrics and limits of the host."),
         (name = "keys", description = "API keys and their roles."),
-        (name = "plugins", description = "WebAssembly components that shape requests."),
-        (name = "profiles", description = "How each CRM sends its webhooks: defaults for subscriptions, and its catalog of events."),
-        (name = "spaces", description = "Tenants. Everything but keys, profiles and limits belongs to one."),
-        (name = "subscriptions", description = "Which events go where, in which shape.")
+        (name = "plugins", description = "WebAssembly components that transform events into requests."),
+        (name = "profiles", description = "Webhooks of CRMs: defaults for subscriptions, and catalogs of event types."),
+        (name = "spaces", description = "Tenants. Everything except keys, profiles and limits belongs to a space."),
+        (name = "subscriptions", description = "Routes of events: which events are sent, where, and in which shape.")
     ),
     security(("key" = [])),
     components(schemas(Problem))
 )]
 pub(crate) struct Document;
 
-/// The parameters of paths.
+/// Path parameters and their descriptions.
 const PARAMETERS: [(&str, &str); 9] = [
-    ("space", "A space's id."),
-    ("key", "A key's id, `key_…`."),
-    ("profile", "A profile's name, `livespace`."),
-    ("event_type", "An event type, `lead.created`."),
-    ("subscription", "A subscription's id, `sub_…`."),
-    ("plugin", "A plugin's name."),
-    ("version", "A plugin's version."),
-    ("event", "An event's id."),
-    ("delivery", "A delivery's id, `dlv_…`."),
+    ("space", "Id of the space."),
+    ("key", "Id of the key, `key_…`."),
+    ("profile", "Name of the profile, such as `livespace`."),
+    ("event_type", "Event type, such as `lead.created`."),
+    ("subscription", "Id of the subscription, `sub_…`."),
+    ("plugin", "Name of the plugin."),
+    ("version", "Version of the plugin."),
+    ("event", "Id of the event."),
+    ("delivery", "Id of the delivery, `dlv_…`."),
 ];
 
 /// Completes the description that the handlers contribute.
@@ -52,11 +52,11 @@ pub(crate) fn complete(document: &utoipa::openapi::OpenApi) -> Value {
     document["components"]["securitySchemes"] =
         json!({"key": {"type": "http", "scheme": "bearer", "description": "An API key, `hmk_…`."}});
     let schemas = &mut document["components"]["schemas"];
-    let mut patch = patch_of(&schemas["SubscriptionInput"], "A change of a subscription.");
+    let mut patch = patch_of(&schemas["SubscriptionInput"], "Changes to a subscription.");
     let members = patch["properties"].as_object_mut();
     members.map(|members| CREATION_ONLY.map(|member| members.shift_remove(member)));
     patch["properties"]["plugin"]["oneOf"][0]["$ref"] = json!("#/components/schemas/PluginPatch");
-    schemas["PluginPatch"] = patch_of(&schemas["PluginInput"], "A change of a subscription's plugin.");
+    schemas["PluginPatch"] = patch_of(&schemas["PluginInput"], "Changes to a subscription's plugin.");
     schemas["SubscriptionPatch"] = patch;
     let paths = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.iter_mut());
     for (path, item) in paths {
@@ -67,10 +67,10 @@ pub(crate) fn complete(document: &utoipa::openapi::OpenApi) -> Value {
     document
 }
 
-/// Members that a subscription gets when it is created, and keeps.
+/// Members that can be set only when a subscription is created.
 const CREATION_ONLY: [&str; 3] = ["profile", "generation", "state"];
 
-/// The schema of a change: the members of the input, none of which must be there.
+/// Returns the schema of a patch: the members of the input, none of them required.
 fn patch_of(input: &Value, description: &str) -> Value {
     let mut patch = input.clone();
     patch.as_object_mut().map(|patch| patch.shift_remove("required"));
@@ -89,7 +89,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     }
     let contents = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut);
     for content in contents.into_iter().flat_map(Map::values_mut) {
-        // A body that is optional is left out; null is none.
+        // An optional body is described as a union with null, but a null body is invalid.
         if let Some(schema) = content["schema"].get_mut("oneOf").map(|variants| variants[0].take()) {
             content["schema"] = schema;
         }
@@ -98,7 +98,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
         }
     }
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
-        // Must be there, and is empty where the handler says nothing of its own.
+        // OpenAPI requires a description; it is empty unless the handler has one.
         if response.get("description").is_none_or(|description| description == "") {
             let status = status.parse().ok().and_then(|status| StatusCode::from_u16(status).ok());
             response["description"] = json!(status.and_then(|status| status.canonical_reason()));
@@ -117,20 +117,20 @@ fn path_parameter(name: &str, description: &str) -> Value {
     json!({"name": name, "in": "path", "description": description, "required": true, "schema": {"type": "string"}})
 }
 
-/// The problems that an operation may be answered with beside those that its handler names.
+/// Returns the error responses that the operation can have in addition to those that its handler declares.
 fn problems(path: &str, operation: &Value) -> Vec<(&'static str, &'static str)> {
     let mut problems = vec![("500", "internal")];
     if operation.get("security").is_none() {
         problems.push(("401", "unauthenticated"));
         problems.push(("503", "unavailable"));
-        // What any key is allowed to read.
+        // Any key is allowed to read these.
         if path != "/v1/limits" && !path.starts_with("/v1/profiles") {
             problems.push(("403", "forbidden"));
         }
     }
     let body = operation.get("requestBody").is_some();
     if body || operation.get("parameters").is_some() {
-        problems.push(("400", "json_invalid or parameter_invalid"));
+        problems.push(("400", if body { "json_invalid or parameter_invalid" } else { "parameter_invalid" }));
     }
     if path.contains('{') {
         problems.push(("404", "not_found"));
@@ -138,10 +138,14 @@ fn problems(path: &str, operation: &Value) -> Vec<(&'static str, &'static str)> 
     if body {
         problems.push(("413", "too_large"));
         problems.push(("415", "content_type_unsupported"));
-        problems.push((
-            "422",
-            "field_invalid, field_missing, field_unknown, plugin_refused, plugin_unsigned or plugin_pull_failed",
-        ));
+        let unprocessable = match path {
+            "/v1/spaces/{space}/plugins" => "plugin_refused or plugin_unsigned",
+            "/v1/spaces/{space}/pull-plugin" => {
+                "field_invalid, field_missing, field_unknown, plugin_refused, plugin_unsigned or plugin_pull_failed"
+            }
+            _ => "field_invalid, field_missing or field_unknown",
+        };
+        problems.push(("422", unprocessable));
     }
     problems
 }

@@ -1,4 +1,4 @@
-//! Lists in pages: `?limit=` and `?cursor=` in, `data` and `next_cursor` out.
+//! Pagination: the query parameters `limit` and `cursor`, the members `data` and `next_cursor`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,24 +11,24 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::error::Error;
 
-/// Entries of a page: enough for a screen, few enough that one page of the largest entries is soon made.
+/// Bounds on a page: enough entries for a screen, few enough that a page of the largest ones is built quickly.
 const LIMIT_MAX: usize = 200;
 const LIMIT_DEFAULT: usize = 50;
 
-/// Which page.
+/// The page parameters of a list.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PageQuery {
-    /// Entries of the page at most.
+    /// Maximum number of entries in the page.
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
     pub(crate) limit: Limit,
-    /// `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     pub(crate) cursor: Option<String>,
 }
 
-/// How many entries a page has at most.
+/// Maximum number of entries in a page.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limit(usize);
 
@@ -41,22 +41,23 @@ impl Default for Limit {
 impl<'de> Deserialize<'de> for Limit {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let limit = String::deserialize(deserializer)?.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-        limit.map(Self).ok_or_else(|| serde::de::Error::custom("a page has 1 to 200 entries"))
+        limit.map(Self).ok_or_else(|| serde::de::Error::custom("expected an integer from 1 to 200"))
     }
 }
 
 impl Limit {
-    /// How many entries to ask for: one more than is shown tells whether there is a next page.
+    /// Returns the number of entries to query: one more than the page shows, to detect a next page.
     pub(crate) fn ask(self) -> usize {
         self.0 + 1
     }
 }
 
-/// Reads the id that a cursor holds. To callers a cursor is opaque; it is the id of the last entry shown.
+/// Parses a cursor. It is opaque to callers, and in fact the id of the last entry of the previous page.
 pub(crate) fn after<T: FromStr>(cursor: Option<&str>) -> Result<Option<T>, Error> {
     let Some(cursor) = cursor else { return Ok(None) };
     let id = cursor.parse().ok();
-    id.map(Some).ok_or_else(|| Error::parameter("cursor", "a cursor is the `next_cursor` of the page before"))
+    id.map(Some)
+        .ok_or_else(|| Error::parameter("cursor", "invalid cursor: expected the `next_cursor` of the previous page"))
 }
 
 /// A page of a list.
@@ -68,7 +69,7 @@ pub(crate) struct Page<T> {
     next_cursor: Option<String>,
 }
 
-// By hand, since the derived one shows the entries inline. A description uses it by an alias without parameters.
+// Not derived: the derived schema repeats the entries inline. Annotations name it through an alias without parameters.
 impl<T: ToSchema> PartialSchema for Page<T> {
     fn schema() -> RefOr<Schema> {
         let entries = ArrayBuilder::new().items(Ref::from_schema_name(T::name())).description(Some("The entries."));
@@ -97,7 +98,7 @@ impl<T: ToSchema> ToSchema for Page<T> {
 }
 
 impl<T> Page<T> {
-    /// From what was found when asked for [`Limit::ask`] entries.
+    /// Builds a page from the result of a query for [`Limit::ask`] entries.
     pub(crate) fn new<R, I: fmt::Display>(
         mut found: Vec<R>,
         limit: Limit,
@@ -110,7 +111,7 @@ impl<T> Page<T> {
         Self { data: found.into_iter().map(view).collect(), next_cursor }
     }
 
-    /// From a list that is in memory as a whole, in order.
+    /// Builds a page from a complete, ordered list.
     pub(crate) fn of<R, I: fmt::Display>(
         all: Vec<R>,
         query: &PageQuery,
@@ -120,8 +121,9 @@ impl<T> Page<T> {
         let mut rest = all;
         if let Some(cursor) = &query.cursor {
             let last = rest.iter().position(|row| id(row).to_string() == *cursor);
-            let last =
-                last.ok_or_else(|| Error::parameter("cursor", "what it pointed to is gone: start again without one"))?;
+            let last = last.ok_or_else(|| {
+                Error::parameter("cursor", "the entry at the cursor no longer exists: start again without a cursor")
+            })?;
             rest.drain(..=last);
         }
         Ok(Self::new(rest, query.limit, id, view))

@@ -1,4 +1,4 @@
-//! An error as HTTP answers it: a problem of RFC 9457.
+//! Errors as HTTP responses: problem details (RFC 9457).
 
 use axum::Json;
 use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 
 use crate::error::{Code, Error};
 
-/// The media type of a problem.
+/// Media type of problem details.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// The HTTP status of an error of this kind.
+/// Returns the HTTP status of an error code.
 pub(crate) fn status(code: Code) -> StatusCode {
     match code {
         Code::JsonInvalid | Code::ParameterInvalid => StatusCode::BAD_REQUEST,
@@ -48,22 +48,22 @@ pub(crate) fn status(code: Code) -> StatusCode {
     }
 }
 
-/// A problem (RFC 9457).
+/// Problem details (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
-    /// The status, in words.
+    /// Reason phrase of the status.
     title: &'static str,
-    /// The HTTP status.
+    /// HTTP status.
     status: u16,
-    /// What kind of problem it is: stable, for programs.
+    /// Kind of the problem: a stable value for programs.
     code: Code,
-    /// What is wrong and what would be right, for people.
+    /// What is wrong and what is expected, for people.
     detail: String,
-    /// JSON pointer to the member of the body that is wrong; "" is the body itself.
+    /// JSON pointer to the invalid member of the body; "" is the body itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     field: Option<String>,
-    /// The parameter of the path or the query that is wrong.
+    /// Name of the invalid path, query or header parameter.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     parameter: Option<String>,
@@ -89,12 +89,15 @@ impl IntoResponse for Error {
     }
 }
 
-/// The answer to a path that there is not.
+/// The response to an unknown path.
 pub(crate) async fn route_unknown() -> Error {
-    Error::new(Code::RouteUnknown, "there is no such path; GET /v1/openapi.json lists those that there are")
+    Error::new(Code::RouteUnknown, "unknown path: GET /v1/openapi.json lists the paths of the API")
 }
 
-/// The answer to a method that a path does not take. The `Allow` header tells which it does.
+/// The response to a method that the path does not support. The `Allow` header lists the supported ones.
 pub(crate) async fn method_not_allowed() -> Error {
-    Error::new(Code::MethodNotAllowed, "this path does not take this method; the Allow header lists those it takes")
+    Error::new(
+        Code::MethodNotAllowed,
+        "method not supported by this path: the Allow header lists the supported methods",
+    )
 }

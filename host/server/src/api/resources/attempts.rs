@@ -1,73 +1,73 @@
-//! Attempts as the API shows them, inside their delivery.
+//! Views of attempts, which are part of a delivery.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use hookmill_model::{
+    Answer, Attempt, Digest, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, Sealed, SendFaultCode,
+    SentRequest,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::names::{FaultCodeName, MethodName, PluginFaultCodeName};
 use crate::stages::seal::{MASK, masked};
-use hookmill_model::{
-    Answer, Attempt, Digest, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, Sealed, SendFaultCode,
-    SentRequest,
-};
 
-/// One try, and what came of it.
+/// An attempt at a delivery, and its result.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attempt)]
 pub(super) struct AttemptView {
-    /// 1 for the first.
+    /// Number of the attempt, from 1.
     number: u32,
-    /// When it was due.
+    /// Time at which the attempt was due.
     due_at: Timestamp,
-    /// When it began.
+    /// Time at which the attempt started.
     started_at: Timestamp,
-    /// Microseconds from when it was due until it began.
+    /// Delay from `due_at` to `started_at`, in microseconds.
     late_us: u64,
-    /// Microseconds that the transform took: `figures.transform_us`.
+    /// Duration of the transform, in microseconds; the same as `figures.transform_us`.
     transform_us: u64,
-    /// Microseconds until the answer was read.
+    /// Duration from sending the request until the response was read, in microseconds.
     send_us: u64,
-    /// What came of it.
+    /// Outcome of the attempt.
     outcome: OutcomeName,
-    /// Why there was no success: the fault in words, or the plugin's reason to send nothing.
+    /// Reason why the attempt did not succeed: the message of the fault, or the plugin's reason for sending nothing.
     #[schema(required)]
     reason: Option<String>,
-    /// Which kind of fault, if the plugin failed or there was no answer.
+    /// Kind of the fault, if the plugin failed or there was no response.
     #[schema(value_type = Option<FaultCodeName>, required)]
     fault: Option<FaultCode>,
-    /// The request as sent; null if it did not come that far.
+    /// The request as sent; null if none was sent.
     #[schema(required)]
     request: Option<RequestView>,
-    /// What the receiver answered; null if nothing came.
+    /// The receiver's response; null if there was none.
     #[schema(required)]
     answer: Option<AnswerView>,
-    /// The digest of the plugin that shaped it; null for the default shapes.
+    /// Digest of the plugin that transformed the events; null for a default shape.
     #[schema(value_type = Option<String>, required)]
     plugin_digest: Option<Digest>,
-    /// How that plugin failed, if the default shape went out instead; else null.
+    /// Fault of the plugin, if the default shape was sent instead; otherwise null.
     #[schema(required)]
     plugin_fault: Option<PluginFaultView>,
-    /// The fuel that the plugin used: `figures.fuel_used`.
+    /// Fuel used by the plugin; the same as `figures.fuel_used`.
     fuel_used: u64,
-    /// What the transform used, against what it might.
+    /// Resource usage of the transform, with its limits.
     figures: FiguresView,
-    /// What the plugin logged.
+    /// Log lines of the plugin.
     logs: Vec<LogView>,
 }
 
-/// How an attempt ended.
+/// Outcome of an attempt.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Outcome)]
 #[serde(rename_all = "snake_case")]
 enum OutcomeName {
-    /// The receiver answered with one of the subscription's success codes.
+    /// The receiver accepted the request, according to the subscription's success codes and answer rule.
     Succeeded,
-    /// The receiver answered with anything else.
+    /// The receiver's response was not a success.
     Rejected,
-    /// There was no answer.
+    /// There was no response.
     Unreachable,
     /// The plugin decided to send nothing.
     Skipped,
@@ -100,16 +100,16 @@ impl From<Attempt> for AttemptView {
     }
 }
 
-/// How a plugin failed.
+/// Fault of a plugin.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PluginFault)]
 pub(super) struct PluginFaultView {
-    /// Which kind of fault.
+    /// Kind of the fault.
     #[schema(value_type = PluginFaultCodeName)]
     code: PluginFaultCode,
-    /// What happened, in words.
+    /// Message of the fault.
     message: String,
-    /// Whether a later attempt may do better.
+    /// True if a later attempt may succeed.
     retry: bool,
 }
 
@@ -119,19 +119,19 @@ impl From<PluginFault> for PluginFaultView {
     }
 }
 
-/// What a transform used, against what it might. All 0 but for the time where no plugin ran.
+/// Resource usage of a transform, with its limits. All members except `transform_us` are 0 if no plugin ran.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Figures)]
 pub(super) struct FiguresView {
-    /// The fuel that the plugin used: the same on every machine and at every attempt.
+    /// Fuel used by the plugin. The same on every machine and in every attempt.
     fuel_used: u64,
-    /// The fuel that it had, which follows from the size of its events and configuration.
+    /// Fuel limit, which depends on the size of the events and the configuration.
     fuel_max: u64,
-    /// The most that its memories took together.
+    /// Peak size of its memories together, in bytes.
     memory_bytes: u64,
-    /// What they might take.
+    /// Limit on `memory_bytes`.
     memory_bytes_max: u64,
-    /// Microseconds that the whole transform took.
+    /// Duration of the whole transform, in microseconds.
     transform_us: u64,
 }
 
@@ -142,7 +142,7 @@ impl From<Figures> for FiguresView {
     }
 }
 
-/// Either kind of fault; the names of the two do not meet.
+/// Fault of the plugin or of sending. The two enumerations have no names in common.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum FaultCode {
@@ -150,7 +150,7 @@ enum FaultCode {
     Send(SendFaultCode),
 }
 
-/// An outcome, spread over an attempt's members.
+/// An outcome, split into the members of an attempt.
 struct OutcomeView {
     name: OutcomeName,
     reason: Option<String>,
@@ -164,7 +164,7 @@ impl From<Outcome> for OutcomeView {
         match outcome {
             Outcome::Succeeded(answer) => Self { answer: Some(answer.into()), ..none(OutcomeName::Succeeded) },
             Outcome::Rejected(answer) => Self {
-                reason: Some(refusal(answer.status)),
+                reason: Some(rejection(answer.status)),
                 answer: Some(answer.into()),
                 ..none(OutcomeName::Rejected)
             },
@@ -183,21 +183,21 @@ impl From<Outcome> for OutcomeView {
     }
 }
 
-/// Why an answer is no success. The codes and the rule that say so are the subscription's, as it was then.
-fn refusal(status: u16) -> String {
+/// Returns the reason why a response was not a success, according to the subscription at the time of the attempt.
+fn rejection(status: u16) -> String {
     match status {
-        200..300 => format!("the receiver answered {status}, which was no success for the subscription"),
+        200..300 => format!("the receiver answered {status}, which the subscription does not count as success"),
         _ => format!("the receiver answered {status}"),
     }
 }
 
-/// A header.
+/// An HTTP header.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Header)]
 struct HeaderView {
-    /// Its name.
+    /// Name of the header.
     name: String,
-    /// Its value; `***` if it is secret.
+    /// Value of the header; `***` for a secret.
     value: String,
 }
 
@@ -205,13 +205,13 @@ fn headers(headers: Vec<(String, String)>) -> Vec<HeaderView> {
     headers.into_iter().map(|(name, value)| HeaderView { name, value }).collect()
 }
 
-/// How the bytes of a body are shown.
+/// Encoding of a body's bytes in JSON.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum BodyEncoding {
-    /// As they are: they are UTF-8.
+    /// Unchanged, since the bytes are valid UTF-8.
     Text,
-    /// In base64: they are not.
+    /// Base64, since the bytes are not valid UTF-8.
     Base64,
 }
 
@@ -222,20 +222,20 @@ fn body(bytes: &Bytes) -> (String, BodyEncoding) {
     }
 }
 
-/// A request as it went out.
+/// A request as sent.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookRequest)]
 pub(super) struct RequestView {
-    /// The method.
+    /// HTTP method.
     #[schema(value_type = MethodName)]
     method: String,
-    /// The whole URL.
+    /// Full URL.
     url: String,
-    /// The headers.
+    /// Headers.
     headers: Vec<HeaderView>,
-    /// The exact body.
+    /// Body, byte for byte except for masked secrets.
     body: String,
-    /// How `body` shows it.
+    /// Encoding of `body`.
     body_encoding: BodyEncoding,
 }
 
@@ -250,19 +250,19 @@ impl From<SentRequest> for RequestView {
     }
 }
 
-/// What a receiver answered.
+/// Response of a receiver.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ReceiverResponse)]
 struct AnswerView {
-    /// The HTTP status.
+    /// HTTP status.
     status: u16,
-    /// The headers, as far as they are kept.
+    /// Headers, as far as they are stored.
     headers: Vec<HeaderView>,
-    /// The body, as far as it is kept.
+    /// Body, as far as it is stored.
     body: String,
-    /// How `body` shows it.
+    /// Encoding of `body`.
     body_encoding: BodyEncoding,
-    /// Whether there was more of the body.
+    /// True if only the start of the body was stored.
     truncated: bool,
 }
 
@@ -274,14 +274,14 @@ impl From<Answer> for AnswerView {
     }
 }
 
-/// A line that a plugin wrote.
+/// A line of a plugin's log.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LogLine)]
 pub(super) struct LogView {
-    /// How much it matters.
+    /// Level of the line.
     #[schema(value_type = LogLevelName)]
     level: LogLevel,
-    /// The text.
+    /// Text of the line.
     message: String,
 }
 
@@ -291,17 +291,17 @@ impl From<LogLine> for LogView {
     }
 }
 
-/// How much a log line matters.
+/// Level of a log line.
 #[derive(ToSchema)]
 #[schema(as = LogLevel, rename_all = "snake_case")]
-#[expect(dead_code, reason = "stands in the document for the model's level, which knows nothing of documents")]
+#[expect(dead_code, reason = "used in the API description alone, in place of the model's level")]
 enum LogLevelName {
-    /// For the plugin's author.
+    /// Details for the plugin's author.
     Debug,
-    /// Worth knowing.
+    /// Normal operation.
     Info,
-    /// Odd, but dealt with.
+    /// An unexpected condition that was handled.
     Warn,
-    /// Wrong.
+    /// A failure.
     Error,
 }

@@ -3,6 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use hookmill_model::{Delivery, DeliveryId, DeliveryState, EventId, EventType, Pattern, SpaceId, SubscriptionId};
+use hookmill_store::{Command, Commanded, DeliveryFilter};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -19,8 +21,6 @@ use crate::deliver;
 use crate::error::{Code, Error};
 use crate::subscriptions::profile;
 use crate::task::unbroken;
-use hookmill_model::{Delivery, DeliveryId, DeliveryState, EventId, EventType, Pattern, SpaceId, SubscriptionId};
-use hookmill_store::{Command, Commanded, DeliveryFilter};
 
 /// A page of deliveries.
 type DeliveryPage = Page<DeliverySummary>;

@@ -1,10 +1,12 @@
-//! Event types: what a space says about the events that are posted to it.
+//! Event types: the documentation of a space's events.
 //!
-//! They inform people and tests. An event of a type that is not entered here is accepted all the same.
+//! They serve people, tests and previews. An event whose type is not documented is accepted as well.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use hookmill_model::EventType;
+use hookmill_store::EventTypeEntry;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,10 +20,8 @@ use crate::api::http::page::{self, Page, PageQuery};
 use crate::api::{Api, check_description};
 use crate::error::Error;
 use crate::plugins::schema;
-use hookmill_model::EventType;
-use hookmill_store::EventTypeEntry;
 
-/// A page of the list.
+/// A page of event types.
 type EventTypePage = Page<EventTypeView>;
 
 /// The paths of this resource.
@@ -29,17 +29,17 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(list_event_types)).routes(routes!(put_event_type, delete_event_type))
 }
 
-/// What is said about an event type.
+/// An event type to create or to replace.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct EventTypeInput {
-    /// What it means: at most 2,000 characters.
+    /// Meaning of the event type, at most 2,000 characters.
     #[serde(default)]
     #[schema(required = false)]
     description: String,
-    /// A JSON Schema (2020-12) of its data.
+    /// JSON Schema (2020-12) of the events' data.
     schema: Option<Value>,
-    /// An example of its data, which a test sends.
+    /// Example of the data, which test events and previews use.
     example: Option<Value>,
 }
 
@@ -47,18 +47,18 @@ struct EventTypeInput {
 #[derive(Serialize, ToSchema)]
 #[schema(as = EventType)]
 struct EventTypeView {
-    /// The type.
+    /// Name of the event type.
     #[schema(value_type = String)]
     name: EventType,
-    /// What it means.
+    /// Meaning of the event type.
     description: String,
-    /// A JSON Schema of its data; null if there is none.
+    /// JSON Schema of the events' data; null if there is none.
     #[schema(required)]
     schema: Option<Value>,
-    /// An example of its data; null if there is none.
+    /// Example of the data; null if there is none.
     #[schema(required)]
     example: Option<Value>,
-    /// When it was entered.
+    /// Time of creation, or of the last replacement.
     created_at: Timestamp,
 }
 
@@ -70,7 +70,7 @@ impl From<EventTypeEntry> for EventTypeView {
 
 /// Creates or replaces an event type.
 ///
-/// If it has a schema, its example has to fit it. Events are not checked against the schema.
+/// An example must conform to the schema. Events are not validated against it.
 #[utoipa::path(put, path = "/v1/spaces/{space}/event-types/{event_type}", tag = "event types",
     request_body = EventTypeInput, responses((status = 200, body = EventTypeView)))]
 async fn put_event_type(
@@ -95,7 +95,7 @@ async fn put_event_type(
 
 /// Lists event types by name.
 ///
-/// They document the events of a space. An event of a type that is not in the list is accepted all the same.
+/// They document the events of the space. An event of a type that is not listed is accepted as well.
 #[utoipa::path(get, path = "/v1/spaces/{space}/event-types", tag = "event types", params(PageQuery),
     responses((status = 200, body = EventTypePage)))]
 async fn list_event_types(
@@ -110,9 +110,9 @@ async fn list_event_types(
 
 /// Deletes an event type.
 ///
-/// Events of that type are not touched.
+/// Events of this type are kept.
 #[utoipa::path(delete, path = "/v1/spaces/{space}/event-types/{event_type}", tag = "event types",
-    responses((status = 204, description = "It is gone")))]
+    responses((status = 204, description = "The event type is deleted")))]
 async fn delete_event_type(
     Manages(space): Manages,
     State(api): State<Api>,

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use hookmill_model::{Key, KeyId, Role, SpaceId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,9 +18,8 @@ use crate::api::http::problem::Problem;
 use crate::error::{Code, Error};
 use crate::keys::generate;
 use crate::task::unbroken;
-use hookmill_model::{Key, KeyId, Role, SpaceId};
 
-/// A page of the list.
+/// A page of keys.
 type KeyPage = Page<KeyView>;
 
 /// The paths of this resource.
@@ -27,32 +27,32 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(create_key, list_keys)).routes(routes!(delete_key))
 }
 
-/// A key to be made.
+/// A key to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct KeyInput {
-    /// What uses it: at most 200 characters.
+    /// Display name, such as the program that uses the key: 1 to 200 characters.
     name: String,
-    /// What it allows.
+    /// Role of the key.
     #[schema(value_type = RoleName)]
     role: Role,
-    /// The space that it is for; none for an admin's.
+    /// Space that the key belongs to. Required unless the role is `admin`, which does not permit it.
     #[schema(value_type = Option<String>)]
     space: Option<SpaceId>,
 }
 
-/// What a key allows.
+/// Role of a key: the operations it permits.
 #[derive(ToSchema)]
 #[schema(as = Role, rename_all = "snake_case")]
-#[expect(dead_code, reason = "stands in the document for the model's role, which knows nothing of documents")]
+#[expect(dead_code, reason = "used in the API description alone, in place of the model's role")]
 enum RoleName {
-    /// Read subscriptions, events and deliveries of its space.
+    /// Reads subscriptions, events and deliveries of its space.
     Read,
-    /// Post events to its space.
+    /// Posts events to its space.
     Produce,
-    /// All in its space.
+    /// Permits every operation in its space.
     Manage,
-    /// All in all spaces, and spaces and keys themselves.
+    /// Permits every operation in all spaces, and manages spaces and keys.
     Admin,
 }
 
@@ -60,20 +60,20 @@ enum RoleName {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Key)]
 struct KeyView {
-    /// Its id.
+    /// Id of the key.
     #[schema(value_type = String)]
     id: KeyId,
-    /// What uses it.
+    /// Display name.
     name: String,
-    /// What it allows.
+    /// Role of the key.
     #[schema(value_type = RoleName)]
     role: Role,
-    /// The space that it is for; null for an admin's.
+    /// Space that the key belongs to; null for the role `admin`.
     #[schema(value_type = Option<String>, required)]
     space: Option<SpaceId>,
-    /// When it was made.
+    /// Time of creation.
     created_at: Timestamp,
-    /// The key itself: shown once, when it is made.
+    /// The key itself. Returned only on creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     key: Option<String>,
@@ -88,7 +88,7 @@ impl KeyView {
 
 /// Creates an API key.
 ///
-/// The answer is the only place where the key itself is shown; the host keeps its hash.
+/// The key itself is returned only in this response; the host stores a hash of it.
 #[utoipa::path(post, path = "/v1/keys", tag = "keys", request_body = KeyInput, responses((status = 201, body = KeyView)))]
 async fn create_key(
     _: Admin,
@@ -98,12 +98,12 @@ async fn create_key(
     crate::api::check_name(&input.name)?;
     match (input.role, &input.space) {
         (Role::Admin, Some(_)) => {
-            return Err(Error::field("/space", "an admin's key is for all spaces: leave it out"));
+            return Err(Error::field("/space", "an admin key is valid in all spaces: omit `space`"));
         }
         (Role::Admin, None) => {}
-        (_, None) => return Err(Error::at(Code::FieldMissing, "/space", "a key of this role is for one space")),
+        (_, None) => return Err(Error::at(Code::FieldMissing, "/space", "missing: required for a key with this role")),
         (_, Some(space)) if api.access.knows(space) => {}
-        (_, Some(space)) => return Err(Error::field("/space", format!("there is no space `{space}`"))),
+        (_, Some(space)) => return Err(Error::field("/space", format!("space `{space}` does not exist"))),
     }
     let (key, text) = generate(input.name, input.role, input.space, api.host.clock.now());
     let view = KeyView::of(&key, Some(text));
@@ -118,7 +118,7 @@ async fn create_key(
 
 /// Lists API keys, oldest first.
 ///
-/// Without their secrets, which the host does not have.
+/// The keys themselves are not included: the host stores only hashes of them.
 #[utoipa::path(get, path = "/v1/keys", tag = "keys", params(PageQuery), responses((status = 200, body = KeyPage)))]
 async fn list_keys(_: Admin, State(api): State<Api>, Query(query): Query<PageQuery>) -> Result<Json<KeyPage>, Error> {
     let after = page::after::<KeyId>(query.cursor.as_deref())?;
@@ -129,9 +129,9 @@ async fn list_keys(_: Admin, State(api): State<Api>, Query(query): Query<PageQue
 
 /// Deletes an API key.
 ///
-/// It stops working at once. The last admin key cannot be deleted: nobody could create another.
+/// The key stops working at once. The last admin key cannot be deleted, since no other key can create one.
 #[utoipa::path(delete, path = "/v1/keys/{key}", tag = "keys", responses(
-    (status = 204, description = "It is gone"),
+    (status = 204, description = "The key is deleted"),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "last_admin_key")))]
 async fn delete_key(_: Admin, State(api): State<Api>, params: PathParams) -> Result<StatusCode, Error> {
     let id: KeyId = params.get("key")?;
@@ -140,7 +140,10 @@ async fn delete_key(_: Admin, State(api): State<Api>, params: PathParams) -> Res
         let mut admins = api.access.keys();
         admins.retain(|key| key.role == Role::Admin);
         if admins.len() == 1 && admins[0].id == id {
-            return Err(Error::new(Code::LastAdminKey, "this is the only admin key: make another first"));
+            return Err(Error::new(
+                Code::LastAdminKey,
+                "the last admin key cannot be deleted: create another admin key first",
+            ));
         }
         if !api.host.store.delete_key(id).await? {
             return Err(Error::not_found("key", id));

@@ -1,4 +1,4 @@
-//! The resources: one file each, or a folder where there are sub-resources.
+//! The resources of the API: one file each, or a folder for a resource with sub-resources.
 
 pub(crate) mod attempts;
 pub(crate) mod deliveries;

@@ -1,7 +1,9 @@
-//! Profiles: what they set, and their catalogs, which a space can take over as its own event types.
+//! Profiles: their defaults, and their catalogs of event types, which can be loaded into a space.
 
 use axum::Json;
 use axum::extract::State;
+use hookmill_model::{EventType, SpaceId};
+use hookmill_store::{EventTypeEntry, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -14,13 +16,11 @@ use crate::api::http::extract::{JsonBody, PathParams, Query};
 use crate::api::http::page::{Page, PageQuery};
 use crate::error::Error;
 use crate::subscriptions::profile::{self, CatalogEntry, Profile};
-use hookmill_model::{EventType, SpaceId};
-use hookmill_store::{EventTypeEntry, Store, StoreError};
 
-/// A space's event types read from the store at a time.
+/// Number of a space's event types per query.
 const PAGE: usize = 1_000;
 
-/// A page of the list.
+/// A page of profiles.
 type ProfilePage = Page<ProfileView>;
 
 /// The paths of this resource.
@@ -31,57 +31,57 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
         .routes(routes!(load_event_types))
 }
 
-/// How one CRM sends its webhooks.
+/// A profile: the conventions of one CRM's webhooks.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Profile)]
 struct ProfileView {
-    /// What a subscription's `profile` says.
+    /// Name of the profile, the value of a subscription's `profile`.
     name: &'static str,
-    /// For people.
+    /// Display name.
     title: &'static str,
-    /// What it is, in a sentence.
+    /// One-sentence summary.
     summary: &'static str,
-    /// How the CRM has been doing it over time; the first is generation 1.
+    /// Versions of the CRM's conventions over time, starting with generation 1.
     generations: Vec<GenerationView>,
-    /// What else is to be known.
+    /// Further notes.
     notes: &'static [String],
-    /// The CRM's catalog of events: shown with one profile, left out of the list.
+    /// The CRM's catalog of event types. Absent in the list of profiles.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     event_types: Option<Vec<CatalogEntryView>>,
 }
 
-/// One way in which a CRM sends its webhooks.
+/// A version of a CRM's webhook conventions.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Generation)]
 struct GenerationView {
-    /// What a subscription's `generation` says.
+    /// Number of the generation, the value of a subscription's `generation`.
     generation: usize,
-    /// What it does, in words.
+    /// Summary of the conventions.
     summary: &'static str,
-    /// The members that a subscription has, unless it says otherwise.
+    /// Default members of a subscription.
     #[schema(value_type = Object)]
     defaults: &'static Map<String, Value>,
 }
 
-/// A type of events that a CRM sends.
+/// An event type of a CRM's catalog.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CatalogEntry)]
 struct CatalogEntryView {
-    /// The type.
+    /// Event type.
     #[schema(value_type = String)]
     name: &'static EventType,
-    /// What the CRM calls it; null if that is the type.
+    /// The CRM's display name for the event type; null if it is the same as `name`.
     #[schema(required)]
     title: Option<&'static str>,
-    /// The number that the CRM's own API knows it by; null if it has none.
+    /// Number of the event type in the CRM's own API; null if it has none.
     #[schema(required)]
     code: Option<u32>,
-    /// What it means.
+    /// Meaning of the event type.
     description: &'static str,
-    /// A JSON Schema (2020-12) of its data.
+    /// JSON Schema (2020-12) of the events' data.
     schema: &'static Value,
-    /// An example of its data.
+    /// Example of the data.
     example: &'static Value,
 }
 
@@ -107,8 +107,8 @@ impl ProfileView {
 
 /// Lists the profiles, without their catalogs.
 ///
-/// A profile is how one CRM sends its webhooks: the defaults that a subscription takes from it. Any key is allowed to
-/// read them.
+/// A profile describes the webhooks of one CRM and provides defaults for subscriptions. Any key is allowed to read
+/// profiles.
 #[utoipa::path(get, path = "/v1/profiles", tag = "profiles", params(PageQuery),
     responses((status = 200, body = ProfilePage)))]
 async fn list_profiles(_: AnyKey, Query(query): Query<PageQuery>) -> Result<Json<ProfilePage>, Error> {
@@ -116,9 +116,9 @@ async fn list_profiles(_: AnyKey, Query(query): Query<PageQuery>) -> Result<Json
     Page::of(all, &query, |profile| profile.name.clone(), ProfileView::of).map(Json)
 }
 
-/// Returns a profile with its catalog of events.
+/// Returns a profile with its catalog of event types.
 ///
-/// Any key is allowed to read it.
+/// Any key is allowed to read profiles.
 #[utoipa::path(get, path = "/v1/profiles/{profile}", tag = "profiles", responses((status = 200, body = ProfileView)))]
 async fn get_profile(_: AnyKey, params: PathParams) -> Result<Json<ProfileView>, Error> {
     let name = params.text("profile").unwrap_or_default();
@@ -126,25 +126,25 @@ async fn get_profile(_: AnyKey, params: PathParams) -> Result<Json<ProfileView>,
     Ok(Json(ProfileView::with_catalog(profile)))
 }
 
-/// Whose catalog to load.
+/// The catalog to load.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct LoadInput {
-    /// The profile's name.
+    /// Name of the profile.
     profile: String,
 }
 
-/// What was loaded.
+/// Result of loading a catalog.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LoadResult)]
 struct LoadView {
-    /// How many event types of the catalog the space has now: all of them.
+    /// Number of event types in the catalog, all of which the space now has.
     loaded: usize,
 }
 
 /// Loads a profile's whole catalog into the space.
 ///
-/// An event type of the same name is replaced; one that already equals the catalog's entry is left untouched.
+/// An event type with the same name is replaced, unless it already equals the catalog's entry.
 #[utoipa::path(post, path = "/v1/spaces/{space}/load-event-types", tag = "event types", request_body = LoadInput,
     responses((status = 200, body = LoadView)))]
 async fn load_event_types(
@@ -154,7 +154,7 @@ async fn load_event_types(
 ) -> Result<Json<LoadView>, Error> {
     let profile = profile::find(&profile).ok_or_else(|| {
         let names: Vec<_> = profile::all().iter().map(|profile| profile.name.as_str()).collect();
-        Error::field("/profile", format!("a profile is one of {}", names.join(", ")))
+        Error::field("/profile", format!("unknown profile: expected one of {}", names.join(", ")))
     })?;
     let have = event_types(&*api.host.store, &space).await?;
     for entry in profile.event_types() {
@@ -175,7 +175,7 @@ fn is_as_in_catalog(have: &EventTypeEntry, entry: &CatalogEntry) -> bool {
         && have.example.as_ref() == Some(&entry.example)
 }
 
-/// All event types of a space.
+/// Returns all event types of a space.
 async fn event_types(store: &dyn Store, space: &SpaceId) -> Result<Vec<EventTypeEntry>, StoreError> {
     let mut all: Vec<EventTypeEntry> = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! Pulling a plugin from a registry into a space.
+//! Pulling a plugin from an OCI registry into a space.
 
 use axum::Json;
 use axum::extract::State;
@@ -22,24 +22,26 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(pull_plugin))
 }
 
-/// What to pull.
+/// The plugin to pull.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PullInput {
-    /// `oci://registry/repository:tag`, or `oci://registry/repository@sha256:…` for that manifest and no other.
+    /// `oci://registry/repository:tag`, or `oci://registry/repository@sha256:…` for exactly that manifest.
     reference: String,
-    /// Ed25519 over the text of the component's digest, in base64; the one that was pushed with it if it is left out.
+    /// Ed25519 signature over the text of the component's digest, in base64; by default, the one pushed with the
+    /// component.
     signature: Option<String>,
 }
 
 /// Pulls a plugin from an OCI registry.
 ///
-/// The registry is asked without credentials and has to be at a public address unless the operator allows others. The
-/// plugin's `source` is the reference by digest, whatever tag was asked for. The rest is as for an upload.
+/// No credentials are sent to the registry. Its address must be public unless the host's configuration permits others.
+/// The plugin's `source` is the reference by digest, even if a tag was requested. Otherwise the same rules apply as to
+/// an upload.
 #[utoipa::path(post, path = "/v1/spaces/{space}/pull-plugin", tag = "plugins", request_body = PullInput,
     responses(
-        (status = 201, body = PluginView, description = "It is new"),
-        (status = 200, body = PluginView, description = "It was there already"),
+        (status = 201, body = PluginView, description = "The plugin version is new"),
+        (status = 200, body = PluginView, description = "The same plugin version already existed"),
         (status = 409, body = Problem, content_type = "application/problem+json",
             description = "plugin_version_exists")))]
 async fn pull_plugin(
@@ -47,17 +49,17 @@ async fn pull_plugin(
     State(api): State<Api>,
     JsonBody(PullInput { reference, signature }): JsonBody<PullInput>,
 ) -> Result<(StatusCode, Json<PluginView>), Error> {
-    let reference = reference.parse().map_err(|error| problem(&error))?;
+    let reference = reference.parse().map_err(|error| api_error(&error))?;
     let registries = Registries::of_host(&api.host.config).map_err(|error| Error::internal(&error))?;
     let _turn = (api.host.pulls.try_acquire())
-        .map_err(|_| Error::new(Code::Unavailable, "as many plugins as may be are being pulled: try again later"))?;
-    let pulled = oci::pull(&registries, &reference).await.map_err(|error| problem(&error))?;
+        .map_err(|_| Error::new(Code::Unavailable, "too many plugins are being pulled: try again later"))?;
+    let pulled = oci::pull(&registries, &reference).await.map_err(|error| api_error(&error))?;
     let source = Some(pulled.reference.to_string());
     let signature = signature.or(pulled.signature);
     admitted(&api, &space, Candidate { component: pulled.component, signature, source }).await
 }
 
-fn problem(error: &OciError) -> Error {
+fn api_error(error: &OciError) -> Error {
     match error {
         OciError::Reference { .. } => Error::field("/reference", error),
         OciError::TooLarge { .. } => Error::new(Code::TooLarge, error.to_string()),

@@ -1,8 +1,10 @@
-//! Spaces.
+//! Spaces, the tenants of the host.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use hookmill_model::{MailAddress, PluginKey, Space, SpaceId};
+use hookmill_store::SpaceChange;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,16 +19,14 @@ use crate::api::http::page::{self, Page, PageQuery};
 use crate::api::http::problem::Problem;
 use crate::error::{Code, Error};
 use crate::task::unbroken;
-use hookmill_model::{MailAddress, PluginKey, Space, SpaceId};
-use hookmill_store::SpaceChange;
 
-/// Everybody who may have to act, and no mailing list.
+/// Enough for everyone who may have to act on a failure.
 const ADMINISTRATORS_MAX: usize = 50;
 
-/// Teams that write plugins, each with a key and the one that comes after it.
+/// Enough for several teams that sign plugins, each with a current and a next key.
 const PLUGIN_KEYS_MAX: usize = 10;
 
-/// A page of the list.
+/// A page of spaces.
 type SpacePage = Page<SpaceView>;
 
 /// The paths of this resource.
@@ -34,55 +34,55 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(create_space, list_spaces)).routes(routes!(get_space, change_space))
 }
 
-/// A space to be created.
+/// A space to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SpaceInput {
-    /// Its id, used in every path: 1 to 63 of `a-z 0-9 -`, not starting with `-`.
+    /// Id of the space, used in paths: 1 to 63 characters of `a-z 0-9 -`, not starting with `-`.
     #[schema(value_type = String)]
     id: SpaceId,
-    /// For people: at most 200 characters; the id if it is left out.
+    /// Display name, 1 to 200 characters; the id by default.
     name: Option<String>,
-    /// Who is told by e-mail when deliveries fail: at most 50 addresses; nobody if it is left out.
+    /// E-mail addresses notified when deliveries fail, at most 50; none by default.
     #[schema(value_type = Option<Vec<String>>)]
     administrators: Option<Vec<MailAddress>>,
-    /// Ed25519 public keys (`whpk_…`), at most 10: if there is one, each plugin that is uploaded to the space or pulled
-    /// into it must be signed by one of them.
+    /// Ed25519 public keys (`whpk_…`), at most 10; none by default. With at least one key, each plugin that is uploaded
+    /// to or pulled into the space must be signed by one of them.
     #[schema(value_type = Option<Vec<String>>)]
     plugin_keys: Option<Vec<PluginKey>>,
 }
 
-/// A change of a space.
+/// Changes to a space.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SpacePatch {
-    /// For people: at most 200 characters; null for the id.
+    /// Display name, 1 to 200 characters; null restores the id.
     name: Option<String>,
-    /// Who is told by e-mail when deliveries fail: at most 50 addresses; null for nobody.
+    /// E-mail addresses notified when deliveries fail, at most 50; null for none.
     #[schema(value_type = Option<Vec<String>>)]
     administrators: Option<Vec<MailAddress>>,
-    /// Ed25519 public keys (`whpk_…`), at most 10: if there is one, each plugin that is uploaded to the space or pulled
-    /// into it from then on must be signed by one of them; null for none.
+    /// Ed25519 public keys (`whpk_…`), at most 10; null for none. With at least one key, each plugin that is uploaded to
+    /// or pulled into the space from then on must be signed by one of them.
     #[schema(value_type = Option<Vec<String>>)]
     plugin_keys: Option<Vec<PluginKey>>,
 }
 
-/// One tenant.
+/// A space: one tenant.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Space)]
 struct SpaceView {
-    /// Its id.
+    /// Id of the space.
     #[schema(value_type = String)]
     id: SpaceId,
-    /// For people.
+    /// Display name.
     name: String,
-    /// Who is told by e-mail when deliveries fail.
+    /// E-mail addresses notified when deliveries fail.
     #[schema(value_type = Vec<String>)]
     administrators: Vec<MailAddress>,
-    /// Who may sign plugins; none need be signed if there is none.
+    /// Public keys that verify plugin signatures; without any, plugins need no signature.
     #[schema(value_type = Vec<String>)]
     plugin_keys: Vec<PluginKey>,
-    /// When it was created.
+    /// Time of creation.
     created_at: Timestamp,
 }
 
@@ -94,7 +94,7 @@ impl From<Space> for SpaceView {
 
 /// Creates a space.
 ///
-/// A space is one tenant: its events, subscriptions, plugins and keys are separate from those of others.
+/// A space is one tenant. Its events, subscriptions, plugins and keys are separate from those of other spaces.
 #[utoipa::path(post, path = "/v1/spaces", tag = "spaces", request_body = SpaceInput, responses(
     (status = 201, body = SpaceView),
     (status = 409, body = Problem, content_type = "application/problem+json", description = "space_exists")))]
@@ -112,7 +112,7 @@ async fn create_space(
     let space = Space { id: input.id, name, administrators, plugin_keys, created_at: api.host.clock.now() };
     unbroken(async move {
         if !api.host.store.create_space(space.clone()).await? {
-            return Err(Error::new(Code::SpaceExists, format!("there is a space `{}` already", space.id)));
+            return Err(Error::new(Code::SpaceExists, format!("space `{}` already exists", space.id)));
         }
         api.access.put_space(space.id.clone());
         Ok((StatusCode::CREATED, Json(space.into())))
@@ -122,7 +122,7 @@ async fn create_space(
 
 /// Lists spaces by id.
 ///
-/// Only an admin key sees all of them.
+/// Requires an admin key.
 #[utoipa::path(get, path = "/v1/spaces", tag = "spaces", params(PageQuery),
     responses((status = 200, body = SpacePage)))]
 async fn list_spaces(
@@ -137,7 +137,7 @@ async fn list_spaces(
 
 /// Returns a space.
 ///
-/// With its administrators and the keys that its plugins have to be signed with.
+/// Includes its administrators and the public keys for plugin signatures.
 #[utoipa::path(get, path = "/v1/spaces/{space}", tag = "spaces", responses((status = 200, body = SpaceView)))]
 async fn get_space(Reads(id): Reads, State(api): State<Api>) -> Result<Json<SpaceView>, Error> {
     let space = api.host.store.space(&id).await?.ok_or_else(|| Error::not_found("space", id))?;
@@ -146,8 +146,8 @@ async fn get_space(Reads(id): Reads, State(api): State<Api>) -> Result<Json<Spac
 
 /// Changes a space by a JSON merge patch (RFC 7396).
 ///
-/// A member that is left out stays as it is, null restores the default, arrays are replaced as a whole. The content
-/// type `application/merge-patch+json` is accepted as well.
+/// An omitted member is not changed, null restores the default, and arrays are replaced as a whole. The content type
+/// `application/merge-patch+json` is also accepted.
 #[utoipa::path(patch, path = "/v1/spaces/{space}", tag = "spaces",
     request_body = SpacePatch,
     responses((status = 200, body = SpaceView)))]
@@ -171,12 +171,12 @@ async fn change_space(
 
 fn check_administrators(addresses: &[MailAddress]) -> Result<(), Error> {
     if addresses.len() > ADMINISTRATORS_MAX {
-        return Err(Error::field("/administrators", format!("at most {ADMINISTRATORS_MAX} addresses")));
+        return Err(Error::field("/administrators", format!("expected at most {ADMINISTRATORS_MAX} addresses")));
     }
     for (index, address) in addresses.iter().enumerate() {
         if addresses[..index].iter().any(|earlier| earlier.as_str().eq_ignore_ascii_case(address.as_str())) {
-            let right = format!("the address `{address}` stands here twice");
-            return Err(Error::field(format!("/administrators/{index}"), right));
+            let duplicate = format!("duplicate address `{address}`");
+            return Err(Error::field(format!("/administrators/{index}"), duplicate));
         }
     }
     Ok(())
@@ -184,10 +184,10 @@ fn check_administrators(addresses: &[MailAddress]) -> Result<(), Error> {
 
 fn check_plugin_keys(keys: &[PluginKey]) -> Result<(), Error> {
     if keys.len() > PLUGIN_KEYS_MAX {
-        return Err(Error::field("/plugin_keys", format!("at most {PLUGIN_KEYS_MAX} keys")));
+        return Err(Error::field("/plugin_keys", format!("expected at most {PLUGIN_KEYS_MAX} keys")));
     }
     match (1..keys.len()).find(|&index| keys[..index].contains(&keys[index])) {
-        Some(index) => Err(Error::field(format!("/plugin_keys/{index}"), "the same key stands here twice")),
+        Some(index) => Err(Error::field(format!("/plugin_keys/{index}"), "duplicate key")),
         None => Ok(()),
     }
 }

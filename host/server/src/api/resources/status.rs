@@ -1,4 +1,4 @@
-//! What the host says of itself: health, metrics, limits.
+//! Health, metrics and limits of the host.
 
 use axum::Json;
 use axum::extract::State;
@@ -23,7 +23,7 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
 
 /// Reports that the process runs.
 ///
-/// Answers as long as the process does, whatever the state of its store. No key is needed.
+/// Does not depend on the state of the store. No key is required.
 #[utoipa::path(get, path = "/healthz", tag = "host", security(()),
     responses((status = 200, body = str, content_type = "text/plain; charset=utf-8")))]
 async fn healthz() -> &'static str {
@@ -32,7 +32,7 @@ async fn healthz() -> &'static str {
 
 /// Reports whether the host can serve requests.
 ///
-/// It can if its store responds; otherwise the answer is 503. No key is needed.
+/// It can if its store responds; otherwise the response is 503. No key is required.
 #[utoipa::path(get, path = "/readyz", tag = "host", security(()),
     responses(
         (status = 200, body = str, content_type = "text/plain; charset=utf-8"),
@@ -41,15 +41,15 @@ async fn readyz(State(api): State<Api>) -> Result<&'static str, Error> {
     match api.host.store.ping().await {
         Ok(()) => Ok("ready\n"),
         Err(err) => {
-            tracing::error!(error = &err as &dyn std::error::Error, "the store does not answer");
-            Err(Error::new(Code::Unavailable, "the store does not answer"))
+            tracing::error!(error = &err as &dyn std::error::Error, "store did not respond");
+            Err(Error::new(Code::Unavailable, "the store does not respond"))
         }
     }
 }
 
 /// Returns the host's metrics.
 ///
-/// In OpenMetrics text format, which Prometheus scrapes. No key is needed.
+/// In OpenMetrics text format, which Prometheus scrapes. No key is required.
 #[utoipa::path(get, path = "/metrics", tag = "host", security(()),
     responses((status = 200, body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 async fn metrics(State(api): State<Api>) -> Result<([(&'static str, &'static str); 1], String), Error> {
@@ -63,65 +63,65 @@ async fn metrics(State(api): State<Api>) -> Result<([(&'static str, &'static str
 #[derive(Serialize, ToSchema)]
 #[schema(as = Limits)]
 struct LimitsView {
-    /// On what callers post.
+    /// Limits on requests.
     accept: AcceptLimits,
-    /// On plugins.
+    /// Limits on plugins.
     plugin: PluginLimits,
 }
 
-/// Limits on what callers post.
+/// Limits on requests.
 #[derive(Serialize, ToSchema)]
 struct AcceptLimits {
-    /// One event's data.
+    /// Size of an event's data, in bytes.
     event_bytes_max: usize,
-    /// Events of one NDJSON request.
+    /// Events in an NDJSON request.
     batch_events_max: usize,
-    /// One NDJSON request as a whole.
+    /// Size of an NDJSON request, in bytes.
     batch_bytes_max: usize,
-    /// Any other request's body but a plugin's component.
+    /// Size of any other request body except a plugin's component, in bytes.
     body_bytes_max: usize,
 }
 
 /// Limits on plugins.
 #[derive(Serialize, ToSchema)]
 struct PluginLimits {
-    /// A component's size.
+    /// Size of a component, in bytes.
     component_bytes_max: usize,
-    /// Seconds to compile a component.
+    /// Time to compile a component, in seconds.
     compile_s_max: u64,
-    /// Fuel of one transform, whatever its input.
+    /// Fuel of a transform, regardless of its input.
     fuel_base: u64,
-    /// Fuel for each byte of events and configuration.
+    /// Additional fuel for each byte of events and configuration.
     fuel_per_byte: u64,
-    /// Milliseconds of one transform.
+    /// Wall-clock time of a transform, in milliseconds.
     wall_clock_ms_max: u64,
-    /// Memory of one instance.
+    /// Memory of an instance, in bytes.
     memory_bytes_max: usize,
-    /// Memories of one component.
+    /// Memories of a component.
     memories_max: usize,
-    /// Tables of one component.
+    /// Tables of a component.
     tables_max: usize,
-    /// Core instances of one component.
+    /// Core instances of a component.
     instances_max: usize,
-    /// A body once encoded.
+    /// Size of an encoded request body, in bytes.
     output_bytes_max: usize,
-    /// A plugin's headers.
+    /// Headers set by a plugin.
     headers_max: usize,
-    /// A header's name.
+    /// Size of a header's name, in bytes.
     header_name_bytes_max: usize,
-    /// A header's value.
+    /// Size of a header's value, in bytes.
     header_value_bytes_max: usize,
-    /// All of a plugin's headers.
+    /// Total size of the headers set by a plugin, in bytes.
     headers_bytes_max: usize,
-    /// The query that a plugin appends, encoded.
+    /// Size of the encoded query that a plugin appends, in bytes.
     query_bytes_max: usize,
-    /// What one transform may log.
+    /// Size of the log of a transform, in bytes.
     log_bytes_max: usize,
 }
 
 /// Returns the limits in force.
 ///
-/// They come from the host's configuration. Any key is allowed to read them.
+/// They are set in the host's configuration. Any key is allowed to read them.
 #[utoipa::path(get, path = "/v1/limits", tag = "host", responses((status = 200, body = LimitsView)))]
 async fn get_limits(_: AnyKey, State(api): State<Api>) -> Json<LimitsView> {
     let (accept, plugin) = (&api.host.config.accept, &api.host.config.plugin);

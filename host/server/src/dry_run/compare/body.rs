@@ -1,5 +1,4 @@
-//! Where two bodies differ: by pointers in JSON, by fields in forms, by lines in texts, and by the first byte in all
-//! else.
+//! The differences between two bodies: JSON pointers, form fields, lines of text, or the first byte of anything else.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,11 +12,11 @@ use super::difference::{RequestDiff, VALUE_BYTES_BEFORE, VALUE_BYTES_MAX};
 use crate::stages::json::{DEPTH_MAX, Level, Members};
 use hookmill_model::Part;
 
-/// How long lines are matched: after it, the lines that are left count as replaced.
+/// The time limit for matching lines: after it, the remaining lines count as replaced.
 const LINES_MAX: Duration = Duration::from_millis(200);
 
-/// Adds what differs of two bodies of this content type. Bodies with other bytes are different, whatever they mean: where
-/// nothing else tells them apart (spaces, the order of members), it is the first byte.
+/// Adds the differences between two bodies of this content type. Bodies with different bytes always differ, whatever they
+/// mean: if there is no other difference (spaces, the order of members), the first differing byte is reported.
 pub(super) fn compare(content_type: &str, before: &[u8], after: &[u8], changes: &mut RequestDiff) {
     if before == after {
         return;
@@ -48,8 +47,8 @@ fn json(before: &str, after: &str, changes: &mut RequestDiff) {
     }
 }
 
-/// How long a pointer may grow: beyond it, two values are one change. Pointers are made for every value that differs, and
-/// a body of megabytes could be one long name and a long list.
+/// The longest pointer: below it, two values are one change. Every differing value has a pointer, and a body of megabytes
+/// could be one long name and a long list.
 const POINTER_BYTES_MAX: usize = 1 << 10;
 
 fn values(at: String, before: &RawValue, after: &RawValue, depth_left: usize, changes: &mut RequestDiff) {
@@ -66,7 +65,7 @@ fn values(at: String, before: &RawValue, after: &RawValue, depth_left: usize, ch
                 either(|| format!("{at}/{index}"), before.get(index), after.get(index), depth_left - 1, changes);
             }
         }
-        // The same text, escaped in two ways.
+        // The same text, escaped differently.
         (Ok(Level::String(before)), Ok(Level::String(after))) if before == after => {}
         _ => changes.push(Part::Body, Some(at), Some(before.get()), Some(after.get())),
     }
@@ -74,7 +73,7 @@ fn values(at: String, before: &RawValue, after: &RawValue, depth_left: usize, ch
 
 fn members(at: &str, before: &Members<'_>, after: &Members<'_>, depth_left: usize, changes: &mut RequestDiff) {
     let at = |name: &str| format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
-    // As every reader of JSON takes them that takes one at all: of a repeated name, the last.
+    // If a name is repeated, the last value counts, as with most JSON readers.
     let (had, has) = (by_name(before), by_name(after));
     for (name, value) in &before.0 {
         if had.get(name.as_str()).is_some_and(|last| std::ptr::eq(*last, *value)) {
@@ -123,7 +122,7 @@ fn lines(before: &str, after: &str, changes: &mut RequestDiff) {
     }
 }
 
-/// The first place where they differ, with a little of what is before it.
+/// Adds the first byte that differs, with a little context before it.
 fn bytes(before: &[u8], after: &[u8], changes: &mut RequestDiff) {
     let first = before.iter().zip(after).take_while(|(before, after)| before == after).count();
     let from = first.saturating_sub(VALUE_BYTES_BEFORE);

@@ -1,8 +1,8 @@
-//! Pure: what two transforms made → how that differs.
+//! The difference between the outcomes of two transforms. Pure.
 //!
-//! What is compared is what would be sent, but for the signature, which follows from the rest: method, URL, headers and
-//! the exact bytes of the body, with each secret's name in the place of its placeholder. Words do not count: two reasons
-//! to send nothing are the same, and so are two faults of one kind.
+//! Compared is what would be sent, except for the signature, which follows from the rest: method, URL, headers and the
+//! exact bytes of the body, with each placeholder replaced by its secret's name. The wording of reasons does not count:
+//! two skips are equal, and so are two faults of one kind.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,34 +14,34 @@ use crate::stages::seal::named;
 use hookmill_engine::cut;
 use hookmill_model::{Change, Part, SentRequest, TransformOutcome};
 
-/// RequestDiff of one event that are listed: enough to see what kind of change it is.
+/// The most changes listed for one event: enough to see what kind of change it is.
 const CHANGES_MAX: usize = 20;
 
-/// What is shown of a value.
+/// The length of a value that is shown.
 pub(super) const VALUE_BYTES_MAX: usize = 200;
 
-/// What is shown of a value before the first byte that differs, if that is far from its beginning.
+/// The length of a value that is shown before the first differing byte, if that is far from the start.
 pub(super) const VALUE_BYTES_BEFORE: usize = 20;
 
-/// What is shown of a place: the longest name of a header or a parameter.
+/// The length of a place that is shown: the longest name of a header or a parameter.
 const PLACE_BYTES_MAX: usize = 128;
 
-/// The first changes, and how many more there are.
+/// The differences between two outcomes: the first ones, and the number of others.
 #[derive(Debug, Default)]
 pub struct RequestDiff {
-    /// The first of them.
+    /// The first changes.
     pub list: Vec<Change>,
-    /// How many others there are.
+    /// The number of changes that are not listed.
     pub more: u64,
 }
 
 impl RequestDiff {
-    /// How many there are.
+    /// Returns the number of changes.
     pub(super) fn count(&self) -> u64 {
         self.list.len() as u64 + self.more
     }
 
-    /// Adds one.
+    /// Adds a change.
     pub(super) fn push(&mut self, part: Part, at: Option<String>, before: Option<&str>, after: Option<&str>) {
         if self.list.len() == CHANGES_MAX {
             self.more += 1;
@@ -53,7 +53,7 @@ impl RequestDiff {
         self.list.push(Change { part, at, before: before.map(shown), after: after.map(shown) });
     }
 
-    /// Adds what differs of names with values, of which a name may have several.
+    /// Adds the differences between two lists of names and values; a name may have several values.
     pub(super) fn pairs(&mut self, part: Part, before: &[(String, String)], after: &[(String, String)]) {
         let (had, has) = (by_name(before), by_name(after));
         let names = before.iter().chain(after.iter().filter(|(name, _)| !had.contains_key(name.as_str())));
@@ -70,7 +70,7 @@ impl RequestDiff {
     }
 }
 
-/// Where to begin to show two values: at their beginning, unless they differ only behind what is shown then.
+/// Returns where to start showing two values: at the start, unless they first differ beyond what would be shown.
 fn shown_from(before: &str, after: &str) -> usize {
     let first = before.bytes().zip(after.bytes()).take_while(|(before, after)| before == after).count();
     if first < VALUE_BYTES_MAX / 2 { 0 } else { first - VALUE_BYTES_BEFORE }
@@ -80,7 +80,7 @@ fn values_of<'a>(by_name: &'a HashMap<&str, Vec<&str>>, name: &str) -> &'a [&'a 
     by_name.get(name).map_or(&[], Vec::as_slice)
 }
 
-/// What is shown of a value. Cut before it is owned: it may be a whole body.
+/// Returns the part of a value that is shown. Cut before it is copied: it may be a whole body.
 fn shown(text: &str, from: usize) -> String {
     let from = text.floor_char_boundary(from);
     let end = text.floor_char_boundary(from + VALUE_BYTES_MAX + 1);
@@ -99,7 +99,7 @@ fn by_name(pairs: &[(String, String)]) -> HashMap<&str, Vec<&str>> {
     values
 }
 
-/// How what was made differs; none if it does not.
+/// Returns the differences between two outcomes; none if they are equal.
 pub fn between(before: &TransformOutcome, after: &TransformOutcome) -> Option<RequestDiff> {
     let mut changes = RequestDiff::default();
     match (before, after) {
@@ -108,20 +108,20 @@ pub fn between(before: &TransformOutcome, after: &TransformOutcome) -> Option<Re
         }
         (TransformOutcome::Skipped(_), TransformOutcome::Skipped(_)) => {}
         (TransformOutcome::Failed(before), TransformOutcome::Failed(after)) if before.code == after.code => {}
-        _ => changes.push(Part::Outcome, None, Some(&words(before)), Some(&words(after))),
+        _ => changes.push(Part::Outcome, None, Some(&summary(before)), Some(&summary(after))),
     }
     (changes.count() > 0).then_some(changes)
 }
 
-fn words(made: &TransformOutcome) -> String {
-    match made {
+fn summary(outcome: &TransformOutcome) -> String {
+    match outcome {
         TransformOutcome::Request(_) => "a request".to_owned(),
         TransformOutcome::Skipped(reason) => format!("skipped: {reason}"),
         TransformOutcome::Failed(fault) => format!("failed: {}", fault.message),
     }
 }
 
-/// A request as it is compared.
+/// A request in the form in which it is compared.
 struct Plain<'a> {
     method: &'a str,
     url: &'a str,
@@ -137,7 +137,7 @@ impl<'a> Plain<'a> {
             let name = format!("{{{{secret:{}}}}}", sealed.name);
             headers.iter_mut().for_each(|(_, value)| *value = value.replace(&sealed.placeholder, &name));
         }
-        // Order means something among headers of one name alone.
+        // Order matters only among headers of the same name.
         headers.sort_by(|(one, _), (other, _)| one.cmp(other));
         Self { method: &sent.method, url: &sent.url, headers, body: named(&sent.body, &sent.sealed) }
     }
@@ -176,7 +176,7 @@ fn urls(before: &str, after: &str, changes: &mut RequestDiff) {
         changes.pairs(Part::Query, &before, &after);
     }
     if changes.count() == known {
-        // The same parameters in another order or spelling.
+        // The same parameters in another order or encoding.
         let query = |url: &'_ str| url.split_once('?').map_or_else(String::new, |(_, query)| query.to_owned());
         changes.push(Part::Query, None, Some(&query(before)), Some(&query(after)));
     }

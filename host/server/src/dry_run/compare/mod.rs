@@ -1,10 +1,10 @@
-//! Compare: what another version or configuration of a plugin would have made of events that happened.
+//! Compare: what another version or configuration of a plugin would have produced for past events.
 //!
-//! Both are run on the same events, newest first, each event alone, as for a first attempt ([`crate::dry_run::preview`]), and
-//! what they make is held against each other ([`difference`]). Nothing is sent and nothing is written.
+//! Both variants run on the same events, newest first, each event alone, as for a first attempt
+//! ([`crate::dry_run::preview`]), and their outputs are compared ([`difference`]). Nothing is sent and nothing is written.
 //!
-//! It relies on plugins being deterministic: what follows from randomness is seeded alike for both. A plugin that
-//! computes with a secret's placeholder computes with another one each time, and differs from itself.
+//! It relies on plugins being deterministic: random numbers are seeded alike for both. A plugin that computes with a
+//! secret's placeholder gets a different one each time, and differs from itself.
 
 mod body;
 pub mod difference;
@@ -18,62 +18,62 @@ use crate::registry::CompiledSubscription;
 use crate::stages::matching::Verdict;
 use hookmill_model::{DeliveryId, Difference, Event, TransformOutcome};
 
-/// Differences that are reported.
+/// The most differences that are reported.
 const DIFFERENCES_MAX: usize = 50;
 
-/// Events that are looked at, whether they are wanted or not.
+/// The most events that are examined, whether they match or not.
 const LOOKED_AT_MAX: u64 = 10_000;
 
-/// Events read at a time: they may be a megabyte each.
+/// The number of events read at a time: each may be a megabyte.
 const PAGE: usize = 50;
 
-/// What one of the two did.
+/// The totals of one of the two variants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Side {
-    /// Events that it failed on, even if the default shape would go out then.
+pub struct VariantTotals {
+    /// Events that it failed on, even if the default shape would be sent.
     pub failed: u64,
-    /// Events of which it would send nothing.
+    /// Events that it skipped.
     pub skipped: u64,
     /// The fuel that it used.
     pub fuel_used: u64,
-    /// How long its transforms took.
+    /// The time that its transforms took.
     pub transform_us: u64,
 }
 
-impl Side {
+impl VariantTotals {
     fn add(&mut self, preview: &Preview) {
-        self.skipped += u64::from(matches!(preview.made, TransformOutcome::Skipped(_)));
+        self.skipped += u64::from(matches!(preview.outcome, TransformOutcome::Skipped(_)));
         self.failed += u64::from(preview.fault().is_some());
         self.fuel_used += preview.figures.fuel_used;
         self.transform_us += preview.figures.transform_us;
     }
 }
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// Events that were looked at.
+    /// Events that were examined.
     pub looked_at: u64,
-    /// Those that the subscription wants, which both were run on.
+    /// Events that match the subscription; both variants ran on them.
     pub events: u64,
-    /// Those of which both make the same.
+    /// Events for which both produced the same.
     pub same: u64,
-    /// Those of which they do not.
+    /// Events for which they differed.
     pub different: u64,
-    /// What the subscription's own plugin did.
-    pub before: Side,
-    /// What the other one did.
-    pub after: Side,
+    /// The totals of the subscription's own plugin.
+    pub before: VariantTotals,
+    /// The totals of the other variant.
+    pub after: VariantTotals,
     /// The first differences, newest event first.
     pub differences: Vec<Difference>,
-    /// Whether the time was over before the events were.
+    /// Whether the time ran out before all events were examined.
     pub timed_out: bool,
 }
 
-/// Compares two variants of a subscription over its last `last` events. When `time` is over, it ends with what it has.
+/// Compares two variants of a subscription over its last `last` events. When `time` runs out, returns the result so far.
 ///
 /// # Errors
-/// If the host itself fails. What the plugins do wrong is counted.
+/// If the host itself fails. The plugins' faults are counted.
 pub async fn compare(
     host: &Host,
     before: &CompiledSubscription,
@@ -122,7 +122,7 @@ async fn one(
     into.events += 1;
     into.before.add(&before);
     into.after.add(&after);
-    match differing(before.made, after.made).await {
+    match difference_of(before.outcome, after.outcome).await {
         None => into.same += 1,
         Some(difference::RequestDiff { list, more }) => {
             into.different += 1;
@@ -134,8 +134,11 @@ async fn one(
     Ok(())
 }
 
-/// How what was made differs, found out where it holds up nobody: bodies may be megabytes.
-pub(crate) async fn differing(before: TransformOutcome, after: TransformOutcome) -> Option<difference::RequestDiff> {
-    let finding = tokio::task::spawn_blocking(move || difference::between(&before, &after));
-    finding.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))
+/// Compares two outcomes in a blocking task, since bodies may be megabytes.
+pub(crate) async fn difference_of(
+    before: TransformOutcome,
+    after: TransformOutcome,
+) -> Option<difference::RequestDiff> {
+    let comparison = tokio::task::spawn_blocking(move || difference::between(&before, &after));
+    comparison.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))
 }

@@ -1,4 +1,4 @@
-//! What a space says of its event types.
+//! A space's catalog of event types, and event types that are not in it.
 
 use serde_json::Value;
 
@@ -7,21 +7,21 @@ use super::finding::{Check, Finding};
 use hookmill_model::{Event, EventType, NoticeKind, Pattern, SpaceId};
 use hookmill_store::{Store, StoreError};
 
-/// Event types read from the store at a time.
+/// The number of event types read from the store at a time.
 const PAGE: usize = 200;
 
-/// Typing errors up to which one type may be meant by another.
+/// The largest distance at which a known type is suggested for an unknown one.
 const ERRORS_MAX: usize = 3;
 
 /// A space's event types.
 pub(super) struct Catalog {
     types: Vec<EventType>,
-    /// The example of the first type in it that the subscription wants and that has one.
+    /// The example of the first type that the subscription selects and that has one.
     pub(super) example: Option<(EventType, Value)>,
 }
 
 impl Catalog {
-    /// Reads it, for a subscription that wants these types.
+    /// Reads the catalog for a subscription that selects `wanted`.
     pub(super) async fn read(store: &dyn Store, space: &SpaceId, wanted: &[Pattern]) -> Result<Self, StoreError> {
         let mut catalog = Self { types: Vec::new(), example: None };
         loop {
@@ -39,8 +39,8 @@ impl Catalog {
         }
     }
 
-    /// Types that the subscription wants, and that neither the catalog nor an event of the last ones nor the host
-    /// itself has. Without a catalog nothing is known to be wrong.
+    /// Findings on selected types that are neither in the catalog, nor the type of a recent event, nor operational. There
+    /// are none if the catalog is empty.
     pub(super) fn unknown(&self, wanted: &[Pattern], events: &[Event]) -> Vec<Finding> {
         if self.types.is_empty() {
             return Vec::new();
@@ -54,7 +54,7 @@ impl Catalog {
     fn unknown_type(&self, pattern: &Pattern) -> Finding {
         let meant = match pattern {
             Pattern::Exactly(kind) => nearest(kind.as_str(), self.types.iter().map(EventType::as_str)),
-            // Its words stand at the beginning of those that are meant.
+            // Compared with the leading words of each type.
             Pattern::Below(words) => {
                 let beginnings = self
                     .types
@@ -67,10 +67,10 @@ impl Catalog {
         let what_to_do = match meant {
             Some(meant) => format!("did you mean `{meant}`? Change `event_types`"),
             None => {
-                "compare `event_types` with the space's event types (GET …/event-types), or enter it there".to_owned()
+                "compare `event_types` with the space's event types (GET …/event-types), or add it there".to_owned()
             }
         };
-        let finding = format!("the subscription wants `{pattern}`, which the space's event types do not know");
+        let finding = format!("the subscription selects `{pattern}`, which matches none of the space's event types");
         Finding::warning(Check::Events, finding, what_to_do)
     }
 }
@@ -78,6 +78,6 @@ impl Catalog {
 fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let errors = |other: &str| distance(&word.to_lowercase(), &other.to_lowercase());
     let (errors, nearest) = known.map(|other| (errors(other), other)).min()?;
-    // Of a short word, so many errors would leave nothing.
+    // In a short word, that many errors would leave nothing in common.
     (errors <= ERRORS_MAX && errors * 2 < word.len()).then(|| nearest.to_owned())
 }

@@ -1,28 +1,28 @@
-//! What became of the last deliveries.
+//! Check: how the last deliveries ended.
 
 use super::finding::{Check, Finding};
 use super::path;
 use hookmill_model::{Activity, Delivery, DeliveryState, Subscription};
 
-/// Looks at the last deliveries, newest first.
+/// Judges the last deliveries, newest first.
 pub(super) fn deliveries(subscription: &Subscription, activity: Activity, last: &[Delivery]) -> Finding {
     if last.is_empty() {
-        let mut finding = Finding::skipped(Check::Deliveries, "nothing was delivered yet");
-        finding.what_to_do = Some(format!("send a test: POST {}", path(subscription, "/test")));
+        let mut finding = Finding::skipped(Check::Deliveries, "there are no deliveries yet");
+        finding.what_to_do = Some(format!("send a test event: POST {}", path(subscription, "/test")));
         return finding;
     }
     let failed = last.iter().find(|delivery| delivery.state == DeliveryState::Failed);
     let retried = last.iter().find(|delivery| !delivery.state.is_final() && delivery.attempts > 0);
     let finding = [
         Some(format!("of the last {}: {}", last.len(), counts(last))),
-        failed.map(|delivery| format!("{} failed last: {}", delivery.id, reason(delivery))),
-        retried.map(|delivery| format!("{} is tried again at {}: {}", delivery.id, delivery.due_at, reason(delivery))),
+        failed.map(|delivery| format!("the last failed delivery is {}: {}", delivery.id, reason(delivery))),
+        retried.map(|delivery| format!("{} will be retried at {}: {}", delivery.id, delivery.due_at, reason(delivery))),
         oldest_waiting(last),
         in_a_row(subscription, activity),
     ];
     let finding = finding.into_iter().flatten().collect::<Vec<_>>().join("; ");
-    let what_to_do = "read what was sent and answered (GET …/deliveries/{delivery}), mend it, and send it again by POST \
-        …/deliveries/{delivery}/resend";
+    let what_to_do = "look at the request and the response (GET …/deliveries/{delivery}), fix the cause, and resend the \
+        delivery (POST …/deliveries/{delivery}/resend)";
     let newest_tried = last.iter().find(|delivery| {
         matches!(delivery.state, DeliveryState::Delivered | DeliveryState::Failed)
             || (!delivery.state.is_final() && delivery.attempts > 0)
@@ -36,7 +36,7 @@ pub(super) fn deliveries(subscription: &Subscription, activity: Activity, last: 
 }
 
 fn reason(delivery: &Delivery) -> &str {
-    delivery.reason.as_deref().unwrap_or("no reason is known")
+    delivery.reason.as_deref().unwrap_or("unknown reason")
 }
 
 fn counts(last: &[Delivery]) -> String {
@@ -53,13 +53,18 @@ fn oldest_waiting(last: &[Delivery]) -> Option<String> {
         DeliveryState::Held => "until the subscription is activated".to_owned(),
         _ => format!("until {}", oldest.due_at),
     };
-    Some(format!("the oldest that waits is {}, of {}, {until}", oldest.id, oldest.event.accepted_at))
+    Some(format!(
+        "the oldest waiting delivery is {}, accepted at {}, waiting {until}",
+        oldest.id, oldest.event.accepted_at
+    ))
 }
 
 fn in_a_row(subscription: &Subscription, activity: Activity) -> Option<String> {
     match (activity.failed_deliveries, subscription.pause_after_failures) {
         (0, _) => None,
-        (failed, None) => Some(format!("failed deliveries in a row: {failed}")),
-        (failed, Some(after)) => Some(format!("failed deliveries in a row: {failed}, of {after} that pause it")),
+        (failed, None) => Some(format!("consecutive failed deliveries: {failed}")),
+        (failed, Some(after)) => {
+            Some(format!("consecutive failed deliveries: {failed}; the subscription is paused at {after}"))
+        }
     }
 }

@@ -1,6 +1,6 @@
-//! How far two words are apart.
+//! The edit distance between two words.
 
-/// The number of typing errors between two words: a letter left out, added, changed, or swapped with the next one.
+/// Returns the number of typing errors between two words: a letter omitted, added, changed, or swapped with the next one.
 pub(super) fn distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     let mut before: Vec<usize> = Vec::new();

@@ -1,4 +1,4 @@
-//! Which of the last events matched, and why the others did not.
+//! Check: which of the last events matched, and why the others did not.
 
 use std::collections::BTreeSet;
 
@@ -7,36 +7,36 @@ use super::path;
 use crate::stages::matching::Verdict;
 use hookmill_model::{Event, Subscription};
 
-/// Events that did not match and are told of one by one.
+/// The number of events without a match that are shown individually.
 const EXAMPLES: usize = 5;
 
-/// Looks at the last events of the space, newest first, each with its verdict.
+/// Judges the last events of the space, newest first, each with its verdict.
 pub(super) fn events(subscription: &Subscription, judged: &[(&Event, Verdict)]) -> Finding {
     if subscription.event_types.is_empty() {
-        let what_to_do = format!("choose some: `event_types`, by PATCH {}", path(subscription, ""));
-        return Finding::problem(Check::Events, "the subscription chooses no events", what_to_do);
+        let what_to_do = format!("set `event_types`: PATCH {}", path(subscription, ""));
+        return Finding::problem(Check::Events, "the subscription selects no event types", what_to_do);
     }
     if judged.is_empty() {
-        let what_to_do = format!("post one: POST /v1/spaces/{}/events", subscription.space);
-        return Finding::warning(Check::Events, "there is no event in this space", what_to_do);
+        let what_to_do = format!("post an event: POST /v1/spaces/{}/events", subscription.space);
+        return Finding::warning(Check::Events, "there are no events in this space", what_to_do);
     }
     let count = |wanted: fn(&Verdict) -> bool| judged.iter().filter(|(_, verdict)| wanted(verdict)).count();
     let matched = count(|verdict| *verdict == Verdict::Wanted);
-    let untold = count(|verdict| matches!(verdict, Verdict::ConditionFailed(_)));
-    let mut told = vec![format!("of the last {} events of this space, {matched} match", judged.len())];
+    let undecided = count(|verdict| matches!(verdict, Verdict::ConditionFailed(_)));
+    let mut parts = vec![format!("of the last {} events in this space, {matched} match", judged.len())];
     let counts = [
         ("of another type", count(|verdict| *verdict == Verdict::OtherType)),
-        ("without a change that triggers it", count(|verdict| *verdict == Verdict::NotTriggered)),
+        ("without a change that fires the trigger", count(|verdict| *verdict == Verdict::NotTriggered)),
         ("condition is false", count(|verdict| *verdict == Verdict::ConditionFalse)),
-        ("condition cannot be told", untold),
+        ("condition cannot be evaluated", undecided),
     ];
-    told.extend(counts.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{what}: {count}")));
+    parts.extend(counts.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{what}: {count}")));
     let earlier = count_earlier(subscription, judged);
     if earlier > 0 {
-        told.push(format!("before the subscription was made, and so not sent: {earlier} of those that match"));
+        parts.push(format!("accepted before the subscription was created, and so not sent: {earlier} of the matches"));
     }
-    let finding = format!("{}{}", told.join("; "), examples(subscription, judged));
-    if matched > 0 && untold == 0 {
+    let finding = format!("{}{}", parts.join("; "), examples(subscription, judged));
+    if matched > 0 && undecided == 0 {
         return Finding::ok(Check::Events, finding);
     }
     Finding::warning(Check::Events, finding, advice(subscription, judged))
@@ -47,7 +47,7 @@ fn count_earlier(subscription: &Subscription, judged: &[(&Event, Verdict)]) -> u
     matched.filter(|(event, _)| event.accepted_at < subscription.created_at).count()
 }
 
-/// Later is closer to a match.
+/// Ranks a verdict; a higher rank is closer to a match.
 fn rank(verdict: &Verdict) -> u8 {
     match verdict {
         Verdict::OtherType => 0,
@@ -58,7 +58,7 @@ fn rank(verdict: &Verdict) -> u8 {
     }
 }
 
-/// Events that did not match, those first that came closest.
+/// The events that did not match, closest to a match first.
 fn missed<'a>(judged: &'a [(&'a Event, Verdict)]) -> Vec<&'a (&'a Event, Verdict)> {
     let mut missed: Vec<_> = judged.iter().filter(|(_, verdict)| *verdict != Verdict::Wanted).collect();
     missed.sort_by_key(|(_, verdict)| std::cmp::Reverse(rank(verdict)));
@@ -69,12 +69,12 @@ fn examples(subscription: &Subscription, judged: &[(&Event, Verdict)]) -> String
     let why = |event: &Event, verdict: &Verdict| match verdict {
         Verdict::Wanted => "it matches".to_owned(),
         Verdict::OtherType if event.kind.is_operational() => {
-            "it is the host's own, which goes to those that name its type".to_owned()
+            "operational events are sent only to subscriptions that name their type".to_owned()
         }
-        Verdict::OtherType => format!("the subscription wants {}", wanted(subscription)),
-        Verdict::NotTriggered => "nothing changed that triggers the subscription".to_owned(),
+        Verdict::OtherType => format!("the subscription selects {}", wanted(subscription)),
+        Verdict::NotTriggered => "no change fires the trigger".to_owned(),
         Verdict::ConditionFalse => "the condition is false".to_owned(),
-        Verdict::ConditionFailed(reason) => format!("the condition cannot be told: {reason}"),
+        Verdict::ConditionFailed(reason) => format!("the condition cannot be evaluated: {reason}"),
     };
     let shown = missed(judged).into_iter().take(EXAMPLES);
     let shown: Vec<_> =
@@ -87,26 +87,26 @@ fn wanted(subscription: &Subscription) -> String {
     types.join(", ")
 }
 
-/// What to do about the event that came closest.
+/// Advice on the event that came closest.
 fn advice(subscription: &Subscription, judged: &[(&Event, Verdict)]) -> String {
     let condition = subscription.condition.as_deref().unwrap_or_default();
     match missed(judged).first() {
         Some((_, Verdict::ConditionFailed(_))) => format!(
-            "the condition `{condition}` asks for what not every event has: test for it first, with `has(event.data.…)`"
+            "the condition `{condition}` reads a field that not every event has: test for it first with `has(event.data.…)`"
         ),
         Some((event, Verdict::ConditionFalse)) => format!(
-            "hold the condition `{condition}` against the data of an event: GET /v1/spaces/{}/events/{}",
+            "compare the condition `{condition}` with the data of an event: GET /v1/spaces/{}/events/{}",
             subscription.space, event.id
         ),
         Some((_, Verdict::NotTriggered)) => {
-            "let the producer post `changed_fields` or `previous` with its events, or change `trigger`".to_owned()
+            "have the producer post `changed_fields` or `previous` with its events, or change `trigger`".to_owned()
         }
         Some((_, Verdict::OtherType)) | Some((_, Verdict::Wanted)) | None => {
-            let came: BTreeSet<_> = judged.iter().map(|(event, _)| event.kind.as_str()).collect();
-            let came: Vec<_> = came.into_iter().collect();
+            let types: BTreeSet<_> = judged.iter().map(|(event, _)| event.kind.as_str()).collect();
+            let types: Vec<_> = types.into_iter().collect();
             format!(
-                "compare `event_types` with the types that came ({}), and change it by PATCH {}",
-                came.join(", "),
+                "compare `event_types` with the types of these events ({}), and change it: PATCH {}",
+                types.join(", "),
                 path(subscription, "")
             )
         }

@@ -1,29 +1,29 @@
-//! What a check finds.
+//! The findings of checks.
 
-/// What is looked at, in the order in which it is told.
+/// The checks, in the order in which they are reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// Whether the subscription wants events at all.
+    /// The subscription's state.
     State,
-    /// Whether the URL is https.
+    /// The URL's scheme.
     UrlScheme,
-    /// Whether the URL is what a receiver gives out.
+    /// The URL's spelling.
     UrlSpelling,
-    /// Whether the host's name resolves.
+    /// The resolution of the host name.
     Dns,
-    /// Whether this host may send to what it resolves to.
+    /// Whether the address policy allows the resolved addresses.
     AddressPolicy,
-    /// Whether a TLS connection comes about.
+    /// The TLS handshake.
     Tls,
-    /// What the endpoint answers, and how fast.
+    /// The endpoint's response, and its speed.
     Endpoint,
     /// Which of the last events matched, and why the others did not.
     Events,
-    /// Whether another subscription does the same.
+    /// Other subscriptions that send the same events to the same URL.
     Identical,
-    /// What the plugin makes of an event.
+    /// The plugin's output for an event.
     Plugin,
-    /// What became of the last deliveries.
+    /// How the last deliveries ended.
     Deliveries,
 }
 
@@ -46,16 +46,16 @@ impl Check {
     }
 }
 
-/// How a check went.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grade {
-    /// All is well.
+    /// No fault was found.
     Ok,
-    /// It may be what somebody wants, and may be the trouble.
+    /// A possible cause of trouble, which may be intended.
     Warning,
-    /// Something does not work.
+    /// A fault.
     Problem,
-    /// There was nothing to look at.
+    /// There was nothing to check.
     Skipped,
 }
 
@@ -71,12 +71,12 @@ impl Grade {
     }
 }
 
-/// What a check found, in words.
+/// A finding, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Which check.
+    /// The check.
     pub check: Check,
-    /// How it went.
+    /// The result.
     pub grade: Grade,
     /// What was found.
     pub finding: String,

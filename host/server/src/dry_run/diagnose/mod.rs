@@ -1,10 +1,10 @@
-//! Diagnose: why does a webhook not come? The checks that somebody would make one by one, as one call.
+//! Diagnose: why a webhook does not arrive. Runs the checks that a person would make one by one in one call.
 //!
-//! Each check is a small function over what it needs and gives findings: in plain words what is, and what to do. Most
-//! are pure; the way to the endpoint is tried with the same client, address policy and signature as a delivery.
+//! Each check is a small function that returns findings: what was found, in plain English, and what to do about it. Most
+//! are pure; the endpoint is probed with the same client, address policy and signature as a delivery.
 //!
-//! It is harmless: the endpoint gets one request, that of its handshake or a HEAD, nothing is written, no delivery is
-//! made. It is bounded by the lookup's limit, the endpoint's and the plugin's.
+//! A diagnosis is harmless: the endpoint gets one request, that of its handshake or a HEAD; nothing is written, and no
+//! delivery is created. Its time is bounded by the limits of the lookup, the endpoint and the plugin.
 
 mod catalog;
 mod deliveries;
@@ -32,13 +32,13 @@ pub use finding::{Check, Finding, Grade};
 pub use scheme::scheme;
 pub use spelling::spelling;
 
-/// How many of the last events and deliveries are looked at: what somebody remembers who asks what went wrong.
+/// The number of recent events and deliveries that are examined: those that a person who asks still remembers.
 const LAST: usize = 20;
 
-/// Makes all checks. `test_event` is what a handshake by test event shows.
+/// Runs all checks. `test_event` is the event that a handshake by test event sends.
 ///
 /// # Errors
-/// If the host itself fails. What anybody else does wrong is a finding.
+/// If the host itself fails. Faults of the receiver, the plugin or the configuration are findings.
 pub async fn diagnose(
     host: &Host,
     subscription: &Subscription,
@@ -48,40 +48,40 @@ pub async fn diagnose(
     let mut found = vec![state::state(subscription, activity), scheme(subscription)];
     found.extend(spelling(&subscription.url, &host.config.send.allow_networks));
     found.extend(reach(host, subscription, test_event.clone()).await?);
-    let live = CompiledSubscription::new(subscription.clone());
+    let compiled = CompiledSubscription::new(subscription.clone());
     let last = host.store.events(&subscription.space, None, LAST).await?;
     let catalog = Catalog::read(&*host.store, &subscription.space, &subscription.event_types).await?;
-    let judged: Vec<_> = last.iter().map(|event| (event, host.registry.verdict(&live, event))).collect();
+    let judged: Vec<_> = last.iter().map(|event| (event, host.registry.verdict(&compiled, event))).collect();
     found.push(events::events(subscription, &judged));
     found.extend(catalog.unknown(&subscription.event_types, &last));
     found.extend(identical::identical(&host.registry, subscription));
     let matched = judged.iter().find(|(_, verdict)| *verdict == Verdict::Wanted).map(|(event, _)| (*event).clone());
-    found.push(rehearse(host, &live, matched, catalog, test_event).await?);
+    found.push(try_plugin(host, &compiled, matched, catalog, test_event).await?);
     let filter = DeliveryFilter { subscription: Some(subscription.id), ..DeliveryFilter::default() };
     let last = host.store.deliveries(&subscription.space, filter, LAST).await?;
     found.push(deliveries::deliveries(subscription, activity, &last));
     Ok(found)
 }
 
-/// The way to the endpoint, and what it answers.
+/// Checks the route to the endpoint, and its response.
 async fn reach(host: &Host, subscription: &Subscription, test_event: Event) -> anyhow::Result<Vec<Finding>> {
     let url = &subscription.url;
     let (dns, addresses) = network::dns(url, &host.config.send.allow_networks).await;
     let policy = network::address_policy(url, &addresses, &host.config.send.allow_networks);
     if policy.grade != Grade::Ok {
-        let unasked = "the endpoint was not asked, since there is no way to it";
-        return Ok(vec![dns, policy, network::tls(url, None), Finding::skipped(Check::Endpoint, unasked)]);
+        let unreachable = "the endpoint was not contacted, since none of its addresses can be reached";
+        return Ok(vec![dns, policy, network::tls(url, None), Finding::skipped(Check::Endpoint, unreachable)]);
     }
     let question = endpoint::question(subscription);
-    let asked = handshake::ask(host, subscription, &question, Some(test_event)).await?;
-    let tls = network::tls(url, asked.result.as_ref());
-    Ok(vec![dns, policy, tls, endpoint(subscription, &question, &asked)])
+    let probed = handshake::probe(host, subscription, &question, Some(test_event)).await?;
+    let tls = network::tls(url, probed.result.as_ref());
+    Ok(vec![dns, policy, tls, endpoint(subscription, &question, &probed)])
 }
 
-/// Tries the plugin on the newest event that matched, or on an example.
-async fn rehearse(
+/// Runs the plugin on the newest event that matched, or on an example.
+async fn try_plugin(
     host: &Host,
-    live: &CompiledSubscription,
+    compiled: &CompiledSubscription,
     matched: Option<Event>,
     catalog: Catalog,
     test_event: Event,
@@ -92,14 +92,14 @@ async fn rehearse(
         (None, Some((kind, example))) => {
             Event { kind, data: serde_json::value::to_raw_value(&example)?.into(), ..test_event }
         }
-        (None, None) => return Ok(plugin::without_event(&live.subscription)),
+        (None, None) => return Ok(plugin::without_event(&compiled.subscription)),
     };
-    let delivery = test_delivery(&live.subscription, DeliveryId::new(host.clock.now()), event.clone());
-    let tried = dispatch::shape(host, live, &delivery, 1).await?;
-    Ok(plugin::plugin(&live.subscription, &event, is_example, &tried))
+    let delivery = test_delivery(&compiled.subscription, DeliveryId::new(host.clock.now()), event.clone());
+    let tried = dispatch::shape(host, compiled, &delivery, 1).await?;
+    Ok(plugin::plugin(&compiled.subscription, &event, is_example, &tried))
 }
 
-/// The API's path of a subscription, or of something of it.
+/// Returns the API path of a subscription, or of a resource below it.
 fn path(subscription: &Subscription, below: &str) -> String {
     format!("/v1/spaces/{}/subscriptions/{}{below}", subscription.space, subscription.id)
 }

@@ -1,7 +1,7 @@
-//! Whether the URL is what a receiver gives out: the shapes of Zapier's, Make's and n8n's, what is copied in their place
-//! by mistake, and what goes wrong while copying.
+//! Check: the URL's spelling. Knows the webhook URLs of Zapier, Make and n8n, what is copied instead of them by mistake,
+//! and what goes wrong while copying.
 //!
-//! Only what nearly looks like one of them is spoken about: any other URL may be right.
+//! Only a URL that resembles one of them is criticized: any other may be right.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -12,13 +12,13 @@ use super::distance::distance;
 use super::finding::{Check, Finding};
 use crate::stages::send::address::allowed;
 
-/// Make's zones that its customers have.
+/// Make's zones for customers.
 const MAKE_ZONES: [&str; 4] = ["eu1", "eu2", "us1", "us2"];
 
-/// What ends up behind a URL when it is copied with what stands around it: blanks, quotes, brackets, the end of a sentence.
+/// What is copied along with a URL by mistake: blanks, quotes, brackets, punctuation.
 const STRAY_ENDS: [&str; 10] = ["%20", "%09", "%C2%A0", "%E2%80%8B", "%22", "%3E", "'", ",", ")", ";"];
 
-/// Looks at the URL; `allow_networks` are those that this host may send to although they are not public.
+/// Judges the URL; `allow_networks` are the non-public networks that this host may send to.
 pub fn spelling(url: &Url, allow_networks: &[IpNet]) -> Vec<Finding> {
     let host = url.host_str().unwrap_or_default();
     let found = [stray_end(url), twice(url), private(url, allow_networks), mistyped(host).or_else(|| shape(url, host))];
@@ -38,21 +38,21 @@ fn warning(finding: &str, what_to_do: &str) -> Option<Finding> {
 }
 
 fn stray_end(url: &Url) -> Option<Finding> {
-    let mut meant = url.as_str();
-    while let Some(shorter) = STRAY_ENDS.iter().find_map(|end| meant.strip_suffix(end)) {
-        meant = shorter;
+    let mut intended = url.as_str();
+    while let Some(shorter) = STRAY_ENDS.iter().find_map(|end| intended.strip_suffix(end)) {
+        intended = shorter;
     }
-    let stray = url.as_str().strip_prefix(meant).filter(|stray| !stray.is_empty())?;
-    let finding = format!("the URL ends with `{stray}`, which was probably copied along with it");
-    problem(finding, format!("probably meant: {meant}"))
+    let stray = url.as_str().strip_prefix(intended).filter(|stray| !stray.is_empty())?;
+    let finding = format!("the URL ends with `{stray}`, which was probably copied by mistake");
+    problem(finding, format!("probably intended: {intended}"))
 }
 
-/// `https://https://…`, of which the second becomes the host.
+/// Finds `https://https://…`, where the second scheme becomes the host.
 fn twice(url: &Url) -> Option<Finding> {
     let (scheme, host) = (url.scheme(), url.host_str()?);
-    let meant = url.path().trim_start_matches('/');
+    let rest = url.path().trim_start_matches('/');
     ["http", "https"].contains(&host).then_some(())?;
-    problem(format!("the URL starts with {scheme}:// twice"), format!("probably meant: {host}://{meant}"))
+    problem(format!("the URL starts with {scheme}:// twice"), format!("probably intended: {host}://{rest}"))
 }
 
 fn private(url: &Url, allow_networks: &[IpNet]) -> Option<Finding> {
@@ -70,10 +70,7 @@ fn private(url: &Url, allow_networks: &[IpNet]) -> Option<Finding> {
     if !inside || !allow_networks.is_empty() {
         return None;
     }
-    warning(
-        "the URL's host has a name that is known inside of one network only",
-        "use the receiver's public URL, or a tunnel to it",
-    )
+    warning("the URL's host name resolves only within one network", "use the receiver's public URL, or a tunnel to it")
 }
 
 fn literal(ip: IpAddr, allow_networks: &[IpNet]) -> Option<Finding> {
@@ -82,14 +79,14 @@ fn literal(ip: IpAddr, allow_networks: &[IpNet]) -> Option<Finding> {
     }
     if ip.is_loopback() {
         return warning(
-            "the URL leads to the machine that this host runs on, not to the one where it was copied",
-            "use the receiver's public URL; for a receiver on your own machine, a tunnel to it",
+            "the URL points to the machine that this host runs on, not to the one where it was copied",
+            "use the receiver's public URL; for a receiver on your own machine, use a tunnel",
         );
     }
-    warning("the URL leads to an address that is not public", "use the receiver's public URL, or a tunnel to it")
+    warning("the URL points to an address that is not public", "use the receiver's public URL, or a tunnel to it")
 }
 
-/// A host that is one typing error away from one that is known.
+/// Finds a host that is one typing error away from a known one.
 fn mistyped(host: &str) -> Option<Finding> {
     let labels: Vec<_> = host.split('.').collect();
     let mut known = vec!["hooks.zapier.com".to_owned()];
@@ -101,12 +98,13 @@ fn mistyped(host: &str) -> Option<Finding> {
     if known.iter().any(|known| known == host) {
         return None;
     }
-    let meant = known.iter().find(|known| distance(known, host) == 1)?;
-    let what_to_do = format!("probably meant: {meant}. Copy the URL anew, so that nobody else gets what is sent");
-    problem(format!("the host `{host}` is one letter away from `{meant}`"), what_to_do)
+    let intended = known.iter().find(|known| distance(known, host) == 1)?;
+    let what_to_do =
+        format!("probably intended: {intended}. Copy the URL again, so that no one else receives the requests");
+    problem(format!("the host `{host}` is one letter away from `{intended}`"), what_to_do)
 }
 
-/// Holds the URL of a known receiver against the shape that its webhooks have.
+/// Compares the URL of a known receiver with the form of its webhook URLs.
 fn shape(url: &Url, host: &str) -> Option<Finding> {
     let path: Vec<_> = url.path().split('/').filter(|word| !word.is_empty()).collect();
     if host == "zapier.com" || host.ends_with(".zapier.com") {
@@ -122,16 +120,13 @@ fn zapier(url: &Url, host: &str, path: &[&str]) -> Option<Finding> {
     let right = "copy the URL that the Zap's trigger Webhooks > Catch Hook shows on its Test tab: \
         https://hooks.zapier.com/hooks/catch/<number>/<id>/";
     if host != "hooks.zapier.com" {
-        return problem(
-            format!("`{url}` is a page of Zapier's, where Zaps are made, and no webhook"),
-            right.to_owned(),
-        );
+        return problem(format!("`{url}` is a page of the Zapier editor, not a webhook"), right.to_owned());
     }
     match path {
         ["hooks", "catch" | "standard", account, _, ..] if account.bytes().all(|b| b.is_ascii_digit()) => {
-            Some(Finding::ok(Check::UrlSpelling, "the URL looks like a hook of Zapier's"))
+            Some(Finding::ok(Check::UrlSpelling, "the URL looks like a Zapier webhook"))
         }
-        _ => problem("the URL is not all of a Catch Hook of Zapier's".to_owned(), right.to_owned()),
+        _ => problem("the URL is not a complete Zapier Catch Hook URL".to_owned(), right.to_owned()),
     }
 }
 
@@ -140,30 +135,28 @@ fn make(url: &Url, host: &str, path: &[&str]) -> Option<Finding> {
     let labels: Vec<_> = host.split('.').collect();
     match (&labels[..], path) {
         (["hook", _, "make", "com"], [_]) => {
-            Some(Finding::ok(Check::UrlSpelling, "the URL looks like a custom webhook of Make's"))
+            Some(Finding::ok(Check::UrlSpelling, "the URL looks like a Make custom webhook"))
         }
         (["hook", _, "make", "com"], _) => problem(
-            "the URL is not a custom webhook of Make's: that has its id behind the host".to_owned(),
+            "the URL is not a Make custom webhook: the webhook's id follows the host".to_owned(),
             right.to_owned(),
         ),
-        _ => {
-            problem(format!("`{url}` is a page of Make's, where scenarios are made, and no webhook"), right.to_owned())
-        }
+        _ => problem(format!("`{url}` is a page of the Make editor, not a webhook"), right.to_owned()),
     }
 }
 
 fn n8n(host: &str, path: &[&str]) -> Option<Finding> {
-    let ours = host.contains("n8n");
+    let is_n8n = host.contains("n8n");
     match path {
         [.., "webhook-test", _] | ["webhook-test", ..] => warning(
-            "the URL is a test URL of n8n's: it answers for 120 seconds after a click on Listen, and 404 otherwise",
-            "publish the workflow and use its Production URL, which has /webhook/ in the place of /webhook-test/",
+            "the URL is an n8n test URL: it works for 120 seconds after a click on Listen, and responds 404 otherwise",
+            "publish the workflow and use its Production URL, which has /webhook/ instead of /webhook-test/",
         ),
-        ["webhook", _, ..] if ours => {
-            Some(Finding::ok(Check::UrlSpelling, "the URL looks like a production URL of n8n's"))
+        ["webhook", _, ..] if is_n8n => {
+            Some(Finding::ok(Check::UrlSpelling, "the URL looks like an n8n production URL"))
         }
-        ["workflow", ..] | ["home", "workflows", ..] | ["projects", _, "workflows", ..] if ours => problem(
-            "the URL is a page of n8n's, where workflows are made, and no webhook".to_owned(),
+        ["workflow", ..] | ["home", "workflows", ..] | ["projects", _, "workflows", ..] if is_n8n => problem(
+            "the URL is a page of the n8n editor, not a webhook".to_owned(),
             "copy the Production URL that the workflow's Webhook node shows: https://<host>/webhook/<id>".to_owned(),
         ),
         _ => None,

@@ -148,7 +148,7 @@ impl Rules {
         let allowed: Vec<SocketAddr> =
             found.filter(|address| address::allowed(address.ip(), &self.allow_networks)).collect();
         if allowed.is_empty() {
-            let why = format!("`{host}` leads to no public address, and the configuration allows no other");
+            let why = format!("`{host}` resolves only to addresses that `send.allow_networks` does not permit");
             return Err(Said::OutOfBounds(why));
         }
         let encrypted =

@@ -1,11 +1,11 @@
-//! Match: which subscriptions want this event.
+//! Match: which subscriptions want an event.
 //!
-//! Three questions, cheap first. The [`Index`] finds by its type the subscriptions that may want an event: the work
-//! grows with the words of the type and with what is found, not with how many subscriptions there are. The trigger, if
-//! one has it, is held against what [changed](EventChanges). The [`Condition`], a CEL expression, decides last.
+//! Three tests, cheapest first. The [`Index`] finds candidates by the event's type: the work grows with the words of the
+//! type and with the matches, not with the number of subscriptions. A subscription's trigger, if any, is compared with
+//! the [changes](EventChanges). The [`Condition`], a CEL expression, decides last.
 //!
-//! Nothing here relies on being asked once an event, or on the subscriptions' state: the index holds those that the
-//! registry put into it.
+//! Nothing here relies on being called once per event, or on the subscriptions' state: the index contains those that the
+//! registry inserted.
 
 mod trigger;
 
@@ -20,25 +20,25 @@ use hookmill_model::{Event, EventType, Invalid, Pattern, SubscriptionId};
 
 pub use trigger::{EventChanges, check_trigger};
 
-/// Whether a subscription wants an event, and why not.
+/// Whether a subscription wants an event, and if not, why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It does.
+    /// The subscription wants the event.
     Wanted,
-    /// It wants other types.
+    /// The subscription selects other types.
     OtherType,
-    /// Nothing that triggers it changed.
+    /// No change fires its trigger.
     NotTriggered,
     /// Its condition is false.
     ConditionFalse,
-    /// Its condition cannot be told, for this reason: that means no.
+    /// Its condition cannot be evaluated, for this reason; the event does not match.
     ConditionFailed(String),
 }
 
-/// The longest condition: enough for a page of rules, little to parse.
+/// The longest condition: enough for a page of rules, and quick to parse.
 const CONDITION_BYTES_MAX: usize = 4 << 10;
 
-/// Subscriptions by what they want.
+/// Subscriptions by the event types that they select.
 #[derive(Debug, Default)]
 pub struct Index {
     exactly: HashMap<EventType, BTreeSet<SubscriptionId>>,
@@ -47,7 +47,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Enters a subscription under each of its patterns.
+    /// Inserts a subscription under each of its patterns.
     pub fn insert(&mut self, id: SubscriptionId, patterns: &[Pattern]) {
         for pattern in patterns {
             match pattern {
@@ -58,7 +58,7 @@ impl Index {
         }
     }
 
-    /// Takes a subscription out again; `patterns` are those that it was entered with.
+    /// Removes a subscription; `patterns` are those that it was inserted with.
     pub fn remove(&mut self, id: SubscriptionId, patterns: &[Pattern]) {
         for pattern in patterns {
             match pattern {
@@ -69,9 +69,9 @@ impl Index {
         }
     }
 
-    /// The subscriptions that want events of this type, each once, oldest first.
+    /// Returns the subscriptions that select this type, each once, oldest first.
     pub fn candidates(&self, kind: &EventType) -> Vec<SubscriptionId> {
-        // Who wants everything of its producers did not ask for the host's own events.
+        // `*` selects all events of producers, but not operational events.
         let all = Some(&self.all).filter(|_| !kind.is_operational());
         let mut found: Vec<_> = all.into_iter().flatten().copied().collect();
         found.extend(self.exactly.get(kind).into_iter().flatten());
@@ -95,7 +95,7 @@ fn remove_from(map: &mut HashMap<EventType, BTreeSet<SubscriptionId>>, key: &Eve
 }
 
 /// A condition: a CEL expression over `event`, which has `id`, `type`, `occurred_at` (RFC 3339 text), `data`,
-/// `changed_fields` (empty if the producer named none) and `previous` (null if it told none).
+/// `changed_fields` (empty if the producer named none) and `previous` (null if the producer sent none).
 #[derive(Debug)]
 pub struct Condition(Program);
 
@@ -103,41 +103,40 @@ impl Condition {
     /// Parses a condition.
     ///
     /// # Errors
-    /// If it is no CEL, too long, names another variable than `event`, or puts a loop (`all`, `exists`, `map`,
-    /// `filter`) into a loop: over an event of 1 MiB that could hold up everybody else's events.
+    /// If it is not CEL, too long, names a variable other than `event`, or nests loops (`all`, `exists`, `map`,
+    /// `filter`): over an event of 1 MiB that could delay all other events.
     pub fn parse(source: &str) -> Result<Self, Invalid> {
         if source.len() > CONDITION_BYTES_MAX {
-            return Err(Invalid::new(format!("a condition has at most {CONDITION_BYTES_MAX} bytes")));
+            return Err(Invalid::new(format!("the condition is longer than {CONDITION_BYTES_MAX} bytes")));
         }
         let program = Program::compile(source).map_err(|err| Invalid::new(format!("not a CEL expression: {err}")))?;
         let mut scan = Scan { loops_deepest: 0, unknown: None };
         scan.expression(program.expression(), &mut vec!["event".to_owned()], 0);
         if let Some(name) = scan.unknown {
-            return Err(Invalid::new(format!("`{name}` is not known here, a condition reads `event` only")));
+            return Err(Invalid::new(format!("unknown variable `{name}`: a condition can read only `event`")));
         }
         if scan.loops_deepest > 1 {
-            return Err(Invalid::new("a loop (all, exists, exists_one, map, filter) may not stand inside a loop"));
+            return Err(Invalid::new("a loop (all, exists, exists_one, map, filter) must not contain another loop"));
         }
         Ok(Self(program))
     }
 
-    /// Whether the condition is true of the event. An error (a field that the event does not have, a comparison of
-    /// unlike things) is told in words, and means no.
+    /// Returns whether the condition is true for the event.
     ///
     /// # Errors
-    /// If it cannot be told.
+    /// If it cannot be evaluated (a missing field, a comparison of different types): the message, which means no match.
     pub fn holds(&self, event: &EventFacts<'_>) -> Result<bool, String> {
         match self.0.execute(&event.0) {
             Ok(Value::Bool(holds)) => Ok(holds),
-            Ok(other) => Err(format!("the condition gives a {:?}, not a bool", other.type_of())),
+            Ok(other) => Err(format!("the condition evaluates to a {:?}, expected a bool", other.type_of())),
             Err(err) => Err(err.to_string()),
         }
     }
 }
 
-/// An event as conditions see it; made once for all of them.
+/// An event as conditions see it; built once for all of them.
 ///
-/// Integers that fit 64 bits are CEL integers, other numbers CEL doubles: a condition compares, it changes nothing.
+/// Integers that fit 64 bits are CEL integers, other numbers CEL doubles: a condition only compares them.
 pub struct EventFacts<'a>(Context<'a, 'a>);
 
 impl EventFacts<'_> {
@@ -166,7 +165,7 @@ fn map(members: impl Iterator<Item = (String, Value)>) -> Value {
     Value::Map(Map { map: Arc::new(map) })
 }
 
-/// By hand, since `cel`'s own conversion through serde sees serde_json's exact numbers as maps.
+/// Converts by hand, since `cel`'s own conversion through serde turns serde_json's exact numbers into maps.
 fn to_cel(json: &serde_json::Value) -> Value {
     match json {
         serde_json::Value::Null => Value::Null,
@@ -182,7 +181,7 @@ fn to_cel(json: &serde_json::Value) -> Value {
     }
 }
 
-/// Walks an expression for what a condition may not have.
+/// Walks an expression to find what a condition must not contain.
 struct Scan {
     loops_deepest: u32,
     unknown: Option<String>,
@@ -231,7 +230,7 @@ impl Scan {
     }
 }
 
-/// The environment that all conditions share: CEL's standard library.
+/// Returns the environment that all conditions share: CEL's standard library.
 pub fn environment() -> Arc<Env> {
     Arc::new(Env::stdlib())
 }

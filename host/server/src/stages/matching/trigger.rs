@@ -1,19 +1,19 @@
-//! Triggers: what must have changed.
+//! Triggers: the changes that a subscription waits for.
 //!
-//! An event tells of changes in two ways: by naming the fields, or by the data as it was before, against which each
-//! field is held. One that tells neither changes no field that anybody knows of; whether its status is the one that a
-//! trigger waits for is then read from its data alone, since a type such as `deal.status_changed` says the rest.
+//! An event reports changes in two ways: by naming the fields, or by its previous data, with which each field is
+//! compared. Without either, no field is known to have changed; a status trigger then reads the status from the data
+//! alone, since a type such as `deal.status_changed` implies the change.
 
 use serde_json::Value;
 
 use hookmill_model::{Event, Invalid, StatusChange, Trigger};
 
-/// Fields of one trigger: more than any form has.
+/// The most fields of one trigger: more than any form has.
 const FIELDS_MAX: usize = 100;
-/// The longest path of a field.
+/// The longest field path.
 const FIELD_BYTES_MAX: usize = 256;
 
-/// What an event tells of changes; read from it once for all triggers.
+/// The changes that an event reports; read once for all triggers.
 #[derive(Clone, Debug)]
 pub struct EventChanges {
     data: Value,
@@ -32,7 +32,7 @@ impl EventChanges {
         }
     }
 
-    /// Whether they pull the trigger: any of its fields changed, or the status as it wants.
+    /// Returns whether the changes fire the trigger: any of its fields changed, or the status changed as it requires.
     pub fn fire(&self, trigger: &Trigger) -> bool {
         trigger.fields.iter().any(|field| self.changed(field))
             || trigger.status.as_ref().is_some_and(|status| self.status(status))
@@ -40,7 +40,7 @@ impl EventChanges {
 
     fn changed(&self, field: &str) -> bool {
         match (&self.named, &self.previous) {
-            // Who names what changed names all of it; what comes with it as it was before need not be whole.
+            // Named fields are complete; previous data sent along with them need not be.
             (Some(named), _) => named.iter().any(|named| named == field),
             (None, Some(previous)) => at(previous, field) != at(&self.data, field),
             (None, None) => false,
@@ -48,15 +48,15 @@ impl EventChanges {
     }
 
     fn status(&self, status: &StatusChange) -> bool {
-        let tells = self.named.is_some() || self.previous.is_some();
+        let reports_changes = self.named.is_some() || self.previous.is_some();
         let was = self.previous.as_ref().and_then(|previous| at(previous, &status.field));
-        (!tells || self.changed(&status.field))
+        (!reports_changes || self.changed(&status.field))
             && status.from.as_ref().is_none_or(|from| was == Some(from))
             && status.to.as_ref().is_none_or(|to| at(&self.data, &status.field) == Some(to))
     }
 }
 
-/// The value at members joined by dots. A null is as good as none: filling a field in changes it from there.
+/// Returns the value at a dotted path. A null counts as absent, so filling in a field is a change.
 fn at<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
     field.split('.').try_fold(value, |value, member| value.get(member)).filter(|value| !value.is_null())
 }
@@ -64,24 +64,24 @@ fn at<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
 /// Checks a trigger.
 ///
 /// # Errors
-/// If it has nothing to wait for, or a field that is none.
+/// If it names neither fields nor a status, too many fields, or an invalid field or status.
 pub fn check_trigger(trigger: &Trigger) -> Result<(), Invalid> {
     if trigger.fields.is_empty() && trigger.status.is_none() {
-        return Err(Invalid::new("a trigger names `fields`, a `status`, or both"));
+        return Err(Invalid::new("a trigger needs `fields`, a `status`, or both"));
     }
     if trigger.fields.len() > FIELDS_MAX {
-        return Err(Invalid::new(format!("a trigger has at most {FIELDS_MAX} fields")));
+        return Err(Invalid::new(format!("a trigger may have at most {FIELDS_MAX} fields")));
     }
     let status = trigger.status.iter();
     let mut fields = trigger.fields.iter().chain(status.clone().map(|status| &status.field));
     if fields.any(|field| field.len() > FIELD_BYTES_MAX || field.split('.').any(str::is_empty)) {
         return Err(Invalid::new(format!(
-            "a field is members joined by dots (`custom_fields.invoice_email`), at most {FIELD_BYTES_MAX} bytes"
+            "expected a field as member names joined by dots (`custom_fields.invoice_email`), at most {FIELD_BYTES_MAX} bytes"
         )));
     }
     let compound = |value: &Value| value.is_array() || value.is_object();
     if status.flat_map(|status| [&status.from, &status.to]).flatten().any(compound) {
-        return Err(Invalid::new("a status is a text, a number or a boolean"));
+        return Err(Invalid::new("expected a status that is a text, a number or a boolean"));
     }
     Ok(())
 }

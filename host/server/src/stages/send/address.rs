@@ -1,10 +1,10 @@
-//! Which addresses may be sent to.
+//! The address policy: which addresses the host connects to.
 //!
-//! A subscription's URL is its owner's word, and the host stands where that owner may not: beside a cloud's metadata
-//! service, a database, the host's own API. So only public addresses are sent to, unless the operator allows more. The
-//! filter works on what is connected to, after resolution and after the plugin has run: a name that points to a private
-//! address gains nothing, and one that points to both is reached on the public one. It does not rely on the name, nor
-//! on asking twice and hearing the same.
+//! A subscription's URL is chosen by its owner, but the host may reach what that owner may not: a cloud's metadata
+//! service, a database, the host's own API. So the host connects only to public addresses, unless the operator allows
+//! more. The filter applies to the address that is connected to, after resolution and after the plugin has run: a name
+//! that points to a private address gains nothing, and one that points to both is reached on the public one. The policy
+//! does not rely on the name, nor on two lookups giving the same result.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const fn v6(a: u16, b: u16, bits: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), bits)
 }
 
-/// IPv4 that is not public: IANA's special-purpose registry, and multicast.
+/// IPv4 networks that are not public: IANA's special-purpose registry, and multicast.
 const V4_REFUSED: [Ipv4Net; 15] = [
     v4(0, 0, 0, 0, 8),       // this network; 0.0.0.0 reaches the host itself
     v4(10, 0, 0, 0, 8),      // private
@@ -40,20 +40,20 @@ const V4_REFUSED: [Ipv4Net; 15] = [
     v4(240, 0, 0, 0, 4),     // reserved, and broadcast
 ];
 
-/// Where IPv6 is public at all: loopback, unique local, link-local, site-local, multicast, discard and the rest of what
-/// is special stands outside.
+/// Global unicast IPv6. Loopback, unique local, link-local, site-local, multicast, discard and the other special-purpose
+/// networks are outside it.
 const V6_GLOBAL: Ipv6Net = v6(0x2000, 0, 3);
 
-/// IPv6 inside of it that is not public.
+/// IPv6 networks inside [`V6_GLOBAL`] that are not public.
 const V6_REFUSED: [Ipv6Net; 3] = [
     v6(0x2001, 0, 23),     // protocol assignments, Teredo among them
     v6(0x2001, 0xdb8, 32), // documentation
     v6(0x3fff, 0, 20),     // documentation
 ];
 
-/// Whether `ip` may be sent to: it is public, or in one of the networks that the operator allows.
+/// Returns whether the host may connect to `ip`: it is public, or in one of the networks that the operator allows.
 ///
-/// An IPv6 address that only wraps an IPv4 one is judged by that one.
+/// An IPv6 address that embeds an IPv4 address is judged by the latter.
 pub fn allowed(ip: IpAddr, allow_networks: &[IpNet]) -> bool {
     if allow_networks.iter().any(|network| network.contains(&ip)) {
         return true;
@@ -67,7 +67,7 @@ pub fn allowed(ip: IpAddr, allow_networks: &[IpNet]) -> bool {
     }
 }
 
-/// The IPv4 address that an IPv6 one leads to: mapped and compatible (`::ffff:a.b.c.d`, `::a.b.c.d`), NAT64
+/// Returns the IPv4 address that an IPv6 address embeds: mapped and compatible (`::ffff:a.b.c.d`, `::a.b.c.d`), NAT64
 /// (`64:ff9b::a.b.c.d`) and 6to4 (`2002:aabb:ccdd::`).
 fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     let v4 = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
@@ -80,14 +80,14 @@ fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// The policy refuses all addresses of a host.
+/// The address policy refuses all addresses of a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{host}` leads to no public address, and the configuration allows no other")]
+#[error("`{host}` resolves only to addresses that `send.allow_networks` does not permit")]
 pub(super) struct Refused {
     host: String,
 }
 
-/// Judges a URL whose host is an address itself, in whatever spelling: the resolver does not get to see those.
+/// Checks a URL whose host is an IP address, in any notation: the resolver never sees those.
 pub(super) fn check_literal(url: &Url, allow_networks: &[IpNet]) -> Result<(), Refused> {
     let ip = match url.host() {
         Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
@@ -97,7 +97,7 @@ pub(super) fn check_literal(url: &Url, allow_networks: &[IpNet]) -> Result<(), R
     if allowed(ip, allow_networks) { Ok(()) } else { Err(Refused { host: ip.to_string() }) }
 }
 
-/// The system's resolver, of whose answers only the allowed ones are passed on.
+/// The system's resolver, filtered to the addresses that the policy allows.
 pub(super) struct Resolver(pub(super) Arc<[IpNet]>);
 
 impl Resolve for Resolver {

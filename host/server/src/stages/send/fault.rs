@@ -1,7 +1,7 @@
-//! Tells the faults of sending apart, and says in words what happened.
+//! Classifies send faults and words their messages.
 //!
-//! The words come from the innermost error, since the outer ones only say which layer passed it on. None of them holds
-//! the URL: its query may carry a token.
+//! A message quotes the innermost error, since the outer ones only say which layer passed it on. It never contains the
+//! URL, whose query may carry a token.
 
 use std::error::Error;
 use std::io;
@@ -10,40 +10,40 @@ use std::time::Duration;
 use super::address::Refused;
 use hookmill_model::{SendFault, SendFaultCode};
 
-/// No whole answer in time.
+/// No complete response within the timeout.
 pub(super) fn timeout(timeout: Duration, status: Option<u16>) -> SendFault {
     let seconds = timeout.as_secs_f64();
     let message = match status {
-        None => format!("no answer within {seconds} s"),
-        Some(status) => format!("the answer began with status {status} but did not end within {seconds} s"),
+        None => format!("no response within {seconds} s"),
+        Some(status) => format!("the response started with status {status} but did not complete within {seconds} s"),
     };
     SendFault { code: SendFaultCode::Timeout, message }
 }
 
-/// The request failed before a status had come.
+/// The request failed before a status was received.
 pub(super) fn before_answer(error: &reqwest::Error) -> SendFault {
     let (code, what) = if let Some(refused) = causes(error).find_map(|cause| cause.downcast_ref::<Refused>()) {
         return SendFault { code: SendFaultCode::AddressRefused, message: refused.to_string() };
     } else if causes(error).any(is_tls) {
-        (SendFaultCode::Tls, "no agreement on TLS")
+        (SendFaultCode::Tls, "the TLS handshake failed")
     } else if error.is_dns() {
-        (SendFaultCode::Dns, "the host's name did not resolve")
+        (SendFaultCode::Dns, "the host name did not resolve")
     } else if error.is_connect() {
-        (SendFaultCode::Connect, "no connection")
+        (SendFaultCode::Connect, "could not connect")
     } else {
-        (SendFaultCode::Protocol, "no valid answer")
+        (SendFaultCode::Protocol, "no valid HTTP response")
     };
     SendFault { code, message: format!("{what}: {}", innermost(error)) }
 }
 
-/// The answer's body broke off.
+/// The response body was cut off.
 pub(super) fn within_answer(error: &reqwest::Error, status: u16) -> SendFault {
-    let message = format!("the answer began with status {status} but broke off: {}", innermost(error));
+    let message = format!("the response started with status {status} but was cut off: {}", innermost(error));
     SendFault { code: SendFaultCode::AnswerBroken, message }
 }
 
-/// Whether an error is one of TLS, or an `io::Error` around one, however often wrapped: that does not name what it wraps
-/// as its source and has to be asked for it.
+/// Returns whether an error is a TLS error, or an `io::Error` around one at any depth: an `io::Error` does not report
+/// what it wraps as its source.
 fn is_tls(error: &(dyn Error + 'static)) -> bool {
     let wrapped = || error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     error.is::<rustls::Error>() || wrapped().is_some_and(|inner| is_tls(inner))
@@ -53,7 +53,7 @@ fn innermost(error: &reqwest::Error) -> String {
     causes(error).last().map_or_else(|| "unknown".to_owned(), ToString::to_string)
 }
 
-/// What lies below reqwest's own error, which is the one that shows the URL.
+/// The errors below reqwest's own, which is the one that shows the URL.
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     std::iter::successors(error.source(), |cause| (*cause).source())
 }

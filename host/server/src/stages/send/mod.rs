@@ -1,14 +1,15 @@
-//! Send: one request goes out, one bounded answer or one fault comes back.
+//! Send: sends one request and returns one bounded response or one fault.
 //!
-//! There is one client for all receivers. It keeps connections, speaks HTTP/1.1 and, where TLS agrees on it, HTTP/2.
-//! It follows no redirect, asks no proxy, keeps no cookie and decodes no body: what is recorded is what came.
+//! One client serves all receivers. It pools connections and speaks HTTP/1.1 and, where TLS negotiates it, HTTP/2. It
+//! follows no redirects, uses no proxy, keeps no cookies and decodes no bodies: what is recorded is what was received.
 //!
-//! The receiver is not trusted. The timeout covers everything from the name's resolution to the answer's last byte, so
-//! an answer whose headers came and whose body hangs is a [timeout](SendFaultCode::Timeout) and no success. Of a body
-//! no more is read than is kept; a connection with more on it is closed. [`address`] says where nothing is sent to.
+//! The receiver is not trusted. The timeout covers everything from name resolution to the last byte of the response, so
+//! a response whose headers arrived and whose body hangs is a [timeout](SendFaultCode::Timeout), not a success. No more
+//! of a body is read than is kept; a connection with more data on it is closed. [`address`] defines where the host does
+//! not send to.
 //!
-//! It does not rely on a receiver's honesty about lengths, nor on the URL being harmless because it was so when the
-//! subscription was saved.
+//! The client does not rely on the lengths that a receiver declares, nor on the URL still being harmless because it was
+//! when the subscription was saved.
 
 pub mod address;
 mod fault;
@@ -25,28 +26,28 @@ use tokio::time::Instant;
 use crate::config::SendConfig;
 use hookmill_model::{Answer, Request, SendFault, SendFaultCode};
 
-/// Ours to mend: the client could not be made.
+/// A host error: the HTTP client could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// TLS could not be set up: most often, the machine has no CA certificates.
-    #[error("the HTTP client could not be made; are CA certificates installed?")]
+    /// TLS could not be set up; usually, the system has no CA certificates.
+    #[error("could not create the HTTP client; are CA certificates installed?")]
     Client(#[source] reqwest::Error),
     /// The file of trusted certificates cannot be read.
-    #[error("the trusted certificates in {} cannot be read", file.display())]
+    #[error("could not read the trusted certificates in {}", file.display())]
     Certificates {
-        /// Which file.
+        /// The file.
         file: std::path::PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
 }
 
-/// What came of a request.
+/// The result of sending a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// The answer, or why there is none.
+    /// The response, or the reason there is none.
     pub result: Result<Answer, SendFault>,
-    /// How long it took, until the answer was read.
+    /// The time until the response was read.
     pub took_us: u64,
 }
 
@@ -60,20 +61,20 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes the client.
+    /// Creates the client.
     ///
     /// # Errors
-    /// If TLS cannot be set up on this machine.
+    /// If TLS cannot be set up, or the configured certificates cannot be read.
     pub fn new(config: &SendConfig) -> Result<Self, SendError> {
         let Some(file) = &config.trusted_certificates else { return Self::with_roots(config, Vec::new()) };
         let pem = std::fs::read(file).map_err(|source| SendError::Certificates { file: file.clone(), source })?;
         Self::with_roots(config, reqwest::Certificate::from_pem_bundle(&pem).map_err(SendError::Client)?)
     }
 
-    /// Makes a client that trusts these root certificates beside the machine's own.
+    /// Creates a client that trusts these root certificates in addition to the system's.
     ///
     /// # Errors
-    /// If TLS cannot be set up on this machine.
+    /// If TLS cannot be set up.
     pub fn with_roots(config: &SendConfig, roots: Vec<reqwest::Certificate>) -> Result<Self, SendError> {
         install_crypto();
         let allow_networks: Arc<[IpNet]> = config.allow_networks.clone().into();
@@ -94,9 +95,9 @@ impl Client {
         })
     }
 
-    /// Sends `request` with the signature's headers and reads its answer, all within `timeout`.
+    /// Sends `request` with the signature's headers and reads the response, all within `timeout`.
     ///
-    /// Whatever goes wrong is the receiver's or the network's, so there is always something to record.
+    /// Any fault is the receiver's or the network's, so there is always a result to record.
     pub async fn send(&self, request: &Request, signature: &HeaderMap, timeout: Duration) -> Sent {
         let start = Instant::now();
         let mut status = None;
@@ -108,7 +109,7 @@ impl Client {
         Sent { result, took_us: u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX) }
     }
 
-    /// Notes the status as soon as it is known, for whoever drops this future.
+    /// Stores the status as soon as it is known, for a caller that drops this future.
     async fn exchange(
         &self,
         request: &Request,
@@ -131,9 +132,9 @@ impl Client {
         let mut headers = request.headers.clone();
         headers.extend(signature.clone());
         let outgoing = self.http.request(request.method.clone(), request.url.clone()).headers(headers);
-        // No body at all, not an empty one: some servers refuse a GET that tells a length.
+        // No body at all rather than an empty one: some servers reject a GET with a length.
         if [http::Method::POST, http::Method::PUT, http::Method::PATCH].contains(&request.method) {
-            // Told even if it is 0, which the client would leave out: some servers answer 411 without it.
+            // Set even if it is 0, which the client would omit: some servers respond 411 without it.
             outgoing.header(CONTENT_LENGTH, request.body.len()).body(request.body.clone())
         } else {
             outgoing
@@ -141,7 +142,7 @@ impl Client {
     }
 }
 
-/// Headers in order, as many as have room.
+/// Returns the headers in order, as many as fit.
 fn first_headers(headers: &HeaderMap, bytes_max: usize) -> Vec<(String, String)> {
     let mut bytes_left = bytes_max;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -156,7 +157,7 @@ fn first_headers(headers: &HeaderMap, bytes_max: usize) -> Vec<(String, String)>
         .collect()
 }
 
-/// The body's first bytes, and whether there was more.
+/// Returns the body's first bytes, and whether there were more.
 async fn first_bytes(response: &mut reqwest::Response, bytes_max: usize) -> reqwest::Result<(Bytes, bool)> {
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await? {
@@ -169,11 +170,11 @@ async fn first_bytes(response: &mut reqwest::Response, bytes_max: usize) -> reqw
     Ok((body.freeze(), false))
 }
 
-/// Names ring as the process's cryptography for TLS; once, and only if nobody did so before.
+/// Installs ring as the process's default TLS provider, unless one is installed already.
 pub fn install_crypto() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // An Err means that another part of the process chose a provider first, which serves as well.
+        // An error means that another part of the process installed a provider first, which serves as well.
         drop(rustls::crypto::ring::default_provider().install_default());
     });
 }

@@ -1,12 +1,12 @@
 //! Conversions that several systems share.
 
+use hookmill_model::Pattern;
 use serde_json::{Map, Value};
 
 use super::foreign::ForeignDefinition;
 use crate::stages::matching::Condition;
 use crate::stages::request::check_url;
 use crate::subscriptions::profile::Profile;
-use hookmill_model::Pattern;
 
 /// Maximum length of a subscription's name.
 const NAME_CHARS_MAX: usize = 200;

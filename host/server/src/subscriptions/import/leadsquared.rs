@@ -1,10 +1,10 @@
 //! LeadSquared: webhooks as its API creates, updates and lists them.
 
-use crate::stages::delay::DELAY_S_MAX;
 use serde_json::{Map, Value, json};
 
 use super::common::{host_of, is_mask, is_one_of};
 use super::foreign::{ForeignDefinition, same_name};
+use crate::stages::delay::DELAY_S_MAX;
 use crate::stages::request::{check_header_name, check_header_value};
 use crate::subscriptions::profile::{self, CatalogEntry, Profile};
 

@@ -1,12 +1,12 @@
 //! Livespace: subscriptions (name, URL, events) and workflows (trigger, condition, effect).
 
+use hookmill_model::FieldSelection;
 use serde_json::{Map, Value, json};
 
 use super::common::{host_of, is_one_of};
 use super::foreign::ForeignDefinition;
 use crate::stages::select::Selector;
 use crate::subscriptions::profile;
-use hookmill_model::FieldSelection;
 
 /// A workflow watches the fields of a deal, whichever event reports them.
 const ANY_DEAL_EVENT: &str = "deal.*";

@@ -1,7 +1,9 @@
-//! Deleting a version of a plugin that nobody uses.
+//! Deletion of an unused version of a plugin.
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use hookmill_model::{Digest, PluginName, PluginVersion, SpaceId, Subscription};
+use hookmill_store::{DeletedPlugin, WaitingDeliveries};
 
 use crate::api::Api;
 use crate::api::http::access::Manages;
@@ -10,21 +12,19 @@ use crate::api::http::problem::Problem;
 use crate::error::{Code, Error};
 use crate::plugins::follow::follow;
 use crate::task::unbroken;
-use hookmill_model::{Digest, PluginName, PluginVersion, SpaceId, Subscription};
-use hookmill_store::{DeletedPlugin, WaitingDeliveries};
 
-/// Users that a problem names.
+/// Maximum number of users that the error lists.
 const NAMED_MAX: usize = 20;
 
 /// Deletes one version of a plugin.
 ///
-/// It has to be unused: by any subscription, and by any delivery that will be tried again. What subscriptions used
-/// earlier does not count: a rollback to a deleted version is refused with `plugin_deleted`.
+/// The version must not be in use: neither by a subscription, nor by a delivery that is still to be retried. Previous
+/// plugins of subscriptions do not count: a rollback to a deleted version is refused with `plugin_deleted`.
 #[utoipa::path(delete, path = "/v1/spaces/{space}/plugins/{plugin}/{version}", tag = "plugins",
     responses(
-        (status = 204, description = "It is gone"),
+        (status = 204, description = "The plugin version is deleted"),
         (status = 409, body = Problem, content_type = "application/problem+json",
-            description = "plugin_in_use: the detail names the users; or plugin_bundled")))]
+            description = "plugin_in_use, with the users in the detail, or plugin_bundled")))]
 pub(super) async fn delete_plugin(
     Manages(space): Manages,
     State(api): State<Api>,
@@ -36,20 +36,20 @@ pub(super) async fn delete_plugin(
             let _changing = api.host.registry.changing().await;
             delete(&api, &space, &name, &version).await?;
         }
-        // Who was held back from this version by its schema is so no longer.
+        // Subscriptions that its schema held back can now follow another version.
         follow(&api.host, &space, &name).await?;
         Ok(StatusCode::NO_CONTENT)
     })
     .await
 }
 
-/// Deletes it. The caller holds `changing`.
+/// Deletes the version. The caller holds `changing`.
 async fn delete(api: &Api, space: &SpaceId, name: &PluginName, version: &PluginVersion) -> Result<(), Error> {
     let found = api.host.store.plugins(space, Some(name)).await?;
     let of_version = || found.iter().filter(|plugin| plugin.version == *version);
     let Some(plugin) = of_version().find(|plugin| plugin.space.is_some()) else {
         if of_version().next().is_some() {
-            let detail = format!("`{name}` {version} comes with the host: it cannot be deleted");
+            let detail = format!("plugin `{name}` {version} is bundled with the host and cannot be deleted");
             return Err(Error::new(Code::PluginBundled, detail));
         }
         return Err(Error::not_found("plugin", format!("{name} {version}")));
@@ -60,18 +60,18 @@ async fn delete(api: &Api, space: &SpaceId, name: &PluginName, version: &PluginV
         let mut own: Vec<_> = own.iter().map(|live| &live.subscription).collect();
         own.sort_by_key(|subscription| subscription.id);
         let named = own.iter().take(NAMED_MAX).map(|user| format!("`{}` ({})", user.name, user.id));
-        return Err(in_use(own.len() as u64, "subscriptions use it", &named.collect::<Vec<_>>()));
+        return Err(in_use(own.len() as u64, "subscriptions use this version", &named.collect::<Vec<_>>()));
     }
     match api.host.store.delete_plugin(plugin, others.is_empty(), NAMED_MAX).await? {
         DeletedPlugin::Done => Ok(()),
         DeletedPlugin::InUse(WaitingDeliveries { count, first }) => {
             let named = first.iter().map(|(delivery, subscription)| format!("{delivery} of {subscription}"));
-            Err(in_use(count, "deliveries are yet to be tried again with it", &named.collect::<Vec<_>>()))
+            Err(in_use(count, "deliveries are still to be retried with this version", &named.collect::<Vec<_>>()))
         }
     }
 }
 
-/// Whether a subscription would miss a component, for its plugin or its shadow. What it used before is no use.
+/// Returns whether a subscription uses a component, for its plugin or its shadow. Its previous plugin does not count.
 fn uses(subscription: &Subscription, digest: Digest) -> bool {
     [&subscription.plugin, &subscription.shadow].into_iter().flatten().any(|plugin| plugin.digest == digest)
 }

@@ -1,6 +1,6 @@
-//! Plugins: uploading components, and choosing one for a subscription.
+//! Plugins: uploading, listing, previewing and deleting them.
 //!
-//! A space's own plugin hides a bundled one of the same name, with all its versions.
+//! A space's own plugin hides a bundled one with the same name, including all its versions.
 
 mod delete;
 mod preview_plugin;
@@ -8,6 +8,7 @@ mod preview_plugin;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use hookmill_model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -23,12 +24,11 @@ use crate::api::http::problem::Problem;
 use crate::error::Error;
 use crate::plugins::admit::{self, Candidate};
 use crate::plugins::versions::{hide_bundled, newest, usable};
-use hookmill_model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 
-/// The header of an upload that carries the component's signature.
+/// Header of an upload with the component's signature.
 const SIGNATURE: &str = "hookmill-plugin-signature";
 
-/// A page of the list.
+/// A page of plugins.
 type PluginPage = Page<PluginView>;
 
 /// The paths of this resource.
@@ -44,29 +44,30 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Plugin)]
 pub(super) struct PluginView {
-    /// Its name.
+    /// Name of the plugin.
     #[schema(value_type = String)]
     name: PluginName,
-    /// Its version.
+    /// Version of the plugin.
     #[schema(value_type = String)]
     version: PluginVersion,
-    /// SHA-256 of its component.
+    /// SHA-256 digest of the component.
     #[schema(value_type = String)]
     digest: Digest,
-    /// Whether it comes with the host, for every space.
+    /// True for a plugin that is bundled with the host and available in every space.
     bundled: bool,
-    /// What it is for.
+    /// One-line summary.
     summary: String,
-    /// The content types that it makes.
+    /// Content types of the bodies that it produces.
     content_types: Vec<String>,
-    /// The JSON Schema of its configuration.
+    /// JSON Schema of its configuration.
     config_schema: Value,
-    /// The component's size.
+    /// Size of the component, in bytes.
     size_bytes: u64,
-    /// Where it was pulled from, by digest, or which file it was; null if it was uploaded or comes with the host.
+    /// Reference by digest that it was pulled from, or file that it was loaded from; null if it was uploaded or is
+    /// bundled.
     #[schema(required)]
     source: Option<String>,
-    /// When it was uploaded.
+    /// Time at which the plugin was added.
     created_at: Timestamp,
 }
 
@@ -93,22 +94,22 @@ impl From<Plugin> for PluginView {
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 #[expect(dead_code, reason = "used in the API description alone")]
-struct Component(Vec<u8>);
+struct ComponentBytes(Vec<u8>);
 
 /// Uploads a plugin.
 ///
-/// The body is a WebAssembly component that exports `hookmill:plugin/transformer`. Name and version are the component's
-/// own. A version never changes: another component under the same name and version is refused, the same one again is
-/// answered with 200. If it is the newest version of a range that subscriptions follow, they use it from this answer
-/// on, as far as their configurations fit its schema. If the space has `plugin_keys`, the header
-/// `hookmill-plugin-signature` has to carry the component's signature.
+/// The body is a WebAssembly component that exports `hookmill:plugin/transformer` and states its name and version.
+/// Versions are immutable: a different component with the same name and version is refused; the same component returns
+/// 200. If the version is the newest in a range that subscriptions follow, they use it as soon as this request returns,
+/// provided that their configuration conforms to its schema. If the space has `plugin_keys`, the header
+/// `hookmill-plugin-signature` is required.
 #[utoipa::path(post, path = "/v1/spaces/{space}/plugins", tag = "plugins",
     params(("hookmill-plugin-signature" = Option<String>, Header, nullable = false,
-        description = "Ed25519 over the text of the digest, in base64")),
-    request_body(content = inline(Component), content_type = "application/wasm"),
+        description = "Ed25519 signature over the text of the component's digest, in base64")),
+    request_body(content = inline(ComponentBytes), content_type = "application/wasm"),
     responses(
-        (status = 201, body = PluginView, description = "It is new"),
-        (status = 200, body = PluginView, description = "It was there already"),
+        (status = 201, body = PluginView, description = "The plugin version is new"),
+        (status = 200, body = PluginView, description = "The same plugin version already existed"),
         (status = 409, body = Problem, content_type = "application/problem+json",
             description = "plugin_version_exists")))]
 async fn upload_plugin(
@@ -119,11 +120,11 @@ async fn upload_plugin(
     extract::media_type(request.headers(), &["application/wasm"])?;
     let signature =
         request.headers().get(SIGNATURE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let component = extract::read(request, api.host.config.plugin.component_bytes_max, "a component").await?;
+    let component = extract::read(request, api.host.config.plugin.component_bytes_max, "the component").await?;
     admitted(&api, &space, Candidate { component, signature, source: None }).await
 }
 
-/// Lets a component into the space, and answers with the plugin.
+/// Admits a component to the space and returns the plugin.
 pub(super) async fn admitted(
     api: &Api,
     space: &SpaceId,
@@ -135,7 +136,7 @@ pub(super) async fn admitted(
 
 /// Lists the plugins that the space can use.
 ///
-/// Its own and the bundled ones, by name, each in its newest version.
+/// Includes the space's own and bundled plugins, sorted by name, each in its newest version.
 #[utoipa::path(get, path = "/v1/spaces/{space}/plugins", tag = "plugins", params(PageQuery),
     responses((status = 200, body = PluginPage)))]
 async fn list_plugins(
@@ -151,7 +152,7 @@ async fn list_plugins(
 
 /// Lists the versions of a plugin, newest first.
 ///
-/// A plugin of the space hides a bundled one of the same name, with all its versions.
+/// A plugin of the space hides a bundled one with the same name, including all its versions.
 #[utoipa::path(get, path = "/v1/spaces/{space}/plugins/{plugin}", tag = "plugins", params(PageQuery),
     responses((status = 200, body = PluginPage)))]
 async fn list_plugin_versions(
@@ -170,7 +171,7 @@ async fn list_plugin_versions(
 
 /// Returns one version of a plugin.
 ///
-/// With the JSON Schema of its configuration.
+/// Includes the JSON Schema of its configuration.
 #[utoipa::path(get, path = "/v1/spaces/{space}/plugins/{plugin}/{version}", tag = "plugins",
     responses((status = 200, body = PluginView)))]
 async fn get_plugin(

@@ -1,32 +1,32 @@
-//! What a plugin would send, without a subscription.
+//! The preview of a plugin without a subscription.
 
 use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Request, State};
+use hookmill_model::{
+    ContentType, EventId, EventType, OnFailure, Pattern, PluginName, PluginRef, Secret, SpaceId, Subscription,
+    WantedVersion,
+};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::super::names::ContentTypeName;
 use crate::api::Api;
 use crate::api::http::access::Manages;
 use crate::api::http::extract::PathParams;
 use crate::api::http::number::Whole;
+use crate::api::resources::names::ContentTypeName;
 use crate::api::resources::preview_view::{self, EventChoice, PreviewView, PreviewedEvent};
 use crate::error::Error;
 use crate::plugins::versions::{choose, configured, usable};
 use crate::registry::CompiledSubscription;
 use crate::stages::request::check_url;
 use crate::subscriptions::rules;
-use hookmill_model::{
-    ContentType, EventId, EventType, OnFailure, Pattern, PluginName, PluginRef, Secret, SpaceId, Subscription,
-    WantedVersion,
-};
 
-/// Where the requests of a preview would go, if nothing is said. No host has such a name (RFC 2606).
+/// Default URL of a preview. The name is reserved and never resolves (RFC 2606).
 const URL_DEFAULT: &str = "https://receiver.example/";
 
 /// The paths of this resource.
@@ -34,39 +34,39 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(preview_plugin))
 }
 
-/// What to show. Exactly one of `event_id`, `event` and `event_type` is given.
+/// A preview of a plugin. Exactly one of `event_id`, `event` and `event_type` is required.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PluginPreviewInput {
-    /// A stored event.
+    /// Id of a stored event.
     #[schema(value_type = Option<String>)]
     event_id: Option<EventId>,
-    /// An event that is not stored.
+    /// An event to use without storing it.
     event: Option<PreviewedEvent>,
-    /// The example of this event type.
+    /// Event type whose example to use.
     #[schema(value_type = Option<String>)]
     event_type: Option<EventType>,
-    /// The plugin's version, or a range whose newest release is taken; the newest by default.
+    /// Version of the plugin, or a range, of which the newest release is used; the newest release by default.
     #[schema(value_type = Option<String>)]
     version: Option<WantedVersion>,
-    /// Its configuration; `{}` by default.
+    /// Configuration of the plugin; `{}` by default.
     config: Option<Value>,
-    /// Which attempt it would be; 1 by default.
+    /// Number of the attempt that the plugin sees; 1 by default.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000)]
     attempt: Option<Whole<1, 1_000>>,
-    /// Where the request would go; `https://receiver.example/` by default.
+    /// URL of the subscription; `https://receiver.example/` by default.
     url: Option<String>,
-    /// The content type that the subscription would ask for; `application/json` by default.
+    /// Content type of the subscription; `application/json` by default.
     #[schema(value_type = Option<ContentTypeName>)]
     content_type: Option<ContentType>,
-    /// Names of sealed secrets that the plugin may ask for, beside `signing`: at most 19.
+    /// Names of sealed secrets available to the plugin in addition to `signing`, at most 19.
     secrets: Option<Vec<String>>,
 }
 
 /// Shows what a plugin would send for an event, without a subscription.
 ///
-/// Nothing is sent and nothing is stored. A temporary subscription is used: a POST to `url`, all fields, no headers of
-/// its own, and secrets that are discarded afterwards, including the signing secret (for Standard Webhooks). The
+/// Nothing is sent and nothing is stored. The preview uses a temporary subscription: a POST to `url`, all fields, no
+/// additional headers, and secrets that are discarded afterwards, including the signing secret (Standard Webhooks). The
 /// signature is therefore valid, but no receiver can verify it.
 #[utoipa::path(post, path = "/v1/spaces/{space}/plugins/{plugin}/preview", tag = "plugins",
     request_body = PluginPreviewInput, responses((status = 200, body = PreviewView)))]
@@ -85,12 +85,12 @@ async fn preview_plugin(
         EventChoice { event_id: input.event_id.take(), event: input.event.take(), event_type: input.event_type.take() };
     let event = preview_view::event(&api, &space, choice).await?;
     let attempt = input.attempt.map_or(1, |attempt| attempt.0);
-    let subscription = stand_in(&api, &space, &name, input).await?;
+    let subscription = temporary_subscription(&api, &space, &name, input).await?;
     preview_view::show(&api, &CompiledSubscription::new(subscription), event, attempt).await.map(Json)
 }
 
-/// The subscription that is made up.
-async fn stand_in(
+/// Builds the temporary subscription.
+async fn temporary_subscription(
     api: &Api,
     space: &SpaceId,
     name: &PluginName,

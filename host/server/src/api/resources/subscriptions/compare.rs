@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use hookmill_model::{Subscription, WantedVersion};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -19,7 +20,6 @@ use crate::dry_run::compare::{Comparison, compare};
 use crate::error::{Code, Error};
 use crate::registry::CompiledSubscription;
 use crate::subscriptions::{find, plugin};
-use hookmill_model::{Subscription, WantedVersion};
 
 /// Maximum duration of a comparison: as long as most clients wait for a response.
 const TIME_MAX: Duration = Duration::from_secs(60);

@@ -1,9 +1,8 @@
 //! Differences between the results of two variants of a plugin, as they are shown.
 
+use hookmill_model::{Change, Difference, EventId, EventType, Part};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use hookmill_model::{Change, Difference, EventId, EventType, Part};
 
 /// Differences in the results for one event.
 #[derive(Serialize, ToSchema)]

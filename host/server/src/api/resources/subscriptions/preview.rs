@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
+use hookmill_model::{EventId, EventType, WantedVersion};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -16,7 +17,6 @@ use crate::api::resources::preview_view::{self, EventChoice, PreviewView, Previe
 use crate::error::Error;
 use crate::registry::CompiledSubscription;
 use crate::subscriptions::{find, plugin};
-use hookmill_model::{EventId, EventType, WantedVersion};
 
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use hookmill_model::{Secret, Subscription};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,7 +17,6 @@ use crate::api::http::problem::Problem;
 use crate::error::Error;
 use crate::stages::sign;
 use crate::subscriptions::{find, secrets};
-use hookmill_model::{Secret, Subscription};
 
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use hookmill_model::{PluginFaultCode, PluginRef, Shadow, Subscription, Tally, WantedVersion};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,7 +23,6 @@ use crate::api::http::extract::{JsonBody, PathParams};
 use crate::api::http::problem::Problem;
 use crate::error::Error;
 use crate::subscriptions::{find, shadow};
-use hookmill_model::{PluginFaultCode, PluginRef, Shadow, Subscription, Tally, WantedVersion};
 
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {

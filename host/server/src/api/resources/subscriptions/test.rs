@@ -3,6 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use hookmill_model::{DeliveryId, EventId, EventType, SpaceId, SubscriptionId};
+use hookmill_store::DeliveryFilter;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -16,8 +18,6 @@ use crate::api::resources::events::check_data;
 use crate::error::{Code, Error};
 use crate::ingest::{self, IncomingEvent, Target};
 use crate::subscriptions::example::{self, first_type};
-use hookmill_model::{DeliveryId, EventId, EventType, SpaceId, SubscriptionId};
-use hookmill_store::DeliveryFilter;
 
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use hookmill_model::{
+    Activity, AnswerRule, Batch, ContentType, Handshake, HandshakeReport, Method, PauseReason, QueryParameter, Signing,
+    SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,10 +15,6 @@ use super::plugin::{EarlierPluginView, PluginRefView};
 use crate::stages::seal::MASK;
 use crate::subscriptions::definition::HandshakeChoice;
 use crate::subscriptions::described;
-use hookmill_model::{
-    Activity, AnswerRule, Batch, ContentType, Handshake, HandshakeReport, Method, PauseReason, QueryParameter, Signing,
-    SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
-};
 
 /// A subscription.
 #[derive(Serialize, ToSchema)]

@@ -7,7 +7,7 @@ use hookmill_store::{Recorded, Store};
 use super::{Kept, To as _, after, delivered, event, ids, now};
 
 #[tokio::test]
-async fn ten_thousand_deliveries_are_claimed_longest_due_first() {
+async fn ten_thousand_deliveries_are_leased_longest_due_first() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     let events: Vec<_> = (0..10_000_u64)
@@ -29,27 +29,27 @@ async fn ten_thousand_deliveries_are_claimed_longest_due_first() {
 }
 
 #[tokio::test]
-async fn a_delivery_is_claimed_at_its_due_time_and_not_before() {
+async fn a_delivery_is_leased_at_its_due_time_and_not_before() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     kept.delivery(subscription, after(30)).await;
 
     assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(30)));
-    assert!(kept.claim(after(29)).await.is_empty());
-    let leased = kept.claim(after(30)).await;
+    assert!(kept.lease(after(29)).await.is_empty());
+    let leased = kept.lease(after(30)).await;
     assert_eq!(leased[0].leased_until, Some(after(90)));
-    assert!(kept.claim(after(89)).await.is_empty());
+    assert!(kept.lease(after(89)).await.is_empty());
 }
 
 #[tokio::test]
-async fn a_claim_lapses_and_whoever_comes_too_late_is_stale() {
+async fn a_lease_expires_and_a_late_record_is_stale() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     let id = kept.delivery(subscription, now()).await;
-    let first = kept.claim(now()).await;
+    let first = kept.lease(now()).await;
     assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(60)));
 
-    let second = kept.claim(after(60)).await;
+    let second = kept.lease(after(60)).await;
     assert_eq!(ids(&second), [id]);
     let answers = kept.store.record(vec![delivered(&first[0]), delivered(&second[0])].into()).await.unwrap();
 
@@ -58,11 +58,11 @@ async fn a_claim_lapses_and_whoever_comes_too_late_is_stale() {
 }
 
 #[tokio::test]
-async fn a_lapsed_claim_that_nobody_took_up_can_still_be_recorded() {
+async fn a_record_under_an_expired_lease_is_written_if_no_other_worker_took_over() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     let id = kept.delivery(subscription, now()).await;
-    let leased = kept.claim(now()).await;
+    let leased = kept.lease(now()).await;
 
     let mut late = delivered(&leased[0]);
     late.at = after(1_000);
@@ -72,15 +72,15 @@ async fn a_lapsed_claim_that_nobody_took_up_can_still_be_recorded() {
 }
 
 #[tokio::test]
-async fn a_delivery_accepted_with_a_claim_is_left_to_its_claimant() {
+async fn a_delivery_accepted_with_a_lease_is_left_to_its_holder() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     let mut event = kept.event("{}").to(subscription, now());
     event.deliveries[0].leased_until = Some(after(60));
     kept.store.accept(vec![event]).await.unwrap();
 
-    assert!(kept.claim(after(59)).await.is_empty());
-    assert_eq!(kept.claim(after(60)).await.len(), 1);
+    assert!(kept.lease(after(59)).await.is_empty());
+    assert_eq!(kept.lease(after(60)).await.len(), 1);
 }
 
 #[tokio::test]
@@ -97,32 +97,32 @@ async fn subscriptions_can_be_left_out() {
 }
 
 #[tokio::test]
-async fn a_claim_handed_back_is_free_at_once_and_only_its_own() {
+async fn a_lease_handed_back_is_free_at_once_and_only_its_own() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     let id = kept.delivery(subscription, now()).await;
-    let first = kept.claim(now()).await[0].leased_until.unwrap();
-    let second = kept.claim(after(60)).await[0].leased_until.unwrap();
+    let first = kept.lease(now()).await[0].leased_until.unwrap();
+    let second = kept.lease(after(60)).await[0].leased_until.unwrap();
 
     kept.store.hand_back(vec![(id, first)]).await.unwrap();
-    assert!(kept.claim(after(61)).await.is_empty());
+    assert!(kept.lease(after(61)).await.is_empty());
     kept.store.hand_back(vec![(id, second)]).await.unwrap();
     assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(now()));
-    assert_eq!(kept.claim(after(61)).await.len(), 1);
+    assert_eq!(kept.lease(after(61)).await.len(), 1);
 }
 
 #[tokio::test]
-async fn all_claims_end_at_once() {
+async fn all_leases_end_at_once() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     for _ in 0..3 {
         kept.delivery(subscription, now()).await;
     }
     kept.delivery(subscription, after(1_000)).await;
-    assert_eq!(kept.claim(now()).await.len(), 3);
+    assert_eq!(kept.lease(now()).await.len(), 3);
 
     assert_eq!(kept.store.end_all_leases().await.unwrap(), 3);
-    assert_eq!(kept.claim(now()).await.len(), 3);
+    assert_eq!(kept.lease(now()).await.len(), 3);
 }
 
 #[tokio::test]
@@ -131,13 +131,13 @@ async fn deliveries_of_one_event_share_it() {
     let subscription = kept.subscription().await.id;
     kept.store.accept(vec![kept.event("{}").to(subscription, now()).to(subscription, now())]).await.unwrap();
 
-    let leased = kept.claim(now()).await;
+    let leased = kept.lease(now()).await;
 
     assert!(Arc::ptr_eq(&leased[0].event, &leased[1].event));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn concurrent_claims_never_hand_one_delivery_out_twice() {
+async fn concurrent_leases_never_hand_out_one_delivery_twice() {
     let kept = Kept::new().await;
     let subscription = kept.subscription().await.id;
     let events = (0..500).map(|i| event(&kept.space, &format!("e{i}"), "{}").to(subscription, now())).collect();

@@ -1,24 +1,24 @@
-//! What a mail says, in words for people who do not know this host.
+//! The texts of mails, written for people who do not know this host.
 
 use std::fmt::Write as _;
 
 use super::event::without_query;
 use hookmill_model::{Failures, Notice, NoticeKind, Subscription};
 
-/// What is shown of a reason, which is a receiver's or a plugin's text.
+/// The length of a reason that is shown, which is a receiver's or a plugin's text.
 const REASON_CHARS_MAX: usize = 500;
 
-/// The subject.
+/// Returns the subject.
 pub(super) fn subject(notice: &Notice, subscription: &Subscription) -> String {
     let name = &subscription.name;
     match notice.kind {
-        NoticeKind::DeliveryFailed => format!("Webhook \u{201c}{name}\u{201d} fails"),
+        NoticeKind::DeliveryFailed => format!("Webhook \u{201c}{name}\u{201d} is failing"),
         NoticeKind::SubscriptionPaused => format!("Webhook \u{201c}{name}\u{201d} was paused"),
         NoticeKind::SubscriptionActivated => format!("Webhook \u{201c}{name}\u{201d} is active again"),
     }
 }
 
-/// The text.
+/// Returns the text.
 pub(super) fn text(notice: &Notice, subscription: &Subscription, quiet_s: u32) -> String {
     let mut text = opening(notice);
     let mut line = |label: &str, value: &str| {
@@ -30,7 +30,7 @@ pub(super) fn text(notice: &Notice, subscription: &Subscription, quiet_s: u32) -
     line("Sends to:", &without_query(subscription));
     if notice.kind == NoticeKind::SubscriptionPaused {
         line("Paused:", &notice.at.to_string());
-        line("Why:", &one_line(notice.detail.as_deref().or(notice.pause_reason.as_deref())));
+        line("Reason:", &one_line(notice.detail.as_deref().or(notice.pause_reason.as_deref())));
     }
     if let Some(failures) = &notice.failures {
         line("Failed:", &failed(failures));
@@ -43,19 +43,21 @@ pub(super) fn text(notice: &Notice, subscription: &Subscription, quiet_s: u32) -
 
 fn opening(notice: &Notice) -> String {
     let sentence = match notice.kind {
-        NoticeKind::DeliveryFailed => "A webhook subscription could not deliver; its deliveries were given up.",
+        NoticeKind::DeliveryFailed => {
+            "A webhook subscription could not deliver events. Its failed deliveries will not be retried."
+        }
         NoticeKind::SubscriptionPaused if is_for_plugin(notice) => {
-            "A webhook subscription was paused, because the plugin that shapes its requests fails."
+            "A webhook subscription was paused because its plugin keeps failing."
         }
         NoticeKind::SubscriptionPaused => {
-            "A webhook subscription was paused, because its receiver does not take events."
+            "A webhook subscription was paused because its receiver does not accept events."
         }
         NoticeKind::SubscriptionActivated => "A webhook subscription is active again.",
     };
     format!("{sentence}\n\n")
 }
 
-/// Whether a pause is for the plugin's sake, and not the receiver's.
+/// Returns whether the plugin, not the receiver, caused a pause.
 fn is_for_plugin(notice: &Notice) -> bool {
     notice.pause_reason.as_deref() == Some("plugin_failures")
 }
@@ -70,22 +72,22 @@ fn failed(Failures { count, first_at, last_at, .. }: &Failures) -> String {
 fn what_to_do(notice: &Notice, subscription: &Subscription) -> String {
     let space = format!("/v1/spaces/{}", subscription.space);
     let id = subscription.id;
-    let mut text = "\nWhat to do, by Hookmill's API:\n".to_owned();
+    let mut text = "\nWhat you can do with Hookmill's API:\n".to_owned();
     let mut step = |what: &str, call: &str| {
         let _ = write!(text, "- {what}:\n  {call}\n");
     };
-    step("See what failed, and why", &format!("GET {space}/deliveries?state=failed&subscription={id}"));
+    step("See which deliveries failed, and why", &format!("GET {space}/deliveries?state=failed&subscription={id}"));
     if let Some(failures) = &notice.failures {
-        step("Send a delivery again", &format!("POST {space}/deliveries/{}/resend", failures.last_delivery));
+        step("Resend the last failed delivery", &format!("POST {space}/deliveries/{}/resend", failures.last_delivery));
     }
     if notice.kind == NoticeKind::SubscriptionPaused {
-        let mended = if is_for_plugin(notice) {
-            step("Go back to the plugin before its last change", &format!("POST {space}/subscriptions/{id}/rollback"));
-            "Go on, once the plugin works"
+        let when_fixed = if is_for_plugin(notice) {
+            step("Roll back the last change of the plugin", &format!("POST {space}/subscriptions/{id}/rollback"));
+            "Activate the subscription once the plugin works"
         } else {
-            "Go on, once the receiver works"
+            "Activate the subscription once the receiver works"
         };
-        step(mended, &format!("POST {space}/subscriptions/{id}/activate"));
+        step(when_fixed, &format!("POST {space}/subscriptions/{id}/activate"));
     }
     text
 }
@@ -93,11 +95,11 @@ fn what_to_do(notice: &Notice, subscription: &Subscription) -> String {
 fn closing(notice: &Notice, quiet_s: u32) -> String {
     match notice.kind {
         NoticeKind::DeliveryFailed => format!(
-            "\nMore failures are told after {}, or after an hour if a delivery succeeds in between.\n",
+            "\nFurther failures will be reported after {}, or after an hour if a delivery succeeds in between.\n",
             duration(quiet_s)
         ),
         NoticeKind::SubscriptionPaused => {
-            "\nUntil then no new events go to it, and what it has to deliver waits.\n".to_owned()
+            "\nUntil it is activated, it receives no new events, and its pending deliveries are held.\n".to_owned()
         }
         NoticeKind::SubscriptionActivated => String::new(),
     }
@@ -111,9 +113,9 @@ fn duration(seconds: u32) -> String {
     }
 }
 
-/// A text of others, cut, and without what could look like more lines of the mail.
+/// Returns an untrusted text, shortened, and without control characters that could fake further lines of the mail.
 fn one_line(text: Option<&str>) -> String {
-    let text = text.unwrap_or("not known");
+    let text = text.unwrap_or("unknown");
     let mut line: String = text.chars().take(REASON_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(REASON_CHARS_MAX).is_some() {
         line.push('…');
