@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use hookmill_bundled::PLUGINS;
+use bytes::Bytes;
+use hookmill_engine::{Engine, Limits};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// Makes it by the first start of a host.
+    /// Makes it, with a first start of a host.
     pub(super) async fn make(folder: PathBuf) -> anyhow::Result<Self> {
         let mut template = Self { folder, key: String::new() };
         let (mut child, address) = serve(&template.folder).await?;
@@ -42,22 +42,13 @@ impl Template {
         line.rsplit(' ').next().context("the host printed no key")?.clone_into(&mut template.key);
         let host = Host { child, address, key: template.key.clone() };
         host.call(Method::POST, "/v1/spaces", &json!({"id": SPACE, "name": "Bench"})).await?;
-        template.compiled().await?;
         host.child.terminate().await?;
-        Ok(template)
-    }
-
-    /// Waits until all bundled plugins are compiled, which happens after the host listens: no measurement may compete with
-    /// it.
-    async fn compiled(&self) -> anyhow::Result<()> {
-        let folder = self.folder.join("compiled");
-        loop {
-            let files = std::fs::read_dir(&folder)?.filter_map(|file| file.ok()?.file_name().into_string().ok());
-            if files.filter(|name| name.ends_with(".cwasm")).count() >= PLUGINS.len() {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        // A host compiles plugins in the background after its start, which would distort the figures: compile them now.
+        let engine = Engine::new(&Limits::default(), &template.folder.join("compiled"), std::env::current_exe()?)?;
+        for plugin in hookmill_bundled::PLUGINS {
+            engine.inspect(Bytes::from_static(plugin.component)).await.context(plugin.name)?;
         }
+        Ok(template)
     }
 
     /// A host on a copy.

@@ -119,8 +119,8 @@ impl Engine {
     /// Maps an artefact and links it.
     fn prepare(&self, digest: Digest, artefact: &[u8]) -> Result<Prepared, Refusal> {
         let refused = |error: wasmtime::Error| Refusal(format!("it cannot be loaded by this host: {error:#}"));
-        // SAFETY: wasmtime requires that the bytes be an unchanged artefact of its own. They come from the compiling
-        // child, whose pipe no other process has, or from disk with an HMAC that this host made over them.
+        // SAFETY: wasmtime requires an unchanged artefact of its own. The bytes come from the compiling child, whose
+        // pipe no other process has, or from the disk with this host's HMAC over them.
         #[expect(unsafe_code, reason = "the one exception, see SAFETY")]
         let component = unsafe { Component::deserialize(&self.0.wasmtime, artefact) }.map_err(refused)?;
         let mut linker = self.0.linker.clone();
