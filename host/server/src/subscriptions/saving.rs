@@ -61,7 +61,7 @@ pub async fn save(host: &Host, changing: &Changing<'_>, subscription: &Subscript
 /// or start of the host moves the subscription on.
 pub async fn catch_up(host: &Host, id: SubscriptionId) {
     if let Err(err) = follow::catch_up(host, id).await {
-        tracing::error!(subscription.id = %id, error = err.detail(), "plugin versions not followed");
+        tracing::error!(subscription.id = %id, error = &err as &dyn std::error::Error, "plugin versions not followed");
     }
 }
 

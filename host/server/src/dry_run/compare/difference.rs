@@ -104,7 +104,7 @@ pub fn between(before: &TransformOutcome, after: &TransformOutcome) -> Option<Re
     let mut changes = RequestDiff::default();
     match (before, after) {
         (TransformOutcome::Request(before), TransformOutcome::Request(after)) => {
-            requests(&Plain::of(before), &Plain::of(after), &mut changes)
+            requests(&Plain::of(before), &Plain::of(after), &mut changes);
         }
         (TransformOutcome::Skipped(_), TransformOutcome::Skipped(_)) => {}
         (TransformOutcome::Failed(before), TransformOutcome::Failed(after)) if before.code == after.code => {}
