@@ -2,8 +2,10 @@
 
 mod compiling;
 mod contract;
+mod determinism;
 mod fixture;
 mod fuzz;
+mod golden;
 mod refusals;
 mod rogues;
 mod secrets;

@@ -48,7 +48,7 @@ fn fault(number: usize, row: &str, tests: &BTreeSet<String>) -> Option<&'static 
 
 #[test]
 fn every_rule_has_a_test_that_exists() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/rules");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/profiles/rules");
     let tests = tests();
     let mut wrong = Vec::new();
     for (name, rules) in TABLES {
@@ -60,7 +60,7 @@ fn every_rule_has_a_test_that_exists() {
 
 #[test]
 fn every_table_is_known() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/rules");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/profiles/rules");
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
     let known: BTreeSet<_> = TABLES.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(files.collect::<BTreeSet<_>>(), known, "TABLES names every table with its number of rules");

@@ -69,7 +69,7 @@ async fn a_space_with_keys_pulls_only_what_one_of_them_signed() {
     let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
     let public = PluginKey::from_bytes(key.verifying_key().as_bytes());
     api.admin.patch("/v1/spaces/crm", json!({"plugin_keys": [public]})).await.expect(200);
-    let signature = crate::signature::by_hand(&key, hookmill_guests::ECHO);
+    let signature = crate::journeys::signature::by_hand(&key, hookmill_guests::ECHO);
     let [bare, signed] = ["bare", "signed"].map(|tag| format!("oci://{}/by-hand:{tag}", registry.address));
     push_echo(&bare, None).await.unwrap();
     push_echo(&signed, Some(&signature)).await.unwrap();

@@ -31,7 +31,7 @@ fn the_bindings_are_what_wit_bindgen_makes_of_the_contract() {
 
 #[test]
 fn the_sdk_does_what_it_says() {
-    run_native("sdk", &["tests/sdk_c/test_sdk.c"]);
+    run_native("sdk", &["tests/authors/sdk_c/test_sdk.c"]);
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn livespace_has_two_events_of_deals_with_all_fields_of_a_deal() {
 fn breakcold_has_all_its_events_and_the_lead_of_its_sample() {
     let profile = find("breakcold");
     assert_eq!(names(profile), BREAKCOLD.split_whitespace().collect::<Vec<_>>());
-    let sample: Value = serde_json::from_str(include_str!("../cli/src/demo/breakcold-lead.json")).unwrap();
+    let sample: Value = serde_json::from_str(include_str!("../../cli/src/demo/breakcold-lead.json")).unwrap();
     assert_eq!(profile.event_types()[0].example, sample);
 }
 

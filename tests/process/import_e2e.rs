@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::import::command::run;
+use crate::journeys::import::command::run;
 use crate::support::host::TestHost;
 use crate::support::receiver::{Receiver, Reply};
 

@@ -14,7 +14,7 @@ use crate::support::receiver::{Receiver, Reply};
 
 const SECOND: Duration = Duration::from_secs(1);
 const SUBSCRIPTIONS: &str = "/v1/spaces/acme/subscriptions";
-const LEAD: &str = include_str!("../cli/src/demo/breakcold-lead.json");
+const LEAD: &str = include_str!("../../../cli/src/demo/breakcold-lead.json");
 
 /// Events of Breakcold.
 fn catalog() -> &'static [CatalogEntry] {

@@ -1,6 +1,6 @@
 //! LeadSquared: a subscription with its profile, a name, a URL and events behaves like LeadSquared.
 //!
-//! `tests/rules/leadsquared.md` maps rules to tests.
+//! `tests/profiles/rules/leadsquared.md` maps rules to tests.
 
 mod definition;
 mod events;

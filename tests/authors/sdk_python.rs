@@ -9,7 +9,7 @@ use crate::support::left_out;
 
 #[test]
 fn the_sdk_does_what_it_says() {
-    unittest("tests/sdk_python", &["plugins/sdk/python"]);
+    unittest("tests/authors/sdk_python", &["plugins/sdk/python"]);
 }
 
 #[test]

@@ -59,7 +59,7 @@ async fn a_promoted_shadow_is_the_plugin_and_no_shadow_any_more() {
 #[tokio::test]
 async fn a_version_that_runs_as_a_shadow_is_in_use() {
     let (host, _receiver, path) = start(rogue("method:POST")).await;
-    crate::preview::keep_second_version(&host).await;
+    crate::journeys::preview::keep_second_version(&host).await;
     let range = host.ok(Method::PUT, &path, json!({"version": ">=1"})).await;
     assert_eq!((&range["plugin"]["version"], &range["plugin"]["follows"]), (&json!("2.0.0"), &json!(">=1")));
     let version = "/v1/spaces/acme/plugins/rogue/2.0.0";

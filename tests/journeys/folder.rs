@@ -15,10 +15,10 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::Command;
 
-use crate::signature::by_hand;
+use crate::journeys::signature::by_hand;
+use crate::journeys::versions::made;
 use crate::support::host::{BINARY, TestHost};
 use crate::support::receiver::Receiver;
-use crate::versions::made;
 
 const ECHO: &[u8] = hookmill_guests::ECHO;
 

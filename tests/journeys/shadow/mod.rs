@@ -76,7 +76,7 @@ async fn differences_are_counted_exactly_and_a_restart_keeps_them() {
 #[tokio::test]
 async fn another_version_runs_beside_and_what_it_skips_is_counted() {
     let (mut host, _receiver, path) = start(rogue("skip:no")).await;
-    crate::preview::keep_second_version(&host).await;
+    crate::journeys::preview::keep_second_version(&host).await;
     host.ok(Method::PUT, &path, json!({"version": "2.0.0"})).await;
     host.post("deal.won", "1").await;
     host.settle().await;

@@ -1,0 +1,19 @@
+//! The whole host in the test process: real API, real sockets, a clock that the test moves.
+
+mod batching;
+mod diagnose;
+mod folder;
+mod handshakes;
+pub(crate) mod import;
+mod notify;
+mod oci;
+mod pipeline;
+mod preparing;
+mod preview;
+mod recipes;
+mod rogues;
+mod sealed;
+mod shadow;
+mod signature;
+mod triggers;
+mod versions;

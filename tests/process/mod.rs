@@ -1,0 +1,6 @@
+//! The real binary in a process of its own: crashes, durability, commands.
+
+mod bench;
+mod crash;
+mod durability;
+mod import_e2e;

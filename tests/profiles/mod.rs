@@ -1,0 +1,7 @@
+//! The three CRMs, rule by rule.
+
+mod breakcold;
+mod general;
+mod leadsquared;
+mod livespace;
+mod rules;

@@ -1,0 +1,12 @@
+//! Each stage alone: pure functions, and sending over real sockets.
+
+mod address;
+mod delay;
+mod matching;
+mod record;
+mod schemes;
+mod select;
+mod send;
+mod shape;
+mod sign;
+mod tls;
