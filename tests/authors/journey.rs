@@ -202,7 +202,7 @@ fn a_component_that_a_host_would_refuse_is_refused_with_a_reason_and_exit_code_1
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("core.wasm"), wat::parse_str("(module)").unwrap()).unwrap();
     std::fs::write(dir.path().join("noise.wasm"), b"\0asm\x0d\0\x01\0 and so on").unwrap();
-    for (file, reason) in [("core.wasm", "core module"), ("noise.wasm", "no WebAssembly component")] {
+    for (file, reason) in [("core.wasm", "core module"), ("noise.wasm", "not a valid WebAssembly component")] {
         let output = plugin(dir.path(), &["inspect", file, "--json"]);
         assert_eq!(output.status.code(), Some(1));
         let printed: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -91,6 +91,6 @@ fn a_lost_row_and_a_wrong_number_are_reported() {
 #[test]
 fn the_tests_of_this_binary_are_listed_by_their_paths() {
     let tests = tests();
-    assert!(tests.contains("rules::every_rule_has_a_test_that_exists"), "{} tests", tests.len());
-    assert!(!tests.contains("rules::no_such_test"));
+    assert!(tests.contains("profiles::rules::every_rule_has_a_test_that_exists"), "{} tests", tests.len());
+    assert!(!tests.contains("profiles::rules::no_such_test"));
 }

@@ -128,7 +128,7 @@ async fn a_diagnosis_tells_that_the_default_shape_goes_out_and_that_a_newer_vers
     patch(&host, &path, json!({"plugin": {"version": "1.1.0", "config": FAILS}})).await;
     let fails = found().await;
     assert_eq!(fails["result"], "problem");
-    assert!(fails["finding"].as_str().unwrap().contains("the default shape goes out instead: it broke"), "{fails}");
+    assert!(fails["finding"].as_str().unwrap().contains("the default shape is sent instead: it broke"), "{fails}");
 }
 
 /// A subscription's state, why it is paused, what led to that, and how many failures in a row its plugin had.

@@ -185,11 +185,11 @@ async fn an_error_in_the_body_is_a_failure_with_an_answer_rule() {
 #[tokio::test]
 async fn a_success_in_the_body_is_a_success_with_an_answer_rule() {
     for answer in [r#"{"Status":"Success","StatusReason":""}"#, "thanks", ""] {
-        assert_eq!(answered(answer, rule()).await["status"], "Success", "{answer}");
+        assert_eq!(answered(answer, rule()).await["profile_status"], "Success", "{answer}");
     }
 }
 
 #[tokio::test]
 async fn an_error_in_the_body_is_a_success_without_an_answer_rule() {
-    assert_eq!(answered(ERROR, json!({})).await["status"], "Success");
+    assert_eq!(answered(ERROR, json!({})).await["profile_status"], "Success");
 }

@@ -72,7 +72,7 @@ async fn activation_must_be_answered_within_3_seconds() {
     receiver.script("/in", [Reply::Hang]);
     let (status, problem) = activate(&host, &draft).await;
     assert_eq!((status.as_u16(), &problem["code"]), (409, &json!("handshake_rejected")), "{problem}");
-    assert!(problem["detail"].as_str().unwrap().contains("ms of 1000 allowed"), "{problem}");
+    assert!(problem["detail"].as_str().unwrap().contains("(1000 ms allowed)"), "{problem}");
     let report = &read(&host, &draft).await["handshake_report"];
     assert!(report["took_ms"].as_u64().unwrap() >= 1_000 && report["status"].is_null(), "{report}");
 }
