@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use hookmill_model::{SpaceId, Subscription};
+use http::Method;
 use serde_json::{Value, json};
 
 use super::{TestApi, assert_problem, subscription};
@@ -132,6 +133,19 @@ async fn a_change_sets_the_given_members_and_null_restores_the_default() {
     assert_eq!(changed, expected);
     assert_eq!(api.admin.get(&path(&made)).await.expect(200), expected);
     assert_ne!(changed["updated_at"], made["updated_at"]);
+}
+
+#[tokio::test]
+async fn a_member_that_is_given_twice_is_refused_on_creation_and_in_a_change() {
+    let api = TestApi::start().await;
+    let twice = r#"{"name": "a", "url": "https://one.example/", "event_types": ["*"], "url": "https://two.example/"}"#;
+    let json = Some("application/json");
+    let answer = api.admin.send(Method::POST, "/v1/spaces/crm/subscriptions", json, twice.into()).await;
+    assert_problem(&answer, 422, "field_invalid", Some(""));
+    let made = api.admin.post("/v1/spaces/crm/subscriptions", subscription(json!({}))).await.expect(201);
+    let path = format!("/v1/spaces/crm/subscriptions/{}", made["id"].as_str().unwrap());
+    let answer = api.admin.send(Method::PATCH, &path, json, br#"{"name": "a", "name": "b"}"#.to_vec()).await;
+    assert_problem(&answer, 422, "field_invalid", Some(""));
 }
 
 /// Two values of every member that a change can have, neither of them its default.

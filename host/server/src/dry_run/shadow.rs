@@ -1,6 +1,6 @@
 //! Shadow: a second plugin that runs on a subscription's live events without sending.
 //!
-//! Once the first attempt of a delivery is recorded, its outcome is queued ([`Shadows::push`]). One task takes jobs from
+//! Once the first attempt of a delivery is recorded, its outcome is queued ([`Shadows::push`](crate::queues::Shadows::push)). One task takes jobs from
 //! the queue, runs the shadow on the same delivery, compares its output with what was sent, and counts. It never precedes
 //! a delivery and never changes one. Shadows cost the host at most the CPU time of one thread and one slot of the engine;
 //! jobs that do not fit into the queue are left out, and counted as left out.

@@ -58,7 +58,7 @@ impl FromRequest<Api> for Patch {
     async fn from_request(request: Request, api: &Api) -> Result<Self, Error> {
         media_type(request.headers(), &["application/json", "application/merge-patch+json"])?;
         let body = read(request, api.host.config.accept.body_bytes_max, "the body").await?;
-        json::object(&body).map(Self)
+        json::object(&body).map(|json::Members(members)| Self(members))
     }
 }
 

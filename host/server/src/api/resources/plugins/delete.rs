@@ -11,6 +11,7 @@ use crate::api::http::extract::PathParams;
 use crate::api::http::problem::Problem;
 use crate::error::{Code, Error};
 use crate::plugins::follow::follow;
+use crate::registry::Changing;
 use crate::task::unbroken;
 
 /// Maximum number of users that the error lists.
@@ -33,18 +34,27 @@ pub(super) async fn delete_plugin(
     let (name, version): (PluginName, PluginVersion) = (params.get("plugin")?, params.get("version")?);
     unbroken(async move {
         {
-            let _changing = api.host.registry.changing().await;
-            delete(&api, &space, &name, &version).await?;
+            let changing = api.host.registry.changing().await;
+            delete(&api, &changing, &space, &name, &version).await?;
         }
-        // Subscriptions that its schema held back can now follow another version.
-        follow(&api.host, &space, &name).await?;
+        // Subscriptions that its schema held back can now follow another version. The deletion is committed: an error
+        // would make the caller repeat it.
+        if let Err(err) = follow(&api.host, &space, &name).await {
+            tracing::error!(plugin = %name, error = &err as &dyn std::error::Error, "plugin versions not followed");
+        }
         Ok(StatusCode::NO_CONTENT)
     })
     .await
 }
 
-/// Deletes the version. The caller holds `changing`.
-async fn delete(api: &Api, space: &SpaceId, name: &PluginName, version: &PluginVersion) -> Result<(), Error> {
+/// Deletes the version. The guard keeps a subscription from choosing it meanwhile.
+async fn delete(
+    api: &Api,
+    _guard: &Changing<'_>,
+    space: &SpaceId,
+    name: &PluginName,
+    version: &PluginVersion,
+) -> Result<(), Error> {
     let found = api.host.store.plugins(space, Some(name)).await?;
     let of_version = || found.iter().filter(|plugin| plugin.version == *version);
     let Some(plugin) = of_version().find(|plugin| plugin.space.is_some()) else {

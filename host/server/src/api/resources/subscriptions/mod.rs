@@ -16,7 +16,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -26,6 +25,7 @@ use crate::api::http::extract::{JsonBody, Patch, PathParams, Query};
 use crate::api::http::page::{self, Page, PageQuery};
 use crate::api::http::problem::Problem;
 use crate::error::Error;
+use crate::json::Members;
 use crate::subscriptions::definition::Definition;
 use crate::subscriptions::{find, writing};
 use view::SubscriptionView;
@@ -83,7 +83,7 @@ async fn create_subscription(
     Manages(space): Manages,
     State(api): State<Api>,
     Query(query): Query<CreateQuery>,
-    JsonBody(definition): JsonBody<Map<String, Value>>,
+    JsonBody(Members(definition)): JsonBody<Members>,
 ) -> Result<(StatusCode, Json<SubscriptionView>), Error> {
     let (new, activity) = writing::create(&api.host, &space, definition, query.allow_identical()?).await?;
     Ok((StatusCode::CREATED, Json(SubscriptionView::of(new, activity))))
