@@ -28,8 +28,8 @@ macro_rules! bundled {
     };
 }
 
-/// All bundled plugins.
-pub const PLUGINS: &[Bundled] = &[
+/// All bundled plugins. A static: of a constant, each crate that names it would carry the components again.
+pub static PLUGINS: &[Bundled] = &[
     bundled!("zapier"),
     bundled!("make"),
     bundled!("n8n"),
