@@ -7,13 +7,17 @@ mod receiver;
 mod secure;
 mod story;
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use hookmill_model::Secret;
 use hookmill_server::clock::Clock;
 use hookmill_server::config::Config;
+use hookmill_server::dispatch::prepared;
+use hookmill_server::host::Host;
 use jiff::Timestamp;
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -45,7 +49,6 @@ pub(super) struct Args {
 #[expect(clippy::print_stdout, reason = "the output of the command")]
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let dir = tempfile::tempdir().context("creating a temporary data directory")?;
-    println!("Preparing the bundled plugins (compiled once, then cached) …");
     if let Some(choice) = args.profile {
         return profile::run(choice, dir.path()).await;
     }
@@ -80,6 +83,7 @@ struct Api {
     base: String,
     key: String,
     client: Client,
+    host: Arc<Host>,
     shutdown: CancellationToken,
 }
 
@@ -90,9 +94,9 @@ impl Api {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
         let shutdown = CancellationToken::new();
-        tokio::spawn(hookmill_server::run(host, listener, shutdown.clone()));
+        tokio::spawn(hookmill_server::run(Arc::clone(&host), listener, shutdown.clone()));
         let key = key.context("the host generated no admin key for a new data directory")?;
-        Ok(Self { base, key, client: Client::builder().no_proxy().build()?, shutdown })
+        Ok(Self { base, key, client: Client::builder().no_proxy().build()?, host, shutdown })
     }
 
     /// Calls the API; a status other than success is an error with the response.
@@ -128,9 +132,23 @@ impl Api {
             subscription["secret"] = secret.into();
             post("/v1/spaces/demo/subscriptions", subscription.to_string()).await.context(chapter.name)?;
         }
+        self.compile().await?;
         for (kind, data) in EVENTS {
             // Assembled as text, so that the data is sent exactly as it is in its file.
             post("/v1/spaces/demo/events", format!(r#"{{"type":"{kind}","data":{data}}}"#)).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the plugins of all subscriptions are compiled: their deliveries would be late otherwise.
+    async fn compile(&self) -> anyhow::Result<()> {
+        let mut compiled = HashSet::new();
+        for subscription in self.host.registry.all(|subscription| subscription.plugin.is_some()) {
+            let Some(plugin) = &subscription.subscription.plugin else { continue };
+            if compiled.insert(plugin.digest) {
+                println!("Compiling the plugin {} (once, then it is cached) …", plugin.name);
+                prepared(&self.host, plugin.digest).await?;
+            }
         }
         Ok(())
     }
