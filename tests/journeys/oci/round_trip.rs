@@ -82,7 +82,7 @@ async fn a_registry_that_wants_a_password_gets_the_one_of_dockers_file() {
     let at = format!("{}/by-hand:1.0.0", registry.address);
     let denied = push_echo(&at, None).await.unwrap_err();
     assert!(matches!(denied, OciError::Denied(_)), "{denied:?}");
-    assert!(denied.to_string().ends_with("it wants credentials, or other ones"), "{denied}");
+    assert!(denied.to_string().ends_with("it requires credentials, or other ones"), "{denied}");
 
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config.json");
