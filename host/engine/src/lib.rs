@@ -40,6 +40,7 @@ use std::sync::Arc;
 use hookmill_model::{
     DeliveryId, Digest, Draft, Event, Figures, LogLine, PluginFault, PluginName, PluginVersion, Sealed, Subscription,
 };
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
@@ -107,7 +108,8 @@ pub enum InspectError {
 }
 
 /// A plugin's description of itself.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Inspected {
     /// The component's digest.
     pub digest: Digest,

@@ -66,7 +66,7 @@ fn all() -> Vec<Pattern> {
 
 impl Batch {
     /// Whether events of this type are batched.
-    pub fn gathers(&self, kind: &EventType) -> bool {
+    pub fn includes(&self, kind: &EventType) -> bool {
         self.event_types.iter().any(|pattern| pattern.matches(kind))
     }
 }

@@ -125,7 +125,7 @@ fn prepare(
     };
     let deliveries = matching.iter().map(|compiled| {
         let subscription = &compiled.subscription;
-        let batch = subscription.batch.as_ref().filter(|batch| !test && batch.gathers(&event.kind));
+        let batch = subscription.batch.as_ref().filter(|batch| !test && batch.includes(&event.kind));
         let closes_at = batch.map_or(now, |batch| delay::batch_end(now, batch.window_s));
         let due_at = delay::first(closes_at, subscription.delay_s);
         let reservation = if due_at <= now { host.inbox.reserve(event.data.get().len()) } else { None };

@@ -24,8 +24,10 @@
 //!
 //! | room | what it is |
 //! |---|---|
-//! | [`clock`], [`config`], [`error`], [`task`], [`keys`], [`mail`] | the only reader of time, every setting, why a caller is not served, API keys, the mail server |
-//! | [`stages`] | one module each: [`matching`](stages::matching), [`delay`](stages::delay), [`select`](stages::select), [`shape`](stages::shape), [`request`](stages::request), [`seal`](stages::seal), [`sign`](stages::sign), [`send`](stages::send), [`record`](stages::record); no stage knows another |
+//! | [`clock`], [`config`], [`error`], [`task`] | the only reader of time, every setting, why a caller is not served, work that must not be interrupted |
+//! | [`json`], [`number`], [`texts`], [`keys`] | reading and checking what callers write; API keys |
+//! | [`stages`] | one module each: [`matching`](stages::matching), [`delay`](stages::delay), [`select`](stages::select), [`shape`](stages::shape), [`request`](stages::request), [`seal`](stages::seal), [`sign`](stages::sign), [`send`](stages::send), [`record`](stages::record); no stage knows another, but for [`record`](stages::record), which asks [`delay`](stages::delay) when a retry is due |
+//! | [`mail`] | the client of the mail server |
 //! | [`registry`] | the subscriptions in memory, compiled; its guard is the only thing that can save one |
 //! | [`queues`] | what one loop hands another: the inbox, alarms, shadow jobs, turns |
 //! | [`metrics`], [`host`] | what is counted; what all of the following share |

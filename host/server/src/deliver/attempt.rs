@@ -30,12 +30,12 @@ async fn try_attempt(
     delivery: Delivery,
     leased_until: Timestamp,
 ) -> anyhow::Result<Option<FinishedAttempt>> {
-    let Some(live) = host.registry.get(delivery.subscription_id) else {
+    let Some(compiled) = host.registry.get(delivery.subscription_id) else {
         let reason = "the subscription was deleted";
         end_unsent(host, &delivery, leased_until, DeliveryState::Cancelled, reason).await?;
         return Ok(None);
     };
-    match live.subscription.state {
+    match compiled.subscription.state {
         SubscriptionState::Active => {}
         _ if delivery.test => {}
         SubscriptionState::Draft | SubscriptionState::Verifying | SubscriptionState::Paused => {
@@ -47,17 +47,17 @@ async fn try_attempt(
         }
         SubscriptionState::Deleted => unreachable!("the registry keeps no deleted subscription"),
     }
-    if !outlasts(leased_until, host.clock.now(), &live.subscription) {
+    if !outlasts(leased_until, host.clock.now(), &compiled.subscription) {
         // It waited in memory for too long: it could be leased again before this attempt has ended.
         host.inbox.alarm().due(leased_until);
         return Ok(None);
     }
     let attempt = if delivery.verbatim {
-        repeat::repeat(host, &live, &delivery).await?
+        repeat::repeat(host, &compiled, &delivery).await?
     } else {
-        make(host, &live, &delivery).await?
+        make(host, &compiled, &delivery).await?
     };
-    Ok(Some(FinishedAttempt { live, delivery, leased_until, attempt }))
+    Ok(Some(FinishedAttempt { compiled, delivery, leased_until, attempt }))
 }
 
 /// Whether a lease lasts until an attempt that begins now has certainly ended.
@@ -67,11 +67,11 @@ fn outlasts(leased_until: Timestamp, now: Timestamp, subscription: &Subscription
 }
 
 /// Transforms, signs and sends.
-async fn make(host: &Host, live: &CompiledSubscription, delivery: &Delivery) -> anyhow::Result<Attempt> {
-    let subscription = &live.subscription;
+async fn make(host: &Host, compiled: &CompiledSubscription, delivery: &Delivery) -> anyhow::Result<Attempt> {
+    let subscription = &compiled.subscription;
     let started_at = host.clock.now();
     let number = delivery.attempts + 1;
-    let TransformReport { result, plugin_fault, logs, figures } = shape(host, live, delivery, number).await?;
+    let TransformReport { result, plugin_fault, logs, figures } = shape(host, compiled, delivery, number).await?;
     let (request, outcome, send_us) = match result {
         Ok(TransformDecision::Deliver(request)) => {
             let (sent, answer) =
@@ -89,7 +89,7 @@ async fn make(host: &Host, live: &CompiledSubscription, delivery: &Delivery) -> 
         send_us,
         request,
         outcome,
-        plugin_digest: digest(live, delivery),
+        plugin_digest: digest(compiled, delivery),
         plugin_fault,
         figures,
         logs,

@@ -17,7 +17,7 @@ use crate::stages::record::{self, Transition};
 /// A finished attempt that is to be recorded.
 pub(super) struct FinishedAttempt {
     /// Its subscription at the time of the attempt.
-    pub(super) live: Arc<CompiledSubscription>,
+    pub(super) compiled: Arc<CompiledSubscription>,
     pub(super) delivery: Delivery,
     /// The lease under which it was made.
     pub(super) leased_until: Timestamp,
@@ -25,22 +25,22 @@ pub(super) struct FinishedAttempt {
 }
 
 /// Whether the delivery is shaped by the plugin and configuration that its subscription has now.
-fn has_current_plugin(live: &CompiledSubscription, delivery: &Delivery) -> bool {
-    let Some(plugin) = &live.subscription.plugin else { return false };
+fn has_current_plugin(compiled: &CompiledSubscription, delivery: &Delivery) -> bool {
+    let Some(plugin) = &compiled.subscription.plugin else { return false };
     let is_current = |pinned: &PinnedPlugin| {
-        pinned.digest == Some(plugin.digest) && Some(pinned.config.as_str()) == live.plugin_config()
+        pinned.digest == Some(plugin.digest) && Some(pinned.config.as_str()) == compiled.plugin_config()
     };
     !delivery.verbatim && delivery.pinned.as_deref().is_none_or(is_current)
 }
 
 /// Returns the pinned plugin for the delivery's next attempt: the one that it has, or the current one if a retry is due.
 /// A delivery that succeeds at once keeps nothing.
-fn pinned(live: &CompiledSubscription, delivery: &Delivery, next: DeliveryState) -> Option<Arc<PinnedPlugin>> {
+fn pinned(compiled: &CompiledSubscription, delivery: &Delivery, next: DeliveryState) -> Option<Arc<PinnedPlugin>> {
     if delivery.pinned.is_some() || delivery.verbatim || next != DeliveryState::Pending {
         return delivery.pinned.clone();
     }
-    let digest = live.subscription.plugin.as_ref().map(|plugin| plugin.digest);
-    Some(Arc::new(PinnedPlugin { digest, config: live.plugin_config().unwrap_or_default().to_owned() }))
+    let digest = compiled.subscription.plugin.as_ref().map(|plugin| plugin.digest);
+    Some(Arc::new(PinnedPlugin { digest, config: compiled.plugin_config().unwrap_or_default().to_owned() }))
 }
 
 /// Records attempts in order, and does what follows from them.
@@ -71,21 +71,21 @@ struct Finished {
 
 /// What is to be done once an attempt's record is committed.
 struct After {
-    live: Arc<CompiledSubscription>,
+    compiled: Arc<CompiledSubscription>,
     state: DeliveryState,
     at: Timestamp,
     /// When the next attempt is due.
     due_at: Option<Timestamp>,
-    seen: Option<ShadowJob>,
+    shadow_job: Option<ShadowJob>,
 }
 
 impl Finished {
     fn new(host: &Host, finished: FinishedAttempt) -> Self {
-        let FinishedAttempt { live, delivery, leased_until, attempt } = finished;
+        let FinishedAttempt { compiled, delivery, leased_until, attempt } = finished;
         let now = host.clock.now();
         let number = attempt.number;
         let Transition { state, due_at, reason } =
-            record::decide(&live.subscription, number, &attempt.outcome, now, rand::random());
+            record::decide(&compiled.subscription, number, &attempt.outcome, now, rand::random());
         host.metrics.attempted(&attempt);
         tracing::debug!(
             delivery.id = %delivery.id,
@@ -95,7 +95,7 @@ impl Finished {
             duration_ms = attempt.send_us / 1_000,
             "attempt finished"
         );
-        let seen = ShadowJob::of(&live, &delivery, &attempt);
+        let shadow_job = ShadowJob::of(&compiled, &delivery, &attempt);
         let record = Record {
             delivery_id: delivery.id,
             subscription_id: delivery.subscription_id,
@@ -104,14 +104,14 @@ impl Finished {
             due_at: due_at.unwrap_or(delivery.due_at),
             at: now,
             reason,
-            pinned: pinned(&live, &delivery, state),
-            pause_policy: live.subscription.pause_policy(),
-            current_plugin: has_current_plugin(&live, &delivery),
+            pinned: pinned(&compiled, &delivery, state),
+            pause_policy: compiled.subscription.pause_policy(),
+            current_plugin: has_current_plugin(&compiled, &delivery),
             test: delivery.test,
             attempt: Some(attempt),
         };
         let may_pause = record.may_pause();
-        Self { record, may_pause, after: After { live, state, at: now, due_at, seen } }
+        Self { record, may_pause, after: After { compiled, state, at: now, due_at, shadow_job } }
     }
 }
 
@@ -124,7 +124,7 @@ impl After {
             host.notices.failed(self.at);
         }
         self.due_at.into_iter().for_each(|due_at| host.inbox.alarm().due(due_at));
-        host.shadows.push(self.seen);
+        host.shadows.push(self.shadow_job);
     }
 }
 
@@ -151,7 +151,7 @@ async fn record_together(host: &Host, finished: Vec<Finished>) {
 async fn record_alone(host: &Host, Finished { record, may_pause, after }: Finished) {
     let (id, leased_until) = (record.delivery_id, record.leased_until);
     let written = if may_pause {
-        write_and_reload(host, record, &after.live.subscription).await
+        write_and_reload(host, record, &after.compiled.subscription).await
     } else {
         write(host, record).await
     };

@@ -101,8 +101,8 @@ fn plugin_of(host: &Host, delivery: &Delivery) -> Option<Digest> {
     if delivery.verbatim {
         return None;
     }
-    let live = host.registry.get(delivery.subscription_id)?;
-    digest(&live, delivery)
+    let compiled = host.registry.get(delivery.subscription_id)?;
+    digest(&compiled, delivery)
 }
 
 async fn prepare(host: &Host, turns: &Semaphore, digest: Digest) -> anyhow::Result<()> {

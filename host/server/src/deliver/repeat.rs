@@ -23,8 +23,12 @@ pub fn may_repeat(sent: &SentRequest, subscription: &Subscription) -> bool {
 }
 
 /// Sends the request of the last attempt that sent one.
-pub(super) async fn repeat(host: &Host, live: &CompiledSubscription, delivery: &Delivery) -> anyhow::Result<Attempt> {
-    let subscription = &live.subscription;
+pub(super) async fn repeat(
+    host: &Host,
+    compiled: &CompiledSubscription,
+    delivery: &Delivery,
+) -> anyhow::Result<Attempt> {
+    let subscription = &compiled.subscription;
     let found = host.store.delivery(&subscription.space, delivery.id).await?;
     let attempts = found.map(|(_, attempts)| attempts).unwrap_or_default();
     let last = attempts.into_iter().rev().find_map(|attempt| Some((attempt.request?, attempt.plugin_digest)));

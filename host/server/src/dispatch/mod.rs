@@ -33,7 +33,8 @@ pub async fn shape(
     number: u32,
 ) -> anyhow::Result<TransformReport> {
     let subscription = &compiled.subscription;
-    let config = delivery.pinned.as_ref().map_or_else(|| compiled.plugin_config(), |setup| Some(setup.config.as_str()));
+    let config =
+        delivery.pinned.as_ref().map_or_else(|| compiled.plugin_config(), |pinned| Some(pinned.config.as_str()));
     let plugin = match digest(compiled, delivery) {
         Some(digest) => Some(prepared(host, digest).await?),
         None => None,
@@ -69,7 +70,7 @@ pub fn test_delivery(subscription: &Subscription, id: DeliveryId, event: Event) 
 /// Returns the component of the plugin that shapes the delivery, if any.
 pub fn digest(compiled: &CompiledSubscription, delivery: &Delivery) -> Option<Digest> {
     match &delivery.pinned {
-        Some(setup) => setup.digest,
+        Some(pinned) => pinned.digest,
         None => compiled.subscription.plugin.as_ref().map(|plugin| plugin.digest),
     }
 }

@@ -82,7 +82,7 @@ pub async fn inspect(engine: &Engine, keys: &[PluginKey], candidate: &Candidate)
 pub async fn into_space(host: &Arc<Host>, space: &SpaceId, candidate: Candidate) -> Result<(bool, Plugin), Error> {
     let keys = host.store.space(space).await?.map(|space| space.plugin_keys).unwrap_or_default();
     let inspected = inspect(&host.engine, &keys, &candidate).await?;
-    let plugin = plugin(Some(space.clone()), inspected, &candidate, host.clock.now());
+    let plugin = plugin(Some(space.clone()), inspected, candidate.component.len(), candidate.source, host.clock.now());
     let (host, space) = (Arc::clone(host), space.clone());
     unbroken(async move { install(&host, &space, plugin, candidate.component).await }).await
 }
@@ -110,25 +110,22 @@ pub async fn for_all_spaces(
     candidate: Candidate,
 ) -> Result<(Plugin, Option<Plugin>), AdmitError> {
     let inspected = inspect(&host.engine, keys, &candidate).await?;
-    let plugin = plugin(None, inspected, &candidate, host.clock.now());
+    let plugin = plugin(None, inspected, candidate.component.len(), candidate.source, host.clock.now());
     let had = host.store.shared_plugin(&plugin.name, &plugin.version).await?;
     host.store.put_plugin(&plugin, candidate.component).await?;
     let replaced = had.filter(|had| had.digest != plugin.digest);
     Ok((plugin, replaced))
 }
 
-fn plugin(space: Option<SpaceId>, inspected: Inspected, candidate: &Candidate, now: Timestamp) -> Plugin {
+/// The plugin that a component of this size, from this source, is kept as.
+pub(super) fn plugin(
+    space: Option<SpaceId>,
+    inspected: Inspected,
+    size_bytes: usize,
+    source: Option<String>,
+    created_at: Timestamp,
+) -> Plugin {
     let Inspected { digest, name, version, summary, content_types, config_schema } = inspected;
-    Plugin {
-        space,
-        name,
-        version,
-        digest,
-        summary,
-        content_types,
-        config_schema,
-        size_bytes: candidate.component.len() as u64,
-        source: candidate.source.clone(),
-        created_at: now,
-    }
+    let size_bytes = size_bytes as u64;
+    Plugin { space, name, version, digest, summary, content_types, config_schema, size_bytes, source, created_at }
 }

@@ -6,24 +6,12 @@
 
 use bytes::Bytes;
 use hookmill_bundled::{Bundled, PLUGINS};
-use hookmill_model::{Digest, Plugin, PluginName, PluginVersion};
+use hookmill_engine::Inspected;
+use hookmill_model::Plugin;
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::Value;
 
+use super::admit;
 use crate::host::Host;
-
-/// What a component reports about itself.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Description {
-    name: PluginName,
-    version: PluginVersion,
-    digest: Digest,
-    summary: String,
-    content_types: Vec<String>,
-    config_schema: Value,
-}
 
 /// Registers the bundled plugins.
 ///
@@ -47,19 +35,6 @@ pub(super) fn all(now: Timestamp) -> serde_json::Result<Vec<Plugin>> {
 }
 
 fn plugin(bundled: &Bundled, now: Timestamp) -> serde_json::Result<Plugin> {
-    let Description { name, version, digest, summary, content_types, config_schema } =
-        serde_json::from_str(bundled.description)?;
-    let (size_bytes, created_at) = (bundled.component.len() as u64, now);
-    Ok(Plugin {
-        space: None,
-        name,
-        version,
-        digest,
-        summary,
-        content_types,
-        config_schema,
-        size_bytes,
-        source: None,
-        created_at,
-    })
+    let described: Inspected = serde_json::from_str(bundled.description)?;
+    Ok(admit::plugin(None, described, bundled.component.len(), None, now))
 }

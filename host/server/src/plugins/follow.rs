@@ -37,7 +37,7 @@ pub async fn follow(host: &Host, space: &SpaceId, name: &PluginName) -> Result<(
 /// # Errors
 /// If the plugin's versions cannot be read.
 pub async fn catch_up(host: &Host, id: SubscriptionId) -> Result<(), StoreError> {
-    let one = || host.registry.get(id).filter(|live| follows(&live.subscription, |_| true));
+    let one = || host.registry.get(id).filter(|compiled| follows(&compiled.subscription, |_| true));
     follow_all(host, || one().into_iter().collect()).await
 }
 
@@ -61,9 +61,9 @@ async fn follow_all(host: &Host, following: impl Fn() -> Vec<Arc<CompiledSubscri
         }
         let changing = &host.registry.changing().await;
         // All of them to their end: a save that is cut off could leave a row that memory does not have.
-        let writes = futures::stream::iter(moves).for_each_concurrent(WRITES_MAX, async |(live, new)| {
-            if let Err(err) = move_on(host, changing, &live, new).await {
-                could_not_follow(live.subscription.id, &err);
+        let writes = futures::stream::iter(moves).for_each_concurrent(WRITES_MAX, async |(compiled, new)| {
+            if let Err(err) = move_on(host, changing, &compiled, new).await {
+                could_not_follow(compiled.subscription.id, &err);
             }
         });
         writes.await;
@@ -82,15 +82,15 @@ async fn moves(
 ) -> Result<Vec<(Arc<CompiledSubscription>, PluginRef)>, StoreError> {
     let mut versions = HashMap::new();
     let mut moves = Vec::new();
-    for live in following {
-        let Subscription { id, space, plugin: Some(plugin), .. } = &live.subscription else { continue };
+    for compiled in following {
+        let Subscription { id, space, plugin: Some(plugin), .. } = &compiled.subscription else { continue };
         let of = (space.clone(), plugin.name.clone());
         if !versions.contains_key(&of) {
             let found = usable(&*host.store, space, &plugin.name).await?;
             versions.insert(of.clone(), found);
         }
         match next(&versions[&of], plugin).await {
-            Ok(Some(new)) => moves.push((live, new)),
+            Ok(Some(new)) => moves.push((compiled, new)),
             Ok(None) => {}
             Err(err) => could_not_follow(*id, &err),
         }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use anyhow::Context as _;
-use hookmill_model::{Digest, Plugin, PluginRef};
+use hookmill_model::{Digest, Plugin, PluginName, PluginRef, PluginVersion, Subscription};
 use tokio_util::sync::CancellationToken;
 
 use super::bundled;
@@ -16,8 +16,10 @@ use crate::host::Host;
 /// A plugin to prepare.
 struct Wanted {
     digest: Digest,
-    /// Its name and version, for the log.
-    label: String,
+    name: PluginName,
+    version: PluginVersion,
+    /// Whether a subscription uses it: any other is removed from memory again.
+    in_use: bool,
 }
 
 /// Prepares all plugins that are in use or bundled, until `shutdown`.
@@ -32,17 +34,18 @@ pub async fn run(host: &Host, shutdown: &CancellationToken) {
 async fn prepare_all(host: &Host) {
     let mut uncompiled = Vec::new();
     for wanted in wanted(host) {
-        if host.engine.load_cached(wanted.digest).await.is_none() {
-            uncompiled.push(wanted);
-        } else {
-            unload_unused(host, wanted.digest);
+        match host.engine.load_cached(wanted.digest).await {
+            None => uncompiled.push(wanted),
+            Some(_) if wanted.in_use => {}
+            Some(_) => host.engine.unload(&wanted.digest),
         }
     }
     let count = uncompiled.len();
-    for (number, Wanted { digest, label }) in (1..).zip(uncompiled) {
-        tracing::info!("compiling plugins: {label} ({number} of {count})");
-        match prepared(host, digest).await.with_context(|| format!("compiling {label}")) {
-            Ok(_) => unload_unused(host, digest),
+    for (number, Wanted { digest, name, version, in_use }) in (1..).zip(uncompiled) {
+        tracing::info!("compiling plugins: {name} {version} ({number} of {count})");
+        match prepared(host, digest).await.with_context(|| format!("compiling {name} {version}")) {
+            Ok(_) if in_use => {}
+            Ok(_) => host.engine.unload(&digest),
             Err(err) => tracing::error!(plugin.digest = %digest, error = format!("{err:#}"), "plugin skipped"),
         }
     }
@@ -55,27 +58,19 @@ async fn prepare_all(host: &Host) {
 fn wanted(host: &Host) -> Vec<Wanted> {
     let mut seen = HashSet::new();
     let mut wanted = Vec::new();
-    let mut add = |digest, label: String| {
-        if seen.insert(digest) {
-            wanted.push(Wanted { digest, label });
-        }
-    };
-    for live in host.registry.all(|_| true) {
-        for PluginRef { name, version, digest, .. } in live.subscription.plugin.iter().chain(&live.subscription.shadow)
-        {
-            add(*digest, format!("{name} {version}"));
+    for compiled in host.registry.all(|_| true) {
+        let Subscription { plugin, shadow, .. } = &compiled.subscription;
+        for PluginRef { name, version, digest, .. } in plugin.iter().chain(shadow) {
+            if seen.insert(*digest) {
+                let (digest, name, version) = (*digest, name.clone(), version.clone());
+                wanted.push(Wanted { digest, name, version, in_use: true });
+            }
         }
     }
     for Plugin { name, version, digest, .. } in bundled::all(host.clock.now()).unwrap_or_default() {
-        add(digest, format!("{name} {version}"));
+        if seen.insert(digest) {
+            wanted.push(Wanted { digest, name, version, in_use: false });
+        }
     }
     wanted
-}
-
-/// Removes a plugin from memory that no subscription uses.
-fn unload_unused(host: &Host, digest: Digest) {
-    let uses = |plugin: &Option<PluginRef>| plugin.as_ref().is_some_and(|plugin| plugin.digest == digest);
-    if host.registry.all(|subscription| uses(&subscription.plugin) || uses(&subscription.shadow)).is_empty() {
-        host.engine.unload(&digest);
-    }
 }

@@ -1,6 +1,7 @@
 //! The stages of a delivery, one module each, readable independently.
 //!
-//! They import the model and the engine's limits. No stage knows another, except for shared readers and writers of values
+//! They import the model and the engine's limits. No stage knows another, except that `record` asks `delay` when a retry is
+//! due, and for shared readers and writers of values
 //! (`encode`, `json`, `seal`); [`crate::dispatch`] knows the order. All but [`send`] are pure.
 
 pub mod delay;

@@ -128,8 +128,8 @@ struct DeliverySummary {
 
 impl DeliverySummary {
     fn new(api: &Api, delivery: Delivery) -> Self {
-        let live = api.host.registry.get(delivery.subscription_id);
-        let profile = live.and_then(|live| profile::find(&live.subscription.profile));
+        let compiled = api.host.registry.get(delivery.subscription_id);
+        let profile = compiled.and_then(|compiled| profile::find(&compiled.subscription.profile));
         let Delivery {
             id, subscription_id, event, batched, test, state, attempts, due_at, completed_at, reason, ..
         } = delivery;
@@ -257,12 +257,12 @@ async fn resend_delivery(
     let id = params.get("delivery")?;
     let found = api.host.store.delivery(&space, id).await?;
     let (delivery, attempts) = found.ok_or_else(|| Error::not_found("delivery", id))?;
-    let Some(live) = api.host.registry.get(delivery.subscription_id) else {
+    let Some(compiled) = api.host.registry.get(delivery.subscription_id) else {
         let detail = format!("subscription {} was deleted", delivery.subscription_id);
         return Err(Error::new(Code::SubscriptionState, detail));
     };
     let last = attempts.iter().rev().find_map(|attempt| attempt.request.as_ref());
-    if verbatim && last.is_some_and(|sent| !deliver::may_repeat(sent, &live.subscription)) {
+    if verbatim && last.is_some_and(|sent| !deliver::may_repeat(sent, &compiled.subscription)) {
         return Err(Error::new(Code::DeliveryState, deliver::MOVED));
     }
     let delivery = command(&api, &space, id, Command::Resend { verbatim }).await?;

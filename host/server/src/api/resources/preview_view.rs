@@ -144,14 +144,14 @@ fn unstored(api: &Api, space: &SpaceId, given: PreviewedEvent) -> Event {
 /// Runs the preview of an event as the attempt with this number.
 pub(super) async fn show(
     api: &Api,
-    live: &CompiledSubscription,
+    compiled: &CompiledSubscription,
     event: Event,
     attempt: u32,
 ) -> Result<PreviewView, Error> {
     let host = &api.host;
-    let delivery = test_delivery(&live.subscription, DeliveryId::new(host.clock.now()), event);
+    let delivery = test_delivery(&compiled.subscription, DeliveryId::new(host.clock.now()), event);
     let _turn = host.preview_slots.acquire().await;
-    let shown = preview(host, live, &delivery, attempt).await;
+    let shown = preview(host, compiled, &delivery, attempt).await;
     let Preview { outcome, plugin_fault, logs, figures } =
         shown.map_err(|err| Error::internal(&*err.into_boxed_dyn_error()))?;
     let (request, skipped, failed) = match outcome {
@@ -165,6 +165,6 @@ pub(super) async fn show(
         plugin_fault: plugin_fault.or(failed).map(PluginFaultView::from),
         logs: logs.into_iter().map(LogView::from).collect(),
         figures: figures.into(),
-        plugin: live.subscription.plugin.as_ref().map(PreviewedPlugin::from),
+        plugin: compiled.subscription.plugin.as_ref().map(PreviewedPlugin::from),
     })
 }

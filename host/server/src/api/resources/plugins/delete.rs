@@ -65,9 +65,9 @@ async fn delete(
         return Err(Error::not_found("plugin", format!("{name} {version}")));
     };
     let users = api.host.registry.all(|subscription| uses(subscription, plugin.digest));
-    let (own, others): (Vec<_>, Vec<_>) = users.iter().partition(|live| live.subscription.space == *space);
+    let (own, others): (Vec<_>, Vec<_>) = users.iter().partition(|compiled| compiled.subscription.space == *space);
     if !own.is_empty() {
-        let mut own: Vec<_> = own.iter().map(|live| &live.subscription).collect();
+        let mut own: Vec<_> = own.iter().map(|compiled| &compiled.subscription).collect();
         own.sort_by_key(|subscription| subscription.id);
         let named = own.iter().take(NAMED_MAX).map(|user| format!("`{}` ({})", user.name, user.id));
         return Err(in_use(own.len() as u64, "subscriptions use this version", &named.collect::<Vec<_>>()));
