@@ -37,7 +37,7 @@
 //! | [`plugins`] | the one door for components ([`plugins::admit`]), versions and who follows them, the folder, registries |
 //! | [`subscriptions`] | what is right in a subscription, conflicts, profiles, import |
 //! | [`dry_run`] | previews, comparisons, shadows, diagnoses |
-//! | [`notify`], [`retention`] | tells a space of its failures; deletes what is too old |
+//! | [`notify`], [`retention`] | reports failures to a space; deletes expired deliveries |
 //! | [`api`] | HTTP: [`http`](mod@api) whatever the resource, and one file for each resource |
 //!
 //! # Three walks

@@ -31,7 +31,7 @@ pub enum ChooseError {
         versions: Vec<PluginVersion>,
     },
     /// The version was deleted after it was chosen.
-    #[error("`{name}` {version} was deleted at this moment: choose another")]
+    #[error("`{name}` {version} was deleted meanwhile: choose another")]
     Deleted {
         /// Its name.
         name: PluginName,
