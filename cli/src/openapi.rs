@@ -4,11 +4,10 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use hookmill_server::api;
 
 /// Prints the description as indented JSON. No host runs for it.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
-    let text = serde_json::to_string_pretty(&api::document())?;
+    let text = serde_json::to_string_pretty(&hookmill_api::document())?;
     writeln!(anstream::stdout(), "{text}").context("writing to standard output")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -59,7 +59,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     }
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(signals, shutdown.clone()));
-    hookmill_server::run(host, listener, shutdown).await
+    hookmill_api::run(host, listener, shutdown).await
 }
 
 /// The first signal starts an orderly shutdown, the second exits at once.

@@ -1,6 +1,5 @@
 //! Authorization.
 
-use hookmill_server::api;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -99,7 +98,7 @@ async fn the_first_admin_key_is_made_once_and_keys_outlive_a_restart() {
     let api = TestApi::start().await;
     assert_eq!(hookmill_server::keys::first_admin_key(&*api.host.store, api.host.clock.now()).await.unwrap(), None);
     // The new router loads keys and spaces again, as after a restart.
-    let router = api::router(api.host.clone()).await.unwrap();
+    let router = hookmill_api::router(api.host.clone()).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let manager = api.with_role("manage").await;

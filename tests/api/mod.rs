@@ -17,7 +17,6 @@ mod subscriptions;
 use std::sync::{Arc, Once};
 
 use hookmill_model::{Delivery, SpaceId};
-use hookmill_server::api;
 use hookmill_server::clock::Clock;
 use hookmill_server::config::Config;
 use hookmill_server::host::Host;
@@ -62,7 +61,7 @@ impl TestApi {
         let (host, key) = (opened.0, opened.1.unwrap());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = api::router(host.clone()).await.unwrap();
+        let router = hookmill_api::router(host.clone()).await.unwrap();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }).abort_handle();
         let admin = Client::connect(address, &key).await;
         admin.post("/v1/spaces", json!({"id": "crm"})).await.expect(201);

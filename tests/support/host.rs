@@ -74,7 +74,7 @@ impl TestHost {
         let key = first_key.or(key).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let router = hookmill_server::api::router(host.clone()).await.unwrap();
+        let router = hookmill_api::router(host.clone()).await.unwrap();
         let shutdown = CancellationToken::new();
         let serve = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
         let server = tokio::spawn(serve.into_future());

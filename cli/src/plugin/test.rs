@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anstyle::Style;
 use anyhow::ensure;
 use hookmill_engine::{Engine, Inspected, PluginRun, Prepared};
 use hookmill_server::plugins::golden::{self, Case};
+use hookmill_server::texts::{LineDiff, LineRun};
 use serde_json::{Value, json};
-use similar::{ChangeTag, TextDiff};
 
 use super::project::Project;
 use super::style::{self, BAD, DIM, GOOD};
@@ -153,13 +154,19 @@ impl Report {
             return anstream::println!("        {} not found; `--update` writes it", build::shown(Path::new(&file)));
         };
         let (golden, made) = (golden::pretty(golden), golden::pretty(&self.made));
-        for change in TextDiff::from_lines(&golden, &made).iter_all_changes() {
-            let (style, sign) = match change.tag() {
-                ChangeTag::Delete => (BAD, '-'),
-                ChangeTag::Insert => (GOOD, '+'),
-                ChangeTag::Equal => (DIM, ' '),
-            };
-            anstream::println!("        {style}{sign} {}{style:#}", change.value().trim_end());
+        let LineDiff { before, after, runs } = LineDiff::new(&golden, &made);
+        let print = |style: Style, sign: char, lines: &[&str]| {
+            for line in lines {
+                anstream::println!("        {style}{sign} {}{style:#}", line.trim_end());
+            }
+        };
+        for LineRun { equal, before: old, after: new } in runs {
+            if equal {
+                print(DIM, ' ', &after[new]);
+            } else {
+                print(BAD, '-', &before[old]);
+                print(GOOD, '+', &after[new]);
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! The error of a request: a stable code, what is wrong and where. Independent of HTTP; [`crate::api`] renders it as
+//! The error of a request: a stable code, what is wrong and where. Independent of HTTP; `hookmill-api` renders it as
 //! problem details (RFC 9457).
 //!
 //! Callers see `code`, `detail` and the location. An internal cause is logged once, where the error is created, and never

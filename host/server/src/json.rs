@@ -11,7 +11,7 @@ use serde_path_to_error::{Path, Segment};
 use crate::error::{Code, Error};
 
 /// Parses a JSON object from text.
-pub(crate) fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
+pub fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
     // Serde also accepts an array and takes its elements for the members in declaration order.
     if text.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte != b'{') {
         serde_json::from_slice::<IgnoredAny>(text).map_err(|err| invalid_json(&err))?;
@@ -28,13 +28,13 @@ pub(crate) fn object<T: DeserializeOwned>(text: &[u8]) -> Result<T, Error> {
 }
 
 /// Converts a JSON value to an object.
-pub(crate) fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
+pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
     serde_path_to_error::deserialize(value).map_err(|err| wrong_member(&err))
 }
 
 /// The members of a JSON object, each given once: of two with one name, a caller could mean either.
 #[derive(Debug)]
-pub(crate) struct Members(pub(crate) Map<String, Value>);
+pub struct Members(pub Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -118,7 +118,7 @@ fn pointer(path: &Path) -> String {
 
 /// Checks that downstream code can parse `text`, which is syntactically valid JSON: every string is valid Unicode, and
 /// nesting is less than 128 levels deep. Deserializing a raw value checks neither.
-pub(crate) fn check_readable(text: &str) -> Result<(), serde_json::Error> {
+pub fn check_readable(text: &str) -> Result<(), serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     Readable::deserialize(&mut deserializer).map(|_| ())
 }

@@ -15,8 +15,10 @@
 //! | [`hookmill_model`] | values that parse: spaces, events, subscriptions, deliveries, attempts, plugins | no I/O |
 //! | [`hookmill_engine`] | a component and its limits → a draft, a skip or a fault | wasmtime is here only; no HTTP, no store |
 //! | [`hookmill_store`] | all SQL, behind one trait; migrations | SQL is here only |
-//! | `hookmill_server` | this crate: stages, loops, API | |
-//! | `hookmill` | the program: arguments → configuration, signals → [`run`] | the command line is here only |
+//! | [`hookmill_schema`] | whether a value conforms to a JSON Schema that a caller wrote | jsonschema is here only |
+//! | `hookmill_server` | this crate: stages and loops | knows no HTTP but what it sends |
+//! | `hookmill_api` | the HTTP API: `http`, whatever the resource, and one file for each resource | axum is here, and in the demo |
+//! | `hookmill` | the program: arguments → configuration, signals → `hookmill_api::run` | the command line is here only |
 //!
 //! # Rooms of this crate, from the ground up
 //!
@@ -38,12 +40,11 @@
 //! | [`subscriptions`] | what is right in a subscription, conflicts, profiles, import |
 //! | [`dry_run`] | previews, comparisons, shadows, diagnoses |
 //! | [`notify`], [`retention`] | reports failures to a space; deletes expired deliveries |
-//! | [`api`] | HTTP: [`http`](mod@api) whatever the resource, and one file for each resource |
 //!
 //! # Three walks
 //!
 //! **An event**, `POST /v1/spaces/acme/events`:
-//! 1. `api/http/access` lets the key in; `api/resources/events` parses the body into an event and checks its limits.
+//! 1. `access` of the API lets the key in; `resources/events` parses the body into an event and checks its limits.
 //! 2. [`ingest`] asks [`registry`] who wants it ([`stages::matching`]: type, trigger, condition), computes each due time
 //!    ([`stages::delay`]) and reserves a place in [`queues::Inbox`] for what is due now.
 //! 3. [`hookmill_store::Store::accept`] commits the event with its deliveries, those with a place already leased; after
@@ -57,7 +58,7 @@
 //!    [`hookmill_store::Store::record`] writes attempts together; [`deliver`] wakes who waits for it (notices, shadows, itself).
 //!
 //! **An upload**, `POST /v1/spaces/acme/plugins`:
-//! 1. `api/resources/plugins` reads the body within its limit and hands a candidate to [`plugins::admit`], as do pulls, the
+//! 1. `resources/plugins` of the API reads the body within its limit and hands a candidate to [`plugins::admit`], as do pulls, the
 //!    folder and `hookmill plugin inspect`.
 //! 2. The signature is checked, then [`hookmill_engine`] scans the component, compiles it in a child process with limits of
 //!    its own, and asks it to describe itself; the schema of its configuration is checked.
@@ -65,7 +66,7 @@
 //! 4. [`plugins::follow`] moves the subscriptions that follow a range of its versions, each saved under the registry's guard.
 //!
 //! **A change**, `PATCH /v1/spaces/acme/subscriptions/{id}`:
-//! 1. `api/resources/subscriptions` parses the patch alone, so that an unknown member is named.
+//! 1. `resources/subscriptions` of the API parses the patch alone, so that an unknown member is named.
 //! 2. [`subscriptions`] merges it (RFC 7396) into the definition as it is stored, fills in the profile's defaults, parses and
 //!    checks the whole; if the URL moves and there is a handshake, the new endpoint is asked. None of this holds up others.
 //! 3. Under the guard of [`registry::Registry::changing`]: if the subscription is still as it was, conflicts are checked and
@@ -92,7 +93,6 @@
 //! - **Time is an argument.** Only [`clock`] reads it, so a test steps through a day without waiting.
 #![forbid(unsafe_code)]
 
-pub mod api;
 #[expect(clippy::disallowed_methods, reason = "the room that reads the wall clock")]
 pub mod clock;
 pub mod config;
@@ -102,12 +102,12 @@ pub mod dry_run;
 pub mod error;
 pub mod host;
 pub mod ingest;
-pub(crate) mod json;
+pub mod json;
 pub mod keys;
 pub mod mail;
 pub mod metrics;
 pub mod notify;
-pub(crate) mod number;
+pub mod number;
 pub mod plugins;
 pub mod queues;
 pub mod registry;
@@ -115,8 +115,9 @@ pub mod retention;
 pub mod stages;
 pub mod subscriptions;
 pub mod task;
-pub(crate) mod texts;
+pub mod texts;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,7 +129,6 @@ use deliver::Deliver;
 use hookmill_engine::Engine;
 use hookmill_store::{Sqlite, Store};
 use host::Host;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// Opens the data directory and builds a host on it. On the first start, it also returns an admin key, which is stored
@@ -151,14 +151,17 @@ pub async fn open(config: Config, clock: Clock, program: PathBuf) -> anyhow::Res
     Ok((host, first_key))
 }
 
-/// Serves the API and delivers until `shutdown`; then stops accepting, finishes what is in flight and hands the rest
-/// back to its rows.
+/// Delivers while the API is served, until `shutdown`; then finishes what is in flight and hands the rest back to its
+/// rows. `serve` accepts requests, and ends when `shutdown` is cancelled.
 ///
 /// # Errors
-/// If the listener fails, or a loop ends.
-pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+/// If `serve` fails, or a loop ends.
+pub async fn run(
+    host: Arc<Host>,
+    serve: impl Future<Output = io::Result<()>> + Send,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let grace = Duration::from_secs(host.config.deliver.grace_s);
-    let router = api::router(host.clone()).await?;
     let deliver_until = CancellationToken::new();
     let retention = {
         let (host, shutdown) = (host.clone(), shutdown.clone());
@@ -171,9 +174,8 @@ pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationT
     let mut notify = tokio::spawn(notify::run(host.clone(), deliver_until.clone()));
     let mut shadow = tokio::spawn(dry_run::shadow::run(host.clone(), deliver_until.clone()));
     let mut deliver = tokio::spawn(Deliver::new(host).run(deliver_until.clone()));
-    let serve = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let served = tokio::select! {
-        served = serve.into_future() => served.context("serving the API"),
+        served = serve => served.context("serving the API"),
         // A caller that does not finish its request must not prevent the shutdown.
         () = async { shutdown.cancelled().await; tokio::time::sleep(grace).await } => Ok(()),
         ended = &mut deliver => anyhow::bail!("the deliver loop ended: {ended:?}"),

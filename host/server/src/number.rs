@@ -6,7 +6,7 @@ use serde_json::Number;
 
 /// A whole number from `MIN` to `MAX`.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Whole<const MIN: u32, const MAX: u32>(pub(crate) u32);
+pub struct Whole<const MIN: u32, const MAX: u32>(pub u32);
 
 impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

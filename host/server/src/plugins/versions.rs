@@ -4,7 +4,7 @@ use hookmill_model::{Plugin, PluginName, PluginVersion, SpaceId, Subscription, V
 use hookmill_store::{Store, StoreError};
 use serde_json::Value;
 
-use super::schema::CheckError;
+use super::schema::{CheckError, Mismatch};
 use super::{defaults, schema};
 use crate::error::Error;
 use crate::host::Host;
@@ -81,10 +81,13 @@ impl ConfigError {
     /// Whether the configuration is at fault, and not the host.
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::TooLarge | Self::Check(CheckError::Unfit { .. } | CheckError::TooSlow) => true,
-            Self::Check(CheckError::Busy | CheckError::Schema(_) | CheckError::Thread(_) | CheckError::Panicked) => {
-                false
-            }
+            Self::TooLarge | Self::Check(CheckError::Mismatch(Mismatch::Unfit { .. }) | CheckError::TooSlow) => true,
+            Self::Check(
+                CheckError::Busy
+                | CheckError::Mismatch(Mismatch::Schema(_))
+                | CheckError::Thread(_)
+                | CheckError::Panicked,
+            ) => false,
         }
     }
 }

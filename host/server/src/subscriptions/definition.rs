@@ -26,7 +26,7 @@ const RETRY_S_MAX: u32 = 7 * 24 * 60 * 60;
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = SubscriptionInput)]
-pub(crate) struct Definition {
+pub struct Definition {
     /// Name for people: 1 to 200 characters.
     #[schema(required, nullable = false, max_length = 200)]
     pub(super) name: Option<String>,
@@ -114,7 +114,7 @@ pub(crate) struct Definition {
 /// State of a subscription after its creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum NewState {
+pub enum NewState {
     /// It is not activated.
     Draft,
     /// It is activated at once.
@@ -124,7 +124,7 @@ pub(crate) enum NewState {
 /// Plugin of a subscription.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PluginInput {
+pub struct PluginInput {
     /// Name of one of the space's own plugins, or else of a bundled one.
     #[schema(value_type = String, required, nullable = false)]
     pub(super) name: Option<PluginName>,
@@ -146,7 +146,7 @@ pub(crate) struct PluginInput {
 /// Fields of an event's data that the plugin sees, as JSONPath (RFC 9535).
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct FieldsInput {
+pub struct FieldsInput {
     /// Paths to keep; an empty list keeps all.
     pub(super) include: Option<Vec<String>>,
     /// Paths to remove.
@@ -156,7 +156,7 @@ pub(crate) struct FieldsInput {
 /// Header of every request. It overrides a plugin's header of the same name.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct HeaderInput {
+pub struct HeaderInput {
     /// Name.
     pub(super) name: String,
     /// Value. In a change, `***` keeps the secret value of the header of this name.
@@ -170,7 +170,7 @@ pub(crate) struct HeaderInput {
 /// Retry schedule after a failed attempt.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct RetryInput {
+pub struct RetryInput {
     /// Seconds between the end of one attempt and the next: at most 20 entries, each at most 7 days. Empty: one
     /// attempt.
     #[schema(value_type = Option<Vec<u32>>)]
@@ -183,7 +183,7 @@ pub(crate) struct RetryInput {
 /// Handshake with the endpoint on every activation.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct HandshakeInput {
+pub struct HandshakeInput {
     /// Request that is made: `none`, `empty_post`, `test_event`, `head` or `cloudevents`.
     #[schema(nullable = false)]
     pub(super) kind: Option<HandshakeChoice>,
@@ -199,7 +199,7 @@ pub(crate) struct HandshakeInput {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = HandshakeKind)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum HandshakeChoice {
+pub enum HandshakeChoice {
     /// None: the subscription is active at once.
     None,
     /// A POST with an empty body, signed.

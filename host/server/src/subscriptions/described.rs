@@ -9,12 +9,13 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 /// Declares an enumeration of the description that has the variants of one or several enumerations of the host.
+#[macro_export]
 macro_rules! described {
-    ($(#[$meta:meta])* $name:ident: $($model:ident { $($(#[$variant_meta:meta])* $variant:ident,)* })+) => {
+    ($(#[$meta:meta])* $vis:vis $name:ident: $($model:ident { $($(#[$variant_meta:meta])* $variant:ident,)* })+) => {
         #[derive(ToSchema)]
         $(#[$meta])*
-        #[expect(dead_code, reason = "used in the API description alone")]
-        pub(crate) enum $name {
+        #[allow(dead_code, missing_docs, reason = "in the API description alone, where the type's text covers its variants")]
+        $vis enum $name {
             $($(
                 $(#[$variant_meta])*
                 $variant,
@@ -27,18 +28,16 @@ macro_rules! described {
     };
 }
 
-pub(crate) use described;
-
 described! {
     /// HTTP method of a request. A GET has no body: its fields go into the query.
     #[schema(as = Method, rename_all = "UPPERCASE")]
-    MethodName: Method { Post, Put, Patch, Get, }
+    pub MethodName: Method { Post, Put, Patch, Get, }
 }
 
 described! {
     /// Content type of a request's body.
     #[schema(as = ContentType)]
-    ContentTypeName: ContentType {
+    pub ContentTypeName: ContentType {
         #[schema(rename = "application/json")]
         Json,
         #[schema(rename = "application/x-www-form-urlencoded")]
@@ -51,7 +50,7 @@ described! {
 described! {
     /// Signature of Standard Webhooks: `hmac-sha256` (`v1`, a shared secret) or `ed25519` (`v1a`, a key pair).
     #[schema(as = StandardAlgorithm)]
-    StandardAlgorithmName: StandardAlgorithm {
+    pub StandardAlgorithmName: StandardAlgorithm {
         #[schema(rename = "hmac-sha256")]
         HmacSha256,
         #[schema(rename = "ed25519")]
@@ -62,19 +61,19 @@ described! {
 described! {
     /// Hash of an HMAC.
     #[schema(as = HmacAlgorithm, rename_all = "snake_case")]
-    HmacAlgorithmName: HmacAlgorithm { Sha1, Sha256, Sha512, }
+    pub HmacAlgorithmName: HmacAlgorithm { Sha1, Sha256, Sha512, }
 }
 
 described! {
     /// Encoding of a signature: lower-case hexadecimal, or base64 with padding.
     #[schema(as = SignatureEncoding, rename_all = "snake_case")]
-    SignatureEncodingName: SignatureEncoding { Hex, Base64, }
+    pub SignatureEncodingName: SignatureEncoding { Hex, Base64, }
 }
 
 described! {
     /// Handling of a delivery whose plugin fails.
     #[schema(as = OnFailure, rename_all = "snake_case")]
-    OnFailureName: OnFailure {
+    pub OnFailureName: OnFailure {
         /// The delivery fails, unless the plugin itself reports that a later attempt may succeed.
         Fail,
         /// The delivery is retried on the retry schedule.
@@ -86,8 +85,7 @@ described! {
 
 /// Change that an event must report: of any of the fields, or of the status.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "used in the API description alone")]
-pub(crate) struct Trigger {
+pub struct Trigger {
     /// Fields of the event's data, as member names joined by dots: at most 100. A field triggers at most one
     /// subscription of a space.
     #[schema(required = false)]
@@ -98,8 +96,7 @@ pub(crate) struct Trigger {
 
 /// Change of a field from one value to another.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "used in the API description alone")]
-pub(crate) struct StatusChange {
+pub struct StatusChange {
     /// Field that holds the status; `status` by default.
     #[schema(required = false)]
     field: String,
@@ -111,8 +108,7 @@ pub(crate) struct StatusChange {
 
 /// Parameter appended to the URL's query.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "used in the API description alone")]
-pub(crate) struct QueryParameter {
+pub struct QueryParameter {
     /// Name.
     name: String,
     /// Value. The placeholders `{event.id}`, `{event.type}`, `{subscription.id}`, `{delivery.id}` and `{space}` are
@@ -122,8 +118,7 @@ pub(crate) struct QueryParameter {
 
 /// Batching of events of one type into one delivery.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "used in the API description alone")]
-pub(crate) struct Batch {
+pub struct Batch {
     /// Seconds from the first event to the end of the batch; 60 by default.
     #[schema(minimum = 1, maximum = 3_600, required = false)]
     window_s: u32,
@@ -137,8 +132,7 @@ pub(crate) struct Batch {
 
 /// Rule by which a response's body reports a failure.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "used in the API description alone")]
-pub(crate) struct AnswerRule {
+pub struct AnswerRule {
     /// JSON pointer to the member that reports it.
     pointer: String,
     /// Value of that member in case of a failure.
@@ -149,7 +143,7 @@ pub(crate) struct AnswerRule {
 
 /// Signing scheme of the requests. `scheme` selects the variant.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "used in the API description alone")]
+#[expect(missing_docs, reason = "each variant holds a documented type")]
 #[serde(untagged)]
 #[schema(discriminator(property_name = "scheme", mapping(
     ("standard" = "#/components/schemas/StandardSigning"),
@@ -158,7 +152,7 @@ pub(crate) struct AnswerRule {
     ("hmac" = "#/components/schemas/HmacSigning"),
     ("none" = "#/components/schemas/NoSigning"),
 )))]
-pub(crate) enum Signing {
+pub enum Signing {
     Standard(StandardSigning),
     Livespace(LivespaceSigning),
     Breakcold(BreakcoldSigning),
@@ -168,9 +162,8 @@ pub(crate) enum Signing {
 
 /// Standard Webhooks 1.0.0: `webhook-id`, `webhook-timestamp` and `webhook-signature`.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "used in the API description alone")]
 #[serde(deny_unknown_fields)]
-pub(crate) struct StandardSigning {
+pub struct StandardSigning {
     #[schema(schema_with = standard)]
     scheme: (),
     /// The algorithm of new secrets; `hmac-sha256` by default. Each request is signed with every secret according to
@@ -181,9 +174,8 @@ pub(crate) struct StandardSigning {
 
 /// Livespace: `X-Livespace-Signature`, hexadecimal HMAC-SHA256 over the URL and the body.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "used in the API description alone")]
 #[serde(deny_unknown_fields)]
-pub(crate) struct LivespaceSigning {
+pub struct LivespaceSigning {
     #[schema(schema_with = livespace)]
     scheme: (),
 }
@@ -191,18 +183,16 @@ pub(crate) struct LivespaceSigning {
 /// Breakcold: `X-Webhook-Signature`, `sha256=` and hexadecimal HMAC-SHA256 over `timestamp.body`, with
 /// `X-Webhook-Timestamp`.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "used in the API description alone")]
 #[serde(deny_unknown_fields)]
-pub(crate) struct BreakcoldSigning {
+pub struct BreakcoldSigning {
     #[schema(schema_with = breakcold)]
     scheme: (),
 }
 
 /// Any other HMAC in a header, as used by GitHub, Shopify, Stripe and many others.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "used in the API description alone")]
 #[serde(deny_unknown_fields)]
-pub(crate) struct HmacSigning {
+pub struct HmacSigning {
     #[schema(schema_with = hmac)]
     scheme: (),
     /// The hash; `sha256` by default.
@@ -225,9 +215,8 @@ pub(crate) struct HmacSigning {
 
 /// No signature.
 #[derive(ToSchema)]
-#[expect(dead_code, reason = "used in the API description alone")]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NoSigning {
+pub struct NoSigning {
     #[schema(schema_with = none)]
     scheme: (),
 }

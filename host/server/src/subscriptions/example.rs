@@ -13,11 +13,7 @@ const PAGE: usize = 200;
 ///
 /// # Errors
 /// If the store fails.
-pub(crate) async fn event_type(
-    host: &Host,
-    space: &SpaceId,
-    kind: &EventType,
-) -> Result<Option<EventTypeEntry>, Error> {
+pub async fn event_type(host: &Host, space: &SpaceId, kind: &EventType) -> Result<Option<EventTypeEntry>, Error> {
     let mut after = None;
     loop {
         let page = host.store.event_types(space, after, PAGE).await?;
@@ -31,7 +27,7 @@ pub(crate) async fn event_type(
 }
 
 /// Returns the first event type of a subscription that is not a pattern.
-pub(crate) fn first_type(subscription: &Subscription) -> Option<EventType> {
+pub fn first_type(subscription: &Subscription) -> Option<EventType> {
     subscription.event_types.iter().find_map(|pattern| match pattern {
         Pattern::Exactly(kind) => Some(kind.clone()),
         Pattern::All | Pattern::Below(_) => None,
@@ -43,7 +39,7 @@ pub(crate) fn first_type(subscription: &Subscription) -> Option<EventType> {
 ///
 /// # Errors
 /// If the store fails.
-pub(crate) async fn test_event(host: &Host, subscription: &Subscription) -> Result<Event, Error> {
+pub async fn test_event(host: &Host, subscription: &Subscription) -> Result<Event, Error> {
     let space = &subscription.space;
     let first = first_type(subscription);
     let example = match &first {

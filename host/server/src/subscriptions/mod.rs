@@ -8,9 +8,10 @@
 pub mod activation;
 mod check;
 pub mod conflict;
-pub(crate) mod definition;
-pub(crate) mod described;
-pub(crate) mod example;
+pub mod definition;
+#[expect(dead_code, reason = "fields of types that the API description alone shows are never read")]
+pub mod described;
+pub mod example;
 pub mod import;
 pub mod merge;
 pub mod plugin;

@@ -116,7 +116,7 @@ pub(super) fn secrets(
 ///
 /// # Errors
 /// If there are too many, or a name or a mask is wrong.
-pub(crate) fn sealed_secrets(
+pub fn sealed_secrets(
     given: BTreeMap<String, Secret>,
     old: Option<&Subscription>,
 ) -> Result<BTreeMap<String, Secret>, Error> {

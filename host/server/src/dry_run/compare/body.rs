@@ -2,18 +2,14 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::time::Duration;
 
 use serde_json::value::RawValue;
-use similar::{DiffTag, TextDiff};
 use url::form_urlencoded;
 
 use super::difference::{RequestDiff, VALUE_BYTES_BEFORE, VALUE_BYTES_MAX};
 use crate::stages::json::{DEPTH_MAX, Level, Members};
+use crate::texts::{LineDiff, LineRun};
 use hookmill_model::Part;
-
-/// The time limit for matching lines: after it, the remaining lines count as replaced.
-const LINES_MAX: Duration = Duration::from_millis(200);
 
 /// Adds the differences between two bodies of this content type. Bodies with different bytes always differ, whatever they
 /// mean: if there is no other difference (spaces, the order of members), the first differing byte is reported.
@@ -106,17 +102,13 @@ fn either(
 }
 
 fn lines(before: &str, after: &str, changes: &mut RequestDiff) {
-    let diff = TextDiff::configure().timeout(LINES_MAX).diff_lines(before, after);
-    for op in diff.ops() {
-        let (tag, old, new) = op.as_tag_tuple();
-        if tag == DiffTag::Equal {
-            continue;
-        }
+    let LineDiff { before, after, runs } = LineDiff::new(before, after);
+    for LineRun { before: old, after: new, .. } in runs.into_iter().filter(|run| !run.equal) {
         for offset in 0..old.len().max(new.len()) {
             let line = |range: &Range<usize>| range.clone().nth(offset);
             let (had, has) = (line(&old), line(&new));
             let number = has.or(had).unwrap_or_default() + 1;
-            let (had, has) = (had.and_then(|line| diff.old_slice(line)), has.and_then(|line| diff.new_slice(line)));
+            let (had, has) = (had.map(|line| before[line]), has.map(|line| after[line]));
             changes.push(Part::Body, Some(format!("line {number}")), had, has);
         }
     }

@@ -135,10 +135,7 @@ async fn one(
 }
 
 /// Compares two outcomes in a blocking task, since bodies may be megabytes.
-pub(crate) async fn difference_of(
-    before: TransformOutcome,
-    after: TransformOutcome,
-) -> Option<difference::RequestDiff> {
+pub async fn difference_of(before: TransformOutcome, after: TransformOutcome) -> Option<difference::RequestDiff> {
     let comparison = tokio::task::spawn_blocking(move || difference::between(&before, &after));
     comparison.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))
 }

@@ -1,0 +1,185 @@
+//! Authorization. Keys and spaces are kept in memory, so that no request waits for a query.
+//!
+//! The first argument of a handler states the role it requires: [`Admin`], [`Manages`], [`Produces`] or [`Reads`]. The
+//! last three also provide the space, which a handler cannot obtain otherwise. A key of one space reveals nothing about
+//! others: the response is 403 whether they exist or not.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use hookmill_model::{Key, KeyId, Role, SpaceId};
+use hookmill_store::{Store, StoreError};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::extract::PathParams;
+use crate::Api;
+use crate::http::problem::Problem;
+use hookmill_server::error::{Code, Error};
+use hookmill_server::keys::KeyText;
+
+/// Spaces read from the store at a time.
+const PAGE: usize = 1_000;
+
+/// All keys and the ids of all spaces. The store is authoritative: a change is committed there first, then applied here.
+pub(crate) struct Access {
+    keys: RwLock<BTreeMap<KeyId, Arc<Key>>>,
+    spaces: RwLock<HashSet<SpaceId>>,
+    changing: tokio::sync::Mutex<()>,
+}
+
+impl Access {
+    /// Loads keys and spaces from the store.
+    pub(crate) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
+        let keys = store.keys().await?.into_iter().map(|key| (key.id, Arc::new(key))).collect();
+        let mut spaces = HashSet::new();
+        let mut after = None;
+        loop {
+            let page = store.spaces(after, PAGE).await?;
+            after = page.last().map(|space| space.id.clone());
+            let last = page.len() < PAGE;
+            spaces.extend(page.into_iter().map(|space| space.id));
+            if last {
+                let changing = tokio::sync::Mutex::default();
+                return Ok(Self { keys: RwLock::new(keys), spaces: RwLock::new(spaces), changing });
+            }
+        }
+    }
+
+    /// Locks keys against other changes between a check and a change.
+    pub(crate) async fn changing(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.changing.lock().await
+    }
+
+    /// Returns all keys, oldest first.
+    pub(crate) fn keys(&self) -> Vec<Arc<Key>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Adds a key.
+    pub(crate) fn put_key(&self, key: Key) {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(key.id, Arc::new(key));
+    }
+
+    /// Removes a key. It stops working at once.
+    pub(crate) fn remove_key(&self, id: KeyId) {
+        self.keys.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    /// Returns whether the space exists.
+    pub(crate) fn knows(&self, space: &SpaceId) -> bool {
+        self.spaces.read().unwrap_or_else(PoisonError::into_inner).contains(space)
+    }
+
+    /// Adds a space.
+    pub(crate) fn put_space(&self, space: SpaceId) {
+        self.spaces.write().unwrap_or_else(PoisonError::into_inner).insert(space);
+    }
+
+    /// Returns the key of a request.
+    fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Key>, Error> {
+        let unknown = || {
+            let detail = "missing or unknown API key: expected the header `Authorization: Bearer hmk_…`";
+            Error::new(Code::Unauthenticated, detail)
+        };
+        let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(unknown)?;
+        let (scheme, text) = value.split_once(' ').ok_or_else(unknown)?;
+        let given =
+            KeyText::parse(text.trim()).filter(|_| scheme.eq_ignore_ascii_case("bearer")).ok_or_else(unknown)?;
+        let key = self.keys.read().unwrap_or_else(PoisonError::into_inner).get(&given.id).cloned();
+        let key = key.ok_or_else(unknown)?;
+        // The secret, unlike the id, must be compared in constant time.
+        let same: bool = Sha256::digest(given.secret).ct_eq(&key.secret_sha256).into();
+        if same { Ok(key) } else { Err(unknown()) }
+    }
+
+    /// Returns the space in the path, if the request's key has `role` there.
+    fn space(&self, headers: &HeaderMap, params: &PathParams, role: Role) -> Result<SpaceId, Error> {
+        let key = self.authenticate(headers)?;
+        let space: SpaceId = params.get("space")?;
+        if key.space.as_ref().is_some_and(|own| *own != space) {
+            return Err(Error::new(Code::Forbidden, "the key belongs to another space"));
+        }
+        if !allows(key.role, role) {
+            return Err(forbidden(role));
+        }
+        if self.knows(&space) { Ok(space) } else { Err(Error::not_found("space", space)) }
+    }
+}
+
+/// Returns whether the role `has` includes the role `needed`. `Produce` does not include `Read`: a producer's key is often
+/// part of a third party's program. Nor does `Read` include `Produce`.
+fn allows(has: Role, needed: Role) -> bool {
+    match has {
+        Role::Admin => true,
+        Role::Manage => needed != Role::Admin,
+        Role::Produce | Role::Read => has == needed,
+    }
+}
+
+fn forbidden(needed: Role) -> Error {
+    let needed = match needed {
+        Role::Admin => "admin",
+        Role::Manage => "manage",
+        Role::Produce => "produce",
+        Role::Read => "read",
+    };
+    Error::new(Code::Forbidden, format!("the operation requires a key with the role `{needed}`"))
+}
+
+/// Requires any valid key.
+pub(crate) struct AnyKey;
+
+impl FromRequestParts<Api> for AnyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        api.access.authenticate(&parts.headers)?;
+        Ok(Self)
+    }
+}
+
+/// Requires an admin key.
+pub(crate) struct Admin;
+
+impl FromRequestParts<Api> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let key = api.access.authenticate(&parts.headers)?;
+        if allows(key.role, Role::Admin) { Ok(Self) } else { Err(forbidden(Role::Admin).into()) }
+    }
+}
+
+macro_rules! in_space {
+    ($(#[$doc:meta])* $name:ident, $role:expr) => {
+        $(#[$doc])*
+        pub(crate) struct $name(pub(crate) SpaceId);
+
+        impl FromRequestParts<Api> for $name {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+                let params = PathParams::from_request_parts(parts, api).await?;
+                Ok(Self(api.access.space(&parts.headers, &params, $role)?))
+            }
+        }
+    };
+}
+
+in_space!(
+    /// The space in the path, which the key is allowed to read.
+    Reads, Role::Read
+);
+in_space!(
+    /// The space in the path, to which the key is allowed to post events.
+    Produces, Role::Produce
+);
+in_space!(
+    /// The space in the path, which the key is allowed to change.
+    Manages, Role::Manage
+);

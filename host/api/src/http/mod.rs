@@ -1,0 +1,10 @@
+//! HTTP aspects common to all resources: authorization, reading requests, pagination, problem details and the API
+//! description.
+
+pub(crate) mod access;
+pub(crate) mod extract;
+pub(crate) mod openapi;
+pub(crate) mod page;
+pub(crate) mod problem;
+
+pub(crate) use hookmill_server::{json, number};

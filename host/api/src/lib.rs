@@ -1,0 +1,89 @@
+//! The HTTP API, with one file for each resource.
+//!
+//! A request is authorized by its key ([`http::access`]), read ([`http::extract`], [`http::json`]) and handled by its
+//! resource; errors are rendered as problem details ([`http::problem`]). [`http::openapi`] builds the API description from
+//! the same handlers.
+//!
+//! Handlers that write run in a separate task ([`unbroken`](hookmill_server::task::unbroken)): a caller that disconnects after a
+//! commit must not prevent the update of what is kept in memory.
+
+#![forbid(unsafe_code)]
+
+pub(crate) mod http;
+pub(crate) mod resources;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+use bytes::Bytes;
+use hookmill_store::StoreError;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use self::http::access::Access;
+use self::http::{openapi, problem};
+use self::resources::{deliveries, event_types, events, keys, plugins, profiles, pull, spaces, status, subscriptions};
+use hookmill_server::host::Host;
+pub(crate) use hookmill_server::texts::{check_description, check_name};
+
+/// State shared by all handlers. Clones refer to the same state.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) host: Arc<Host>,
+    pub(crate) access: Arc<Access>,
+}
+
+/// Returns the router of a host's API.
+///
+/// It loads keys and spaces from the store and keeps them in memory from then on. Other writers of keys, such as
+/// [`first_admin_key`](hookmill_server::keys::first_admin_key), have to run before.
+///
+/// # Errors
+/// If the store fails.
+pub async fn router(host: Arc<Host>) -> Result<Router, StoreError> {
+    let access = Arc::new(Access::load(&*host.store).await?);
+    let (router, described) = routes();
+    let document = Bytes::from(openapi::complete(&described).to_string());
+    Ok(router
+        .route("/v1/openapi.json", get(move || async { ([(CONTENT_TYPE, "application/json")], document) }))
+        .fallback(problem::route_unknown)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .with_state(Api { host, access }))
+}
+
+/// Serves the API on `listener` and runs the host's loops until `shutdown`; then stops accepting, finishes what is in
+/// flight and hands the rest back to its rows.
+///
+/// # Errors
+/// If the listener fails, or a loop ends.
+pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let router = router(host.clone()).await?;
+    let serve = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    hookmill_server::run(host, serve.into_future(), shutdown).await
+}
+
+/// Returns the API description (OpenAPI 3.1), the same for every host.
+pub fn document() -> serde_json::Value {
+    openapi::complete(&routes().1)
+}
+
+/// The routes of all resources, and what their handlers contribute to the API description.
+fn routes() -> (Router<Api>, OpenApi) {
+    OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .merge(spaces::paths())
+        .merge(keys::paths())
+        .merge(event_types::paths())
+        .merge(profiles::paths())
+        .merge(subscriptions::paths())
+        .merge(plugins::paths())
+        .merge(pull::paths())
+        .merge(events::paths())
+        .merge(deliveries::paths())
+        .merge(status::paths())
+        .split_for_parts()
+}

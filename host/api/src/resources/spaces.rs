@@ -1,0 +1,193 @@
+//! Spaces, the tenants of the host.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use hookmill_model::{MailAddress, PluginKey, Space, SpaceId};
+use hookmill_store::SpaceChange;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Api;
+use crate::http::access::{Admin, Manages, Reads};
+use crate::http::extract::{JsonBody, Patch, Query};
+use crate::http::json;
+use crate::http::page::{self, Page, PageQuery};
+use crate::http::problem::Problem;
+use hookmill_server::error::{Code, Error};
+use hookmill_server::task::unbroken;
+
+/// Enough for everyone who may have to act on a failure.
+const ADMINISTRATORS_MAX: usize = 50;
+
+/// Enough for several teams that sign plugins, each with a current and a next key.
+const PLUGIN_KEYS_MAX: usize = 10;
+
+/// A page of spaces.
+type SpacePage = Page<SpaceView>;
+
+/// The paths of this resource.
+pub(crate) fn paths() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(create_space, list_spaces)).routes(routes!(get_space, change_space))
+}
+
+/// A space to create.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SpaceInput {
+    /// Id of the space, used in paths: 1 to 63 characters of `a-z 0-9 -`, not starting with `-`.
+    #[schema(value_type = String)]
+    id: SpaceId,
+    /// Display name, 1 to 200 characters; the id by default.
+    name: Option<String>,
+    /// E-mail addresses notified when deliveries fail, at most 50; none by default.
+    #[schema(value_type = Option<Vec<String>>)]
+    administrators: Option<Vec<MailAddress>>,
+    /// Ed25519 public keys (`whpk_…`), at most 10; none by default. With at least one key, each plugin that is uploaded
+    /// to or pulled into the space must be signed by one of them.
+    #[schema(value_type = Option<Vec<String>>)]
+    plugin_keys: Option<Vec<PluginKey>>,
+}
+
+/// Changes to a space.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SpacePatch {
+    /// Display name, 1 to 200 characters; null restores the id.
+    name: Option<String>,
+    /// E-mail addresses notified when deliveries fail, at most 50; null for none.
+    #[schema(value_type = Option<Vec<String>>)]
+    administrators: Option<Vec<MailAddress>>,
+    /// Ed25519 public keys (`whpk_…`), at most 10; null for none. With at least one key, each plugin that is uploaded to
+    /// or pulled into the space from then on must be signed by one of them.
+    #[schema(value_type = Option<Vec<String>>)]
+    plugin_keys: Option<Vec<PluginKey>>,
+}
+
+/// A space: one tenant.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Space)]
+struct SpaceView {
+    /// Id of the space.
+    #[schema(value_type = String)]
+    id: SpaceId,
+    /// Display name.
+    name: String,
+    /// E-mail addresses notified when deliveries fail.
+    #[schema(value_type = Vec<String>)]
+    administrators: Vec<MailAddress>,
+    /// Public keys that verify plugin signatures; without any, plugins need no signature.
+    #[schema(value_type = Vec<String>)]
+    plugin_keys: Vec<PluginKey>,
+    /// Time of creation.
+    created_at: Timestamp,
+}
+
+impl From<Space> for SpaceView {
+    fn from(Space { id, name, administrators, plugin_keys, created_at }: Space) -> Self {
+        Self { id, name, administrators, plugin_keys, created_at }
+    }
+}
+
+/// Creates a space.
+///
+/// A space is one tenant. Its events, subscriptions, plugins and keys are separate from those of other spaces.
+#[utoipa::path(post, path = "/v1/spaces", tag = "spaces", request_body = SpaceInput, responses(
+    (status = 201, body = SpaceView),
+    (status = 409, body = Problem, content_type = "application/problem+json", description = "space_exists")))]
+async fn create_space(
+    _: Admin,
+    State(api): State<Api>,
+    JsonBody(input): JsonBody<SpaceInput>,
+) -> Result<(StatusCode, Json<SpaceView>), Problem> {
+    let name = input.name.unwrap_or_else(|| input.id.to_string());
+    crate::check_name(&name)?;
+    let administrators = input.administrators.unwrap_or_default();
+    check_administrators(&administrators)?;
+    let plugin_keys = input.plugin_keys.unwrap_or_default();
+    check_plugin_keys(&plugin_keys)?;
+    let space = Space { id: input.id, name, administrators, plugin_keys, created_at: api.host.clock.now() };
+    unbroken(async move {
+        if !api.host.store.create_space(space.clone()).await? {
+            return Err(Error::new(Code::SpaceExists, format!("space `{}` already exists", space.id)).into());
+        }
+        api.access.put_space(space.id.clone());
+        Ok((StatusCode::CREATED, Json(space.into())))
+    })
+    .await
+}
+
+/// Lists spaces by id.
+///
+/// Requires an admin key.
+#[utoipa::path(get, path = "/v1/spaces", tag = "spaces", params(PageQuery),
+    responses((status = 200, body = SpacePage)))]
+async fn list_spaces(
+    _: Admin,
+    State(api): State<Api>,
+    Query(query): Query<PageQuery>,
+) -> Result<Json<SpacePage>, Problem> {
+    let after = page::after(query.cursor.as_deref())?;
+    let found = api.host.store.spaces(after, query.limit.ask()).await?;
+    Ok(Json(Page::new(found, query.limit, |space| space.id.clone(), SpaceView::from)))
+}
+
+/// Returns a space.
+///
+/// Includes its administrators and the public keys for plugin signatures.
+#[utoipa::path(get, path = "/v1/spaces/{space}", tag = "spaces", responses((status = 200, body = SpaceView)))]
+async fn get_space(Reads(id): Reads, State(api): State<Api>) -> Result<Json<SpaceView>, Problem> {
+    let space = api.host.store.space(&id).await?.ok_or_else(|| Error::not_found("space", id))?;
+    Ok(Json(space.into()))
+}
+
+/// Changes a space by a JSON merge patch (RFC 7396).
+///
+/// An omitted member is not changed, null restores the default, and arrays are replaced as a whole. The content type
+/// `application/merge-patch+json` is also accepted.
+#[utoipa::path(patch, path = "/v1/spaces/{space}", tag = "spaces",
+    request_body = SpacePatch,
+    responses((status = 200, body = SpaceView)))]
+async fn change_space(
+    Manages(id): Manages,
+    State(api): State<Api>,
+    Patch(patch): Patch,
+) -> Result<Json<SpaceView>, Problem> {
+    let [has_name, has_administrators, has_keys] =
+        ["name", "administrators", "plugin_keys"].map(|member| patch.contains_key(member));
+    let given: SpacePatch = json::from_value(patch.into())?;
+    let name = has_name.then(|| given.name.unwrap_or_else(|| id.to_string()));
+    name.as_deref().map_or(Ok(()), crate::check_name)?;
+    let administrators = has_administrators.then(|| given.administrators.unwrap_or_default());
+    administrators.as_deref().map_or(Ok(()), check_administrators)?;
+    let plugin_keys = has_keys.then(|| given.plugin_keys.unwrap_or_default());
+    plugin_keys.as_deref().map_or(Ok(()), check_plugin_keys)?;
+    let changed = api.host.store.change_space(&id, SpaceChange { name, administrators, plugin_keys }).await?;
+    Ok(Json(changed.ok_or_else(|| Error::not_found("space", id))?.into()))
+}
+
+fn check_administrators(addresses: &[MailAddress]) -> Result<(), Error> {
+    if addresses.len() > ADMINISTRATORS_MAX {
+        return Err(Error::field("/administrators", format!("expected at most {ADMINISTRATORS_MAX} addresses")));
+    }
+    for (index, address) in addresses.iter().enumerate() {
+        if addresses[..index].iter().any(|earlier| earlier.as_str().eq_ignore_ascii_case(address.as_str())) {
+            let duplicate = format!("duplicate address `{address}`");
+            return Err(Error::field(format!("/administrators/{index}"), duplicate));
+        }
+    }
+    Ok(())
+}
+
+fn check_plugin_keys(keys: &[PluginKey]) -> Result<(), Error> {
+    if keys.len() > PLUGIN_KEYS_MAX {
+        return Err(Error::field("/plugin_keys", format!("expected at most {PLUGIN_KEYS_MAX} keys")));
+    }
+    match (1..keys.len()).find(|&index| keys[..index].contains(&keys[index])) {
+        Some(index) => Err(Error::field(format!("/plugin_keys/{index}"), "duplicate key")),
+        None => Ok(()),
+    }
+}

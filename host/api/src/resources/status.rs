@@ -1,0 +1,154 @@
+//! Health, metrics and limits of the host.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Api;
+use crate::http::access::AnyKey;
+use crate::http::problem::Problem;
+use hookmill_server::error::{Code, Error};
+
+/// The paths of this resource.
+pub(crate) fn paths() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .routes(routes!(metrics))
+        .routes(routes!(get_limits))
+}
+
+/// Reports that the process runs.
+///
+/// Does not depend on the state of the store. No key is required.
+#[utoipa::path(get, path = "/healthz", tag = "host", security(()),
+    responses((status = 200, body = str, content_type = "text/plain; charset=utf-8")))]
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Reports whether the host can serve requests.
+///
+/// It can if its store responds; otherwise the response is 503. No key is required.
+#[utoipa::path(get, path = "/readyz", tag = "host", security(()),
+    responses(
+        (status = 200, body = str, content_type = "text/plain; charset=utf-8"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "unavailable")))]
+async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
+    match api.host.store.ping().await {
+        Ok(()) => Ok("ready\n"),
+        Err(err) => {
+            tracing::error!(error = &err as &dyn std::error::Error, "store did not respond");
+            Err(Error::new(Code::Unavailable, "the store does not respond").into())
+        }
+    }
+}
+
+/// Returns the host's metrics.
+///
+/// In OpenMetrics text format, which Prometheus scrapes. No key is required.
+#[utoipa::path(get, path = "/metrics", tag = "host", security(()),
+    responses((status = 200, body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
+async fn metrics(State(api): State<Api>) -> Result<([(&'static str, &'static str); 1], String), Problem> {
+    api.host.metrics.set_backlog(&api.host.store.backlog().await?);
+    api.host.metrics.set_commits(api.host.store.commits());
+    let content_type = [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")];
+    Ok((content_type, api.host.metrics.encode()))
+}
+
+/// The limits in force.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Limits)]
+struct LimitsView {
+    /// Limits on requests.
+    accept: AcceptLimits,
+    /// Limits on plugins.
+    plugin: PluginLimits,
+}
+
+/// Limits on requests.
+#[derive(Serialize, ToSchema)]
+struct AcceptLimits {
+    /// Size of an event's data, in bytes.
+    event_bytes_max: usize,
+    /// Events in an NDJSON request.
+    batch_events_max: usize,
+    /// Size of an NDJSON request, in bytes.
+    batch_bytes_max: usize,
+    /// Size of any other request body except a plugin's component, in bytes.
+    body_bytes_max: usize,
+}
+
+/// Limits on plugins.
+#[derive(Serialize, ToSchema)]
+struct PluginLimits {
+    /// Size of a component, in bytes.
+    component_bytes_max: usize,
+    /// Time to compile a component, in seconds.
+    compile_s_max: u64,
+    /// Fuel of a transform, regardless of its input.
+    fuel_base: u64,
+    /// Additional fuel for each byte of events and configuration.
+    fuel_per_byte: u64,
+    /// Wall-clock time of a transform, in milliseconds.
+    wall_clock_ms_max: u64,
+    /// Memory of an instance, in bytes.
+    memory_bytes_max: usize,
+    /// Memories of a component.
+    memories_max: usize,
+    /// Tables of a component.
+    tables_max: usize,
+    /// Core instances of a component.
+    instances_max: usize,
+    /// Size of an encoded request body, in bytes.
+    output_bytes_max: usize,
+    /// Headers set by a plugin.
+    headers_max: usize,
+    /// Size of a header's name, in bytes.
+    header_name_bytes_max: usize,
+    /// Size of a header's value, in bytes.
+    header_value_bytes_max: usize,
+    /// Total size of the headers set by a plugin, in bytes.
+    headers_bytes_max: usize,
+    /// Size of the encoded query that a plugin appends, in bytes.
+    query_bytes_max: usize,
+    /// Size of the log of a transform, in bytes.
+    log_bytes_max: usize,
+}
+
+/// Returns the limits in force.
+///
+/// They are set in the host's configuration. Any key is allowed to read them.
+#[utoipa::path(get, path = "/v1/limits", tag = "host", responses((status = 200, body = LimitsView)))]
+async fn get_limits(_: AnyKey, State(api): State<Api>) -> Json<LimitsView> {
+    let (accept, plugin) = (&api.host.config.accept, &api.host.config.plugin);
+    Json(LimitsView {
+        accept: AcceptLimits {
+            event_bytes_max: accept.event_bytes_max,
+            batch_events_max: accept.batch_events_max,
+            batch_bytes_max: accept.batch_bytes_max,
+            body_bytes_max: accept.body_bytes_max,
+        },
+        plugin: PluginLimits {
+            component_bytes_max: plugin.component_bytes_max,
+            compile_s_max: plugin.compile_s_max,
+            fuel_base: plugin.fuel_base,
+            fuel_per_byte: plugin.fuel_per_byte,
+            wall_clock_ms_max: plugin.wall_clock_ms_max,
+            memory_bytes_max: plugin.memory_bytes_max,
+            memories_max: plugin.memories_max,
+            tables_max: plugin.tables_max,
+            instances_max: plugin.instances_max,
+            output_bytes_max: plugin.output_bytes_max,
+            headers_max: plugin.headers_max,
+            header_name_bytes_max: plugin.header_name_bytes_max,
+            header_value_bytes_max: plugin.header_value_bytes_max,
+            headers_bytes_max: plugin.headers_bytes_max,
+            query_bytes_max: plugin.query_bytes_max,
+            log_bytes_max: plugin.log_bytes_max,
+        },
+    })
+}

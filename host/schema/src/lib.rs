@@ -1,0 +1,75 @@
+//! JSON Schemas (2020-12) that callers wrote: what plugins require of their configuration, and spaces of their events' data.
+//!
+//! None is fetched, and regular expressions run in linear time. But a short schema can ask for exponential work, which the
+//! library neither bounds nor interrupts: callers run [`check`] where it can be left behind.
+//!
+//! A crate, because the library's code is generic and is compiled wherever it is named.
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
+
+use jsonschema::{PatternOptions, ValidationError, Validator};
+use serde_json::Value;
+
+/// The time to find that a value does not conform, up to which the library is asked for the reason: that takes as long
+/// again, and holds every error that it meets in memory, gigabytes in seconds.
+const EXPLAIN_WITHIN: Duration = Duration::from_millis(20);
+
+/// Characters of a detail, which may repeat the whole value.
+const DETAIL_CHARS_MAX: usize = 500;
+
+/// Why a value was not found to conform.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The value does not conform.
+    #[error("{detail}")]
+    Unfit {
+        /// JSON pointer into the value.
+        pointer: String,
+        /// What does not conform.
+        detail: String,
+    },
+    /// The schema cannot be compiled.
+    #[error("the schema cannot be compiled")]
+    Schema(#[source] Box<ValidationError<'static>>),
+}
+
+fn compile(schema: &Value) -> Result<Validator, ValidationError<'static>> {
+    jsonschema::options().with_pattern_options(PatternOptions::regex()).build(schema)
+}
+
+/// Checks that `schema` is a JSON Schema.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_schema(schema: &Value) -> Result<(), String> {
+    compile(schema).map(|_| ()).map_err(|err| format!("not a JSON Schema (2020-12): {}", cut(&err.to_string())))
+}
+
+/// Checks `value` against `schema`. Takes as long as it takes.
+///
+/// # Errors
+/// If it does not conform, or the schema is not one.
+pub fn check(schema: &Value, value: &Value) -> Result<(), CheckError> {
+    let validator = compile(schema).map_err(|err| CheckError::Schema(Box::new(err)))?;
+    let started = Instant::now();
+    if validator.is_valid(value) {
+        return Ok(());
+    }
+    if started.elapsed() > EXPLAIN_WITHIN {
+        let detail = "this does not fit its schema, and finding out where takes too long".to_owned();
+        return Err(CheckError::Unfit { pointer: String::new(), detail });
+    }
+    validator
+        .validate(value)
+        .map_err(|err| CheckError::Unfit { pointer: err.instance_path().to_string(), detail: cut(&err.to_string()) })
+}
+
+fn cut(message: &str) -> String {
+    let mut chars = message.chars();
+    let mut cut: String = chars.by_ref().take(DETAIL_CHARS_MAX).collect();
+    if chars.next().is_some() {
+        cut.push('…');
+    }
+    cut
+}
