@@ -17,6 +17,8 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::errors::NoErrors;
+
 /// The real binary.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_hookmill");
 
@@ -31,6 +33,7 @@ pub struct TestHost {
     dir: TempDir,
     server: JoinHandle<std::io::Result<()>>,
     shutdown: CancellationToken,
+    pub errors: NoErrors,
 }
 
 /// One folder of compiled plugins for all tests, which outlives them.
@@ -70,6 +73,7 @@ impl TestHost {
         key: Option<String>,
         program: &Path,
     ) -> Self {
+        let errors = NoErrors::begin();
         let (host, first_key) = hookmill_server::open(config, clock.clone(), program.to_owned()).await.unwrap();
         let key = first_key.or(key).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -79,7 +83,7 @@ impl TestHost {
         let serve = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
         let server = tokio::spawn(serve.into_future());
         let client = Client::builder().no_proxy().build().unwrap();
-        Self { deliver: Deliver::new(host.clone()), host, clock, base, key, client, dir, server, shutdown }
+        Self { deliver: Deliver::new(host.clone()), host, clock, base, key, client, dir, server, shutdown, errors }
     }
 
     /// The same host anew: what it had in memory is gone.

@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod errors;
 pub mod fixtures;
 pub mod host;
 pub mod process;
