@@ -45,7 +45,7 @@ const CRATES: [(&str, &[&str]); 7] = [
     ("host/store", &["model"]),
     ("host/schema", &[]),
     ("host/server", &["model", "engine", "schema", "store", "bundled"]),
-    ("host/api", &["model", "engine", "store", "server"]),
+    ("host/api", &["model", "store", "server"]),
     ("cli", &["model", "engine", "store", "server", "api", "bundled"]),
 ];
 
