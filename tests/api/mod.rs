@@ -4,6 +4,7 @@
 
 mod access;
 mod client;
+mod connections;
 mod defaults;
 mod deliveries;
 mod document;
@@ -11,6 +12,7 @@ mod events;
 mod input;
 mod paging;
 mod plugins;
+mod secrecy;
 mod spaces;
 mod subscriptions;
 

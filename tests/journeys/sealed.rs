@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hookmill_guests::ROGUE;
 use reqwest::Method;
@@ -225,6 +226,27 @@ async fn secrets_that_a_receiver_echoes_are_masked_in_the_history() {
     assert_eq!(answer["body"], r#"{"refused": "***", "key": "***", "raw": "***"}"#);
     assert!(answer["headers"].as_array().unwrap().contains(&json!({"name": "x-echo", "value": "Key ***"})));
     assert!(rows(&host).iter().all(|column| !holds(column, "t0ken") && !holds(column, KEY)));
+}
+
+#[tokio::test]
+async fn a_secret_that_is_echoed_across_the_end_of_what_is_kept_is_not_shown_in_part() {
+    let (mut host, receiver, subscription) = start("tell:json:key").await;
+    let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
+    let header = json!([{"name": "x-token", "value": "t0ken-of-theirs", "secret": true}]);
+    host.ok(Method::PATCH, &path, json!({"headers": header, "retry": {"schedule_s": []}})).await;
+    let kept = host.host.config.send.answer_body_bytes_max;
+    for shown in 1.."t0ken-of-theirs".len() {
+        let body = ["a".repeat(kept - shown).as_str(), "t0ken-of-theirs and more"].concat();
+        receiver.script("/", [Reply::body(401, body.into_bytes())]);
+        host.advance(Duration::from_secs(1)).await;
+        host.post("deal.created", DATA).await;
+        host.settle().await;
+        let list = host.ok(Method::GET, "/v1/spaces/acme/deliveries?limit=1", Value::Null).await;
+        let delivery = host.delivery_of(list["data"][0]["id"].as_str().unwrap()).await;
+        let answer = &delivery["attempts"][0]["answer"];
+        assert_eq!(answer["body"].as_str().unwrap(), "a".repeat(kept - shown), "{shown} bytes");
+        assert_eq!(answer["truncated"], true);
+    }
 }
 
 #[tokio::test]

@@ -3,4 +3,5 @@
 mod bench;
 mod crash;
 mod durability;
+mod poverty;
 mod import_e2e;

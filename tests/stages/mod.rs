@@ -3,6 +3,7 @@
 mod address;
 mod connections;
 mod delay;
+mod fuzz;
 mod matching;
 mod record;
 mod resolve;

@@ -1,3 +1,8 @@
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
 use hookmill_model::DeliveryState;
 use hookmill_store::{OpenError, Sqlite, Store, StoreError};
 
@@ -56,7 +61,7 @@ async fn migrations_start_from_nothing_and_are_applied_once() {
 #[tokio::test]
 async fn a_file_that_is_not_a_database_is_not_opened() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("hookmill.db"), vec![7; 8192]).unwrap();
+    fs::write(dir.path().join("hookmill.db"), vec![7; 8192]).unwrap();
     assert!(matches!(Sqlite::open(dir.path()), Err(OpenError::Database(_))));
 }
 
@@ -124,4 +129,37 @@ async fn an_unreadable_row_is_named_and_affects_no_other() {
     }
     assert!(kept.store.event(&kept.space, &whole).await.unwrap().is_none());
     kept.store.ping().await.unwrap();
+}
+
+/// The permissions of everything in a directory, and its own at ".".
+fn modes(dir: &Path) -> BTreeMap<String, u32> {
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let within = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+    let within = within.map(|entry| (entry.file_name().into_string().unwrap(), mode(&entry.path())));
+    within.chain([(".".to_owned(), mode(dir))]).collect()
+}
+
+#[tokio::test]
+async fn a_data_directory_is_its_owners_alone_also_if_it_was_not_before() {
+    let kept = Kept::new().await;
+    kept.subscription().await;
+    let private = BTreeMap::from(
+        [("hookmill.db", 0o600), ("hookmill.db-shm", 0o600), ("hookmill.db-wal", 0o600), ("hookmill.lock", 0o600)]
+            .map(|(name, mode)| (name.to_owned(), mode)),
+    );
+    let within = |dir: &Path| {
+        let mut modes = modes(dir);
+        assert_eq!(modes.remove("."), Some(0o700));
+        modes
+    };
+    assert_eq!(within(kept.dir.path()), private);
+
+    // As an operator's mkdir and an earlier version left them.
+    for name in private.keys() {
+        fs::set_permissions(kept.dir.path().join(name), Permissions::from_mode(0o644)).unwrap();
+    }
+    fs::set_permissions(kept.dir.path(), Permissions::from_mode(0o755)).unwrap();
+    let kept = kept.reopened();
+    kept.subscription().await;
+    assert_eq!(within(kept.dir.path()), private);
 }

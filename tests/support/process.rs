@@ -27,13 +27,27 @@ impl Process {
 
     /// The same, with these variables in its environment too.
     pub async fn start_with(dir: &Path, env: impl IntoIterator<Item = (&'static str, PathBuf)>) -> Self {
+        Self::start_as(Command::new(BINARY), dir, env).await
+    }
+
+    /// The same, limited by `ulimit` with these arguments.
+    pub async fn start_limited(dir: &Path, limits: &str) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit {limits} && exec \"$0\" \"$@\""), BINARY]);
+        Self::start_as(command, dir, []).await
+    }
+
+    async fn start_as(
+        mut command: Command,
+        dir: &Path,
+        env: impl IntoIterator<Item = (&'static str, PathBuf)>,
+    ) -> Self {
         // reqwest is built without a default, and no host runs in this process to set one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // Compiled plugins are shared, so that this host compiles nothing behind the test.
         let config = dir.join("hookmill.toml");
         std::fs::create_dir_all(dir).unwrap();
         std::fs::write(&config, format!("compiled_dir = {:?}\n", compiled_dir())).unwrap();
-        let mut command = Command::new(BINARY);
         command.env("HOOKMILL_CONFIG", config).args([
             "serve",
             "--listen",
@@ -52,6 +66,11 @@ impl Process {
         let key = if first { next().await.rsplit(' ').next().map(str::to_owned) } else { None };
         std::fs::write(dir.join("key-seen"), "").unwrap();
         Self { base, key, child, client: Client::builder().no_proxy().build().unwrap() }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap()
     }
 
     /// `kill -9`.

@@ -192,7 +192,8 @@ pub fn check_header_value(value: &str) -> Result<(), Invalid> {
 /// Parses the URL of a subscription.
 ///
 /// # Errors
-/// If it is not an http or https URL with a host, has a user, a password or a fragment, or more than 2,048 bytes.
+/// If it is not an http or https URL with a host, has a user, a password, a fragment or a character that HTTP does not
+/// allow, or more than 2,048 bytes.
 pub fn check_url(text: &str) -> Result<Url, Invalid> {
     if text.len() > URL_BYTES_MAX {
         return Err(Invalid::new("the URL is longer than 2,048 bytes"));
@@ -205,6 +206,8 @@ pub fn check_url(text: &str) -> Result<Url, Invalid> {
         }
         url if url.fragment().is_some() => "the URL must not contain a fragment (#…): it would not be sent",
         url if url.as_str().len() > URL_BYTES_MAX => "the URL is longer than 2,048 bytes once encoded",
+        // Browsers take it, servers do not.
+        url if url.as_str().parse::<http::Uri>().is_err() => "the URL has a character that HTTP does not allow in it",
         _ => return Ok(url),
     };
     Err(Invalid::new(wrong))
