@@ -93,12 +93,13 @@ pub(super) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 /// A running host.
 pub(super) struct Host {
     pub(super) child: Child,
-    address: SocketAddr,
-    key: String,
+    pub(super) address: SocketAddr,
+    pub(super) key: String,
 }
 
 impl Host {
-    async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
+    /// Makes a request with the admin key.
+    pub(super) async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
         let client = Client::builder().no_proxy().build()?;
         let request = client.request(method.clone(), format!("http://{}{path}", self.address)).bearer_auth(&self.key);
         let response = request.header("content-type", "application/json").body(body.to_string()).send().await?;
