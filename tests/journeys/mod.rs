@@ -10,6 +10,7 @@ mod oci;
 mod pipeline;
 mod preparing;
 mod preview;
+mod quotas;
 mod recipes;
 mod rogues;
 mod sealed;

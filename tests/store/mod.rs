@@ -134,6 +134,7 @@ pub fn space_called(id: &SpaceId) -> Space {
         name: "Acme".to_owned(),
         administrators: Vec::new(),
         plugin_keys: Vec::new(),
+        quotas: hookmill_model::Quotas::default(),
         created_at: now(),
     }
 }

@@ -41,7 +41,7 @@ async fn a_database_of_a_later_version_is_refused_untouched() {
 
     let error = Sqlite::open(&dir).err().unwrap();
 
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 7 }));
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 8 }));
     assert!(error.to_string().contains("a later version wrote it"), "{error}");
 }
 
@@ -49,7 +49,7 @@ async fn a_database_of_a_later_version_is_refused_untouched() {
 async fn migrations_start_from_nothing_and_are_applied_once() {
     let kept = Kept::new().await.reopened();
     let version: i64 = kept.beside().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, 7);
+    assert_eq!(version, 8);
     assert_eq!(kept.store.spaces(None, 10).await.unwrap().len(), 1);
 }
 
@@ -102,7 +102,7 @@ async fn the_schema_refuses_what_cannot_be() {
     );
     refused("UPDATE subscriptions SET state = 'paused'", "columns_repeat_the_definition");
     refused("UPDATE events SET content_sha256 = x'00'", "content_sha256_is_32_bytes");
-    refused("INSERT INTO keys VALUES ('k', '', 'read', NULL, zeroblob(32), 0)", "space_is_null_iff_admin");
+    refused("INSERT INTO keys VALUES ('k', '', 'read', NULL, zeroblob(32), 0, NULL)", "space_is_null_iff_admin");
     assert_eq!(kept.state(id).await, DeliveryState::Delivered);
 }
 

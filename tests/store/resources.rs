@@ -30,6 +30,7 @@ async fn keys_come_back_oldest_first_until_they_are_deleted() {
         role,
         space,
         secret_sha256: [9; 32],
+        requests_per_s: None,
         created_at: at,
     };
     let space = || Some(kept.space.clone());

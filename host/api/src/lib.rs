@@ -27,7 +27,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 use self::http::access::Access;
 use self::http::{openapi, problem};
-use self::resources::{deliveries, event_types, events, keys, plugins, profiles, pull, spaces, status, subscriptions};
+use self::resources::{
+    deliveries, event_types, events, keys, plugins, profiles, pull, quotas, spaces, status, subscriptions,
+};
 use hookmill_server::host::Host;
 pub(crate) use hookmill_server::texts::{check_description, check_name};
 
@@ -76,6 +78,7 @@ pub fn document() -> serde_json::Value {
 fn routes() -> (Router<Api>, OpenApi) {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
         .merge(spaces::paths())
+        .merge(quotas::paths())
         .merge(keys::paths())
         .merge(event_types::paths())
         .merge(profiles::paths())

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use hookmill_engine::Limits;
-use hookmill_model::{PluginKey, TIMEOUT_MS_MAX};
+use hookmill_model::{PluginKey, Quotas, TIMEOUT_MS_MAX};
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -49,6 +49,9 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// When failures are reported.
     pub notify: NotifyConfig,
+    /// What each space may use that has no quotas of its own. By default no rate is limited: how much a host can do
+    /// depends on its machine.
+    pub quotas: Quotas,
     /// How mails are sent. Without it none are sent: failures are reported by operational events alone.
     pub mail: Option<MailConfig>,
 }
@@ -68,10 +71,27 @@ impl Default for Config {
             shadow: ShadowConfig::default(),
             retention: RetentionConfig::default(),
             notify: NotifyConfig::default(),
+            quotas: QUOTAS,
             mail: None,
         }
     }
 }
+
+/// The quotas of a space by default: far more than a tenant needs, and few enough that one alone cannot fill the host.
+pub const QUOTAS: Quotas = Quotas {
+    events_per_s: None,
+    events_per_day: None,
+    deliveries_per_s: None,
+    deliveries_per_day: None,
+    // All are in memory, some 2 KB each.
+    subscriptions: Some(200_000),
+    // Each is up to 32 MiB on disk.
+    plugins: Some(2_000),
+    // All are in memory.
+    keys: Some(1_000),
+    // Enough for everyone who may have to act on a failure.
+    administrators: Some(50),
+};
 
 /// Limits on requests to the API.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

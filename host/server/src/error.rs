@@ -74,6 +74,10 @@ pub enum Code {
     PluginUnsigned,
     /// The component could not be pulled from the registry.
     PluginPullFailed,
+    /// A rate of the space or of the key is exceeded: try again after the seconds in the header `Retry-After`.
+    QuotaExceeded,
+    /// The space already has as many of these as its quota allows.
+    QuotaReached,
     /// Internal error of the host.
     Internal,
     /// The host cannot serve the request now.
@@ -91,12 +95,14 @@ pub struct Error {
     pub field: Option<String>,
     /// Name of the invalid path, query or header parameter.
     pub parameter: Option<String>,
+    /// Seconds after which to try again, if that is known.
+    pub retry_after_s: Option<u32>,
 }
 
 impl Error {
     /// Creates an error of this kind, without a location.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), field: None, parameter: None }
+        Self { code, detail: detail.into(), field: None, parameter: None, retry_after_s: None }
     }
 
     /// Creates the error for an invalid member of the body; `expected` says what is valid.

@@ -23,7 +23,7 @@ use bytes::Bytes;
 use hookmill_model::{
     Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key,
     KeyId, MailAddress, Notice, NoticeStage, Pattern, PausePolicy, PinnedPlugin, Plugin, PluginKey, PluginName,
-    PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
+    PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -183,6 +183,8 @@ pub struct SpaceChange {
     pub administrators: Option<Vec<MailAddress>>,
     /// The keys of those who may sign plugins.
     pub plugin_keys: Option<Vec<PluginKey>>,
+    /// How much of the host it may use.
+    pub quotas: Option<Quotas>,
 }
 
 /// The persistent state of a host. The module's documentation states what its users rely on.

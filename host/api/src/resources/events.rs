@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use hookmill_model::{Event, EventId, EventType, SpaceId};
+use hookmill_store::StoreError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -223,7 +224,8 @@ struct EventView {
         (status = 207, body = ResultsView),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "event_conflict")))]
 async fn post_events(Produces(space): Produces, State(api): State<Api>, request: Request) -> Result<Response, Problem> {
-    let limits = &api.host.config.accept;
+    let (limits, quotas) = (&api.host.config.accept, &api.host.quotas);
+    quotas.check_rates(&space, api.host.clock.now())?;
     if extract::media_type(request.headers(), &["application/json", NDJSON])? == NDJSON {
         let body = extract::read(request, limits.batch_bytes_max, "the NDJSON body").await?;
         return Ok(post_many(&api, space, body).await?);
@@ -231,9 +233,22 @@ async fn post_events(Produces(space): Produces, State(api): State<Api>, request:
     let body_max = 2 * limits.event_bytes_max + ENVELOPE_BYTES_MAX;
     let body = extract::read(request, body_max, "the body").await?;
     let posted = parse(&body, limits.event_bytes_max)?;
-    let result = ingest::accept(&api.host, space, vec![posted], Target::Matching).await?.pop();
+    let result = accept(&api, space, vec![posted]).await?.pop();
     let receipt = result.expect("ingest returns one result for each event").map_err(conflict)?;
     Ok((StatusCode::ACCEPTED, Json(ReceiptView::from(receipt))).into_response())
+}
+
+/// Accepts events and counts them in the space's quotas.
+async fn accept(
+    api: &Api,
+    space: SpaceId,
+    incoming: Vec<IncomingEvent>,
+) -> Result<Vec<Result<Receipt, Conflict>>, StoreError> {
+    let results = ingest::accept(&api.host, space.clone(), incoming, Target::Matching).await?;
+    let receipts = || results.iter().filter_map(|result| result.as_ref().ok());
+    let deliveries = receipts().map(|receipt| receipt.deliveries).sum();
+    api.host.quotas.count(&space, receipts().count() as u64, deliveries, api.host.clock.now());
+    Ok(results)
 }
 
 async fn post_many(api: &Api, space: SpaceId, body: Bytes) -> Result<Response, Error> {
@@ -242,7 +257,7 @@ async fn post_many(api: &Api, space: SpaceId, body: Bytes) -> Result<Response, E
         tokio::task::spawn_blocking(move || parse_lines(&body, limits.batch_events_max, limits.event_bytes_max));
     let lines = parsing.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))?;
     let good = lines.iter().filter_map(|(_, posted)| posted.as_ref().ok()).cloned().collect();
-    let mut accepted = ingest::accept(&api.host, space, good, Target::Matching).await?.into_iter();
+    let mut accepted = accept(api, space, good).await?.into_iter();
     let results: Vec<_> = lines
         .into_iter()
         .map(|(line, posted)| {
