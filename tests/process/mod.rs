@@ -4,3 +4,4 @@ mod bench;
 mod crash;
 mod durability;
 mod import_e2e;
+mod isolation;
