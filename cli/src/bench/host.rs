@@ -46,7 +46,7 @@ impl Template {
         // A host compiles plugins in the background after its start, which would distort the figures: compile them now.
         let engine = Engine::new(&Limits::default(), &template.folder.join("compiled"), std::env::current_exe()?)?;
         for plugin in hookmill_bundled::PLUGINS {
-            engine.inspect(Bytes::from_static(plugin.component)).await.context(plugin.name)?;
+            engine.inspect(Bytes::from(plugin.component())).await.context(plugin.name)?;
         }
         Ok(template)
     }

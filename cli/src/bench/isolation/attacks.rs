@@ -193,15 +193,14 @@ async fn large_listings(loud: Arc<Loud>) -> anyhow::Result<()> {
 }
 
 async fn uploads(loud: Arc<Loud>) -> anyhow::Result<()> {
-    let component = hookmill_bundled::PLUGINS.iter().map(|plugin| plugin.component).max_by_key(|bytes| bytes.len());
-    let component = component.unwrap_or_default();
+    let largest = hookmill_bundled::PLUGINS.iter().max_by_key(|plugin| plugin.component_bytes);
+    let component = largest.map(hookmill_bundled::Bundled::component).unwrap_or_default();
     let number = Arc::new(std::sync::atomic::AtomicU32::new(0));
     Loud::repeat(12, || {
-        let (loud, number) = (Arc::clone(&loud), Arc::clone(&number));
+        let (loud, number, mut own) = (Arc::clone(&loud), Arc::clone(&number), component.clone());
         async move {
             // A custom section makes each a component of its own, which must be compiled again.
             let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let mut own = component.to_vec();
             own.extend([0, 9, 4]);
             own.extend(b"loud");
             own.extend(number.to_le_bytes());
