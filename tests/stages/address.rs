@@ -1,10 +1,14 @@
 //! Which addresses may be sent to.
 
-use hookmill_server::stages::send::address::allowed;
+use hookmill_server::stages::send::address::AddressPolicy;
 use ipnet::IpNet;
 
 fn is_allowed(ip: &str) -> bool {
-    allowed(ip.parse().unwrap(), &[])
+    AddressPolicy::default().allows(ip.parse().unwrap()).unwrap()
+}
+
+fn networks(text: &str) -> Vec<IpNet> {
+    text.split_whitespace().map(|network| network.parse().unwrap()).collect()
 }
 
 #[test]
@@ -21,7 +25,7 @@ fn public_addresses_are_allowed() {
 fn what_is_not_public_is_refused() {
     let v4 = "0.0.0.0 0.1.2.3 10.1.2.3 100.64.0.1 100.127.255.255 127.0.0.1 127.255.0.1 169.254.169.254 172.16.0.1 \
               172.31.255.255 192.0.0.8 192.0.2.1 192.88.99.1 192.168.1.1 198.18.0.1 198.19.255.255 198.51.100.1 \
-              203.0.113.1 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255";
+              203.0.113.1 168.63.129.16 224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255";
     let v6 = ":: ::1 100::1 100:0:0:1::1 64:ff9b:1::1 fc00::1 fdff::1 fe80::1 fec0::1 ff02::1 2001::1 2001:1ff::1 \
               2001:db8::1 3fff::1 3fff:fff::1 5f00::1 4000::1 1::1";
     for ip in v4.split_whitespace().chain(v6.split_whitespace()) {
@@ -43,11 +47,26 @@ fn a_wrapped_ipv4_address_is_judged_as_what_it_is() {
 
 #[test]
 fn the_operator_may_allow_networks() {
-    let networks: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
+    let policy = AddressPolicy { allow_networks: networks("10.0.0.0/8 fd00::/8"), ..AddressPolicy::default() };
     for ip in ["10.1.2.3", "::ffff:10.1.2.3", "fd00::1", "1.1.1.1"] {
-        assert!(allowed(ip.parse().unwrap(), &networks), "{ip}");
+        assert!(policy.allows(ip.parse().unwrap()).unwrap(), "{ip}");
     }
     for ip in ["127.0.0.1", "192.168.0.1", "fc00::1"] {
-        assert!(!allowed(ip.parse().unwrap(), &networks), "{ip}");
+        assert!(!policy.allows(ip.parse().unwrap()).unwrap(), "{ip}");
+    }
+}
+
+#[test]
+fn what_the_operator_denies_is_refused_although_it_is_public_or_allowed() {
+    let policy = AddressPolicy {
+        allow_networks: networks("10.0.0.0/8"),
+        deny_networks: networks("10.9.0.0/16 1.1.1.0/24 2606:4700::/32"),
+        ..AddressPolicy::default()
+    };
+    for ip in ["10.8.0.1", "1.1.2.1", "2a00:1450::1"] {
+        assert!(policy.allows(ip.parse().unwrap()).unwrap(), "{ip}");
+    }
+    for ip in ["10.9.0.1", "::ffff:10.9.0.1", "1.1.1.1", "64:ff9b::1.1.1.1", "2606:4700::1"] {
+        assert!(!policy.allows(ip.parse().unwrap()).unwrap(), "{ip}");
     }
 }

@@ -1,9 +1,11 @@
 //! Each stage alone: pure functions, and sending over real sockets.
 
 mod address;
+mod connections;
 mod delay;
 mod matching;
 mod record;
+mod resolve;
 mod schemes;
 mod select;
 mod send;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hookmill_model::{Answer, DeliveryId, Request, Secret, SendFault, SendFaultCode, Signing};
+use hookmill_model::{Answer, DeliveryId, Request, Secret, SendFault, SendFaultCode, Signing, SpaceId};
 use hookmill_server::config::SendConfig;
 use hookmill_server::stages::send::{Client, Sent};
 use hookmill_server::stages::sign::{SignedContent, sign};
@@ -23,6 +23,10 @@ fn open_config() -> SendConfig {
     SendConfig { allow_networks: networks.to_vec(), ..SendConfig::default() }
 }
 
+fn space() -> SpaceId {
+    "acme".parse().unwrap()
+}
+
 fn client() -> Client {
     Client::new(&open_config()).unwrap()
 }
@@ -35,7 +39,7 @@ fn post(url: &str, body: &str) -> Request {
 }
 
 async fn send(client: &Client, url: &str, timeout: Duration) -> Sent {
-    client.send(&post(url, "{}"), &HeaderMap::new(), timeout).await
+    client.send(&space(), &post(url, "{}"), &HeaderMap::new(), timeout).await.unwrap()
 }
 
 /// What comes of one reply, and that it cost one connection, one request and not much more than the timeout.
@@ -65,7 +69,7 @@ async fn a_request_arrives_byte_for_byte_and_its_answer_comes_back() {
     let signed = SignedContent { id, timestamp_s: 1_700_000_000, url: request.url.as_str(), body: body.as_bytes() };
     let signature = sign(&Signing::default(), &[Secret::generate()], &signed);
 
-    let answer = client().send(&request, &signature, LONG).await.result.unwrap();
+    let answer = client().send(&space(), &request, &signature, LONG).await.unwrap().result.unwrap();
 
     assert_eq!((answer.status, &answer.body[..], answer.truncated), (418, b"teapot".as_slice(), false));
     let own: Vec<_> =
@@ -85,7 +89,7 @@ async fn each_method_goes_out_and_a_get_has_no_body() {
     for method in [Method::POST, Method::PUT, Method::PATCH, Method::GET] {
         let body = if method == Method::GET { "" } else { "a=1&b=%20" };
         let request = Request { method: method.clone(), ..post(&receiver.url("/hook"), body) };
-        assert_eq!(client().send(&request, &HeaderMap::new(), LONG).await.result.unwrap().status, 204);
+        assert_eq!(client().send(&space(), &request, &HeaderMap::new(), LONG).await.unwrap().result.unwrap().status, 204);
         let received = &receiver.take(1).await[0];
         assert_eq!((received.method.as_str(), received.text()), (method.as_str(), body));
         assert_eq!(received.header("content-length").is_some(), method != Method::GET);

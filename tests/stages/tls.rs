@@ -11,6 +11,7 @@ use hookmill_server::config::SendConfig;
 use hookmill_server::stages::send::{Client, Sent};
 use http::{HeaderMap, Method};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::pki_types::CertificateDer;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -21,7 +22,7 @@ use crate::support::tls::server_config;
 /// A receiver that speaks TLS and answers with the version of HTTP and the length of the body that it got.
 struct TlsReceiver {
     address: SocketAddr,
-    certificate: reqwest::Certificate,
+    certificate: CertificateDer<'static>,
     serving: tokio::task::AbortHandle,
 }
 
@@ -44,7 +45,7 @@ impl TlsReceiver {
             format!("{version:?} {}", body.len())
         });
         let serving = tokio::spawn(async move { axum::serve(TlsListener { listener, acceptor }, app).await });
-        let certificate = reqwest::Certificate::from_der(cert.der()).unwrap();
+        let certificate = cert.der().clone();
         Self { address, certificate, serving: serving.abort_handle() }
     }
 
@@ -77,7 +78,7 @@ impl axum::serve::Listener for TlsListener {
     }
 }
 
-fn client(roots: Vec<reqwest::Certificate>) -> Client {
+fn client(roots: Vec<CertificateDer<'static>>) -> Client {
     let allow_networks = vec!["127.0.0.0/8".parse().unwrap()];
     Client::with_roots(&SendConfig { allow_networks, ..SendConfig::default() }, roots).unwrap()
 }
@@ -86,7 +87,7 @@ async fn send(client: &Client, port: u16) -> Sent {
     let url = format!("https://localhost:{port}/hook").parse().unwrap();
     let request =
         Request { method: Method::POST, url, headers: HeaderMap::new(), body: "four".into(), sealed: Vec::new() };
-    client.send(&request, &HeaderMap::new(), Duration::from_secs(10)).await
+    client.send(&"acme".parse().unwrap(), &request, &HeaderMap::new(), Duration::from_secs(10)).await.unwrap()
 }
 
 #[tokio::test]

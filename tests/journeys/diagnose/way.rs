@@ -3,6 +3,7 @@
 use hookmill_model::{Answer, Handshake, HandshakeKind, HandshakeReport, SuccessCodes};
 use hookmill_server::dispatch::handshake::ProbeResult;
 use hookmill_server::dry_run::diagnose::{self, Check, Finding, Grade};
+use hookmill_server::stages::send::address::AddressPolicy;
 use ipnet::IpNet;
 use serde_json::json;
 
@@ -25,7 +26,8 @@ fn http_is_a_warning_and_a_problem_where_https_is_required() {
 
 /// The grades of a URL's spelling, and all that is said of it.
 fn spelled(url: &str, allow_networks: &[IpNet]) -> (Vec<Grade>, String) {
-    let found = diagnose::spelling(&url.parse().unwrap(), allow_networks);
+    let policy = AddressPolicy { allow_networks: allow_networks.to_vec(), ..AddressPolicy::default() };
+    let found = diagnose::spelling(&url.parse().unwrap(), &policy);
     let told = |found: &Finding| {
         assert_eq!(found.check, Check::UrlSpelling);
         format!("{} → {}", found.finding, found.what_to_do.as_deref().unwrap_or_default())

@@ -10,7 +10,7 @@ use crate::api::{TestApi, assert_problem};
 const PULL: &str = "/v1/spaces/crm/pull-plugin";
 
 async fn api() -> TestApi {
-    TestApi::with(|config| config.oci.allow_networks = registries().allow_networks).await
+    TestApi::with(|config| config.oci.allow_networks = registries().policy.allow_networks).await
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_component_over_the_hosts_limit_is_not_pulled() {
     let reference = format!("oci://{}/by-hand:1.0.0", registry.address);
     push_echo(&reference, None).await.unwrap();
     let api = TestApi::with(|config| {
-        config.oci.allow_networks = registries().allow_networks;
+        config.oci.allow_networks = registries().policy.allow_networks;
         config.plugin.component_bytes_max = 1_000;
     })
     .await;

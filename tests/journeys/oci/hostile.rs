@@ -11,6 +11,7 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
 use hookmill_model::Digest;
 use hookmill_server::plugins::oci::{OciError, Registries, pull};
+use hookmill_server::stages::send::address::AddressPolicy;
 use serde_json::json;
 
 use super::{ECHO, reference, registries};
@@ -103,7 +104,7 @@ async fn a_manifest_that_is_larger_than_any_needs_is_refused() {
 #[tokio::test]
 async fn a_registry_at_an_address_that_is_not_public_is_not_asked() {
     let (address, asked) = scripted("127.0.0.1", |_| Response::new(Body::empty())).await;
-    let strict = Registries { allow_networks: Vec::new(), ..registries() };
+    let strict = Registries { policy: AddressPolicy::default(), ..registries() };
     let told = error(address, &strict).await;
     assert!(matches!(told, OciError::OutOfBounds(_)), "{told:?}");
     assert!(told.to_string().contains("`127.0.0.1` resolves only to addresses that"), "{told}");
@@ -140,7 +141,8 @@ async fn keeps_blobs_at(url: &str) -> SocketAddr {
 async fn nothing_that_a_registry_names_leads_out_of_bounds() {
     let (elsewhere, asked) = scripted("127.0.0.2", |_| Response::new(Body::from(ECHO))).await;
     let networks = |text: &str| text.split(' ').map(|network| network.parse().unwrap()).collect();
-    let near = Registries { allow_networks: networks("127.0.0.1/32 192.0.2.0/24"), ..registries() };
+    let allow_networks = networks("127.0.0.1/32 192.0.2.0/24");
+    let near = Registries { policy: AddressPolicy { allow_networks, ..AddressPolicy::default() }, ..registries() };
     let private = "`127.0.0.2` resolves only to addresses that";
     for (address, why) in [
         (wants_token_of(&format!("http://{elsewhere}/token")).await, private),

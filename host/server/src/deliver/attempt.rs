@@ -75,7 +75,7 @@ async fn make(host: &Host, compiled: &CompiledSubscription, delivery: &Delivery)
     let (request, outcome, send_us) = match result {
         Ok(TransformDecision::Deliver(request)) => {
             let (sent, answer) =
-                signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await;
+                signed_and_sent(host, subscription, delivery.id, &request, timeout(subscription)).await?;
             (Some(sent), judge(subscription, answer.result), answer.took_us)
         }
         Ok(TransformDecision::Skip(reason)) => (None, Outcome::Skipped(reason), 0),

@@ -37,7 +37,7 @@ pub(super) async fn repeat(
     let again = request::repeat(&sent, &subscription.headers, number)?;
     let started_at = host.clock.now();
     let (request, outcome, send_us) = if may_repeat(&sent, subscription) {
-        let (sent, answer) = signed_and_sent(host, subscription, delivery.id, &again, timeout(subscription)).await;
+        let (sent, answer) = signed_and_sent(host, subscription, delivery.id, &again, timeout(subscription)).await?;
         (Some(sent), judge(subscription, answer.result), answer.took_us)
     } else {
         // It moved after the resend was requested; the history shows why.

@@ -68,7 +68,7 @@ pub async fn probe(
         Err(reason) => return Ok(ProbeResult { report: refused(now, reason), result: None }),
     };
     let timeout = Duration::from_millis(handshake.timeout_ms.into());
-    let (_, sent) = signed_and_sent(host, subscription, id, &request, timeout).await;
+    let (_, sent) = signed_and_sent(host, subscription, id, &request, timeout).await?;
     let judged = judge(host, handshake, &sent.result);
     let answer = sent.result.as_ref().ok();
     let report = HandshakeReport {

@@ -96,19 +96,22 @@ pub fn signed<'a>(
 
 /// Inserts the secrets into the request, signs it with the present time and sends it. Returns the request without its
 /// secrets, as the history keeps it, and the result.
+///
+/// # Errors
+/// If the host itself cannot send.
 pub async fn signed_and_sent(
     host: &Host,
     subscription: &Subscription,
     id: DeliveryId,
     request: &Request,
     timeout: Duration,
-) -> (SentRequest, send::Sent) {
+) -> Result<(SentRequest, send::Sent), send::SendError> {
     let (unsealed, signature) = signed(host, subscription, id, request);
-    let mut sent = host.client.send(&unsealed, &signature, timeout).await;
+    let mut sent = host.client.send(&subscription.space, &unsealed, &signature, timeout).await?;
     if let Ok(answer) = &mut sent.result {
         seal::hide_in(answer, request, subscription);
     }
-    (request::as_sent(request, &signature, &subscription.headers), sent)
+    Ok((request::as_sent(request, &signature, &subscription.headers), sent))
 }
 
 /// Judges a response as success or rejection by the subscription's rules; no response is a fault.

@@ -79,6 +79,10 @@ pub fn hide_in(answer: &mut Answer, request: &Request, subscription: &Subscripti
     for value in values.map(|value| value.trim_matches([' ', '\t'])).filter(|value| value.len() >= HIDDEN_BYTES_MIN) {
         for written in [Place::AsItIs, Place::Json, Place::Form].into_iter().filter_map(|place| written(value, place)) {
             answer.body = replaced(&answer.body, &written, MASK);
+            if answer.truncated {
+                let begun = begun_at_end(&answer.body, written.as_bytes());
+                answer.body.truncate(answer.body.len() - begun);
+            }
             for (_, header) in &mut answer.headers {
                 if header.contains(&written) {
                     *header = header.replace(&written, MASK);
@@ -86,6 +90,12 @@ pub fn hide_in(answer: &mut Answer, request: &Request, subscription: &Subscripti
             }
         }
     }
+}
+
+/// Returns how many bytes at the end of `body` may be the beginning of a secret whose rest was cut off.
+fn begun_at_end(body: &[u8], secret: &[u8]) -> usize {
+    let longest = (secret.len() - 1).min(body.len());
+    (1..=longest).rev().find(|length| body.ends_with(&secret[..*length])).unwrap_or(0)
 }
 
 fn written(value: &str, place: Place) -> Option<String> {

@@ -46,7 +46,7 @@ pub async fn diagnose(
     test_event: Event,
 ) -> anyhow::Result<Vec<Finding>> {
     let mut found = vec![state::state(subscription, activity), scheme(subscription)];
-    found.extend(spelling(&subscription.url, &host.config.send.allow_networks));
+    found.extend(spelling(&subscription.url, host.client.policy()));
     found.extend(reach(host, subscription, test_event.clone()).await?);
     let compiled = CompiledSubscription::new(subscription.clone());
     let last = host.store.events(&subscription.space, None, LAST).await?;
@@ -66,8 +66,8 @@ pub async fn diagnose(
 /// Checks the route to the endpoint, and its response.
 async fn reach(host: &Host, subscription: &Subscription, test_event: Event) -> anyhow::Result<Vec<Finding>> {
     let url = &subscription.url;
-    let (dns, addresses) = network::dns(url, &host.config.send.allow_networks).await;
-    let policy = network::address_policy(url, &addresses, &host.config.send.allow_networks);
+    let (dns, addresses) = network::dns(host, &subscription.space, url).await;
+    let policy = network::address_policy(url, &addresses, host.client.policy());
     if policy.grade != Grade::Ok {
         let unreachable = "the endpoint was not contacted, since none of its addresses can be reached";
         return Ok(vec![dns, policy, network::tls(url, None), Finding::skipped(Check::Endpoint, unreachable)]);

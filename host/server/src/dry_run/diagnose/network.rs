@@ -1,24 +1,20 @@
 //! Checks: name resolution, the address policy, and TLS.
 
 use std::net::IpAddr;
-use std::time::Duration;
 
-use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::finding::{Check, Finding};
-use crate::stages::send::address::allowed;
-use hookmill_model::{Answer, SendFault, SendFaultCode};
-
-/// The time limit of a lookup: longer than any resolver that responds at all takes.
-const LOOKUP_WITHIN: Duration = Duration::from_secs(5);
+use crate::host::Host as State;
+use crate::stages::send::address::AddressPolicy;
+use hookmill_model::{Answer, SendFault, SendFaultCode, SpaceId};
 
 /// The number of addresses that are shown; some names have dozens.
 const ADDRESSES_SHOWN: usize = 8;
 
 /// Resolves the URL's host and returns the finding and the addresses. For a name, the finding shows only addresses that
 /// the policy allows: the others may reveal the operator's network.
-pub(super) async fn dns(url: &Url, allow_networks: &[IpNet]) -> (Finding, Vec<IpAddr>) {
+pub(super) async fn dns(host: &State, space: &SpaceId, url: &Url) -> (Finding, Vec<IpAddr>) {
     let name = match url.host() {
         Some(Host::Domain(name)) => name,
         Some(Host::Ipv4(ip)) => return (literal(), vec![ip.into()]),
@@ -31,18 +27,22 @@ pub(super) async fn dns(url: &Url, allow_networks: &[IpNet]) -> (Finding, Vec<Ip
             "check the spelling of the URL's host; if the name is new, its DNS entry may take some hours to appear";
         (Finding::problem(Check::Dns, finding, what_to_do), Vec::new())
     };
-    match tokio::time::timeout(LOOKUP_WITHIN, tokio::net::lookup_host((name, 0))).await {
-        Err(_) => unknown(&format!("no response within {} s", LOOKUP_WITHIN.as_secs())),
-        Ok(Err(err)) => unknown(&err.to_string()),
-        Ok(Ok(found)) => {
-            let mut addresses: Vec<_> = found.map(|address| address.ip()).collect();
+    match host.client.lookup(space, name).await {
+        Err(err) => unknown(&err.to_string()),
+        Ok(found) => {
+            let mut addresses = found.to_vec();
             addresses.sort_unstable();
             addresses.dedup();
-            let shown: Vec<_> = addresses.iter().copied().filter(|address| allowed(*address, allow_networks)).collect();
+            let shown: Vec<_> = addresses.iter().copied().filter(|ip| allows(host.client.policy(), *ip)).collect();
             let to = if shown.is_empty() { String::new() } else { format!(" to {}", listed(&shown)) };
             (Finding::ok(Check::Dns, format!("`{name}` resolves{to}")), addresses)
         }
     }
+}
+
+/// Whether the policy allows an address. Without a descriptor nothing can be said against it.
+fn allows(policy: &AddressPolicy, ip: IpAddr) -> bool {
+    policy.allows(ip).unwrap_or(true)
 }
 
 fn literal() -> Finding {
@@ -56,12 +56,12 @@ fn listed(addresses: &[IpAddr]) -> String {
 }
 
 /// Judges whether the policy allows any of the addresses.
-pub(super) fn address_policy(url: &Url, addresses: &[IpAddr], allow_networks: &[IpNet]) -> Finding {
+pub(super) fn address_policy(url: &Url, addresses: &[IpAddr], policy: &AddressPolicy) -> Finding {
     if addresses.is_empty() {
         return Finding::skipped(Check::AddressPolicy, "there is no address to check");
     }
     let (fine, refused): (Vec<_>, Vec<_>) =
-        addresses.iter().copied().partition(|address| allowed(*address, allow_networks));
+        addresses.iter().copied().partition(|ip| allows(policy, *ip));
     let refused_shown = match url.host() {
         Some(Host::Domain(_)) => "non-public addresses".to_owned(),
         _ => listed(&refused),

@@ -5,12 +5,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::distance::distance;
 use super::finding::{Check, Finding};
-use crate::stages::send::address::allowed;
+use crate::stages::send::address::AddressPolicy;
 
 /// Make's zones for customers.
 const MAKE_ZONES: [&str; 4] = ["eu1", "eu2", "us1", "us2"];
@@ -18,10 +17,10 @@ const MAKE_ZONES: [&str; 4] = ["eu1", "eu2", "us1", "us2"];
 /// What is copied along with a URL by mistake: blanks, quotes, brackets, punctuation.
 const STRAY_ENDS: [&str; 10] = ["%20", "%09", "%C2%A0", "%E2%80%8B", "%22", "%3E", "'", ",", ")", ";"];
 
-/// Judges the URL; `allow_networks` are the non-public networks that this host may send to.
-pub fn spelling(url: &Url, allow_networks: &[IpNet]) -> Vec<Finding> {
+/// Judges the URL, under the policy that says where this host may send to.
+pub fn spelling(url: &Url, policy: &AddressPolicy) -> Vec<Finding> {
     let host = url.host_str().unwrap_or_default();
-    let found = [stray_end(url), twice(url), private(url, allow_networks), mistyped(host).or_else(|| shape(url, host))];
+    let found = [stray_end(url), twice(url), private(url, policy), mistyped(host).or_else(|| shape(url, host))];
     let mut found: Vec<_> = found.into_iter().flatten().collect();
     if found.is_empty() {
         found.push(Finding::ok(Check::UrlSpelling, "nothing in the URL looks mistyped"));
@@ -55,26 +54,26 @@ fn twice(url: &Url) -> Option<Finding> {
     problem(format!("the URL starts with {scheme}:// twice"), format!("probably intended: {host}://{rest}"))
 }
 
-fn private(url: &Url, allow_networks: &[IpNet]) -> Option<Finding> {
+fn private(url: &Url, policy: &AddressPolicy) -> Option<Finding> {
     let name = match url.host()? {
-        Host::Ipv4(ip) => return literal(ip.into(), allow_networks),
-        Host::Ipv6(ip) => return literal(ip.into(), allow_networks),
+        Host::Ipv4(ip) => return literal(ip.into(), policy),
+        Host::Ipv6(ip) => return literal(ip.into(), policy),
         Host::Domain(name) => name.trim_end_matches('.'),
     };
     if name == "localhost" || name.ends_with(".localhost") {
-        return literal(Ipv4Addr::LOCALHOST.into(), allow_networks);
+        return literal(Ipv4Addr::LOCALHOST.into(), policy);
     }
     let inside = ["local", "internal", "lan", "intranet", "home.arpa"];
     let inside =
         !name.contains('.') || inside.iter().any(|end| name.strip_suffix(end).is_some_and(|n| n.ends_with('.')));
-    if !inside || !allow_networks.is_empty() {
+    if !inside || !policy.allow_networks.is_empty() {
         return None;
     }
     warning("the URL's host name resolves only within one network", "use the receiver's public URL, or a tunnel to it")
 }
 
-fn literal(ip: IpAddr, allow_networks: &[IpNet]) -> Option<Finding> {
-    if allowed(ip, allow_networks) {
+fn literal(ip: IpAddr, policy: &AddressPolicy) -> Option<Finding> {
+    if policy.allows(ip).unwrap_or(true) {
         return None;
     }
     if ip.is_loopback() {

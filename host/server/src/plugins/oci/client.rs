@@ -43,7 +43,7 @@ impl Session {
         install_crypto();
         let failed = |error: &dyn Error| OciError::Registry(message(error));
         let bytes_max = registries.component_bytes_max as u64 + OVERHEAD_BYTES;
-        let gate = Gate::open(registries.allow_networks.clone(), registries.plain_http, bytes_max)
+        let gate = Gate::open(registries.policy.clone(), registries.plain_http, bytes_max)
             .await
             .map_err(|error| failed(&error))?;
         let plain = registries.plain_http || is_loopback(reference.registry());

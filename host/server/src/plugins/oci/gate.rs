@@ -2,7 +2,7 @@
 //!
 //! A registry responds with addresses of its choice, for a token or a blob. The client follows them, and accepts neither a
 //! resolver nor an address policy. So it gets a proxy: this one, on loopback, for one push or pull. The gate resolves each
-//! name itself, connects only to allowed addresses (see [`address`]), requires TLS except to this machine, and counts the
+//! name itself, connects only to allowed addresses (see [`AddressPolicy`]), requires TLS except to this machine, and counts the
 //! bytes that come back.
 //!
 //! A plain HTTP connection serves one request: the gate asks for it to be closed, so that the next request, perhaps to
@@ -17,14 +17,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ipnet::IpNet;
 use rand::RngExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use url::Url;
 
-use crate::stages::send::address;
+use crate::stages::send::address::AddressPolicy;
 
 /// Size of a request's head: a registry's token has some 5 KB.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -43,7 +42,7 @@ pub(super) enum Stopped {
 }
 
 struct Rules {
-    allow_networks: Vec<IpNet>,
+    policy: AddressPolicy,
     plain_http: bool,
     password: String,
     bytes_max: u64,
@@ -66,14 +65,14 @@ impl Drop for Gate {
 
 impl Gate {
     /// Opens a gate through which at most `bytes_max` may come back.
-    pub(super) async fn open(allow_networks: Vec<IpNet>, plain_http: bool, bytes_max: u64) -> Result<Self> {
+    pub(super) async fn open(policy: AddressPolicy, plain_http: bool, bytes_max: u64) -> Result<Self> {
         let listener = TcpListener::bind((IpAddr::from([127, 0, 0, 1]), 0)).await?;
         let secret: [u8; 16] = rand::rng().random();
         let secret = hex::encode(secret);
         let url = format!("http://gate:{secret}@{}", listener.local_addr()?);
         let password = format!("Basic {}", STANDARD.encode(format!("gate:{secret}")));
         let (bytes_left, stopped) = (AtomicU64::new(bytes_max), Mutex::default());
-        let rules = Arc::new(Rules { allow_networks, plain_http, password, bytes_max, bytes_left, stopped });
+        let rules = Arc::new(Rules { policy, plain_http, password, bytes_max, bytes_left, stopped });
         let keeper = tokio::spawn(keep(listener, Arc::clone(&rules))).abort_handle();
         Ok(Self { url, rules, keeper })
     }
@@ -146,8 +145,12 @@ impl Rules {
         }
         let unreachable = |error: Error| Stopped::Unreachable(format!("`{host}` cannot be reached: {error}"));
         let found = tokio::net::lookup_host((host.as_str(), *port)).await.map_err(unreachable)?;
-        let allowed: Vec<SocketAddr> =
-            found.filter(|address| address::allowed(address.ip(), &self.allow_networks)).collect();
+        let mut allowed: Vec<SocketAddr> = Vec::new();
+        for address in found {
+            if self.policy.allows(address.ip()).map_err(unreachable)? {
+                allowed.push(address);
+            }
+        }
         if allowed.is_empty() {
             let why = format!(
                 "`{host}` resolves only to addresses that neither `oci.allow_networks` nor `send.allow_networks` permits"

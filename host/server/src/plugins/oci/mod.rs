@@ -25,6 +25,7 @@ use hookmill_model::Digest;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::config::{Config, OciConfig};
+use crate::stages::send::address::AddressPolicy;
 
 pub use artifact::ArtifactInfo;
 pub use credentials::Credentials;
@@ -35,8 +36,8 @@ use client::Session;
 /// How registries are reached.
 #[derive(Clone, Debug)]
 pub struct Registries {
-    /// Networks that are allowed although they are not public.
-    pub allow_networks: Vec<IpNet>,
+    /// Which addresses they may have.
+    pub policy: AddressPolicy,
     /// Whether plain HTTP is used for registries on other machines too.
     pub plain_http: bool,
     /// Authorities that are trusted in addition to the machine's own, in PEM.
@@ -57,7 +58,10 @@ impl Registries {
     pub fn of_host(config: &Config) -> std::io::Result<Self> {
         let Config { send, oci, plugin, .. } = config;
         Ok(Self {
-            allow_networks: [&send.allow_networks[..], &oci.allow_networks].concat(),
+            policy: AddressPolicy {
+                allow_networks: [&send.allow_networks[..], &oci.allow_networks].concat(),
+                ..AddressPolicy::of(send)
+            },
             plain_http: oci.plain_http,
             trusted_certificates: send.trusted_certificates.as_ref().map(std::fs::read).transpose()?,
             component_bytes_max: plugin.component_bytes_max,
@@ -70,7 +74,7 @@ impl Registries {
     pub fn of_user(reference: &Reference, plain_http: bool, component_bytes_max: usize) -> Self {
         let everywhere = [IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())];
         Self {
-            allow_networks: everywhere.to_vec(),
+            policy: AddressPolicy { allow_networks: everywhere.to_vec(), ..AddressPolicy::default() },
             plain_http,
             trusted_certificates: None,
             component_bytes_max,

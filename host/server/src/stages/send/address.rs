@@ -5,13 +5,19 @@
 //! more. The filter applies to the address that is connected to, after resolution and after the plugin has run: a name
 //! that points to a private address gains nothing, and one that points to both is reached on the public one. The policy
 //! does not rely on the name, nor on two lookups giving the same result.
+//!
+//! The machine's own addresses are refused too, public ones included: what listens there may be open to this machine
+//! alone. The kernel is asked each time, so an address that the machine gets later counts at once. The public address
+//! of a machine behind a NAT is not its own; an operator lists that in `send.deny_networks`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use url::{Host, Url};
+
+use super::fault;
+use crate::config::SendConfig;
 
 const fn v4(a: u8, b: u8, c: u8, d: u8, bits: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), bits)
@@ -21,13 +27,15 @@ const fn v6(a: u16, b: u16, bits: u8) -> Ipv6Net {
     Ipv6Net::new_assert(Ipv6Addr::new(a, b, 0, 0, 0, 0, 0, 0), bits)
 }
 
-/// IPv4 networks that are not public: IANA's special-purpose registry, and multicast.
-const V4_REFUSED: [Ipv4Net; 15] = [
+/// IPv4 networks that are not public: IANA's special-purpose registry, multicast, and what a cloud serves its own
+/// machines at a public address.
+const V4_REFUSED: [Ipv4Net; 16] = [
     v4(0, 0, 0, 0, 8),       // this network; 0.0.0.0 reaches the host itself
     v4(10, 0, 0, 0, 8),      // private
     v4(100, 64, 0, 0, 10),   // shared by a provider's customers (CGNAT)
     v4(127, 0, 0, 0, 8),     // loopback
     v4(169, 254, 0, 0, 16),  // link-local, where clouds serve their metadata
+    v4(168, 63, 129, 16, 32), // Azure's host services: its agent's configuration, DNS
     v4(172, 16, 0, 0, 12),   // private
     v4(192, 0, 0, 0, 24),    // protocol assignments
     v4(192, 0, 2, 0, 24),    // documentation
@@ -51,20 +59,87 @@ const V6_REFUSED: [Ipv6Net; 3] = [
     v6(0x3fff, 0, 20),     // documentation
 ];
 
-/// Returns whether the host may connect to `ip`: it is public, or in one of the networks that the operator allows.
-///
-/// An IPv6 address that embeds an IPv4 address is judged by the latter.
-pub fn allowed(ip: IpAddr, allow_networks: &[IpNet]) -> bool {
-    if allow_networks.iter().any(|network| network.contains(&ip)) {
-        return true;
+/// Which addresses and ports the host connects to.
+#[derive(Clone, Debug, Default)]
+pub struct AddressPolicy {
+    /// Networks that are permitted although they are not public.
+    pub allow_networks: Vec<IpNet>,
+    /// Networks that are refused although they are public or allowed.
+    pub deny_networks: Vec<IpNet>,
+    /// Ports that are refused.
+    pub deny_ports: Vec<u16>,
+}
+
+impl AddressPolicy {
+    /// The policy of this configuration.
+    pub fn of(config: &SendConfig) -> Self {
+        Self {
+            allow_networks: config.allow_networks.clone(),
+            deny_networks: config.deny_networks.clone(),
+            deny_ports: config.deny_ports.clone(),
+        }
     }
+
+    /// Returns whether the host may connect to `ip`: it is public and not the machine's own, or in one of the networks
+    /// that the operator allows, and in none that the operator denies.
+    ///
+    /// An IPv6 address that embeds an IPv4 address is judged by the latter.
+    ///
+    /// # Errors
+    /// If the machine cannot be asked whether the address is its own, since it has no descriptor left.
+    pub fn allows(&self, ip: IpAddr) -> io::Result<bool> {
+        let within = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&ip));
+        if within(&self.deny_networks) {
+            return Ok(false);
+        }
+        if let IpAddr::V6(v6) = ip
+            && let Some(v4) = embedded_v4(v6)
+        {
+            let denied = self.deny_networks.iter().any(|network| network.contains(&IpAddr::V4(v4)));
+            return if within(&self.allow_networks) { Ok(!denied) } else { self.allows(v4.into()) };
+        }
+        Ok(within(&self.allow_networks) || (is_public(ip) && !is_own(ip)?))
+    }
+
+    /// Checks a URL's port, and its host if that is an IP address, in any notation: the resolver never sees those.
+    pub(super) fn check(&self, url: &Url) -> io::Result<Result<(), AddressRefused>> {
+        if let Some(port) = url.port_or_known_default().filter(|port| self.deny_ports.contains(port)) {
+            return Ok(Err(AddressRefused::Port(port)));
+        }
+        let ip = match url.host() {
+            Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
+            Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
+            Some(Host::Domain(_)) | None => return Ok(Ok(())),
+        };
+        Ok(if self.allows(ip)? { Ok(()) } else { Err(AddressRefused::Host(ip.to_string())) })
+    }
+}
+
+/// Returns whether everybody may reach the address.
+fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => V4_REFUSED.iter().all(|network| !network.contains(&ip)),
-        IpAddr::V6(ip) => match embedded_v4(ip) {
-            Some(ip) => allowed(IpAddr::V4(ip), allow_networks),
-            None => V6_GLOBAL.contains(&ip) && V6_REFUSED.iter().all(|network| !network.contains(&ip)),
-        },
+        IpAddr::V6(ip) => V6_GLOBAL.contains(&ip) && V6_REFUSED.iter().all(|network| !network.contains(&ip)),
     }
+}
+
+/// Returns whether the address is the machine's own: a socket can be bound to it. Where the system lets sockets bind to
+/// any address, the route says it: a connection to an own address comes from that address.
+fn is_own(ip: IpAddr) -> io::Result<bool> {
+    /// For documentation, so no machine's.
+    const NOBODYS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+    let socket = match UdpSocket::bind((ip, 0)) {
+        Ok(socket) => socket,
+        Err(error) if error.kind() != ErrorKind::AddrNotAvailable && fault::is_ours(&error) => return Err(error),
+        Err(_) => return Ok(false),
+    };
+    drop(socket);
+    if UdpSocket::bind((NOBODYS, 0)).is_err() {
+        return Ok(true);
+    }
+    let any: IpAddr = if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0))?;
+    Ok(socket.connect((ip, 9)).is_ok() && socket.local_addr()?.ip() == ip)
 }
 
 /// Returns the IPv4 address that an IPv6 address embeds: mapped and compatible (`::ffff:a.b.c.d`, `::a.b.c.d`), NAT64
@@ -80,36 +155,11 @@ fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// The address policy refuses all addresses of a host.
+/// The address policy refuses all addresses of a host, or the port.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{host}` resolves only to addresses that `send.allow_networks` does not permit")]
-pub(super) struct Refused {
-    host: String,
-}
-
-/// Checks a URL whose host is an IP address, in any notation: the resolver never sees those.
-pub(super) fn check_literal(url: &Url, allow_networks: &[IpNet]) -> Result<(), Refused> {
-    let ip = match url.host() {
-        Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
-        Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
-        Some(Host::Domain(_)) | None => return Ok(()),
-    };
-    if allowed(ip, allow_networks) { Ok(()) } else { Err(Refused { host: ip.to_string() }) }
-}
-
-/// The system's resolver, filtered to the addresses that the policy allows.
-pub(super) struct Resolver(pub(super) Arc<[IpNet]>);
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let allow_networks = Arc::clone(&self.0);
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let addresses: Vec<SocketAddr> = found.filter(|address| allowed(address.ip(), &allow_networks)).collect();
-            if addresses.is_empty() {
-                return Err(Refused { host: name.as_str().to_owned() }.into());
-            }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
-    }
+pub(super) enum AddressRefused {
+    #[error("`{0}` resolves only to addresses that `send.allow_networks` does not permit")]
+    Host(String),
+    #[error("port {0} is refused by `send.deny_ports`")]
+    Port(u16),
 }
