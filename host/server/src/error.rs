@@ -78,6 +78,8 @@ pub enum Code {
     Internal,
     /// The host cannot serve the request now.
     Unavailable,
+    /// The host's disk is full or fails. Nothing was stored.
+    DiskFailed,
 }
 
 /// The error of a request.
@@ -154,6 +156,13 @@ impl From<StoreError> for Error {
     fn from(err: StoreError) -> Self {
         match err {
             StoreError::Closed => Self::new(Code::Unavailable, "the host is shutting down"),
+            StoreError::TooSlow => {
+                Self::new(Code::Unavailable, "the query takes too long: narrow it, or ask for fewer entries")
+            }
+            StoreError::Disk(_) => {
+                tracing::error!(error = &err as &dyn std::error::Error, "request failed");
+                Self::new(Code::DiskFailed, "the host's disk is full or fails, and nothing was stored: try again later")
+            }
             StoreError::Database(_) | StoreError::Corrupt(_) => Self::internal(&err),
         }
     }

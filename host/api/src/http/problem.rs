@@ -1,7 +1,7 @@
 //! Errors as HTTP responses: problem details (RFC 9457).
 
 use axum::Json;
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hookmill_store::StoreError;
@@ -12,6 +12,9 @@ use hookmill_server::error::{Code, Error};
 
 /// Media type of problem details.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Seconds after which a caller tries again when the disk fails, which somebody has to repair or to clear.
+const DISK_RETRY_S: &str = "10";
 
 /// Returns the HTTP status of an error code.
 pub(crate) fn status(code: Code) -> StatusCode {
@@ -45,7 +48,7 @@ pub(crate) fn status(code: Code) -> StatusCode {
         | Code::PluginUnsigned
         | Code::PluginPullFailed => StatusCode::UNPROCESSABLE_ENTITY,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Unavailable | Code::DiskFailed => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -90,6 +93,9 @@ impl IntoResponse for Problem {
         let (status, code) = (status(self.code), self.code);
         let mut response = (status, Json(self)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if code == Code::DiskFailed {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(DISK_RETRY_S));
+        }
         if code == Code::Unauthenticated {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
