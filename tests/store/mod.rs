@@ -8,6 +8,7 @@ mod opening;
 mod pinned;
 mod recording;
 mod resources;
+mod sharing;
 mod writing;
 
 use std::path::PathBuf;

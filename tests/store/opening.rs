@@ -17,7 +17,7 @@ async fn what_was_confirmed_is_found_after_opening_again() {
     assert_eq!(kept.read(done).await.1.len(), 1);
     assert_eq!(ids(&kept.lease(after(5)).await), [waiting]);
     assert!(kept.store.subscription(&kept.space, subscription.id).await.unwrap().is_some());
-    kept.store.ping().await.unwrap();
+    kept.store.probe().await.unwrap();
 }
 
 #[tokio::test]
@@ -123,5 +123,5 @@ async fn an_unreadable_row_is_named_and_affects_no_other() {
         assert!(matches!(&error, StoreError::Corrupt(what) if what.starts_with(column)), "{error}");
     }
     assert!(kept.store.event(&kept.space, &whole).await.unwrap().is_none());
-    kept.store.ping().await.unwrap();
+    kept.store.probe().await.unwrap();
 }

@@ -38,6 +38,7 @@ pub(crate) use hookmill_server::texts::{check_description, check_name};
 pub(crate) struct Api {
     pub(crate) host: Arc<Host>,
     pub(crate) access: Arc<Access>,
+    pub(crate) readiness: Arc<status::Readiness>,
 }
 
 /// Returns the router of a host's API.
@@ -55,7 +56,7 @@ pub async fn router(host: Arc<Host>) -> Result<Router, StoreError> {
         .route("/v1/openapi.json", get(move || async { ([(CONTENT_TYPE, "application/json")], document) }))
         .fallback(problem::route_unknown)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .with_state(Api { host, access }))
+        .with_state(Api { host, access, readiness: Arc::default() }))
 }
 
 /// Serves the API on `listener` and runs the host's loops until `shutdown`; then stops accepting, finishes what is in

@@ -47,7 +47,7 @@ pub(crate) fn status(code: Code) -> StatusCode {
         Code::QuotaReached => StatusCode::UNPROCESSABLE_ENTITY,
         Code::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Unavailable | Code::DiskFailed => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

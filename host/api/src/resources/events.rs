@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use hookmill_model::{Event, EventId, EventType, SpaceId};
-use hookmill_store::StoreError;
+use hookmill_store::{EventHead, StoreError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -177,9 +177,8 @@ struct EventSummary {
     accepted_at: Timestamp,
 }
 
-impl From<Event> for EventSummary {
-    fn from(event: Event) -> Self {
-        let Event { id, kind, occurred_at, accepted_at, .. } = event;
+impl From<EventHead> for EventSummary {
+    fn from(EventHead { id, kind, occurred_at, accepted_at }: EventHead) -> Self {
         Self { id, r#type: kind, occurred_at, accepted_at }
     }
 }
@@ -333,8 +332,8 @@ async fn list_events(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<EventPage>, Problem> {
     let before = page::after(query.cursor.as_deref())?;
-    let found = api.host.store.events(&space, before, query.limit.ask()).await?;
-    Ok(Json(Page::new(found, query.limit, |event| event.id.clone(), EventSummary::from)))
+    let found = api.host.store.event_heads(&space, before, query.limit.get()).await?;
+    Ok(Json(Page::part(found, EventSummary::from)))
 }
 
 /// Returns an event.

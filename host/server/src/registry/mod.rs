@@ -144,10 +144,9 @@ impl Registry {
         let mut after = None;
         loop {
             let page = registry.store.subscriptions(None, after, PAGE).await?;
-            after = page.last().map(|(subscription, _)| subscription.id);
-            let last = page.len() < PAGE;
-            page.into_iter().for_each(|(subscription, _)| registry.put(subscription));
-            if last {
+            after = page.next;
+            page.entries.into_iter().for_each(|(subscription, _)| registry.put(subscription));
+            if after.is_none() {
                 return Ok(registry);
             }
         }

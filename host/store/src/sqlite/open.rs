@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::super::StoreError;
+
 /// The reason why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -110,6 +112,11 @@ fn common(db: &Connection) -> rusqlite::Result<()> {
     // Fits all statements of the product, including the variants of the listing; the default is 16.
     db.set_prepared_statement_cache_capacity(128);
     Ok(())
+}
+
+/// Writes the page that holds the schema's number, with the number that it has: a write that changes nothing.
+pub(super) fn probe(db: &Connection) -> Result<(), StoreError> {
+    Ok(db.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX))?)
 }
 
 /// Applies the missing migrations, each in a transaction.

@@ -42,6 +42,8 @@ fn statements_search_an_index() {
         (attempts::OF_DELIVERY, "SEARCH attempts USING INDEX sqlite_autoindex_attempts_1 (delivery=?)"),
         (events::NEWEST, "SEARCH events USING INDEX events_of_space (space=?)"),
         (events::NEWEST_BEFORE, "SEARCH events USING INDEX events_of_space (space=? AND rowid<?)"),
+        (events::NEWEST_HEADS, "SEARCH events USING INDEX events_of_space (space=?)"),
+        (events::NEWEST_HEADS_BEFORE, "SEARCH events USING INDEX events_of_space (space=? AND rowid<?)"),
         (events::DELIVERIES_MADE, "SEARCH deliveries USING COVERING INDEX deliveries_of_event (event=?)"),
         (notices::KIND_OF_EVENT, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
         (notices::WAITING, "SEARCH notices USING INDEX notices_by_stage (stage=? AND due_at<?)"),
@@ -89,7 +91,7 @@ fn every_listing_walks_an_index_from_its_newest_entry() {
                 before: chosen(4).then(|| DeliveryId::new(now)),
             };
             let space = SpaceId::parse("acme").expect("a space's id");
-            let (sql, values) = deliveries::listing(&space, &filter, 50);
+            let (sql, values) = deliveries::listing(&space, &filter);
             assert_eq!(db.prepare(&sql).expect("preparing").parameter_count(), values.len(), "{sql}");
             assert_plan(&db, &sql, "SEARCH deliveries USING INDEX deliveries_");
         }

@@ -3,8 +3,8 @@
 use hookmill_model::{EventType, Key, KeyId, Space, SpaceId};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{EventTypeEntry, SpaceChange, StoreError};
-use super::row::{Columns as _, count, json, micros, name};
+use super::super::{EventTypeEntry, ListPart, SpaceChange, StoreError};
+use super::row::{Columns as _, count, json, micros, name, part};
 
 /// See [`Store::create_space`](super::super::Store::create_space).
 pub(super) fn create(db: &Connection, space: &Space) -> Result<bool, StoreError> {
@@ -121,12 +121,14 @@ pub(super) fn event_types(
     space: &SpaceId,
     after: Option<&EventType>,
     limit: usize,
-) -> Result<Vec<EventTypeEntry>, StoreError> {
+) -> Result<ListPart<EventTypeEntry, EventType>, StoreError> {
     let after = after.map_or("", EventType::as_str);
     let mut select =
         db.prepare_cached("SELECT * FROM event_types WHERE space = ?1 AND name > ?2 ORDER BY name LIMIT ?3")?;
-    let found = select.query_map(params![space.as_str(), after, count(limit)], read_event_type)?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
+    let found = select.query_map(params![space.as_str(), after, count(limit + 1)], |row| {
+        Ok((read_event_type(row)?, row.bytes("schema")? + row.bytes("example")? + row.bytes("description")?))
+    })?;
+    part(found, limit, |entry| entry.name.clone())
 }
 
 /// See [`Store::delete_event_type`](super::super::Store::delete_event_type).
