@@ -44,7 +44,8 @@ impl Args {
 /// Runs the host until SIGINT or SIGTERM, then drains.
 #[expect(clippy::print_stdout, reason = "what an operator needs at once, the key above all, does not belong in a log")]
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let config = args.config()?;
+    let mut config = args.config()?;
+    fit_descriptors(&mut config)?;
     let (listen, data_dir) = (config.listen, config.data_dir.clone());
     let listener = TcpListener::bind(listen).await.with_context(|| {
         format!("listening on {listen}; if another host is running there, choose another address with --listen")
@@ -60,6 +61,24 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(signals, shutdown.clone()));
     hookmill_api::run(host, listener, shutdown).await
+}
+
+/// Raises the limit of descriptors as far as the system lets it, and fits the configuration to it: the soft limit is 1,024 by
+/// default, of which each caller and each receiver takes one.
+fn fit_descriptors(config: &mut Config) -> anyhow::Result<()> {
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).context("raising the limit of open files")?;
+    if config.fit(descriptors) {
+        tracing::warn!(
+            descriptors,
+            accept.connections_max = config.accept.connections_max,
+            deliver.in_flight_max = config.deliver.in_flight_max,
+            send.idle_connections_max = config.send.idle_connections_max,
+            "the limit of open files is low: connections are fewer than configured"
+        );
+    } else {
+        tracing::info!(descriptors, "limit of open files");
+    }
+    Ok(())
 }
 
 /// The first signal starts an orderly shutdown, the second exits at once.

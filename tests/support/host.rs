@@ -80,8 +80,8 @@ impl TestHost {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let router = hookmill_api::router(host.clone()).await.unwrap();
         let shutdown = CancellationToken::new();
-        let serve = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-        let server = tokio::spawn(serve.into_future());
+        let (accept, until) = (host.config.accept.clone(), shutdown.clone());
+        let server = tokio::spawn(async move { hookmill_api::serve(listener, router, &accept, until).await });
         let client = Client::builder().no_proxy().build().unwrap();
         Self { deliver: Deliver::new(host.clone()), host, clock, base, key, client, dir, server, shutdown, errors }
     }

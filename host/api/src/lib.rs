@@ -12,10 +12,14 @@
 pub(crate) mod http;
 pub(crate) mod resources;
 
+use std::io;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
 use hookmill_store::StoreError;
@@ -30,6 +34,7 @@ use self::http::{openapi, problem};
 use self::resources::{
     deliveries, event_types, events, keys, plugins, profiles, pull, quotas, spaces, status, subscriptions,
 };
+use hookmill_server::config::AcceptConfig;
 use hookmill_server::host::Host;
 pub(crate) use hookmill_server::texts::{check_description, check_name};
 
@@ -56,6 +61,7 @@ pub async fn router(host: Arc<Host>) -> Result<Router, StoreError> {
         .route("/v1/openapi.json", get(move || async { ([(CONTENT_TYPE, "application/json")], document) }))
         .fallback(problem::route_unknown)
         .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(map_response(not_stored))
         .with_state(Api { host, access, readiness: Arc::default() }))
 }
 
@@ -66,8 +72,28 @@ pub async fn router(host: Arc<Host>) -> Result<Router, StoreError> {
 /// If the listener fails, or a loop ends.
 pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
     let router = router(host.clone()).await?;
-    let serve = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    hookmill_server::run(host, serve.into_future(), shutdown).await
+    let accept = host.config.accept.clone();
+    let serve = serve(listener, router, &accept, shutdown.clone());
+    hookmill_server::run(host, serve, shutdown).await
+}
+
+/// Serves the API alone, until `shutdown`; then stops accepting and waits for the requests that are being handled.
+///
+/// # Errors
+/// If the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: &AcceptConfig,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    http::serve::serve(listener, router, config, shutdown).await
+}
+
+/// Keeps responses out of caches: many hold secrets, and each is for the caller that has its key.
+async fn not_stored(mut response: Response) -> Response {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// Returns the API description (OpenAPI 3.1), the same for every host.

@@ -17,6 +17,10 @@ use serde::Deserialize;
 /// clocks that differ.
 pub const LEASE_MARGIN_S: u32 = 6;
 
+/// Descriptors that neither the API's connections nor those to receivers use: files of the store, lookups (with the
+/// default, 32 that have two sockets each), compilers' pipes, pulls and mails.
+pub const DESCRIPTORS_OF_OTHERS: usize = 160;
+
 /// The longest timeout that a subscription may have.
 const TIMEOUT_S_MAX: u32 = TIMEOUT_MS_MAX / 1_000;
 
@@ -106,11 +110,24 @@ pub struct AcceptConfig {
     pub batch_bytes_max: usize,
     /// Size of any other request's body, except a plugin's component.
     pub body_bytes_max: usize,
+    /// Connections at once; beyond it others wait to be accepted, and idle ones are closed for them. Each takes a
+    /// descriptor and some 20 KB. A start lowers it where there are few descriptors.
+    pub connections_max: usize,
+    /// Seconds without a request after which a connection is closed. A request's head has to be there by then, and the
+    /// answer to the last one read. As long as many load balancers keep idle connections.
+    pub idle_connection_s: u64,
 }
 
 impl Default for AcceptConfig {
     fn default() -> Self {
-        Self { event_bytes_max: 1 << 20, batch_events_max: 10_000, batch_bytes_max: 32 << 20, body_bytes_max: 1 << 20 }
+        Self {
+            event_bytes_max: 1 << 20,
+            batch_events_max: 10_000,
+            batch_bytes_max: 32 << 20,
+            body_bytes_max: 1 << 20,
+            connections_max: 4_096,
+            idle_connection_s: 60,
+        }
     }
 }
 
@@ -331,6 +348,24 @@ impl Config {
         Ok(config)
     }
 
+    /// Lowers what takes descriptors to what a process has that may open so many. True if something was lowered.
+    ///
+    /// Files, lookups, compilers and mails get [`DESCRIPTORS_OF_OTHERS`]; of the rest, the API's connections get half,
+    /// requests in flight a quarter, and idle connections to receivers a quarter.
+    pub fn fit(&mut self, descriptors: u64) -> bool {
+        let rest = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(DESCRIPTORS_OF_OTHERS);
+        let mut lowered = false;
+        for (value, most) in [
+            (&mut self.accept.connections_max, rest / 2),
+            (&mut self.deliver.in_flight_max, rest / 4),
+            (&mut self.send.idle_connections_max, rest / 4),
+        ] {
+            lowered |= *value > most;
+            *value = (*value).min(most).max(1);
+        }
+        lowered
+    }
+
     /// Refuses values that cannot work, alone or together.
     fn check(&self) -> anyhow::Result<()> {
         let deliver = &self.deliver;
@@ -342,6 +377,8 @@ impl Config {
             ("deliver.fetch_max", deliver.fetch_max),
             ("send.lookups_max", self.send.lookups_max),
             ("send.lookups_per_space_max", self.send.lookups_per_space_max),
+            ("accept.connections_max", self.accept.connections_max),
+            ("accept.idle_connection_s", usize::try_from(self.accept.idle_connection_s).unwrap_or(usize::MAX)),
             ("accept.batch_events_max", self.accept.batch_events_max),
             ("plugin.transforms_max", self.plugin.transforms_max as usize),
             ("plugin.compilers_max", self.plugin.compilers_max),

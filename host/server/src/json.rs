@@ -76,7 +76,7 @@ fn invalid_member(err: &serde_path_to_error::Error<serde_json::Error>) -> Error 
 }
 
 fn wrong_member(err: &serde_path_to_error::Error<serde_json::Error>) -> Error {
-    let message = without_position(err.inner());
+    let message = without_value(without_position(err.inner()));
     let mut pointer = pointer(err.path());
     // The path leads to the object; only the message names the missing member.
     let code = if let Some(name) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
@@ -97,6 +97,15 @@ fn without_position(err: &serde_json::Error) -> String {
     match message.rsplit_once(" at line ") {
         Some((text, _)) if err.line() > 0 => text.to_owned(),
         _ => message,
+    }
+}
+
+/// The message without a value of the wrong type: it may be a secret.
+fn without_value(message: String) -> String {
+    let Some((given, expected)) = message.rsplit_once(", expected ") else { return message };
+    match given.strip_prefix("invalid type: ").and_then(|given| given.split_once(['`', '"'])) {
+        Some((kind, _)) => format!("invalid type: {}, expected {expected}", kind.trim_end()),
+        None => message,
     }
 }
 

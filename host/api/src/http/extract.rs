@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
@@ -74,8 +75,20 @@ pub(crate) fn media_type(headers: &HeaderMap, accepted: &[&'static str]) -> Resu
     })
 }
 
+/// The time that a body may take: 32 MiB in that time is a slow line. A caller that drips bytes holds a connection for no
+/// longer.
+const BODY_WITHIN: Duration = Duration::from_secs(300);
+
 /// Reads a body of at most `bytes_max`; `what` names it in the error.
 pub(crate) async fn read(request: Request<Body>, bytes_max: usize, what: &str) -> Result<Bytes, Error> {
+    let read = tokio::time::timeout(BODY_WITHIN, read_all(request, bytes_max, what)).await;
+    read.unwrap_or_else(|_| {
+        let detail = format!("{what} did not arrive within {} s", BODY_WITHIN.as_secs());
+        Err(Error::new(Code::JsonInvalid, detail))
+    })
+}
+
+async fn read_all(request: Request<Body>, bytes_max: usize, what: &str) -> Result<Bytes, Error> {
     let too_large = || Error::new(Code::TooLarge, format!("{what} exceeds {bytes_max} bytes"));
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|bytes: usize| bytes > bytes_max) {

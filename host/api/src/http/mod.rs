@@ -6,5 +6,6 @@ pub(crate) mod extract;
 pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod problem;
+pub(crate) mod serve;
 
 pub(crate) use hookmill_server::{json, number};

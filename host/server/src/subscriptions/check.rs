@@ -45,6 +45,9 @@ impl Definition {
             (Some(NewState::Active) | None, Some(_)) => SubscriptionState::Verifying,
         };
         let state = old.map_or(new_state, |old| old.state);
+        if old.is_some_and(|old| old.url.origin() != url.origin()) {
+            rules::check_given_anew(self.headers.as_deref(), self.sealed_secrets.as_ref())?;
+        }
         let plugin = plugin::chosen(host, space, self.plugin, old).await?;
         let mut checked = Subscription {
             id: old.map_or_else(|| SubscriptionId::new(now), |old| old.id),

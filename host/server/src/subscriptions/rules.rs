@@ -142,6 +142,26 @@ pub fn sealed_secrets(
     given.into_iter().map(|(name, secret)| keep(name, secret)).collect()
 }
 
+/// Checks that no secret is kept, for a change that moves the subscription to another scheme, host or port: whoever may
+/// change it may not read its secrets, and the new endpoint would get them. Signing secrets stay: a signature does not
+/// disclose them.
+pub(super) fn check_given_anew(
+    headers: Option<&[HeaderInput]>,
+    sealed: Option<&BTreeMap<String, Secret>>,
+) -> Result<(), Error> {
+    let headers = headers.into_iter().flatten().enumerate().filter(|(_, header)| header.value == MASK);
+    let headers = headers.map(|(index, _)| format!("/headers/{index}/value"));
+    let sealed = sealed.into_iter().flatten().filter(|(_, secret)| secret.reveal() == MASK);
+    let kept: Vec<_> = headers.chain(sealed.map(|(name, _)| format!("/sealed_secrets/{name}"))).collect();
+    let Some(first) = kept.first() else { return Ok(()) };
+    let right = format!(
+        "the URL moves to another scheme, host or port, whose owner would get the secret: give anew in the same change, \
+         or remove, {}",
+        kept.join(", ")
+    );
+    Err(Error::field(first, right))
+}
+
 /// Checks a trigger.
 pub(super) fn trigger(given: Option<Trigger>) -> Result<Option<Trigger>, Error> {
     if let Some(trigger) = &given {

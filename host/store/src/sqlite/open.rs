@@ -1,7 +1,8 @@
 //! Opening the store: the lock on the directory, the connections' settings, the migrations.
 
-use std::fs::{DirBuilder, File, TryLockError};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +15,14 @@ use super::super::StoreError;
 pub enum OpenError {
     /// The directory cannot be created, or the lock file cannot be opened.
     #[error("cannot use the data directory {}", .0.display())]
-    Directory(PathBuf, #[source] std::io::Error),
+    Directory(PathBuf, #[source] io::Error),
+    /// Others may read the directory, and it is another user's, so that this process cannot change that.
+    #[error(
+        "others may read the data directory {}, which is another user's: make it yours with mode 0700, or name a folder \
+         in it that does not exist yet",
+        .0.display()
+    )]
+    Loose(PathBuf),
     /// Another process has the lock.
     #[error("the data directory {} is in use by another host", .0.display())]
     InUse(PathBuf),
@@ -34,7 +42,7 @@ pub enum OpenError {
     Migration(usize, #[source] rusqlite::Error),
     /// A thread cannot be started.
     #[error("cannot start a thread of the store")]
-    Thread(#[source] std::io::Error),
+    Thread(#[source] io::Error),
 }
 
 /// The migrations in order; the file's `user_version` is the number of those applied.
@@ -49,19 +57,48 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0008_quotas.sql"),
 ];
 
+/// What lies in the data directory. SQLite gives its log and index the database's own permissions.
+const FILES: [&str; 4] = ["hookmill.lock", "hookmill.db", "hookmill.db-wal", "hookmill.db-shm"];
+
 /// Takes the lock against a second host on `dir`, which is created if it does not exist. The lock is held while the file
 /// is open: a killed process leaves nothing to clean up.
+///
+/// The directory and its files are for their owner only: the database holds signing secrets. What was looser before, by
+/// an operator's `mkdir` or an earlier version, is tightened.
 pub(super) fn lock(dir: &Path) -> Result<File, OpenError> {
     let unusable = |error| OpenError::Directory(dir.to_owned(), error);
-    // For its owner only: the database holds signing secrets.
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(unusable)?;
-    let file = dir.join("hookmill.lock");
-    let file = File::options().create(true).append(true).open(file).map_err(unusable)?;
+    match tighten(dir) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(OpenError::Loose(dir.to_owned())),
+        Err(error) => return Err(unusable(error)),
+    }
+    let open = |name: &str| File::options().create(true).append(true).mode(0o600).open(dir.join(name));
+    // SQLite would create it for all to read.
+    open("hookmill.db").map_err(unusable)?;
+    let file = open("hookmill.lock").map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(dir.to_owned())),
         Err(TryLockError::Error(error)) => Err(unusable(error)),
     }
+}
+
+/// Takes from the directory and its files what others may do with them, and says so.
+fn tighten(dir: &Path) -> io::Result<()> {
+    let paths = std::iter::once(dir.to_owned()).chain(FILES.map(|name| dir.join(name)));
+    for path in paths {
+        let mode = match fs::metadata(&path) {
+            Ok(found) => found.permissions().mode() & 0o7777,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        if mode & 0o077 != 0 {
+            fs::set_permissions(&path, Permissions::from_mode(mode & 0o700))?;
+            tracing::warn!(path = %path.display(), was = format!("{mode:04o}"), "others could read it: now only its owner can");
+        }
+    }
+    Ok(())
 }
 
 /// Opens the writing connection and migrates the schema.
