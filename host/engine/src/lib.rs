@@ -196,7 +196,7 @@ impl Engine {
             wasmtime,
             limits: limits.clone(),
             linker,
-            plugins: plugins::PluginCache::new(limits.loaded_max),
+            plugins: plugins::PluginCache::new(limits.loaded_max, limits.loaded_bytes_max),
             disk,
             compiler: compile::Compiler::new(binary, limits),
             turns: Semaphore::new(limits.transforms_max as usize),

@@ -130,7 +130,7 @@ impl Engine {
             .ok_or_else(|| Refusal("its transformer lacks `describe` or `transform`".to_owned()))?;
         // None for a component that instantiates what it imports, which no plugin can.
         let composed = component.resources_required().is_none_or(|required| required.num_memories > 1);
-        Ok(Prepared { digest, instance, exports, composed })
+        Ok(Prepared { digest, instance, exports, composed, bytes: artefact.len() })
     }
 
     /// Writes an artefact to disk. A failure costs only the next start some time.

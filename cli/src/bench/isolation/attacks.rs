@@ -24,7 +24,7 @@ type Running = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 macro_rules! attacks {
     ($($number:literal $name:literal $function:ident,)*) => {
         /// All attacks. Numbers may be missing: those cannot be made without changing the machine, such as its DNS server.
-        pub(super) const ATTACKS: &[Attack] =
+        pub(super) static ATTACKS: &[Attack] =
             &[$(Attack { number: $number, name: $name, run: |loud| Box::pin($function(loud)) },)*];
     };
 }
