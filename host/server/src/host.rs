@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
-use crate::queues::{ActiveComparisons, Inbox, Notices, PreviewSlots, Shadows};
+use crate::queues::{ActiveComparisons, Commits, Inbox, Notices, PreviewSlots, Shadows};
 use crate::registry::Registry;
 use crate::stages::send;
 
@@ -29,6 +29,8 @@ pub struct Host {
     pub engine: Engine,
     /// The HTTP client.
     pub client: send::Client,
+    /// The turns of spaces to commit what they post.
+    pub commits: Commits,
     /// The deliveries passed from accepting to delivering.
     pub inbox: Inbox,
     /// The alarms of the loops that send notices.
@@ -60,6 +62,7 @@ impl Host {
         Ok(Arc::new(Self {
             registry: Registry::load(Arc::clone(&store)).await?,
             client: send::Client::new(&config.send)?,
+            commits: Commits::new(&config.accept),
             inbox: Inbox::new(&config.deliver),
             notices: Notices::new(&config.notify),
             mailer: config.mail.as_ref().map(Mailer::new).transpose()?,

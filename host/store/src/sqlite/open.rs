@@ -44,6 +44,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0005_shadows.sql"),
     include_str!("../../migrations/0006_sources.sql"),
     include_str!("../../migrations/0007_words.sql"),
+    include_str!("../../migrations/0008_turns.sql"),
 ];
 
 /// Takes the lock against a second host on `dir`, which is created if it does not exist. The lock is held while the file
