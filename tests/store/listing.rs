@@ -22,7 +22,7 @@ async fn listed() -> Listed {
         all.push([event.deliveries[0].id, event.deliveries[1].id]);
         kept.store.accept(vec![event]).await.unwrap();
     }
-    let leased = kept.store.lease_due(after(1), after(60), 4, &[]).await.unwrap();
+    let leased = kept.lease_up_to(4, after(1), after(60)).await;
     let records = leased.iter().map(|of| match of.subscription_id == subscriptions[0] {
         true => delivered(of),
         false => record(of, Some(Outcome::Rejected(answered(400))), DeliveryState::Failed),
@@ -144,5 +144,5 @@ async fn the_backlog_counts_what_goes_on() {
     let listed = listed().await;
     let backlog = listed.kept.store.backlog();
     assert_eq!(backlog, [(DeliveryState::Pending, 8), (DeliveryState::Held, 0)]);
-    assert_eq!(listed.kept.store.next_due(&[]).await.unwrap(), Some(now() + std::time::Duration::from_secs(2)));
+    assert_eq!(listed.kept.next_due().await, Some(now() + std::time::Duration::from_secs(2)));
 }

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::{Config, QUOTAS};
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
-use crate::queues::{ActiveComparisons, Inbox, Notices, PreviewSlots, Shadows};
+use crate::queues::{ActiveComparisons, Commits, Inbox, Notices, PreviewSlots, Shadows};
 use crate::quotas::Quotas;
 use crate::registry::Registry;
 use crate::stages::send;
@@ -30,6 +30,8 @@ pub struct Host {
     pub engine: Engine,
     /// The HTTP client.
     pub client: send::Client,
+    /// The turns of spaces to commit what they post.
+    pub commits: Commits,
     /// The deliveries passed from accepting to delivering.
     pub inbox: Inbox,
     /// The alarms of the loops that send notices.
@@ -64,6 +66,7 @@ impl Host {
             quotas: Quotas::load(&*store, config.quotas.or(QUOTAS)).await?,
             registry: Registry::load(Arc::clone(&store)).await?,
             client: send::Client::new(&config.send)?,
+            commits: Commits::new(&config.accept),
             inbox: Inbox::new(&config.deliver),
             notices: Notices::new(&config.notify),
             mailer: config.mail.as_ref().map(Mailer::new).transpose()?,

@@ -203,19 +203,20 @@ pub trait Store: Send + Sync + 'static {
     /// Commits events with their deliveries, in one transaction; the results are in order.
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError>;
 
-    /// Leases up to `limit` deliveries that are due at `now` and have no lease (or an expired one), the longest due first,
-    /// except those of `except`. There may be fewer if another worker leases at the same time: only
-    /// [`next_due`](Self::next_due) shows that none is left.
+    /// Returns the subscriptions with pending deliveries, by id, each with the time at which its next one is due or its
+    /// next lease expires. Takes as long as there are such subscriptions, however long their queues are.
+    async fn pending(&self) -> Result<Vec<(SubscriptionId, Timestamp)>, StoreError>;
+
+    /// Leases deliveries that are due at `now` and have no lease (or an expired one): of each subscription up to so many,
+    /// the longest due first, until the data of all of them reaches `bytes_max`. There may be fewer if another worker leases
+    /// at the same time: only [`pending`](Self::pending) shows that none is left.
     async fn lease_due(
         &self,
         now: Timestamp,
         leased_until: Timestamp,
-        limit: usize,
-        except: &[SubscriptionId],
+        wanted: Vec<(SubscriptionId, usize)>,
+        bytes_max: usize,
     ) -> Result<Vec<Delivery>, StoreError>;
-
-    /// Returns when the next delivery is due, or the next lease expires, except those of `except`. None if none is pending.
-    async fn next_due(&self, except: &[SubscriptionId]) -> Result<Option<Timestamp>, StoreError>;
 
     /// Commits the results of leased deliveries and their subscriptions' activity in one transaction; the results are in
     /// order.

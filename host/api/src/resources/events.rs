@@ -23,7 +23,7 @@ use crate::http::json;
 use crate::http::page::{self, Page, PageQuery};
 use crate::http::problem::{Problem, status};
 use hookmill_server::error::{Code, Error};
-use hookmill_server::ingest::{self, Conflict, IncomingEvent, Receipt, Target};
+use hookmill_server::ingest::{self, IncomingEvent, NotAccepted, Receipt, Target};
 
 /// Maximum size of an event's members other than data and previous data.
 const ENVELOPE_BYTES_MAX: usize = 64 << 10;
@@ -215,7 +215,9 @@ struct EventView {
 /// Returns 202 only after the event and its deliveries are committed to disk.
 ///
 /// With the content type `application/x-ndjson`, each line is a separate event, and valid lines are accepted even if others
-/// are not. The response is 202 if all were accepted, else 207, with a result for each line.
+/// are not. The response is 202 if all were accepted, else 207, with a result for each line. A request may have 100,000
+/// deliveries: the lines beyond are refused with 413 and may be posted in another request. After a 5xx, some lines may have
+/// been accepted: post all again, with ids, so that those have no effect.
 #[utoipa::path(post, path = "/v1/spaces/{space}/events", tag = "events",
     request_body = EventInput,
     responses(
@@ -233,7 +235,7 @@ async fn post_events(Produces(space): Produces, State(api): State<Api>, request:
     let body = extract::read(request, body_max, "the body").await?;
     let posted = parse(&body, limits.event_bytes_max)?;
     let result = accept(&api, space, vec![posted]).await?.pop();
-    let receipt = result.expect("ingest returns one result for each event").map_err(conflict)?;
+    let receipt = result.expect("ingest returns one result for each event").map_err(|not| not_accepted(&api, not))?;
     Ok((StatusCode::ACCEPTED, Json(ReceiptView::from(receipt))).into_response())
 }
 
@@ -242,7 +244,7 @@ async fn accept(
     api: &Api,
     space: SpaceId,
     incoming: Vec<IncomingEvent>,
-) -> Result<Vec<Result<Receipt, Conflict>>, StoreError> {
+) -> Result<Vec<Result<Receipt, NotAccepted>>, StoreError> {
     let results = ingest::accept(&api.host, space.clone(), incoming, Target::Matching).await?;
     let receipts = || results.iter().filter_map(|result| result.as_ref().ok());
     let deliveries = receipts().map(|receipt| receipt.deliveries).sum();
@@ -260,8 +262,10 @@ async fn post_many(api: &Api, space: SpaceId, body: Bytes) -> Result<Response, E
     let results: Vec<_> = lines
         .into_iter()
         .map(|(line, posted)| {
-            let result = posted
-                .and_then(|_| accepted.next().expect("ingest returns one result for each event").map_err(conflict));
+            let result = posted.and_then(|_| {
+                let accepted = accepted.next().expect("ingest returns one result for each event");
+                accepted.map_err(|not| not_accepted(api, not))
+            });
             LineView::of(line, result)
         })
         .collect();
@@ -317,8 +321,21 @@ pub(super) fn check_data(data: &RawValue, pointer: &str, bytes_max: usize) -> Re
     json::check_readable(data.get()).map_err(|err| Error::field(pointer, err))
 }
 
-fn conflict(Conflict(id): Conflict) -> Error {
-    Error::new(Code::EventConflict, format!("event `{id}` was already accepted with a different type, time or data"))
+fn not_accepted(api: &Api, not: NotAccepted) -> Error {
+    match not {
+        NotAccepted::Conflict(id) => Error::new(
+            Code::EventConflict,
+            format!("event `{id}` was already accepted with a different type, time or data"),
+        ),
+        NotAccepted::TooManyDeliveries => {
+            let max = api.host.config.accept.batch_deliveries_max;
+            let message = format!(
+                "too many deliveries: the events before this one match so many subscriptions that with it the request \
+                 would have more than {max} deliveries: expected it in another request"
+            );
+            Error::new(Code::TooLarge, message)
+        }
+    }
 }
 
 /// Lists events, newest first.

@@ -88,19 +88,22 @@ impl Store for Sqlite {
         self.writer.write(move |db| accept::accept(db, &events)).await
     }
 
+    async fn pending(&self) -> Result<Vec<(SubscriptionId, Timestamp)>, StoreError> {
+        self.own_readers.read(lease::pending).await
+    }
+
     async fn lease_due(
         &self,
         now: Timestamp,
         leased_until: Timestamp,
-        limit: usize,
-        except: &[SubscriptionId],
+        wanted: Vec<(SubscriptionId, usize)>,
+        bytes_max: usize,
     ) -> Result<Vec<Delivery>, StoreError> {
-        let except = except.to_vec();
-        let ready = self.own_readers.read(move |db| lease::ready(db, now, limit, &except)).await?;
+        let ready = self.own_readers.read(move |db| lease::ready(db, now, &wanted)).await?;
         if ready.is_empty() {
             return Ok(Vec::new());
         }
-        let mut leased = self.writer.write(move |db| lease::lease(db, &ready, now, leased_until)).await?;
+        let mut leased = self.writer.write(move |db| lease::lease(db, &ready, now, leased_until, bytes_max)).await?;
         if leased.iter().all(|delivery| delivery.batched == 0) {
             return Ok(leased);
         }
@@ -111,11 +114,6 @@ impl Store for Sqlite {
                 Ok(leased)
             })
             .await
-    }
-
-    async fn next_due(&self, except: &[SubscriptionId]) -> Result<Option<Timestamp>, StoreError> {
-        let except = except.to_vec();
-        self.own_readers.read(move |db| lease::next_due(db, &except)).await
     }
 
     async fn record(&self, records: Arc<[Record]>) -> Result<Vec<Recorded>, StoreError> {

@@ -55,6 +55,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0006_sources.sql"),
     include_str!("../../migrations/0007_words.sql"),
     include_str!("../../migrations/0008_quotas.sql"),
+    include_str!("../../migrations/0009_turns.sql"),
 ];
 
 /// What lies in the data directory. SQLite gives its log and index the database's own permissions.
