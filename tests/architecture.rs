@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of the server from the ground up: a room imports only rooms that stand before it.
-const ROOMS: [&str; 23] = [
+const ROOMS: [&str; 24] = [
     "clock",
     "config",
     "error",
@@ -26,6 +26,7 @@ const ROOMS: [&str; 23] = [
     "registry",
     "queues",
     "metrics",
+    "quotas",
     "host",
     "dispatch",
     "ingest",

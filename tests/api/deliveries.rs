@@ -19,7 +19,8 @@ async fn post(api: &TestApi) -> String {
 
 /// Leases the newest delivery and records an attempt.
 async fn record(api: &TestApi, request: Option<SentRequest>, outcome: Outcome, state: DeliveryState) {
-    let delivery = api.deliveries().await.remove(0);
+    let newest = api.deliveries().await.remove(0);
+    let (delivery, _) = api.host.store.delivery(&"crm".parse().unwrap(), newest.id).await.unwrap().unwrap();
     let now = api.host.clock.now();
     let attempt = Attempt {
         delivery_id: delivery.id,

@@ -18,11 +18,11 @@ mod subscriptions;
 
 use std::sync::{Arc, Once};
 
-use hookmill_model::{Delivery, SpaceId};
+use hookmill_model::SpaceId;
 use hookmill_server::clock::Clock;
 use hookmill_server::config::Config;
 use hookmill_server::host::Host;
-use hookmill_store::DeliveryFilter;
+use hookmill_store::{DeliveryFilter, DeliveryHead};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::AbortHandle;
@@ -82,9 +82,9 @@ impl TestApi {
     }
 
     /// Returns the deliveries in `crm` from the store.
-    pub async fn deliveries(&self) -> Vec<Delivery> {
+    pub async fn deliveries(&self) -> Vec<DeliveryHead> {
         let space = SpaceId::parse("crm").unwrap();
-        self.host.store.deliveries(&space, DeliveryFilter::default(), 100).await.unwrap()
+        self.host.store.deliveries(&space, DeliveryFilter::default(), 100).await.unwrap().entries
     }
 }
 

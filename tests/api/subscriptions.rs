@@ -18,7 +18,7 @@ fn path(subscription: &Value) -> String {
 /// The single subscription, as stored.
 async fn kept(api: &TestApi) -> Subscription {
     let space = SpaceId::parse("crm").unwrap();
-    let mut all = api.host.store.subscriptions(Some(&space), None, 10).await.unwrap();
+    let mut all = api.host.store.subscriptions(Some(&space), None, 10).await.unwrap().entries;
     assert_eq!(all.len(), 1);
     all.remove(0).0
 }

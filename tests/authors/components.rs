@@ -23,7 +23,7 @@ async fn every_description_is_what_its_component_returns() {
     let program = env!("CARGO_BIN_EXE_hookmill").into();
     let engine = Engine::new(&Limits::default(), &folder, program).expect("the engine starts");
     for plugin in PLUGINS {
-        let inspected = engine.inspect(Bytes::from_static(plugin.component)).await.expect("the host takes it");
+        let inspected = engine.inspect(Bytes::from(plugin.component())).await.expect("the host takes it");
         let returned = json!({
             "name": inspected.name.as_str(),
             "version": inspected.version.to_string(),

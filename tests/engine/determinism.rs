@@ -28,7 +28,7 @@ struct ShadowJob {
 async fn prepare(folder: &Path, name: &str) -> (Engine, Arc<Prepared>) {
     let engine = Engine::new(&Limits::default(), folder, BINARY.into()).unwrap();
     let plugin = PLUGINS.iter().find(|plugin| plugin.name == name).unwrap();
-    let component = Bytes::from_static(plugin.component);
+    let component = Bytes::from(plugin.component());
     let digest = hookmill_model::Digest::of(&component);
     let prepared = engine.load(digest, component).await.unwrap();
     (engine, prepared)

@@ -81,6 +81,13 @@ pub(crate) async fn transform(engine: &Engine, plugin: &Prepared, config: &str, 
     transform_with_secrets(engine, plugin, config, data, &[]).await
 }
 
+/// Runs the rogue with a command for a subscription of this space.
+pub(crate) async fn tell_in(space: &str, engine: &Engine, plugin: &Prepared, word: &str) -> PluginRun {
+    let config = serde_json::to_string(word).expect("a string becomes JSON");
+    let space = SpaceId::parse(space).expect("a space");
+    transform_of(&Subscription { space, ..subscription() }, engine, plugin, &config, DATA, &[]).await
+}
+
 async fn transform_with_secrets(
     engine: &Engine,
     plugin: &Prepared,
@@ -88,12 +95,22 @@ async fn transform_with_secrets(
     data: &str,
     secrets: &[&str],
 ) -> PluginRun {
-    let subscription = subscription();
+    transform_of(&subscription(), engine, plugin, config, data, secrets).await
+}
+
+async fn transform_of(
+    subscription: &Subscription,
+    engine: &Engine,
+    plugin: &Prepared,
+    config: &str,
+    data: &str,
+    secrets: &[&str],
+) -> PluginRun {
     let event = event(data);
     let input = PluginCall {
         delivery_id: DELIVERY.parse::<DeliveryId>().expect("an id"),
         attempt: 2,
-        subscription: &subscription,
+        subscription,
         events: &[(&event, data)],
         config,
         secrets,

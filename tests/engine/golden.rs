@@ -31,7 +31,7 @@ fn every_plugin_is_bundled_and_has_a_golden_pair() {
 async fn every_plugin_is_what_its_name_says() {
     let engine = engine();
     for plugin in PLUGINS {
-        let inspected = engine.inspect(Bytes::from_static(plugin.component)).await.expect("the host takes it");
+        let inspected = engine.inspect(Bytes::from(plugin.component())).await.expect("the host takes it");
         assert_eq!(inspected.name.as_str(), plugin.name);
         jsonschema::meta::validate(&inspected.config_schema).expect("its configuration's schema is one");
     }
@@ -71,7 +71,7 @@ fn engine() -> Engine {
 }
 
 async fn load(engine: &Engine, plugin: &Bundled) -> (Arc<Prepared>, jsonschema::Validator) {
-    let component = Bytes::from_static(plugin.component);
+    let component = Bytes::from(plugin.component());
     let inspected = engine.inspect(component.clone()).await.expect("the host takes it");
     let schema = jsonschema::validator_for(&inspected.config_schema).expect("it is a schema");
     (engine.load(inspected.digest, component).await.expect("it loads"), schema)

@@ -10,3 +10,4 @@ mod refusals;
 mod rogues;
 mod secrets;
 mod transforms;
+mod turns;

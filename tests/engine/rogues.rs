@@ -304,7 +304,7 @@ async fn a_transform_that_nobody_waits_for_gives_its_slot_back() {
 
 #[tokio::test]
 async fn a_long_guest_lets_others_run_on_its_thread() {
-    let limits = Limits { wall_clock_ms_max: 60_000, ..endless_fuel(2) };
+    let limits = Limits { wall_clock_ms_max: 60_000, ..endless_fuel(3) };
     let engine = engine_with(&limits, &kept());
     let plugin = rogue(&engine).await;
     let spinning = tokio::spawn({

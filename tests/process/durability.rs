@@ -82,7 +82,7 @@ impl Scene {
     /// Posts an event that the disk fails to write.
     async fn refused(&self, id: &str) {
         let (status, answer) = self.post(id).await;
-        assert_eq!((status.as_u16(), &answer["code"]), (500, &json!("internal")), "{answer}");
+        assert_eq!((status.as_u16(), &answer["code"]), (503, &json!("disk_failed")), "{answer}");
     }
 
     /// Returns the ids of all events.
@@ -174,5 +174,42 @@ async fn an_event_that_the_disk_fails_to_write_is_not_answered_with_202_and_one_
 
     let seen = sink.wait_for_all(&accepted, PATIENCE).await;
     assert_eq!(seen.into_keys().collect::<HashSet<_>>(), accepted);
+    scene.host.terminate().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_whose_disk_fails_is_not_ready_and_asks_producers_to_come_again() {
+    let scene = Scene::start().await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let get = async |path: &str| client.get(format!("{}{path}", scene.host.base)).send().await.unwrap();
+    // The result of a probe is used for a while.
+    let becomes = async |status: u16| {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let answer = get("/readyz").await;
+            if answer.status() == status {
+                return answer;
+            }
+            assert!(Instant::now() < until, "{answer:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    becomes(200).await;
+    for mode in [Mode::Broken, Mode::Stuck] {
+        scene.disk.turn(mode);
+        let answer = becomes(503).await;
+        assert_eq!(answer.headers()["retry-after"], "10");
+        assert_eq!(answer.json::<Value>().await.unwrap()["code"], "disk_failed", "{mode:?}");
+        assert_eq!(get("/healthz").await.status(), 200);
+        if mode == Mode::Broken {
+            scene.refused("e1").await;
+            let event = client.post(format!("{}{EVENTS}", scene.host.base)).bearer_auth(&scene.key);
+            let event = event.header("content-type", "application/json").body(r#"{"type":"lead.create","data":1}"#);
+            assert_eq!(event.send().await.unwrap().headers()["retry-after"], "10");
+        }
+        scene.disk.turn(Mode::Slow);
+        becomes(200).await;
+    }
+    scene.accepted("e1").await;
     scene.host.terminate().await;
 }

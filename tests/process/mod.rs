@@ -5,3 +5,4 @@ mod crash;
 mod durability;
 mod poverty;
 mod import_e2e;
+mod isolation;

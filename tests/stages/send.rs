@@ -89,7 +89,10 @@ async fn each_method_goes_out_and_a_get_has_no_body() {
     for method in [Method::POST, Method::PUT, Method::PATCH, Method::GET] {
         let body = if method == Method::GET { "" } else { "a=1&b=%20" };
         let request = Request { method: method.clone(), ..post(&receiver.url("/hook"), body) };
-        assert_eq!(client().send(&space(), &request, &HeaderMap::new(), LONG).await.unwrap().result.unwrap().status, 204);
+        assert_eq!(
+            client().send(&space(), &request, &HeaderMap::new(), LONG).await.unwrap().result.unwrap().status,
+            204
+        );
         let received = &receiver.take(1).await[0];
         assert_eq!((received.method.as_str(), received.text()), (method.as_str(), body));
         assert_eq!(received.header("content-length").is_some(), method != Method::GET);

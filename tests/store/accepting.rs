@@ -79,7 +79,7 @@ async fn a_batch_of_which_one_event_fails_leaves_nothing() {
     let answer = kept.store.accept(vec![event(&kept.space, "e1", "{}"), event(&nowhere, "e2", "{}")]).await;
 
     assert!(is_database(&answer));
-    assert!(kept.store.events(&kept.space, None, 10).await.unwrap().is_empty());
+    assert!(kept.store.events(&kept.space, None, 10).await.unwrap().entries.is_empty());
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn events_are_listed_newest_first_page_by_page() {
     }
     let mut listed = Vec::new();
     loop {
-        let page = kept.store.events(&kept.space, listed.last().cloned(), 2).await.unwrap();
+        let page = kept.store.events(&kept.space, listed.last().cloned(), 2).await.unwrap().entries;
         if page.is_empty() {
             break;
         }

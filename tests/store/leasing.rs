@@ -17,7 +17,7 @@ async fn ten_thousand_deliveries_are_leased_longest_due_first() {
 
     let mut due = Vec::new();
     loop {
-        let page = kept.store.lease_due(after(20_000), after(30_000), 256, &[]).await.unwrap();
+        let page = kept.lease_up_to(256, after(20_000), after(30_000)).await;
         if page.is_empty() {
             break;
         }
@@ -34,7 +34,7 @@ async fn a_delivery_is_leased_at_its_due_time_and_not_before() {
     let subscription = kept.subscription().await.id;
     kept.delivery(subscription, after(30)).await;
 
-    assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(30)));
+    assert_eq!(kept.next_due().await, Some(after(30)));
     assert!(kept.lease(after(29)).await.is_empty());
     let leased = kept.lease(after(30)).await;
     assert_eq!(leased[0].leased_until, Some(after(90)));
@@ -47,7 +47,7 @@ async fn a_lease_expires_and_a_late_record_is_stale() {
     let subscription = kept.subscription().await.id;
     let id = kept.delivery(subscription, now()).await;
     let first = kept.lease(now()).await;
-    assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(60)));
+    assert_eq!(kept.next_due().await, Some(after(60)));
 
     let second = kept.lease(after(60)).await;
     assert_eq!(ids(&second), [id]);
@@ -84,16 +84,35 @@ async fn a_delivery_accepted_with_a_lease_is_left_to_its_holder() {
 }
 
 #[tokio::test]
-async fn subscriptions_can_be_left_out() {
+async fn each_subscription_with_pending_deliveries_is_told_with_its_next_time_and_leased_apart() {
     let kept = Kept::new().await;
     let (busy, idle) = (kept.subscription().await.id, kept.subscription().await.id);
-    kept.delivery(busy, now()).await;
+    for second in 0..50 {
+        kept.delivery(busy, after(second)).await;
+    }
     let wanted = kept.delivery(idle, after(5)).await;
 
-    assert_eq!(kept.store.next_due(&[busy]).await.unwrap(), Some(after(5)));
-    assert_eq!(kept.store.next_due(&[busy, idle]).await.unwrap(), None);
-    let leased = kept.store.lease_due(after(10), after(70), 10, &[busy]).await.unwrap();
-    assert_eq!(ids(&leased), [wanted]);
+    let mut expected = vec![(busy, now()), (idle, after(5))];
+    expected.sort();
+    assert_eq!(kept.store.pending().await.unwrap(), expected);
+    let leased = kept.store.lease_due(after(10), after(70), vec![(busy, 2), (idle, 10)], usize::MAX).await.unwrap();
+    assert_eq!(leased.len(), 3);
+    assert_eq!(leased[2].id, wanted);
+    assert_eq!(kept.next_due().await, Some(after(2)));
+}
+
+#[tokio::test]
+async fn what_is_leased_at_once_is_bounded_in_bytes_but_is_never_nothing() {
+    let kept = Kept::new().await;
+    let subscription = kept.subscription().await.id;
+    let data = format!("\"{}\"", "a".repeat(998));
+    for _ in 0..5 {
+        kept.store.accept(vec![kept.event(&data).to(subscription, now())]).await.unwrap();
+    }
+    let lease = async |bytes_max| {
+        kept.store.lease_due(now(), after(60), vec![(subscription, 10)], bytes_max).await.unwrap().len()
+    };
+    assert_eq!([lease(1).await, lease(2_000).await, lease(usize::MAX).await], [1, 2, 2]);
 }
 
 #[tokio::test]
@@ -107,7 +126,7 @@ async fn a_lease_handed_back_is_free_at_once_and_only_its_own() {
     kept.store.hand_back(vec![(id, first)]).await.unwrap();
     assert!(kept.lease(after(61)).await.is_empty());
     kept.store.hand_back(vec![(id, second)]).await.unwrap();
-    assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(now()));
+    assert_eq!(kept.next_due().await, Some(now()));
     assert_eq!(kept.lease(after(61)).await.len(), 1);
 }
 
@@ -149,7 +168,8 @@ async fn concurrent_leases_never_hand_out_one_delivery_twice() {
             tokio::spawn(async move {
                 let mut mine = Vec::new();
                 loop {
-                    let leased = store.lease_due(now(), after(60), 7, &[]).await.unwrap();
+                    let wanted = vec![(subscription, 7)];
+                    let leased = store.lease_due(now(), after(60), wanted, usize::MAX).await.unwrap();
                     if leased.is_empty() {
                         return mine;
                     }

@@ -1,7 +1,7 @@
 use hookmill_model::{DeliveryId, DeliveryState, EventId, Outcome, SpaceId};
-use hookmill_store::{DeliveryFilter, Store};
+use hookmill_store::{DeliveryFilter, DeliveryHead, Store};
 
-use super::{Kept, To as _, after, answered, delivered, event_at, ids, now, record, space_called};
+use super::{Kept, To as _, after, answered, delivered, event_at, now, record, space_called};
 
 /// Twelve deliveries of six events to two subscriptions, one event a second; the first four in other states.
 struct Listed {
@@ -22,7 +22,7 @@ async fn listed() -> Listed {
         all.push([event.deliveries[0].id, event.deliveries[1].id]);
         kept.store.accept(vec![event]).await.unwrap();
     }
-    let leased = kept.store.lease_due(after(1), after(60), 4, &[]).await.unwrap();
+    let leased = kept.lease_up_to(4, after(1), after(60)).await;
     let records = leased.iter().map(|of| match of.subscription_id == subscriptions[0] {
         true => delivered(of),
         false => record(of, Some(Outcome::Rejected(answered(400))), DeliveryState::Failed),
@@ -33,7 +33,7 @@ async fn listed() -> Listed {
 
 impl Listed {
     async fn list(&self, filter: DeliveryFilter) -> Vec<DeliveryId> {
-        ids(&self.kept.store.deliveries(&self.kept.space, filter, 100).await.unwrap())
+        head_ids(&self.kept.store.deliveries(&self.kept.space, filter, 100).await.unwrap().entries)
     }
 
     /// The deliveries for which `wanted` holds, newest first, given the event's and the subscription's number.
@@ -45,17 +45,21 @@ impl Listed {
     }
 }
 
+fn head_ids(deliveries: &[DeliveryHead]) -> Vec<DeliveryId> {
+    deliveries.iter().map(|delivery| delivery.id).collect()
+}
+
 #[tokio::test]
 async fn deliveries_are_listed_newest_first_page_by_page() {
     let listed = listed().await;
     let mut pages = Vec::new();
     loop {
         let filter = DeliveryFilter { before: pages.last().copied(), ..DeliveryFilter::default() };
-        let page = listed.kept.store.deliveries(&listed.kept.space, filter, 5).await.unwrap();
+        let page = listed.kept.store.deliveries(&listed.kept.space, filter, 5).await.unwrap().entries;
         if page.is_empty() {
             break;
         }
-        pages.extend(ids(&page));
+        pages.extend(head_ids(&page));
     }
     assert_eq!(pages, listed.those(|_, _| true));
 }
@@ -130,15 +134,15 @@ async fn a_space_sees_nothing_of_another() {
         DeliveryFilter { state: Some(DeliveryState::Pending), ..DeliveryFilter::default() },
         DeliveryFilter { event, ..DeliveryFilter::default() },
     ] {
-        assert!(listed.kept.store.deliveries(&elsewhere, filter, 10).await.unwrap().is_empty());
+        assert!(listed.kept.store.deliveries(&elsewhere, filter, 10).await.unwrap().entries.is_empty());
     }
-    assert!(listed.kept.store.events(&elsewhere, None, 10).await.unwrap().is_empty());
+    assert!(listed.kept.store.events(&elsewhere, None, 10).await.unwrap().entries.is_empty());
 }
 
 #[tokio::test]
 async fn the_backlog_counts_what_goes_on() {
     let listed = listed().await;
-    let backlog = listed.kept.store.backlog().await.unwrap();
+    let backlog = listed.kept.store.backlog();
     assert_eq!(backlog, [(DeliveryState::Pending, 8), (DeliveryState::Held, 0)]);
-    assert_eq!(listed.kept.store.next_due(&[]).await.unwrap(), Some(now() + std::time::Duration::from_secs(2)));
+    assert_eq!(listed.kept.next_due().await, Some(now() + std::time::Duration::from_secs(2)));
 }

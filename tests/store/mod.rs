@@ -8,6 +8,7 @@ mod opening;
 mod pinned;
 mod recording;
 mod resources;
+mod sharing;
 mod writing;
 
 use std::path::PathBuf;
@@ -85,7 +86,19 @@ impl Kept {
     }
 
     pub async fn lease(&self, at: Timestamp) -> Vec<Delivery> {
-        self.store.lease_due(at, at + Duration::from_secs(60), 100_000, &[]).await.unwrap()
+        self.lease_up_to(100_000, at, at + Duration::from_secs(60)).await
+    }
+
+    /// Leases up to so many of each subscription.
+    pub async fn lease_up_to(&self, limit: usize, at: Timestamp, until: Timestamp) -> Vec<Delivery> {
+        let pending = self.store.pending().await.unwrap();
+        let wanted = pending.into_iter().map(|(id, _)| (id, limit)).collect();
+        self.store.lease_due(at, until, wanted, usize::MAX).await.unwrap()
+    }
+
+    /// When the next delivery is due, or the next lease expires.
+    pub async fn next_due(&self) -> Option<Timestamp> {
+        self.store.pending().await.unwrap().into_iter().map(|(_, at)| at).min()
     }
 
     pub async fn read(&self, id: DeliveryId) -> (Delivery, Vec<Attempt>) {
@@ -134,6 +147,7 @@ pub fn space_called(id: &SpaceId) -> Space {
         name: "Acme".to_owned(),
         administrators: Vec::new(),
         plugin_keys: Vec::new(),
+        quotas: hookmill_model::Quotas::default(),
         created_at: now(),
     }
 }

@@ -22,7 +22,7 @@ async fn what_was_confirmed_is_found_after_opening_again() {
     assert_eq!(kept.read(done).await.1.len(), 1);
     assert_eq!(ids(&kept.lease(after(5)).await), [waiting]);
     assert!(kept.store.subscription(&kept.space, subscription.id).await.unwrap().is_some());
-    kept.store.ping().await.unwrap();
+    kept.store.probe().await.unwrap();
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn a_database_of_a_later_version_is_refused_untouched() {
 
     let error = Sqlite::open(&dir).err().unwrap();
 
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 7 }));
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 9 }));
     assert!(error.to_string().contains("a later version wrote it"), "{error}");
 }
 
@@ -54,7 +54,7 @@ async fn a_database_of_a_later_version_is_refused_untouched() {
 async fn migrations_start_from_nothing_and_are_applied_once() {
     let kept = Kept::new().await.reopened();
     let version: i64 = kept.beside().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, 7);
+    assert_eq!(version, 9);
     assert_eq!(kept.store.spaces(None, 10).await.unwrap().len(), 1);
 }
 
@@ -107,7 +107,7 @@ async fn the_schema_refuses_what_cannot_be() {
     );
     refused("UPDATE subscriptions SET state = 'paused'", "columns_repeat_the_definition");
     refused("UPDATE events SET content_sha256 = x'00'", "content_sha256_is_32_bytes");
-    refused("INSERT INTO keys VALUES ('k', '', 'read', NULL, zeroblob(32), 0)", "space_is_null_iff_admin");
+    refused("INSERT INTO keys VALUES ('k', '', 'read', NULL, zeroblob(32), 0, NULL)", "space_is_null_iff_admin");
     assert_eq!(kept.state(id).await, DeliveryState::Delivered);
 }
 
@@ -128,7 +128,7 @@ async fn an_unreadable_row_is_named_and_affects_no_other() {
         assert!(matches!(&error, StoreError::Corrupt(what) if what.starts_with(column)), "{error}");
     }
     assert!(kept.store.event(&kept.space, &whole).await.unwrap().is_none());
-    kept.store.ping().await.unwrap();
+    kept.store.probe().await.unwrap();
 }
 
 /// The permissions of everything in a directory, and its own at ".".

@@ -42,7 +42,7 @@ async fn a_failure_is_due_again_at_the_time_that_was_decided() {
     let (kept, leased) = leased().await;
     write(&kept, record(&leased, Some(Outcome::Rejected(answered(500))), DeliveryState::Pending)).await;
 
-    assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(300)));
+    assert_eq!(kept.next_due().await, Some(after(300)));
     let again = kept.lease(after(300)).await.remove(0);
     assert_eq!((again.attempts, again.completed_at, again.reason.as_deref()), (1, None, Some("because")));
 }
@@ -177,7 +177,7 @@ async fn what_is_held_goes_on_when_its_subscription_is_activated() {
     subscription.state = SubscriptionState::Active;
     kept.store.put_subscription(&subscription, after(1_000)).await.unwrap();
 
-    assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(1_000)));
+    assert_eq!(kept.next_due().await, Some(after(1_000)));
     assert_eq!(ids(&kept.lease(after(1_000)).await), [leased.id]);
 }
 
@@ -228,10 +228,10 @@ async fn a_caller_can_cancel_what_goes_on_and_retry_what_does_not() {
     assert_eq!(command(Command::Resend { verbatim: false }, after(1)).await, Commanded::InFlight);
     write(&kept, record(&leased, Some(Outcome::Rejected(answered(500))), DeliveryState::Pending)).await;
     assert_eq!(command(Command::Resend { verbatim: false }, after(10)).await, Commanded::Done);
-    assert_eq!(kept.store.next_due(&[]).await.unwrap(), Some(after(10)));
+    assert_eq!(kept.next_due().await, Some(after(10)));
     assert_eq!(command(Command::Cancel, after(11)).await, Commanded::Done);
     assert_eq!(command(Command::Cancel, after(12)).await, Commanded::NotIn(DeliveryState::Cancelled));
-    assert_eq!(kept.store.next_due(&[]).await.unwrap(), None);
+    assert_eq!(kept.next_due().await, None);
     assert_eq!(command(Command::Resend { verbatim: false }, after(13)).await, Commanded::Done);
     let again = kept.lease(after(13)).await.remove(0);
     assert_eq!((again.attempts, again.completed_at, again.reason), (1, None, None));

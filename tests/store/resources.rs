@@ -30,6 +30,7 @@ async fn keys_come_back_oldest_first_until_they_are_deleted() {
         role,
         space,
         secret_sha256: [9; 32],
+        requests_per_s: None,
         created_at: at,
     };
     let space = || Some(kept.space.clone());
@@ -65,10 +66,10 @@ async fn event_types_are_replaced_listed_by_name_and_removed() {
     }
     let wanted = [entry("deal.won", Some(r#"{"p":12.50}"#)), entry("lead.update", None)];
 
-    let all = kept.store.event_types(&kept.space, None, 10).await.unwrap();
+    let all = kept.store.event_types(&kept.space, None, 10).await.unwrap().entries;
     assert_eq!(all, wanted);
     assert_eq!(all[0].example.as_ref().map(Value::to_string).as_deref(), Some(r#"{"p":12.50}"#));
-    let rest = kept.store.event_types(&kept.space, Some(all[0].name.clone()), 10).await.unwrap();
+    let rest = kept.store.event_types(&kept.space, Some(all[0].name.clone()), 10).await.unwrap().entries;
     assert_eq!(rest, wanted[1..]);
     assert!(kept.store.delete_event_type(&kept.space, &all[0].name).await.unwrap());
     assert!(!kept.store.delete_event_type(&kept.space, &all[0].name).await.unwrap());
@@ -98,7 +99,7 @@ async fn a_subscription_comes_back_whole_and_is_listed_by_id() {
     assert!(kept.store.subscription(&elsewhere, all[0].id).await.unwrap().is_none());
 
     let list = async |space: Option<&SpaceId>, after, limit| -> Vec<SubscriptionId> {
-        let found = kept.store.subscriptions(space, after, limit).await.unwrap();
+        let found = kept.store.subscriptions(space, after, limit).await.unwrap().entries;
         found.into_iter().map(|(subscription, _)| subscription.id).collect()
     };
     all.sort_by_key(|subscription| subscription.id);

@@ -57,7 +57,7 @@ async fn a_failed_operation_leaves_the_others_of_its_group_committed() {
         assert_eq!(is_database(answer), i % 9 == 4, "{i}: {answer:?}");
     }
     let kept = kept.reopened();
-    assert_eq!(kept.store.events(&kept.space, None, 100).await.unwrap().len(), 80);
+    assert_eq!(kept.store.events(&kept.space, None, 100).await.unwrap().entries.len(), 80);
 }
 
 #[tokio::test]

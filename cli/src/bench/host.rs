@@ -46,7 +46,7 @@ impl Template {
         // A host compiles plugins in the background after its start, which would distort the figures: compile them now.
         let engine = Engine::new(&Limits::default(), &template.folder.join("compiled"), std::env::current_exe()?)?;
         for plugin in hookmill_bundled::PLUGINS {
-            engine.inspect(Bytes::from_static(plugin.component)).await.context(plugin.name)?;
+            engine.inspect(Bytes::from(plugin.component())).await.context(plugin.name)?;
         }
         Ok(template)
     }
@@ -93,12 +93,13 @@ pub(super) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 /// A running host.
 pub(super) struct Host {
     pub(super) child: Child,
-    address: SocketAddr,
-    key: String,
+    pub(super) address: SocketAddr,
+    pub(super) key: String,
 }
 
 impl Host {
-    async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
+    /// Makes a request with the admin key.
+    pub(super) async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
         let client = Client::builder().no_proxy().build()?;
         let request = client.request(method.clone(), format!("http://{}{path}", self.address)).bearer_auth(&self.key);
         let response = request.header("content-type", "application/json").body(body.to_string()).send().await?;

@@ -10,6 +10,7 @@ mod floor;
 mod goals;
 mod growth;
 mod host;
+mod isolation;
 mod load;
 mod measure;
 mod receiver;
@@ -37,6 +38,18 @@ pub(super) struct Args {
     /// Measure growth too: 100,000 subscriptions, 1,000,000 waiting deliveries, 1,000 plugins. Takes about 15 minutes and 4 GB
     #[arg(long)]
     growth: bool,
+
+    /// Measure what attacks of one space do to another instead; fails if one harms it. Takes about 5 minutes
+    #[arg(long)]
+    isolation: bool,
+
+    /// With --isolation: only this attack; may be repeated
+    #[arg(long, value_name = "NUMBER", requires = "isolation")]
+    attack: Vec<String>,
+
+    /// With --isolation: the seed of the attacks' order and sizes [default: random, printed]
+    #[arg(long, value_name = "NUMBER", requires = "isolation")]
+    seed: Option<u64>,
 
     /// Measurements of each; the median is shown
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
@@ -113,6 +126,9 @@ async fn bench(args: Args) -> anyhow::Result<()> {
         None => tempfile::tempdir(),
     };
     let dir = dir.context("creating a folder for data directories")?;
+    if args.isolation {
+        return isolation::run(&args, dir.path()).await;
+    }
     let workloads: Vec<_> = WORKLOADS
         .into_iter()
         .filter(|workload| args.only.is_empty() || args.only.iter().any(|n| n == workload.name))

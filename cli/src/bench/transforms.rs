@@ -19,9 +19,9 @@ use super::event::DATA;
 use super::measure::Figures;
 
 /// The measured component.
-fn zapier() -> anyhow::Result<&'static [u8]> {
+fn zapier() -> anyhow::Result<Vec<u8>> {
     let zapier = hookmill_bundled::PLUGINS.iter().find(|plugin| plugin.name == "zapier");
-    Ok(zapier.context("the plugin zapier is not bundled")?.component)
+    Ok(zapier.context("the plugin zapier is not bundled")?.component())
 }
 
 /// The state that threads share.
@@ -55,7 +55,7 @@ impl Shared {
     async fn new(folder: &Path) -> anyhow::Result<Self> {
         let limits = Limits::default();
         let engine = Engine::new(&limits, folder, std::env::current_exe()?)?;
-        let component = Bytes::from_static(zapier()?);
+        let component = Bytes::from(zapier()?);
         let digest = engine.inspect(component.clone()).await?.digest;
         let plugin = engine.load(digest, component).await?;
         let now = Timestamp::now();
@@ -146,7 +146,7 @@ pub(super) async fn among_many(folder: &Path, others: usize, seconds: f64) -> an
     on_threads(&shared, 1, duration / 4).await?;
     let alone = on_threads(&shared, 1, duration).await?;
     let component = zapier()?;
-    let variants: Vec<_> = (0..others).map(|number| variant(component, number)).collect();
+    let variants: Vec<_> = (0..others).map(|number| variant(&component, number)).collect();
     // Compiled first by another engine, so that only loading is measured.
     let compiling = Engine::new(&shared.limits, folder, std::env::current_exe()?)?;
     let mut digests = Vec::new();

@@ -31,7 +31,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 use self::http::access::Access;
 use self::http::{openapi, problem};
-use self::resources::{deliveries, event_types, events, keys, plugins, profiles, pull, spaces, status, subscriptions};
+use self::resources::{
+    deliveries, event_types, events, keys, plugins, profiles, pull, quotas, spaces, status, subscriptions,
+};
 use hookmill_server::config::AcceptConfig;
 use hookmill_server::host::Host;
 pub(crate) use hookmill_server::texts::{check_description, check_name};
@@ -41,6 +43,7 @@ pub(crate) use hookmill_server::texts::{check_description, check_name};
 pub(crate) struct Api {
     pub(crate) host: Arc<Host>,
     pub(crate) access: Arc<Access>,
+    pub(crate) readiness: Arc<status::Readiness>,
 }
 
 /// Returns the router of a host's API.
@@ -59,7 +62,7 @@ pub async fn router(host: Arc<Host>) -> Result<Router, StoreError> {
         .fallback(problem::route_unknown)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(map_response(not_stored))
-        .with_state(Api { host, access }))
+        .with_state(Api { host, access, readiness: Arc::default() }))
 }
 
 /// Serves the API on `listener` and runs the host's loops until `shutdown`; then stops accepting, finishes what is in
@@ -102,6 +105,7 @@ pub fn document() -> serde_json::Value {
 fn routes() -> (Router<Api>, OpenApi) {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
         .merge(spaces::paths())
+        .merge(quotas::paths())
         .merge(keys::paths())
         .merge(event_types::paths())
         .merge(profiles::paths())

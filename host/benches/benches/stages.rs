@@ -249,7 +249,7 @@ fn engine(limits: &Limits) -> Engine {
 
 async fn bundled(engine: &Engine, name: &str) -> Arc<Prepared> {
     let plugin = hookmill_bundled::PLUGINS.iter().find(|plugin| plugin.name == name).unwrap();
-    let component = Bytes::from_static(plugin.component);
+    let component = Bytes::from(plugin.component());
     engine.load(Digest::of(&component), component).await.unwrap()
 }
 

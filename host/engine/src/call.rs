@@ -1,5 +1,7 @@
 //! Running a plugin: one instance and one call, within all limits.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use hookmill_model::{Figures, LogLine, PluginFault, PluginFaultCode, Sealed};
@@ -8,10 +10,18 @@ use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use super::state::State;
+use super::turns::{Turn, Whose};
 use super::{Engine, EngineError, PluginCall, PluginRun, Prepared, fault, limits};
 
 /// Resource handles that one instance may hold at once; WASI's streams are the only resources.
 const HANDLES_MAX: usize = 1_000;
+
+/// How long a guest runs before it waits for a turn: the bundled plugins are over by then, and a hundred others that
+/// begin at the same time delay what else runs here by a few milliseconds.
+const AT_ONCE: Duration = Duration::from_micros(200);
+
+/// How long a turn is: giving it to the next takes microseconds.
+const TURN: Duration = Duration::from_millis(5);
 
 /// The inputs of a call other than its plugin.
 pub(super) struct CallContext {
@@ -23,6 +33,8 @@ pub(super) struct CallContext {
     pub(super) seed: String,
     /// The names of the available secrets.
     pub(super) secrets: Vec<String>,
+    /// Who waits in line for it.
+    pub(super) whose: Whose,
 }
 
 /// The side effects of a call.
@@ -42,7 +54,13 @@ impl Engine {
         let bytes = input.config.len() + input.events.iter().map(|(_, data)| data.len()).sum::<usize>();
         let now = input.events.last().map_or(Timestamp::UNIX_EPOCH, |(event, _)| event.occurred_at);
         let secrets = input.secrets.iter().map(|&name| name.to_owned()).collect();
-        let call = CallContext { bytes, now, seed: input.delivery_id.to_string(), secrets };
+        let call = CallContext {
+            bytes,
+            now,
+            seed: input.delivery_id.to_string(),
+            secrets,
+            whose: Whose::of(input.subscription),
+        };
         let called =
             self.call(plugin, call, async |store, instance| plugin.exports.transform(store, instance, &input).await);
         let (result, ended) = called.await?;
@@ -58,7 +76,8 @@ impl Engine {
     /// # Errors
     /// If the host failed; a fault of the plugin while it starts is not an error.
     pub async fn instantiate(&self, plugin: &Prepared) -> Result<(), EngineError> {
-        let call = CallContext { bytes: 0, now: Timestamp::UNIX_EPOCH, seed: String::new(), secrets: Vec::new() };
+        let (now, whose) = (Timestamp::UNIX_EPOCH, Whose::default());
+        let call = CallContext { bytes: 0, now, seed: String::new(), secrets: Vec::new(), whose };
         self.call(plugin, call, async |_, _| Ok(())).await.map(|_| ())
     }
 
@@ -71,21 +90,21 @@ impl Engine {
     ) -> Result<(Result<T, PluginFault>, CallEnd), EngineError> {
         let limits = &self.0.limits;
         let fuel = limits::fuel(limits, call.bytes);
-        let _turn = self.0.turns.acquire().await.expect("the semaphore is never closed");
-        let started = Instant::now();
+        let whose = call.whose.clone();
+        let _slot = self.0.slots.acquire(&whose, false).await;
         let mut store = self.store(call, fuel)?;
         if plugin.composed {
             limits::yield_between_calls(&mut store);
         }
-        let wall_clock = Duration::from_millis(limits.wall_clock_ms_max);
         let running = async {
             let instance = plugin.instance.instantiate_async(&mut store).await?;
             function(&mut store, instance).await
         };
-        let result = match tokio::time::timeout(wall_clock, running).await {
-            Ok(Ok(given)) => Ok(given),
-            Ok(Err(error)) => Err(fault::from_error(error, fuel)?),
-            Err(_) => Err(self.timed_out()),
+        let (result, took) = self.in_turns(&whose, running).await;
+        let result = match result {
+            Some(Ok(given)) => Ok(given),
+            Some(Err(error)) => Err(fault::from_error(error, fuel)?),
+            None => Err(self.timed_out()),
         };
         let fuel_used = fuel - store.get_fuel().unwrap_or(0).min(fuel);
         let State { logs, secrets, limiter, .. } = store.into_data();
@@ -95,9 +114,38 @@ impl Engine {
             fuel_max: fuel,
             memory_bytes: limiter.memory_bytes() as u64,
             memory_bytes_max: limits.memory_bytes_max as u64,
-            transform_us: micros(started.elapsed()),
+            transform_us: micros(took),
         };
         Ok((result, CallEnd { logs, sealed, figures }))
+    }
+
+    /// Runs a guest at once for [`AT_ONCE`], then in turns of [`TURN`]. Returns its result, or none if it was not over within
+    /// the limit, and the time that it ran.
+    async fn in_turns<F: Future>(&self, whose: &Whose, guest: F) -> (Option<F::Output>, Duration) {
+        let mut guest = std::pin::pin!(guest);
+        let wall_clock = Duration::from_millis(self.0.limits.wall_clock_ms_max);
+        let (mut took, mut slice) = (Duration::ZERO, AT_ONCE);
+        let mut turn: Option<Turn> = None;
+        loop {
+            let began = Instant::now();
+            let mut polled = false;
+            let running = poll_fn(|context| {
+                if std::mem::replace(&mut polled, true) && began.elapsed() >= slice {
+                    return Poll::Ready(None);
+                }
+                guest.as_mut().poll(context).map(Some)
+            });
+            let ran = tokio::time::timeout(wall_clock.saturating_sub(took), running).await;
+            took += began.elapsed();
+            match ran {
+                Ok(Some(result)) => return (Some(result), took),
+                Ok(None) => {}
+                Err(_) => return (None, took),
+            }
+            drop(turn.take());
+            turn = Some(self.0.processors.acquire(whose, true).await);
+            slice = TURN;
+        }
     }
 
     fn store(&self, call: CallContext, fuel: u64) -> Result<Store<State>, EngineError> {

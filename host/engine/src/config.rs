@@ -50,6 +50,9 @@ pub struct Limits {
     /// Compiled plugins that stay in memory: a thousand small ones take some 250 MiB. The least recently used one is
     /// dropped first, and is read from disk again in less than a millisecond.
     pub loaded_max: usize,
+    /// Bytes of compiled plugins that stay in memory, in addition to the one that is loaded last: a plugin in Python takes
+    /// 40 MB, and a dozen of them must not take the memory of all others.
+    pub loaded_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -75,6 +78,7 @@ impl Default for Limits {
             log_bytes_max: 16 << 10,
             transforms_max: 64,
             loaded_max: 1_000,
+            loaded_bytes_max: 512 << 20,
         }
     }
 }

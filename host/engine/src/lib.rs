@@ -6,7 +6,8 @@
 //! enter the engine. A plugin's fault is data, a [`PluginFault`]; an [`EngineError`] is the host's own failure.
 //!
 //! Guests run on the caller's thread, on their own stack, and yield every 70 µs: handing a transform to another thread
-//! would cost more than most transforms.
+//! would cost more than most transforms. One that is not over at once goes on in turns, a few milliseconds each, between
+//! spaces and then between a space's subscriptions (see `turns`), and all of them together leave one processor free.
 //!
 //! The engine does not assume that components are benign, that compiling terminates (see `compile`), that a guest makes
 //! few calls to the host (see `limits`), or that files on disk are intact (see `disk`). It does assume that wasmtime's
@@ -31,6 +32,7 @@ mod scan;
 mod secrets;
 mod settings;
 mod state;
+mod turns;
 mod wasi;
 
 use std::io;
@@ -42,7 +44,6 @@ use hookmill_model::{
 };
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use wasmtime::component::Linker;
 
 use self::bindings::v1;
@@ -175,8 +176,10 @@ struct Inner {
     plugins: plugins::PluginCache,
     disk: disk::Disk,
     compiler: compile::Compiler,
-    /// One permit for each slot of the pool: an instance without a slot would fail.
-    turns: Semaphore,
+    /// One for each slot of the pool: an instance without a slot would fail.
+    slots: turns::Turns,
+    /// The processors that transforms may use which are not over at once: all but one, which accepts and sends.
+    processors: turns::Turns,
 }
 
 impl Engine {
@@ -196,10 +199,11 @@ impl Engine {
             wasmtime,
             limits: limits.clone(),
             linker,
-            plugins: plugins::PluginCache::new(limits.loaded_max),
+            plugins: plugins::PluginCache::new(limits.loaded_max, limits.loaded_bytes_max),
             disk,
             compiler: compile::Compiler::new(binary, limits),
-            turns: Semaphore::new(limits.transforms_max as usize),
+            slots: turns::Turns::new(limits.transforms_max as usize, true),
+            processors: turns::Turns::new(processors().saturating_sub(1).max(1), false),
         })))
     }
 }
@@ -208,6 +212,10 @@ impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Engine(…)")
     }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Truncates `text` to at most so many bytes.

@@ -9,6 +9,7 @@ use wasmtime::component::Component;
 
 use super::bindings::v1;
 use super::call::CallContext;
+use super::turns::Whose;
 use super::{Engine, InspectError, Inspected, Prepared, Refusal, describe, scan, wasi};
 
 impl Engine {
@@ -74,8 +75,13 @@ impl Engine {
     }
 
     async fn describe(&self, plugin: &Prepared) -> Result<Inspected, InspectError> {
-        let call =
-            CallContext { bytes: 0, now: Timestamp::UNIX_EPOCH, seed: "describe".to_owned(), secrets: Vec::new() };
+        let call = CallContext {
+            bytes: 0,
+            now: Timestamp::UNIX_EPOCH,
+            seed: "describe".to_owned(),
+            secrets: Vec::new(),
+            whose: Whose::default(),
+        };
         let called = self.call(plugin, call, async |store, instance| match plugin.exports.check(store, instance) {
             Ok(()) => plugin.exports.describe(store, instance).await.map(Ok),
             Err(error) => Ok(Err(Refusal(format!("its transformer's types differ from the contract: {error:#}")))),
@@ -130,7 +136,7 @@ impl Engine {
             .ok_or_else(|| Refusal("its transformer lacks `describe` or `transform`".to_owned()))?;
         // None for a component that instantiates what it imports, which no plugin can.
         let composed = component.resources_required().is_none_or(|required| required.num_memories > 1);
-        Ok(Prepared { digest, instance, exports, composed })
+        Ok(Prepared { digest, instance, exports, composed, bytes: artefact.len() })
     }
 
     /// Writes an artefact to disk. A failure costs only the next start some time.

@@ -19,6 +19,8 @@ pub struct Prepared {
     pub(super) exports: v1::Exports,
     /// Whether it is composed of several components, each with its own memory.
     pub(super) composed: bool,
+    /// The size of its compiled code, in bytes.
+    pub(super) bytes: usize,
 }
 
 impl Prepared {
@@ -47,11 +49,12 @@ pub(super) struct PluginCache {
     slots: RwLock<HashMap<Digest, Arc<Slot>>>,
     clock: AtomicU64,
     loaded_max: usize,
+    loaded_bytes_max: usize,
 }
 
 impl PluginCache {
-    pub(super) fn new(loaded_max: usize) -> Self {
-        Self { slots: RwLock::default(), clock: AtomicU64::new(0), loaded_max }
+    pub(super) fn new(loaded_max: usize, loaded_bytes_max: usize) -> Self {
+        Self { slots: RwLock::default(), clock: AtomicU64::new(0), loaded_max, loaded_bytes_max }
     }
 
     /// Returns the plugin if it is in memory.
@@ -65,15 +68,24 @@ impl PluginCache {
     /// Returns the plugin's slot, which may be empty.
     pub(super) fn slot(&self, digest: Digest) -> Arc<Slot> {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        if !slots.contains_key(&digest) && slots.len() >= self.loaded_max {
-            let oldest = slots.iter().min_by_key(|(_, slot)| slot.used.load(Ordering::Relaxed));
-            if let Some(oldest) = oldest.map(|(digest, _)| *digest) {
-                slots.remove(&oldest);
-            }
+        if !slots.contains_key(&digest) {
+            self.make_room(&mut slots);
         }
         let slot = slots.entry(digest).or_default();
         slot.used.store(self.tick(), Ordering::Relaxed);
         Arc::clone(slot)
+    }
+
+    /// Drops the least recently used plugins until one more fits. What is being loaded has no size yet.
+    fn make_room(&self, slots: &mut HashMap<Digest, Arc<Slot>>) {
+        let bytes = |slot: &Slot| slot.plugin.get().map_or(0, |plugin| plugin.bytes);
+        let mut loaded_bytes: usize = slots.values().map(|slot| bytes(slot)).sum();
+        while slots.len() >= self.loaded_max || loaded_bytes > self.loaded_bytes_max {
+            let oldest = slots.iter().min_by_key(|(_, slot)| slot.used.load(Ordering::Relaxed));
+            let Some((oldest, freed)) = oldest.map(|(digest, slot)| (*digest, bytes(slot))) else { return };
+            slots.remove(&oldest);
+            loaded_bytes -= freed;
+        }
     }
 
     /// Drops a plugin.

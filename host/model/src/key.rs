@@ -32,6 +32,8 @@ pub struct Key {
     pub space: Option<SpaceId>,
     /// SHA-256 of the key's secret part. The secret is 32 random bytes, so a slow hash would add nothing.
     pub secret_sha256: [u8; 32],
+    /// Requests per second that it may make; none for no limit.
+    pub requests_per_s: Option<u32>,
     /// When it was created.
     pub created_at: Timestamp,
 }

@@ -22,7 +22,7 @@ const DETAIL_CHARS_MAX: usize = 500;
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// The value does not conform.
-    #[error("{detail}")]
+    #[error("{}{detail}", prefix(pointer))]
     Unfit {
         /// JSON pointer into the value.
         pointer: String,
@@ -32,6 +32,10 @@ pub enum CheckError {
     /// The schema cannot be compiled.
     #[error("the schema cannot be compiled")]
     Schema(#[source] Box<ValidationError<'static>>),
+}
+
+fn prefix(pointer: &str) -> String {
+    if pointer.is_empty() { String::new() } else { format!("{pointer}: ") }
 }
 
 fn compile(schema: &Value) -> Result<Validator, ValidationError<'static>> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use hookmill_engine::Limits;
-use hookmill_model::{PluginKey, TIMEOUT_MS_MAX};
+use hookmill_model::{PluginKey, Quotas, TIMEOUT_MS_MAX};
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -53,6 +53,9 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// When failures are reported.
     pub notify: NotifyConfig,
+    /// What each space may use that has no quotas of its own. By default no rate is limited: how much a host can do
+    /// depends on its machine.
+    pub quotas: Quotas,
     /// How mails are sent. Without it none are sent: failures are reported by operational events alone.
     pub mail: Option<MailConfig>,
 }
@@ -72,10 +75,27 @@ impl Default for Config {
             shadow: ShadowConfig::default(),
             retention: RetentionConfig::default(),
             notify: NotifyConfig::default(),
+            quotas: QUOTAS,
             mail: None,
         }
     }
 }
+
+/// The quotas of a space by default: far more than a tenant needs, and few enough that one alone cannot fill the host.
+pub const QUOTAS: Quotas = Quotas {
+    events_per_s: None,
+    events_per_day: None,
+    deliveries_per_s: None,
+    deliveries_per_day: None,
+    // All are in memory, some 2 KB each.
+    subscriptions: Some(200_000),
+    // Each is up to 32 MiB on disk.
+    plugins: Some(2_000),
+    // All are in memory.
+    keys: Some(1_000),
+    // Enough for everyone who may have to act on a failure.
+    administrators: Some(50),
+};
 
 /// Limits on requests to the API.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -84,8 +104,14 @@ pub struct AcceptConfig {
     /// Size of one event's data. Receivers accept 2 to 16 MB (Zapier's raw hook, Make, n8n); as a form it can be six
     /// times as large, so this leaves room.
     pub event_bytes_max: usize,
-    /// Events of one NDJSON request: they are committed together, and a commit should not delay others.
+    /// Events of one NDJSON request: its results are held in memory.
     pub batch_events_max: usize,
+    /// Deliveries of one NDJSON request. They take some 30 µs each of the only writer's time. The events beyond are
+    /// refused one by one, and may be posted in a request of their own.
+    pub batch_deliveries_max: usize,
+    /// Deliveries of one space that are committed together: others' commits wait for them, some 15 ms by default. A
+    /// request with more is committed in slices, in turn with other requests.
+    pub commit_deliveries_max: usize,
     /// Size of one NDJSON request, which is held in memory.
     pub batch_bytes_max: usize,
     /// Size of any other request's body, except a plugin's component.
@@ -103,6 +129,8 @@ impl Default for AcceptConfig {
         Self {
             event_bytes_max: 1 << 20,
             batch_events_max: 10_000,
+            batch_deliveries_max: 100_000,
+            commit_deliveries_max: 512,
             batch_bytes_max: 32 << 20,
             body_bytes_max: 1 << 20,
             connections_max: 4_096,
@@ -212,15 +240,16 @@ impl Default for OciConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeliverConfig {
-    /// Deliveries that are transformed and sent at once. A waiting request costs some 50 KB.
+    /// Deliveries that are transformed and sent at once. A waiting request costs some 50 KB. A space gets a place only
+    /// while it holds fewer than are free: alone at most half of them, so that the next space always finds one.
     pub in_flight_max: usize,
     /// The same of one subscription, so that a receiver that hangs leaves room for the others.
     pub in_flight_per_subscription_max: usize,
-    /// Deliveries that wait in memory; beyond it they wait in rows.
+    /// Deliveries that wait in memory; beyond it they wait in rows. Shared between spaces like the places in flight.
     pub waiting_max: usize,
     /// The same of one subscription, for the same reason.
     pub waiting_per_subscription_max: usize,
-    /// Bytes of events that wait in memory; beyond it they wait in rows.
+    /// Bytes of events that wait in memory; beyond it they wait in rows. Shared between spaces like the places in flight.
     pub waiting_bytes_max: usize,
     /// Due rows that are fetched at once: enough that the cost of a backlog is not one transaction for each row.
     pub fetch_max: usize,
@@ -360,6 +389,8 @@ impl Config {
             ("accept.connections_max", self.accept.connections_max),
             ("accept.idle_connection_s", usize::try_from(self.accept.idle_connection_s).unwrap_or(usize::MAX)),
             ("accept.batch_events_max", self.accept.batch_events_max),
+            ("accept.batch_deliveries_max", self.accept.batch_deliveries_max),
+            ("accept.commit_deliveries_max", self.accept.commit_deliveries_max),
             ("plugin.transforms_max", self.plugin.transforms_max as usize),
             ("plugin.compilers_max", self.plugin.compilers_max),
             ("plugin.loaded_max", self.plugin.loaded_max),

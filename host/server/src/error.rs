@@ -74,11 +74,20 @@ pub enum Code {
     PluginUnsigned,
     /// The component could not be pulled from the registry.
     PluginPullFailed,
+    /// A rate of the space or of the key is exceeded: try again after the seconds in the header `Retry-After`.
+    QuotaExceeded,
+    /// The space already has as many of these as its quota allows.
+    QuotaReached,
     /// Internal error of the host.
     Internal,
     /// The host cannot serve the request now.
     Unavailable,
+    /// The host's disk is full or fails. Nothing was stored.
+    DiskFailed,
 }
+
+/// Seconds after which a caller tries again when the disk fails, which somebody has to repair or to clear.
+const DISK_RETRY_S: u32 = 10;
 
 /// The error of a request.
 #[derive(Clone, Debug)]
@@ -91,12 +100,14 @@ pub struct Error {
     pub field: Option<String>,
     /// Name of the invalid path, query or header parameter.
     pub parameter: Option<String>,
+    /// Seconds after which to try again, if that is known.
+    pub retry_after_s: Option<u32>,
 }
 
 impl Error {
     /// Creates an error of this kind, without a location.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), field: None, parameter: None }
+        Self { code, detail: detail.into(), field: None, parameter: None, retry_after_s: None }
     }
 
     /// Creates the error for an invalid member of the body; `expected` says what is valid.
@@ -127,6 +138,11 @@ impl Error {
         Self::new(Code::Internal, "internal error; the cause is in the host's log")
     }
 
+    /// Creates the error for a disk that is full or fails.
+    pub fn disk(detail: &str) -> Self {
+        Self { retry_after_s: Some(DISK_RETRY_S), ..Self::new(Code::DiskFailed, detail) }
+    }
+
     /// Replaces the prefix `from` of the pointer, in `field` and in the detail, by `to`: for a value that was checked as a
     /// part of another body than the caller's.
     pub fn rebased(mut self, from: &str, to: &str) -> Self {
@@ -154,6 +170,13 @@ impl From<StoreError> for Error {
     fn from(err: StoreError) -> Self {
         match err {
             StoreError::Closed => Self::new(Code::Unavailable, "the host is shutting down"),
+            StoreError::TooSlow => {
+                Self::new(Code::Unavailable, "the query takes too long: narrow it, or ask for fewer entries")
+            }
+            StoreError::Disk(_) => {
+                tracing::error!(error = &err as &dyn std::error::Error, "request failed");
+                Self::disk("the host's disk is full or fails, and nothing was stored: try again later")
+            }
             StoreError::Database(_) | StoreError::Corrupt(_) => Self::internal(&err),
         }
     }

@@ -8,10 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, QUOTAS};
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
-use crate::queues::{ActiveComparisons, Inbox, Notices, PreviewSlots, Shadows};
+use crate::queues::{ActiveComparisons, Commits, Inbox, Notices, PreviewSlots, Shadows};
+use crate::quotas::Quotas;
 use crate::registry::Registry;
 use crate::stages::send;
 
@@ -29,6 +30,8 @@ pub struct Host {
     pub engine: Engine,
     /// The HTTP client.
     pub client: send::Client,
+    /// The turns of spaces to commit what they post.
+    pub commits: Commits,
     /// The deliveries passed from accepting to delivering.
     pub inbox: Inbox,
     /// The alarms of the loops that send notices.
@@ -43,6 +46,8 @@ pub struct Host {
     pub pulls: Semaphore,
     /// The running comparisons.
     pub comparisons: ActiveComparisons,
+    /// What each space may use.
+    pub quotas: Quotas,
     /// The metrics.
     pub metrics: Metrics,
 }
@@ -58,8 +63,10 @@ impl Host {
             tracing::info!(deliveries, "leases of the previous host ended; its deliveries in flight are due again");
         }
         Ok(Arc::new(Self {
+            quotas: Quotas::load(&*store, config.quotas.or(QUOTAS)).await?,
             registry: Registry::load(Arc::clone(&store)).await?,
             client: send::Client::new(&config.send)?,
+            commits: Commits::new(&config.accept),
             inbox: Inbox::new(&config.deliver),
             notices: Notices::new(&config.notify),
             mailer: config.mail.as_ref().map(Mailer::new).transpose()?,

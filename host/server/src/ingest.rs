@@ -1,6 +1,10 @@
 //! Accepting events: the part behind the HTTP handlers.
 //!
 //! An event is matched here and committed with its deliveries in one transaction; the response 202 follows that commit.
+//! Many events of one request are committed in slices, each in its space's turn ([`Commits`](crate::queues::Commits)): so
+//! another's event waits for a slice, however many there are. If the store fails in between, the slices before are
+//! committed; the caller gets an error and posts all again, which has no effect on events that have their ids.
+//!
 //! A delivery that is due at once is leased in the same transaction and passed to the deliver loop through memory.
 
 use std::sync::Arc;
@@ -56,36 +60,78 @@ pub struct Receipt {
     pub deliveries: u64,
 }
 
-/// An event with this id but other content was accepted before.
+/// Why an event was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict(pub EventId);
+pub enum NotAccepted {
+    /// An event with this id but other content was accepted before.
+    Conflict(EventId),
+    /// The request's events before this one have as many deliveries as one request may have.
+    TooManyDeliveries,
+}
 
-/// Matches events and commits them, all in one transaction. Returns the results in order.
+/// Matches events and commits each with its deliveries in one transaction. Returns the results in order.
 ///
 /// # Errors
-/// If the store fails; nothing was accepted then.
+/// If the store fails; some of several events may be accepted then, always the first ones.
 pub async fn accept(
     host: &Arc<Host>,
     space: SpaceId,
     incoming: Vec<IncomingEvent>,
     target: Target,
-) -> Result<Vec<Result<Receipt, Conflict>>, StoreError> {
+) -> Result<Vec<Result<Receipt, NotAccepted>>, StoreError> {
     // In its own task: a caller that disconnects must not leave leased deliveries behind that no loop works on.
     let host = host.clone();
-    let task = tokio::spawn(async move { commit(&host, &space, incoming, &target).await });
+    let task = tokio::spawn(async move { commit_all(&host, &space, incoming, &target).await });
     task.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))
 }
 
-async fn commit(
+/// Events that are committed together, with the reservations of their deliveries.
+#[derive(Default)]
+struct Slice {
+    new: Vec<NewEvent>,
+    reservations: Vec<Vec<Option<Reservation>>>,
+    /// Rows to write, about: the deliveries, and the events that have none.
+    rows: usize,
+}
+
+async fn commit_all(
     host: &Host,
     space: &SpaceId,
     incoming: Vec<IncomingEvent>,
     target: &Target,
-) -> Result<Vec<Result<Receipt, Conflict>>, StoreError> {
-    let now = host.clock.now();
-    let (new, reservations): (Vec<_>, Vec<_>) =
-        incoming.into_iter().map(|incoming| prepare(host, space, incoming, target, now)).unzip();
-    let accepted = host.store.accept(new.clone()).await?;
+) -> Result<Vec<Result<Receipt, NotAccepted>>, StoreError> {
+    let limits = &host.config.accept;
+    let (count, mut deliveries) = (incoming.len(), 0);
+    let mut results = Vec::with_capacity(count);
+    let (mut slice, mut now) = (Slice::default(), host.clock.now());
+    for incoming in incoming {
+        let (new, reservations) = prepare(host, space, incoming, target, now);
+        let made = new.deliveries.len();
+        // The first event is accepted, however many subscriptions match it: it cannot be divided.
+        if deliveries > 0 && deliveries + made > limits.batch_deliveries_max {
+            break;
+        }
+        deliveries += made;
+        if slice.rows > 0 && slice.rows + made.max(1) > limits.commit_deliveries_max {
+            results.extend(commit(host, space, std::mem::take(&mut slice)).await?);
+            now = host.clock.now();
+        }
+        slice.rows += made.max(1);
+        slice.new.push(new);
+        slice.reservations.push(reservations);
+    }
+    results.extend(commit(host, space, slice).await?);
+    results.resize(count, Err(NotAccepted::TooManyDeliveries));
+    Ok(results)
+}
+
+/// Commits a slice in its space's turn.
+async fn commit(host: &Host, space: &SpaceId, slice: Slice) -> Result<Vec<Result<Receipt, NotAccepted>>, StoreError> {
+    let Slice { new, reservations, rows } = slice;
+    let accepted = {
+        let _turn = host.commits.turn(space, rows).await;
+        host.store.accept(new.clone()).await?
+    };
     let mut leased = Vec::new();
     let mut receipts = Vec::with_capacity(new.len());
     for ((new, reservations), accepted) in new.into_iter().zip(reservations).zip(accepted) {
@@ -128,7 +174,7 @@ fn prepare(
         let batch = subscription.batch.as_ref().filter(|batch| !test && batch.includes(&event.kind));
         let closes_at = batch.map_or(now, |batch| delay::batch_end(now, batch.window_s));
         let due_at = delay::first(closes_at, subscription.delay_s);
-        let reservation = if due_at <= now { host.inbox.reserve(event.data.get().len()) } else { None };
+        let reservation = if due_at <= now { host.inbox.reserve(space, event.data.get().len()) } else { None };
         let leased_until = reservation.as_ref().map(|_| host.lease_until(now));
         let due_if_full = delay::first(now, subscription.delay_s);
         let bytes_max = batch_bytes_max(subscription.content_type, host.config.plugin.output_bytes_max);
@@ -169,7 +215,7 @@ fn content_sha256(incoming: &IncomingEvent) -> [u8; 32] {
     hash.finalize().into()
 }
 
-fn receipt(new: &NewEvent, accepted: &Accepted) -> Result<Receipt, Conflict> {
+fn receipt(new: &NewEvent, accepted: &Accepted) -> Result<Receipt, NotAccepted> {
     let id = new.event.id.clone();
     match *accepted {
         Accepted::New { .. } => Ok(Receipt {
@@ -181,7 +227,7 @@ fn receipt(new: &NewEvent, accepted: &Accepted) -> Result<Receipt, Conflict> {
         Accepted::Repeat { occurred_at, accepted_at, deliveries } => {
             Ok(Receipt { id, occurred_at, accepted_at, deliveries })
         }
-        Accepted::Conflict => Err(Conflict(id)),
+        Accepted::Conflict => Err(NotAccepted::Conflict(id)),
     }
 }
 

@@ -31,7 +31,8 @@ pub fn generate(name: String, role: Role, space: Option<SpaceId>, now: Timestamp
     rand::rng().fill_bytes(&mut secret);
     let secret = URL_SAFE_NO_PAD.encode(secret);
     let text = format!("hmk_{}_{secret}", id.to_string().trim_start_matches("key_"));
-    (Key { id, name, role, space, secret_sha256: Sha256::digest(secret).into(), created_at: now }, text)
+    let secret_sha256 = Sha256::digest(secret).into();
+    (Key { id, name, role, space, secret_sha256, requests_per_s: None, created_at: now }, text)
 }
 
 /// Creates an admin key if there is no key, and returns its text, which is not available later.

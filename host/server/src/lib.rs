@@ -32,7 +32,7 @@
 //! | [`mail`] | the client of the mail server |
 //! | [`registry`] | the subscriptions in memory, compiled; its guard is the only thing that can save one |
 //! | [`queues`] | what one loop hands another: the inbox, alarms, shadow jobs, turns |
-//! | [`metrics`], [`host`] | what is counted; what all of the following share |
+//! | [`metrics`], [`quotas`], [`host`] | what is counted; what each space may use; what all of the following share |
 //! | [`dispatch`] | one attempt without recording it: transform, sign, send, judge |
 //! | [`ingest`] | matches events and commits them with their deliveries |
 //! | [`deliver`] | the loop that knows the order transform → sign → send → record |
@@ -79,7 +79,7 @@
 //!   event; delivering turns a due row into an attempt. Rows are the truth. What goes from one to the other through
 //!   memory ([`queues::Inbox`]) only saves reading it back.
 //! - **202 means committed**, flushed to the disk. An event that was answered with 202 reaches its receiver at least once,
-//!   whatever ends the process. Any other answer means nothing: an event that was answered with 500 because the disk
+//!   whatever ends the process. Any other answer means nothing: an event that was answered with 503 because the disk
 //!   failed may be there after a restart, and posting it again under its id is always right.
 //! - **Fault is a type.** What a plugin or a receiver does wrong is data: a [`hookmill_model::Outcome`] that is recorded and
 //!   perhaps retried. An internal fault is an `Err`: logged once, nothing recorded, no retry used up; the delivery's lease
@@ -110,6 +110,7 @@ pub mod notify;
 pub mod number;
 pub mod plugins;
 pub mod queues;
+pub mod quotas;
 pub mod registry;
 pub mod retention;
 pub mod stages;

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod accepting;
+mod listing;
 mod plugin;
 mod sqlite;
 
@@ -23,11 +24,12 @@ use bytes::Bytes;
 use hookmill_model::{
     Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key,
     KeyId, MailAddress, Notice, NoticeStage, Pattern, PausePolicy, PinnedPlugin, Plugin, PluginKey, PluginName,
-    PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
+    PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
 };
 use jiff::{SignedDuration, Timestamp};
 
 pub use accepting::{Accepted, NewBatch, NewDelivery, NewEvent};
+pub use listing::{DeliveryHead, EventHead, ListPart};
 pub use plugin::{DeletedPlugin, WaitingDeliveries};
 pub use sqlite::{OpenError, Sqlite};
 
@@ -37,6 +39,12 @@ pub enum StoreError {
     /// The database failed.
     #[error("the database failed")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The disk is full, fails or is read-only.
+    #[error("the disk of the database is full or fails")]
+    Disk(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A query took longer than a caller's query may.
+    #[error("the query takes too long")]
+    TooSlow,
     /// This version cannot read a row.
     #[error("unreadable row in the database: {0}")]
     Corrupt(String),
@@ -183,6 +191,8 @@ pub struct SpaceChange {
     pub administrators: Option<Vec<MailAddress>>,
     /// The keys of those who may sign plugins.
     pub plugin_keys: Option<Vec<PluginKey>>,
+    /// How much of the host it may use.
+    pub quotas: Option<Quotas>,
 }
 
 /// The persistent state of a host. The module's documentation states what its users rely on.
@@ -193,19 +203,20 @@ pub trait Store: Send + Sync + 'static {
     /// Commits events with their deliveries, in one transaction; the results are in order.
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError>;
 
-    /// Leases up to `limit` deliveries that are due at `now` and have no lease (or an expired one), the longest due first,
-    /// except those of `except`. There may be fewer if another worker leases at the same time: only
-    /// [`next_due`](Self::next_due) shows that none is left.
+    /// Returns the subscriptions with pending deliveries, by id, each with the time at which its next one is due or its
+    /// next lease expires. Takes as long as there are such subscriptions, however long their queues are.
+    async fn pending(&self) -> Result<Vec<(SubscriptionId, Timestamp)>, StoreError>;
+
+    /// Leases deliveries that are due at `now` and have no lease (or an expired one): of each subscription up to so many,
+    /// the longest due first, until the data of all of them reaches `bytes_max`. There may be fewer if another worker leases
+    /// at the same time: only [`pending`](Self::pending) shows that none is left.
     async fn lease_due(
         &self,
         now: Timestamp,
         leased_until: Timestamp,
-        limit: usize,
-        except: &[SubscriptionId],
+        wanted: Vec<(SubscriptionId, usize)>,
+        bytes_max: usize,
     ) -> Result<Vec<Delivery>, StoreError>;
-
-    /// Returns when the next delivery is due, or the next lease expires, except those of `except`. None if none is pending.
-    async fn next_due(&self, except: &[SubscriptionId]) -> Result<Option<Timestamp>, StoreError>;
 
     /// Commits the results of leased deliveries and their subscriptions' activity in one transaction; the results are in
     /// order.
@@ -241,13 +252,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Adds or replaces an event type.
     async fn put_event_type(&self, space: &SpaceId, entry: EventTypeEntry) -> Result<(), StoreError>;
-    /// Returns a space's event types after `after`, by name.
+    /// Returns a space's event types after `after`, by name; fewer than `limit` if they are large.
     async fn event_types(
         &self,
         space: &SpaceId,
         after: Option<EventType>,
         limit: usize,
-    ) -> Result<Vec<EventTypeEntry>, StoreError>;
+    ) -> Result<ListPart<EventTypeEntry, EventType>, StoreError>;
     /// Removes an event type; false if it does not exist.
     async fn delete_event_type(&self, space: &SpaceId, name: &EventType) -> Result<bool, StoreError>;
 
@@ -258,13 +269,14 @@ pub trait Store: Send + Sync + 'static {
     /// deletion, pending and held deliveries without a lease are cancelled. With another plugin or configuration, the
     /// plugin's failures in a row are forgotten.
     async fn put_subscription(&self, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError>;
-    /// Returns the subscriptions after `after` that are not deleted, by id: of one space, or of all.
+    /// Returns the subscriptions after `after` that are not deleted, by id: of one space, or of all; fewer than `limit` if
+    /// they are large.
     async fn subscriptions(
         &self,
         space: Option<&SpaceId>,
         after: Option<SubscriptionId>,
         limit: usize,
-    ) -> Result<Vec<(Subscription, Activity)>, StoreError>;
+    ) -> Result<ListPart<(Subscription, Activity), SubscriptionId>, StoreError>;
     /// Returns a subscription that is not deleted.
     async fn subscription(
         &self,
@@ -324,17 +336,31 @@ pub trait Store: Send + Sync + 'static {
 
     // Events and deliveries.
 
-    /// Returns a space's events, newest first, older than the event `before`.
-    async fn events(&self, space: &SpaceId, before: Option<EventId>, limit: usize) -> Result<Vec<Event>, StoreError>;
+    /// Returns a space's events with their data, newest first, older than the event `before`; fewer than `limit` if they
+    /// are large.
+    async fn events(
+        &self,
+        space: &SpaceId,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<ListPart<Event, EventId>, StoreError>;
+    /// Returns a space's events without their data, newest first, older than the event `before`.
+    async fn event_heads(
+        &self,
+        space: &SpaceId,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<ListPart<EventHead, EventId>, StoreError>;
     /// Returns an event and the number of its deliveries.
     async fn event(&self, space: &SpaceId, id: &EventId) -> Result<Option<(Event, u64)>, StoreError>;
-    /// Returns a space's deliveries, newest first.
+    /// Returns a space's deliveries, newest first. A filter that few deliveries pass ends the part early: each call
+    /// examines a bounded number of deliveries.
     async fn deliveries(
         &self,
         space: &SpaceId,
         filter: DeliveryFilter,
         limit: usize,
-    ) -> Result<Vec<Delivery>, StoreError>;
+    ) -> Result<ListPart<DeliveryHead, DeliveryId>, StoreError>;
     /// Returns a delivery with its attempts, oldest first.
     async fn delivery(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError>;
     /// Cancels or resends a delivery. Only a pending or held delivery can be cancelled. A resend makes a final delivery
@@ -352,8 +378,8 @@ pub trait Store: Send + Sync + 'static {
     /// Returns the number of writing transactions that were committed since the store was opened: each is a flush of the
     /// disk.
     fn commits(&self) -> u64;
-    /// Returns the number of deliveries in each state that is not final.
-    async fn backlog(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError>;
-    /// Checks that the store responds.
-    async fn ping(&self) -> Result<(), StoreError>;
+    /// Returns the number of deliveries in each state that is not final. It is kept in memory, and costs no query.
+    fn backlog(&self) -> [(DeliveryState, u64); 2];
+    /// Checks that the store can write: commits a transaction that writes one page, behind the queue.
+    async fn probe(&self) -> Result<(), StoreError>;
 }

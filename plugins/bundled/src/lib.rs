@@ -8,11 +8,22 @@
 pub struct Bundled {
     /// The plugin's name, which is also the name of its folder in `plugins/`.
     pub name: &'static str,
-    /// The component's bytes.
-    pub component: &'static [u8],
+    /// The component's size, in bytes.
+    pub component_bytes: usize,
+    packed: &'static [u8],
     /// What the component's `describe` returns, and its digest, as a JSON object with the members `name`, `version`,
     /// `digest`, `summary`, `content_types` and `config_schema`.
     pub description: &'static str,
+}
+
+impl Bundled {
+    /// Unpacks the component.
+    ///
+    /// # Panics
+    /// If the program's own data is corrupt.
+    pub fn component(&self) -> Vec<u8> {
+        miniz_oxide::inflate::decompress_to_vec(self.packed).expect("the build packed it")
+    }
 }
 
 macro_rules! bundled {
@@ -22,7 +33,8 @@ macro_rules! bundled {
     ($name:literal, $component:expr) => {
         Bundled {
             name: $name,
-            component: include_bytes!($component),
+            component_bytes: include_bytes!($component).len(),
+            packed: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".wasm")),
             description: include_str!(concat!("../components/", $name, ".json")),
         }
     };

@@ -57,6 +57,8 @@ async fn a_mail_that_is_refused_for_the_time_being_is_tried_every_hour_and_given
     host.advance(MINUTE).await;
     assert_eq!(told(&host).await.len(), 2);
     host.advance(5 * 24 * HOUR).await;
+    let logged = host.errors.take();
+    assert!(logged.len() == 1 && logged[0].contains("mail abandoned"), "{logged:?}");
     smtp.answer(None);
     host.advance(24 * HOUR).await;
     assert_eq!(smtp.mails().len(), 1);

@@ -4,8 +4,8 @@
 //! last three also provide the space, which a handler cannot obtain otherwise. A key of one space reveals nothing about
 //! others: the response is 403 whether they exist or not.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -13,6 +13,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use hookmill_model::{Key, KeyId, Role, SpaceId};
 use hookmill_store::{Store, StoreError};
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -21,6 +22,7 @@ use crate::Api;
 use crate::http::problem::Problem;
 use hookmill_server::error::{Code, Error};
 use hookmill_server::keys::KeyText;
+use hookmill_server::quotas::Bucket;
 
 /// Spaces read from the store at a time.
 const PAGE: usize = 1_000;
@@ -29,6 +31,8 @@ const PAGE: usize = 1_000;
 pub(crate) struct Access {
     keys: RwLock<BTreeMap<KeyId, Arc<Key>>>,
     spaces: RwLock<HashSet<SpaceId>>,
+    /// What keys that have a rate have left of it.
+    rates: Mutex<HashMap<KeyId, Bucket>>,
     changing: tokio::sync::Mutex<()>,
 }
 
@@ -45,7 +49,8 @@ impl Access {
             spaces.extend(page.into_iter().map(|space| space.id));
             if last {
                 let changing = tokio::sync::Mutex::default();
-                return Ok(Self { keys: RwLock::new(keys), spaces: RwLock::new(spaces), changing });
+                let (keys, spaces) = (RwLock::new(keys), RwLock::new(spaces));
+                return Ok(Self { keys, spaces, rates: Mutex::default(), changing });
             }
         }
     }
@@ -65,9 +70,16 @@ impl Access {
         self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(key.id, Arc::new(key));
     }
 
+    /// Returns the number of keys of a space.
+    pub(crate) fn keys_of(&self, space: &SpaceId) -> usize {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.values().filter(|key| key.space.as_ref() == Some(space)).count()
+    }
+
     /// Removes a key. It stops working at once.
     pub(crate) fn remove_key(&self, id: KeyId) {
         self.keys.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
     /// Returns whether the space exists.
@@ -81,7 +93,7 @@ impl Access {
     }
 
     /// Returns the key of a request.
-    fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Key>, Error> {
+    fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Result<Arc<Key>, Error> {
         let unknown = || {
             let detail = "missing or unknown API key: expected the header `Authorization: Bearer hmk_…`";
             Error::new(Code::Unauthenticated, detail)
@@ -94,12 +106,27 @@ impl Access {
         let key = key.ok_or_else(unknown)?;
         // The secret, unlike the id, must be compared in constant time.
         let same: bool = Sha256::digest(given.secret).ct_eq(&key.secret_sha256).into();
-        if same { Ok(key) } else { Err(unknown()) }
+        if !same {
+            return Err(unknown());
+        }
+        self.take_turn(&key, now)?;
+        Ok(key)
+    }
+
+    /// Counts a request of a key that has a rate.
+    fn take_turn(&self, key: &Key, now: Timestamp) -> Result<(), Error> {
+        let Some(rate) = key.requests_per_s.map(f64::from) else { return Ok(()) };
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = rates.entry(key.id).or_insert_with(|| Bucket::full(rate, now));
+        bucket.take(rate, 1.0, now).map_err(|retry_after_s| {
+            let detail = format!("the key's rate of {rate} requests per second is used up");
+            Error { retry_after_s: Some(retry_after_s), ..Error::new(Code::QuotaExceeded, detail) }
+        })
     }
 
     /// Returns the space in the path, if the request's key has `role` there.
-    fn space(&self, headers: &HeaderMap, params: &PathParams, role: Role) -> Result<SpaceId, Error> {
-        let key = self.authenticate(headers)?;
+    fn space(&self, parts: &Parts, params: &PathParams, role: Role, now: Timestamp) -> Result<SpaceId, Error> {
+        let key = self.authenticate(&parts.headers, now)?;
         let space: SpaceId = params.get("space")?;
         if key.space.as_ref().is_some_and(|own| *own != space) {
             return Err(Error::new(Code::Forbidden, "the key belongs to another space"));
@@ -138,7 +165,7 @@ impl FromRequestParts<Api> for AnyKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        api.access.authenticate(&parts.headers)?;
+        api.access.authenticate(&parts.headers, api.host.clock.now())?;
         Ok(Self)
     }
 }
@@ -150,8 +177,22 @@ impl FromRequestParts<Api> for Admin {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let key = api.access.authenticate(&parts.headers)?;
+        let key = api.access.authenticate(&parts.headers, api.host.clock.now())?;
         if allows(key.role, Role::Admin) { Ok(Self) } else { Err(forbidden(Role::Admin).into()) }
+    }
+}
+
+/// Requires an admin key, and provides the space in the path.
+pub(crate) struct AdminOf(pub(crate) SpaceId);
+
+impl FromRequestParts<Api> for AdminOf {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        Admin::from_request_parts(parts, api).await?;
+        let params = PathParams::from_request_parts(parts, api).await?;
+        let space: SpaceId = params.get("space")?;
+        if api.access.knows(&space) { Ok(Self(space)) } else { Err(Error::not_found("space", space).into()) }
     }
 }
 
@@ -165,7 +206,7 @@ macro_rules! in_space {
 
             async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
                 let params = PathParams::from_request_parts(parts, api).await?;
-                Ok(Self(api.access.space(&parts.headers, &params, $role)?))
+                Ok(Self(api.access.space(parts, &params, $role, api.host.clock.now())?))
             }
         }
     };

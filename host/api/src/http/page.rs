@@ -10,6 +10,7 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use hookmill_server::error::Error;
+use hookmill_store::ListPart;
 
 /// Bounds on a page: enough entries for a screen, few enough that a page of the largest ones is built quickly.
 const LIMIT_MAX: usize = 200;
@@ -46,6 +47,11 @@ impl<'de> Deserialize<'de> for Limit {
 }
 
 impl Limit {
+    /// Returns the number of entries in the page.
+    pub(crate) fn get(self) -> usize {
+        self.0
+    }
+
     /// Returns the number of entries to query: one more than the page shows, to detect a next page.
     pub(crate) fn ask(self) -> usize {
         self.0 + 1
@@ -60,7 +66,7 @@ pub(crate) fn after<T: FromStr>(cursor: Option<&str>) -> Result<Option<T>, Error
         .ok_or_else(|| Error::parameter("cursor", "invalid cursor: expected the `next_cursor` of the previous page"))
 }
 
-/// A page of a list.
+/// A page of a list. It may have fewer entries than `limit`, or none, although more follow.
 #[derive(Debug, Serialize)]
 pub(crate) struct Page<T> {
     /// The entries.
@@ -75,7 +81,7 @@ impl<T: ToSchema> PartialSchema for Page<T> {
         let entries = ArrayBuilder::new().items(Ref::from_schema_name(T::name())).description(Some("The entries."));
         let next_cursor = ObjectBuilder::new()
             .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-            .description(Some("The `cursor` of the next page; null on the last one."));
+            .description(Some("The `cursor` of the next page; null on the last one. A page may have fewer than `limit` entries, or none, although more follow."));
         ObjectBuilder::new()
             .description(Some("A page of a list."))
             .property("data", entries)
@@ -109,6 +115,12 @@ impl<T> Page<T> {
         found.truncate(limit.0);
         let next_cursor = if more { found.last().map(|last| id(last).to_string()) } else { None };
         Self { data: found.into_iter().map(view).collect(), next_cursor }
+    }
+
+    /// Builds a page from a part of a listing.
+    pub(crate) fn part<R, C: fmt::Display>(part: ListPart<R, C>, view: impl FnMut(R) -> T) -> Self {
+        let next_cursor = part.next.map(|next| next.to_string());
+        Self { data: part.entries.into_iter().map(view).collect(), next_cursor }
     }
 
     /// Builds a page from a complete, ordered list.

@@ -1,7 +1,7 @@
 //! Errors as HTTP responses: problem details (RFC 9457).
 
 use axum::Json;
-use axum::http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hookmill_store::StoreError;
@@ -44,8 +44,10 @@ pub(crate) fn status(code: Code) -> StatusCode {
         | Code::PluginRefused
         | Code::PluginUnsigned
         | Code::PluginPullFailed => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::QuotaReached => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Unavailable | Code::DiskFailed => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -68,13 +70,17 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     parameter: Option<String>,
+    /// Seconds after which to try again: the header `Retry-After`.
+    #[serde(skip)]
+    #[schema(ignore)]
+    retry_after_s: Option<u32>,
 }
 
 impl From<Error> for Problem {
-    fn from(Error { code, detail, field, parameter }: Error) -> Self {
+    fn from(Error { code, detail, field, parameter, retry_after_s }: Error) -> Self {
         let status = status(code);
         let title = status.canonical_reason().unwrap_or_default();
-        Self { title, status: status.as_u16(), code, detail, field, parameter }
+        Self { title, status: status.as_u16(), code, detail, field, parameter, retry_after_s }
     }
 }
 
@@ -87,9 +93,12 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, code) = (status(self.code), self.code);
+        let (status, code, retry_after_s) = (status(self.code), self.code, self.retry_after_s);
         let mut response = (status, Json(self)).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if let Some(seconds) = retry_after_s {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if code == Code::Unauthenticated {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use hookmill_model::{Delivery, DeliveryId, DeliveryState, EventId, EventType, Pattern, SpaceId, SubscriptionId};
-use hookmill_store::{Command, Commanded, DeliveryFilter};
+use hookmill_store::{Command, Commanded, DeliveryFilter, DeliveryHead};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -127,24 +127,53 @@ struct DeliverySummary {
 }
 
 impl DeliverySummary {
-    fn new(api: &Api, delivery: Delivery) -> Self {
+    fn new(api: &Api, delivery: &Delivery) -> Self {
+        let head = DeliveryHead {
+            id: delivery.id,
+            subscription_id: delivery.subscription_id,
+            event_id: delivery.event.id.clone(),
+            event_type: delivery.event.kind.clone(),
+            accepted_at: delivery.event.accepted_at,
+            batched: delivery.batched,
+            test: delivery.test,
+            state: delivery.state,
+            attempts: delivery.attempts,
+            due_at: delivery.due_at,
+            completed_at: delivery.completed_at,
+            reason: delivery.reason.clone(),
+        };
+        Self::of(api, head)
+    }
+
+    fn of(api: &Api, delivery: DeliveryHead) -> Self {
         let compiled = api.host.registry.get(delivery.subscription_id);
         let profile = compiled.and_then(|compiled| profile::find(&compiled.subscription.profile));
-        let Delivery {
-            id, subscription_id, event, batched, test, state, attempts, due_at, completed_at, reason, ..
+        let DeliveryHead {
+            id,
+            subscription_id,
+            event_id,
+            event_type,
+            accepted_at,
+            batched,
+            test,
+            state,
+            attempts,
+            due_at,
+            completed_at,
+            reason,
         } = delivery;
         Self {
             id,
             subscription_id,
-            event_id: event.id.clone(),
-            event_type: event.kind.clone(),
+            event_id,
+            event_type,
             event_count: 1 + batched,
             test,
             state,
             profile_status: profile.and_then(|profile| profile.delivery_status(state)),
             attempt_count: attempts,
             due_at,
-            accepted_at: event.accepted_at,
+            accepted_at,
             completed_at,
             reason,
         }
@@ -166,7 +195,8 @@ struct DeliveryView {
 
 /// Lists deliveries, newest first.
 ///
-/// Attempts are not included. Filters combine: a delivery has to match all of them.
+/// Attempts are not included. Filters combine: a delivery has to match all of them. A filter that few deliveries match
+/// makes pages shorter, or empty, although more follow: a page ends after a number of deliveries that it looks at.
 #[utoipa::path(get, path = "/v1/spaces/{space}/deliveries", tag = "deliveries", params(DeliveriesQuery),
     responses((status = 200, body = DeliveryPage)))]
 async fn list_deliveries(
@@ -177,8 +207,8 @@ async fn list_deliveries(
     let DeliveriesQuery { state, subscription, event, event_type, since, until, limit, cursor } = query;
     let before = page::after(cursor.as_deref())?;
     let filter = DeliveryFilter { state, subscription, event, event_type, since, until, before };
-    let found = api.host.store.deliveries(&space, filter, limit.ask()).await?;
-    Ok(Json(Page::new(found, limit, |delivery| delivery.id, |delivery| DeliverySummary::new(&api, delivery))))
+    let found = api.host.store.deliveries(&space, filter, limit.get()).await?;
+    Ok(Json(Page::part(found, |delivery| DeliverySummary::of(&api, delivery))))
 }
 
 /// Returns a delivery with its attempts.
@@ -197,7 +227,7 @@ async fn get_delivery(
     let (delivery, attempts) = found.ok_or_else(|| Error::not_found("delivery", id))?;
     let attempts = attempts.into_iter().map(AttemptView::from).collect();
     let event_ids = delivery.events().map(|event| event.id.clone()).collect();
-    Ok(Json(DeliveryView { delivery: DeliverySummary::new(&api, delivery), event_ids, attempts }))
+    Ok(Json(DeliveryView { delivery: DeliverySummary::new(&api, &delivery), event_ids, attempts }))
 }
 
 /// Cancels a delivery.
@@ -271,7 +301,7 @@ async fn resend_delivery(
 
 async fn read(api: &Api, space: &SpaceId, id: DeliveryId) -> Result<DeliverySummary, Error> {
     let found = api.host.store.delivery(space, id).await?;
-    found.map(|(delivery, _)| DeliverySummary::new(api, delivery)).ok_or_else(|| Error::not_found("delivery", id))
+    found.map(|(delivery, _)| DeliverySummary::new(api, &delivery)).ok_or_else(|| Error::not_found("delivery", id))
 }
 
 /// Executes a command and returns the delivery as it is afterwards.

@@ -105,8 +105,8 @@ async fn list_event_types(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<EventTypePage>, Problem> {
     let after = page::after(query.cursor.as_deref())?;
-    let found = api.host.store.event_types(&space, after, query.limit.ask()).await?;
-    Ok(Json(Page::new(found, query.limit, |entry| entry.name.clone(), EventTypeView::from)))
+    let found = api.host.store.event_types(&space, after, query.limit.get()).await?;
+    Ok(Json(Page::part(found, EventTypeView::from)))
 }
 
 /// Deletes an event type.

@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use hookmill_model::{Event, EventId, EventType, SpaceId};
+use hookmill_store::{EventHead, StoreError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -22,7 +23,7 @@ use crate::http::json;
 use crate::http::page::{self, Page, PageQuery};
 use crate::http::problem::{Problem, status};
 use hookmill_server::error::{Code, Error};
-use hookmill_server::ingest::{self, Conflict, IncomingEvent, Receipt, Target};
+use hookmill_server::ingest::{self, IncomingEvent, NotAccepted, Receipt, Target};
 
 /// Maximum size of an event's members other than data and previous data.
 const ENVELOPE_BYTES_MAX: usize = 64 << 10;
@@ -176,9 +177,8 @@ struct EventSummary {
     accepted_at: Timestamp,
 }
 
-impl From<Event> for EventSummary {
-    fn from(event: Event) -> Self {
-        let Event { id, kind, occurred_at, accepted_at, .. } = event;
+impl From<EventHead> for EventSummary {
+    fn from(EventHead { id, kind, occurred_at, accepted_at }: EventHead) -> Self {
         Self { id, r#type: kind, occurred_at, accepted_at }
     }
 }
@@ -215,7 +215,9 @@ struct EventView {
 /// Returns 202 only after the event and its deliveries are committed to disk.
 ///
 /// With the content type `application/x-ndjson`, each line is a separate event, and valid lines are accepted even if others
-/// are not. The response is 202 if all were accepted, else 207, with a result for each line.
+/// are not. The response is 202 if all were accepted, else 207, with a result for each line. A request may have 100,000
+/// deliveries: the lines beyond are refused with 413 and may be posted in another request. After a 5xx, some lines may have
+/// been accepted: post all again, with ids, so that those have no effect.
 #[utoipa::path(post, path = "/v1/spaces/{space}/events", tag = "events",
     request_body = EventInput,
     responses(
@@ -223,7 +225,8 @@ struct EventView {
         (status = 207, body = ResultsView),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "event_conflict")))]
 async fn post_events(Produces(space): Produces, State(api): State<Api>, request: Request) -> Result<Response, Problem> {
-    let limits = &api.host.config.accept;
+    let (limits, quotas) = (&api.host.config.accept, &api.host.quotas);
+    quotas.check_rates(&space, api.host.clock.now())?;
     if extract::media_type(request.headers(), &["application/json", NDJSON])? == NDJSON {
         let body = extract::read(request, limits.batch_bytes_max, "the NDJSON body").await?;
         return Ok(post_many(&api, space, body).await?);
@@ -231,9 +234,22 @@ async fn post_events(Produces(space): Produces, State(api): State<Api>, request:
     let body_max = 2 * limits.event_bytes_max + ENVELOPE_BYTES_MAX;
     let body = extract::read(request, body_max, "the body").await?;
     let posted = parse(&body, limits.event_bytes_max)?;
-    let result = ingest::accept(&api.host, space, vec![posted], Target::Matching).await?.pop();
-    let receipt = result.expect("ingest returns one result for each event").map_err(conflict)?;
+    let result = accept(&api, space, vec![posted]).await?.pop();
+    let receipt = result.expect("ingest returns one result for each event").map_err(|not| not_accepted(&api, not))?;
     Ok((StatusCode::ACCEPTED, Json(ReceiptView::from(receipt))).into_response())
+}
+
+/// Accepts events and counts them in the space's quotas.
+async fn accept(
+    api: &Api,
+    space: SpaceId,
+    incoming: Vec<IncomingEvent>,
+) -> Result<Vec<Result<Receipt, NotAccepted>>, StoreError> {
+    let results = ingest::accept(&api.host, space.clone(), incoming, Target::Matching).await?;
+    let receipts = || results.iter().filter_map(|result| result.as_ref().ok());
+    let deliveries = receipts().map(|receipt| receipt.deliveries).sum();
+    api.host.quotas.count(&space, receipts().count() as u64, deliveries, api.host.clock.now());
+    Ok(results)
 }
 
 async fn post_many(api: &Api, space: SpaceId, body: Bytes) -> Result<Response, Error> {
@@ -242,12 +258,14 @@ async fn post_many(api: &Api, space: SpaceId, body: Bytes) -> Result<Response, E
         tokio::task::spawn_blocking(move || parse_lines(&body, limits.batch_events_max, limits.event_bytes_max));
     let lines = parsing.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))?;
     let good = lines.iter().filter_map(|(_, posted)| posted.as_ref().ok()).cloned().collect();
-    let mut accepted = ingest::accept(&api.host, space, good, Target::Matching).await?.into_iter();
+    let mut accepted = accept(api, space, good).await?.into_iter();
     let results: Vec<_> = lines
         .into_iter()
         .map(|(line, posted)| {
-            let result = posted
-                .and_then(|_| accepted.next().expect("ingest returns one result for each event").map_err(conflict));
+            let result = posted.and_then(|_| {
+                let accepted = accepted.next().expect("ingest returns one result for each event");
+                accepted.map_err(|not| not_accepted(api, not))
+            });
             LineView::of(line, result)
         })
         .collect();
@@ -303,8 +321,21 @@ pub(super) fn check_data(data: &RawValue, pointer: &str, bytes_max: usize) -> Re
     json::check_readable(data.get()).map_err(|err| Error::field(pointer, err))
 }
 
-fn conflict(Conflict(id): Conflict) -> Error {
-    Error::new(Code::EventConflict, format!("event `{id}` was already accepted with a different type, time or data"))
+fn not_accepted(api: &Api, not: NotAccepted) -> Error {
+    match not {
+        NotAccepted::Conflict(id) => Error::new(
+            Code::EventConflict,
+            format!("event `{id}` was already accepted with a different type, time or data"),
+        ),
+        NotAccepted::TooManyDeliveries => {
+            let max = api.host.config.accept.batch_deliveries_max;
+            let message = format!(
+                "too many deliveries: the events before this one match so many subscriptions that with it the request \
+                 would have more than {max} deliveries: expected it in another request"
+            );
+            Error::new(Code::TooLarge, message)
+        }
+    }
 }
 
 /// Lists events, newest first.
@@ -318,8 +349,8 @@ async fn list_events(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<EventPage>, Problem> {
     let before = page::after(query.cursor.as_deref())?;
-    let found = api.host.store.events(&space, before, query.limit.ask()).await?;
-    Ok(Json(Page::new(found, query.limit, |event| event.id.clone(), EventSummary::from)))
+    let found = api.host.store.event_heads(&space, before, query.limit.get()).await?;
+    Ok(Json(Page::part(found, EventSummary::from)))
 }
 
 /// Returns an event.

@@ -17,6 +17,8 @@ use crate::http::page::{self, Page, PageQuery};
 use crate::http::problem::Problem;
 use hookmill_server::error::{Code, Error};
 use hookmill_server::keys::generate;
+use hookmill_server::number::Whole;
+use hookmill_server::quotas;
 use hookmill_server::task::unbroken;
 
 /// A page of keys.
@@ -39,6 +41,9 @@ struct KeyInput {
     /// Space that the key belongs to. Required unless the role is `admin`, which does not permit it.
     #[schema(value_type = Option<String>)]
     space: Option<SpaceId>,
+    /// Requests per second that the key may make, beyond which they are refused with 429; no limit by default.
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    requests_per_s: Option<Whole<1, { u32::MAX }>>,
 }
 
 /// Role of a key: the operations it permits.
@@ -71,6 +76,9 @@ struct KeyView {
     /// Space that the key belongs to; null for the role `admin`.
     #[schema(value_type = Option<String>, required)]
     space: Option<SpaceId>,
+    /// Requests per second that the key may make; null for no limit.
+    #[schema(required)]
+    requests_per_s: Option<u32>,
     /// Time of creation.
     created_at: Timestamp,
     /// The key itself. Returned only on creation.
@@ -81,8 +89,8 @@ struct KeyView {
 
 impl KeyView {
     fn of(key: &Key, text: Option<String>) -> Self {
-        let Key { id, name, role, space, secret_sha256: _, created_at } = key.clone();
-        Self { id, name, role, space, created_at, key: text }
+        let Key { id, name, role, space, secret_sha256: _, requests_per_s, created_at } = key.clone();
+        Self { id, name, role, space, requests_per_s, created_at, key: text }
     }
 }
 
@@ -107,7 +115,11 @@ async fn create_key(
         (_, Some(space)) if api.access.knows(space) => {}
         (_, Some(space)) => return Err(Error::field("/space", format!("space `{space}` does not exist")).into()),
     }
-    let (key, text) = generate(input.name, input.role, input.space, api.host.clock.now());
+    if let Some(space) = &input.space {
+        quotas::check_count("keys", api.host.quotas.limits(space).keys, api.access.keys_of(space) as u64)?;
+    }
+    let (mut key, text) = generate(input.name, input.role, input.space, api.host.clock.now());
+    key.requests_per_s = input.requests_per_s.map(|Whole(rate)| rate);
     let view = KeyView::of(&key, Some(text));
     unbroken(async move {
         api.host.store.create_key(key.clone()).await?;

@@ -10,6 +10,7 @@ pub(crate) mod plugins;
 pub(crate) mod preview_view;
 pub(crate) mod profiles;
 pub(crate) mod pull;
+pub(crate) mod quotas;
 pub(crate) mod spaces;
 pub(crate) mod status;
 pub(crate) mod subscriptions;

@@ -178,13 +178,13 @@ fn is_as_in_catalog(have: &EventTypeEntry, entry: &CatalogEntry) -> bool {
 
 /// Returns all event types of a space.
 async fn event_types(store: &dyn Store, space: &SpaceId) -> Result<Vec<EventTypeEntry>, StoreError> {
-    let mut all: Vec<EventTypeEntry> = Vec::new();
+    let mut all = Vec::new();
+    let mut after = None;
     loop {
-        let after = all.last().map(|entry| entry.name.clone());
         let page = store.event_types(space, after, PAGE).await?;
-        let last = page.len() < PAGE;
-        all.extend(page);
-        if last {
+        all.extend(page.entries);
+        after = page.next;
+        if after.is_none() {
             return Ok(all);
         }
     }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use hookmill_model::{MailAddress, PluginKey, Space, SpaceId};
+use hookmill_model::{MailAddress, PluginKey, Quotas, Space, SpaceId};
 use hookmill_store::SpaceChange;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,9 +19,6 @@ use crate::http::page::{self, Page, PageQuery};
 use crate::http::problem::Problem;
 use hookmill_server::error::{Code, Error};
 use hookmill_server::task::unbroken;
-
-/// Enough for everyone who may have to act on a failure.
-const ADMINISTRATORS_MAX: usize = 50;
 
 /// Enough for several teams that sign plugins, each with a current and a next key.
 const PLUGIN_KEYS_MAX: usize = 10;
@@ -43,7 +40,7 @@ struct SpaceInput {
     id: SpaceId,
     /// Display name, 1 to 200 characters; the id by default.
     name: Option<String>,
-    /// E-mail addresses notified when deliveries fail, at most 50; none by default.
+    /// E-mail addresses notified when deliveries fail, at most 50 unless the space's quota is another; none by default.
     #[schema(value_type = Option<Vec<String>>)]
     administrators: Option<Vec<MailAddress>>,
     /// Ed25519 public keys (`whpk_…`), at most 10; none by default. With at least one key, each plugin that is uploaded
@@ -58,7 +55,7 @@ struct SpaceInput {
 struct SpacePatch {
     /// Display name, 1 to 200 characters; null restores the id.
     name: Option<String>,
-    /// E-mail addresses notified when deliveries fail, at most 50; null for none.
+    /// E-mail addresses notified when deliveries fail, at most 50 unless the space's quota is another; null for none.
     #[schema(value_type = Option<Vec<String>>)]
     administrators: Option<Vec<MailAddress>>,
     /// Ed25519 public keys (`whpk_…`), at most 10; null for none. With at least one key, each plugin that is uploaded to
@@ -87,7 +84,7 @@ struct SpaceView {
 }
 
 impl From<Space> for SpaceView {
-    fn from(Space { id, name, administrators, plugin_keys, created_at }: Space) -> Self {
+    fn from(Space { id, name, administrators, plugin_keys, quotas: _, created_at }: Space) -> Self {
         Self { id, name, administrators, plugin_keys, created_at }
     }
 }
@@ -106,10 +103,11 @@ async fn create_space(
     let name = input.name.unwrap_or_else(|| input.id.to_string());
     crate::check_name(&name)?;
     let administrators = input.administrators.unwrap_or_default();
-    check_administrators(&administrators)?;
+    check_administrators(&administrators, api.host.quotas.limits(&input.id).administrators)?;
     let plugin_keys = input.plugin_keys.unwrap_or_default();
     check_plugin_keys(&plugin_keys)?;
-    let space = Space { id: input.id, name, administrators, plugin_keys, created_at: api.host.clock.now() };
+    let (quotas, created_at) = (Quotas::default(), api.host.clock.now());
+    let space = Space { id: input.id, name, administrators, plugin_keys, quotas, created_at };
     unbroken(async move {
         if !api.host.store.create_space(space.clone()).await? {
             return Err(Error::new(Code::SpaceExists, format!("space `{}` already exists", space.id)).into());
@@ -162,16 +160,19 @@ async fn change_space(
     let name = has_name.then(|| given.name.unwrap_or_else(|| id.to_string()));
     name.as_deref().map_or(Ok(()), crate::check_name)?;
     let administrators = has_administrators.then(|| given.administrators.unwrap_or_default());
-    administrators.as_deref().map_or(Ok(()), check_administrators)?;
+    if let Some(administrators) = &administrators {
+        check_administrators(administrators, api.host.quotas.limits(&id).administrators)?;
+    }
     let plugin_keys = has_keys.then(|| given.plugin_keys.unwrap_or_default());
     plugin_keys.as_deref().map_or(Ok(()), check_plugin_keys)?;
-    let changed = api.host.store.change_space(&id, SpaceChange { name, administrators, plugin_keys }).await?;
+    let changed =
+        api.host.store.change_space(&id, SpaceChange { name, administrators, plugin_keys, quotas: None }).await?;
     Ok(Json(changed.ok_or_else(|| Error::not_found("space", id))?.into()))
 }
 
-fn check_administrators(addresses: &[MailAddress]) -> Result<(), Error> {
-    if addresses.len() > ADMINISTRATORS_MAX {
-        return Err(Error::field("/administrators", format!("expected at most {ADMINISTRATORS_MAX} addresses")));
+fn check_administrators(addresses: &[MailAddress], max: Option<u32>) -> Result<(), Error> {
+    if let Some(max) = max.filter(|max| addresses.len() > *max as usize) {
+        return Err(Error::field("/administrators", format!("expected at most {max} addresses")));
     }
     for (index, address) in addresses.iter().enumerate() {
         if addresses[..index].iter().any(|earlier| earlier.as_str().eq_ignore_ascii_case(address.as_str())) {

@@ -1,8 +1,13 @@
 //! Health, metrics and limits of the host.
 
+use std::time::{Duration, Instant};
+
 use axum::Json;
 use axum::extract::State;
+use hookmill_store::Store;
 use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -10,7 +15,8 @@ use utoipa_axum::routes;
 use crate::Api;
 use crate::http::access::AnyKey;
 use crate::http::problem::Problem;
-use hookmill_server::error::{Code, Error};
+use hookmill_server::error::Error;
+use hookmill_server::task::unbroken;
 
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
@@ -32,18 +38,43 @@ async fn healthz() -> &'static str {
 
 /// Reports whether the host can serve requests.
 ///
-/// It can if its store responds; otherwise the response is 503. No key is required.
+/// It can if its store can write to the disk, which is tried at most once a second; otherwise the response is 503. No key
+/// is required.
 #[utoipa::path(get, path = "/readyz", tag = "host", security(()),
     responses(
         (status = 200, body = str, content_type = "text/plain; charset=utf-8"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "unavailable")))]
+        (status = 503, body = Problem, content_type = "application/problem+json",
+            description = "disk_failed or unavailable")))]
 async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
-    match api.host.store.ping().await {
-        Ok(()) => Ok("ready\n"),
-        Err(err) => {
-            tracing::error!(error = &err as &dyn std::error::Error, "store did not respond");
-            Err(Error::new(Code::Unavailable, "the store does not respond").into())
+    // A caller who goes away must not make the next one try again.
+    unbroken(async move { api.readiness.check(&*api.host.store).await }).await?;
+    Ok("ready\n")
+}
+
+/// How long the result of a probe is used: anyone may ask, and each probe is a flush of the disk.
+const PROBE_AGE_MAX: Duration = Duration::from_secs(1);
+
+/// How long a probe may take: the whole queue of writes before it, on a slow disk.
+const PROBE_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// Whether the store could write, and when that was tried.
+#[derive(Default)]
+pub(crate) struct Readiness(Mutex<Option<(Instant, Result<(), Error>)>>);
+
+impl Readiness {
+    async fn check(&self, store: &dyn Store) -> Result<(), Error> {
+        let mut last = self.0.lock().await;
+        if let Some((at, result)) = &*last
+            && at.elapsed() < PROBE_AGE_MAX
+        {
+            return result.clone();
         }
+        let result = match timeout(PROBE_TIME_MAX, store.probe()).await {
+            Ok(probed) => probed.map_err(Error::from),
+            Err(_) => Err(Error::disk("the host's disk does not respond: a write takes too long")),
+        };
+        *last = Some((Instant::now(), result.clone()));
+        result
     }
 }
 
@@ -52,11 +83,11 @@ async fn readyz(State(api): State<Api>) -> Result<&'static str, Problem> {
 /// In OpenMetrics text format, which Prometheus scrapes. No key is required.
 #[utoipa::path(get, path = "/metrics", tag = "host", security(()),
     responses((status = 200, body = str, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
-async fn metrics(State(api): State<Api>) -> Result<([(&'static str, &'static str); 1], String), Problem> {
-    api.host.metrics.set_backlog(&api.host.store.backlog().await?);
+async fn metrics(State(api): State<Api>) -> ([(&'static str, &'static str); 1], String) {
+    api.host.metrics.set_backlog(&api.host.store.backlog());
     api.host.metrics.set_commits(api.host.store.commits());
     let content_type = [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")];
-    Ok((content_type, api.host.metrics.encode()))
+    (content_type, api.host.metrics.encode())
 }
 
 /// The limits in force.

@@ -5,10 +5,13 @@
 
 use std::sync::Arc;
 
-use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, PausePolicy, PinnedPlugin, Subscription};
+use hookmill_model::{
+    Attempt, Delivery, DeliveryId, DeliveryState, Outcome, PausePolicy, PinnedPlugin, SendFaultCode, Subscription,
+};
 use hookmill_store::{Record, Recorded};
 use jiff::Timestamp;
 
+use super::lanes::Ended;
 use crate::host::Host;
 use crate::queues::ShadowJob;
 use crate::registry::CompiledSubscription;
@@ -22,6 +25,17 @@ pub(super) struct FinishedAttempt {
     /// The lease under which it was made.
     pub(super) leased_until: Timestamp,
     pub(super) attempt: Attempt,
+}
+
+impl FinishedAttempt {
+    /// What it says of the receiver.
+    pub(super) fn ended(&self) -> Ended {
+        match &self.attempt.outcome {
+            Outcome::Succeeded(_) | Outcome::Rejected(_) => Ended::Answered,
+            Outcome::Unreachable(fault) if fault.code == SendFaultCode::Timeout => Ended::TimedOut,
+            Outcome::Unreachable(_) | Outcome::Skipped(_) | Outcome::PluginFailed(_) => Ended::Otherwise,
+        }
+    }
 }
 
 /// Whether the delivery is shaped by the plugin and configuration that its subscription has now.

@@ -1,52 +1,108 @@
-//! Deliveries that wait in memory: one lane for each subscription, served in turn.
+//! Deliveries that wait in memory: one lane for each subscription, in turn between spaces and then between a space's lanes.
 //!
-//! A subscription whose receiver hangs fills its own lane and its own share of what is in flight, and no more. A lane
-//! whose next delivery needs a plugin that is still being compiled is held: it takes no place in flight.
+//! A place in flight goes to a space only while it holds fewer places than are free, and within the space to a lane only
+//! while it holds fewer than the space may still take. So nobody takes the last places: one space whose receivers hang
+//! holds half of all, two hold a third each, and the next one always finds a place.
+//!
+//! A lane may have so many deliveries in flight as its receiver answers: each timeout halves their number, each answer
+//! adds one. The lanes of a space that are down to one, since their receivers hang, share the places of one lane.
+//!
+//! A lane whose next delivery needs a plugin that is still being compiled is held: it takes no place in flight.
 
 use std::collections::{HashMap, VecDeque};
 
-use hookmill_model::{Delivery, SubscriptionId};
+use hookmill_model::{Delivery, SpaceId, SubscriptionId};
 
 use crate::config::DeliverConfig;
-use crate::queues::Leased;
+use crate::queues::{Inbox, Leased};
 
-#[derive(Debug, Default)]
+/// Lanes that are kept although nothing is in them, for what is known of their receivers.
+const IDLE_MAX: usize = 16_384;
+
+/// How an attempt ended, for what is known of its receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The receiver answered, whatever it said.
+    Answered,
+    /// It did not answer in time.
+    TimedOut,
+    /// Nothing was sent, or the connection failed at once.
+    Otherwise,
+}
+
+#[derive(Debug)]
 struct Lane {
+    space: SpaceId,
     waiting: VecDeque<Leased>,
     in_flight: usize,
+    /// Deliveries that may be in flight.
+    in_flight_max: usize,
+    /// Its receiver did not answer the last of them, though there was only one.
+    hangs: bool,
     /// It was full, or was emptied while held: it has rows that are not fetched until there is room again.
     overflowed: bool,
     /// Nothing starts until it is released.
     held: bool,
+    /// It stands in one of its space's queues.
+    queued: bool,
 }
 
 impl Lane {
-    fn may_start(&self, in_flight_max: usize) -> bool {
-        !self.held && !self.waiting.is_empty() && self.in_flight < in_flight_max
+    fn may_start(&self) -> bool {
+        !self.held && !self.waiting.is_empty() && self.in_flight < self.in_flight_max
     }
+
+    fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.waiting.is_empty() && !self.held && !self.overflowed
+    }
+}
+
+/// What a space has in its lanes.
+#[derive(Debug, Default)]
+struct SpaceLanes {
+    waiting: usize,
+    in_flight: usize,
+    /// Those of them that are in lanes that hang.
+    hanging: usize,
+    /// It had no room for its due rows: they are fetched once no more than this wait.
+    refill_at: Option<usize>,
+    /// The lanes that may start a delivery, each once; those that hang apart. A lane that no longer may, or belongs to the
+    /// other queue, is found out when it has its turn.
+    ready: VecDeque<SubscriptionId>,
+    ready_hanging: VecDeque<SubscriptionId>,
+    /// The last turn was a lane's that does not hang.
+    hanging_next: bool,
+    /// It stands in the ring.
+    queued: bool,
 }
 
 /// All lanes.
 #[derive(Debug)]
 pub(super) struct Lanes {
     lanes: HashMap<SubscriptionId, Lane>,
-    /// The lanes that may start a delivery, each once.
-    ready: VecDeque<SubscriptionId>,
+    /// The spaces that have anything waiting or in flight.
+    spaces: HashMap<SpaceId, SpaceLanes>,
+    /// The spaces that may have a lane that may start a delivery, each once.
+    ring: VecDeque<SpaceId>,
     in_flight: usize,
     in_flight_max: usize,
     in_flight_each: usize,
     waiting_each: usize,
+    /// How many lanes are held.
+    held: usize,
 }
 
 impl Lanes {
     pub(super) fn new(config: &DeliverConfig) -> Self {
         Self {
             lanes: HashMap::new(),
-            ready: VecDeque::new(),
+            spaces: HashMap::new(),
+            ring: VecDeque::new(),
             in_flight: 0,
             in_flight_max: config.in_flight_max,
             in_flight_each: config.in_flight_per_subscription_max,
             waiting_each: config.waiting_per_subscription_max,
+            held: 0,
         }
     }
 
@@ -54,88 +110,163 @@ impl Lanes {
     #[must_use]
     pub(super) fn push(&mut self, leased: Leased) -> Option<Leased> {
         let id = leased.delivery.subscription_id;
-        let lane = self.lanes.entry(id).or_default();
+        let lane = self.lanes.entry(id).or_insert_with(|| Lane {
+            space: leased.delivery.event.space.clone(),
+            waiting: VecDeque::new(),
+            in_flight: 0,
+            in_flight_max: self.in_flight_each,
+            hangs: false,
+            overflowed: false,
+            held: false,
+            queued: false,
+        });
         if lane.waiting.len() >= self.waiting_each || (lane.held && lane.overflowed) {
             lane.overflowed = true;
             return Some(leased);
         }
         lane.waiting.push_back(leased);
-        if lane.waiting.len() == 1 && lane.may_start(self.in_flight_each) {
-            self.ready.push_back(id);
+        match self.spaces.get_mut(&lane.space) {
+            Some(space) => space.waiting += 1,
+            None => _ = self.spaces.insert(lane.space.clone(), SpaceLanes { waiting: 1, ..SpaceLanes::default() }),
         }
+        self.queue(id);
         None
+    }
+
+    /// Gives the lane a turn, if it may start a delivery.
+    fn queue(&mut self, id: SubscriptionId) {
+        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.may_start() && !lane.queued) else { return };
+        let Some(space) = self.spaces.get_mut(&lane.space) else { return };
+        lane.queued = true;
+        if lane.hangs { &mut space.ready_hanging } else { &mut space.ready }.push_back(id);
+        if !space.queued {
+            space.queued = true;
+            self.ring.push_back(lane.space.clone());
+        }
     }
 
     /// The next delivery to work on, if there is one and room for it. [`finished`](Self::finished) must follow.
     ///
     /// A lane whose next delivery `can_start` turns down is held until [`release`](Self::release).
     pub(super) fn start(&mut self, mut can_start: impl FnMut(&Delivery) -> bool) -> Option<Leased> {
-        while self.in_flight < self.in_flight_max {
-            let id = self.ready.pop_front()?;
-            let lane = self.lanes.get_mut(&id)?;
-            if !can_start(&lane.waiting.front()?.delivery) {
-                lane.held = true;
-                continue;
+        let free = self.in_flight_max.saturating_sub(self.in_flight);
+        let turns = if free > 0 { self.ring.len() } else { 0 };
+        for _ in 0..turns {
+            let name = self.ring.pop_front()?;
+            let Some(space) = self.spaces.get_mut(&name) else { continue };
+            let started = next(&mut self.lanes, space, free, &mut can_start, &mut self.held);
+            self.in_flight += usize::from(started.is_some());
+            if space.ready.is_empty() && space.ready_hanging.is_empty() {
+                space.queued = false;
+            } else {
+                self.ring.push_back(name);
             }
-            let leased = lane.waiting.pop_front()?;
-            lane.in_flight += 1;
-            self.in_flight += 1;
-            if lane.may_start(self.in_flight_each) {
-                self.ready.push_back(id);
+            if started.is_some() {
+                return started;
             }
-            return Some(leased);
         }
         None
     }
 
     /// Records that one delivery of this subscription has ended. True if the subscription's rows should be fetched again.
-    pub(super) fn finished(&mut self, id: SubscriptionId) -> bool {
+    pub(super) fn finished(&mut self, id: SubscriptionId, ended: Ended) -> bool {
         self.in_flight -= 1;
         let Some(lane) = self.lanes.get_mut(&id) else { return false };
-        let was_at_its_bound = lane.in_flight == self.in_flight_each;
+        let Some(space) = self.spaces.get_mut(&lane.space) else { return false };
+        let hung = lane.hangs;
+        space.hanging -= if hung { lane.in_flight } else { 0 };
         lane.in_flight -= 1;
-        if was_at_its_bound && lane.may_start(self.in_flight_each) {
-            self.ready.push_back(id);
+        space.in_flight -= 1;
+        match ended {
+            Ended::Answered => {
+                lane.in_flight_max = (lane.in_flight_max + 1).min(self.in_flight_each);
+                lane.hangs = false;
+            }
+            Ended::TimedOut => {
+                lane.in_flight_max = (lane.in_flight_max / 2).max(1);
+                lane.hangs = lane.in_flight_max == 1;
+            }
+            Ended::Otherwise => {}
         }
+        space.hanging += if lane.hangs { lane.in_flight } else { 0 };
+        self.queue(id);
         self.refill(id)
     }
 
     /// Lets a held lane start deliveries again. True if the subscription's rows should be fetched again.
     pub(super) fn release(&mut self, id: SubscriptionId) -> bool {
-        let Some(lane) = self.lanes.get_mut(&id) else { return false };
+        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.held) else { return false };
         lane.held = false;
-        if lane.may_start(self.in_flight_each) {
-            self.ready.push_back(id);
-        }
+        self.held -= 1;
+        self.queue(id);
         self.refill(id)
     }
 
-    /// Ends an overflow for which there is room again, and removes a lane that has nothing left.
+    /// Ends an overflow for which there is room again, and removes a lane of which nothing is left to know.
     fn refill(&mut self, id: SubscriptionId) -> bool {
         let Some(lane) = self.lanes.get_mut(&id).filter(|lane| !lane.held) else { return false };
-        let refill = lane.overflowed && lane.waiting.len() <= self.waiting_each / 2;
+        let mut refill = lane.overflowed && lane.waiting.len() <= self.waiting_each / 2;
         if refill {
             lane.overflowed = false;
         }
-        if lane.in_flight == 0 && lane.waiting.is_empty() {
+        if let Some(space) = self.spaces.get_mut(&lane.space) {
+            if space.refill_at.is_some_and(|refill_at| space.waiting <= refill_at) {
+                space.refill_at = None;
+                refill = true;
+            }
+            if space.in_flight == 0 && space.waiting == 0 && !space.queued {
+                self.spaces.remove(&lane.space);
+            }
+        }
+        if lane.is_idle() && !lane.hangs && lane.in_flight_max == self.in_flight_each {
             self.lanes.remove(&id);
+        } else if self.lanes.len() > 2 * IDLE_MAX {
+            self.lanes.retain(|_, lane| !lane.is_idle());
         }
         refill
     }
 
-    /// Takes what waits in held lanes, to be handed back to its rows: it must not fill the memory that others need.
-    pub(super) fn empty_held(&mut self) -> Vec<Leased> {
+    /// Takes what waits in held lanes of spaces that have no room left, to be handed back to its rows: it must not fill the
+    /// memory that others need.
+    pub(super) fn empty_held(&mut self, inbox: &Inbox) -> Vec<Leased> {
         let mut taken = Vec::new();
-        for lane in self.lanes.values_mut().filter(|lane| lane.held && !lane.waiting.is_empty()) {
+        if self.held == 0 {
+            return taken;
+        }
+        let held = self.lanes.values_mut().filter(|lane| lane.held && !lane.waiting.is_empty());
+        for lane in held.filter(|lane| inbox.room(&lane.space).count == 0) {
             lane.overflowed = true;
+            if let Some(space) = self.spaces.get_mut(&lane.space) {
+                space.waiting -= lane.waiting.len();
+                space.refill_at = None;
+            }
             taken.extend(lane.waiting.drain(..));
         }
         taken
     }
 
-    /// The subscriptions whose rows should not be fetched for now.
-    pub(super) fn full(&self) -> Vec<SubscriptionId> {
-        self.lanes.iter().filter(|(_, lane)| lane.overflowed).map(|(id, _)| *id).collect()
+    /// How many more deliveries of this subscription fit into its lane; none while its rows should not be fetched.
+    pub(super) fn room(&self, id: SubscriptionId) -> usize {
+        self.lanes.get(&id).map_or(self.waiting_each, |lane| {
+            if lane.overflowed { 0 } else { self.waiting_each.saturating_sub(lane.waiting.len()) }
+        })
+    }
+
+    /// Whether the lane's rows should not be fetched for now.
+    pub(super) fn is_full(&mut self, id: SubscriptionId) -> bool {
+        let Some(lane) = self.lanes.get_mut(&id) else { return false };
+        lane.overflowed |= lane.waiting.len() >= self.waiting_each;
+        lane.overflowed
+    }
+
+    /// Whether a space's rows should not be fetched for now, since it has no room in memory.
+    pub(super) fn is_full_space(&mut self, name: &SpaceId, inbox: &Inbox) -> bool {
+        if inbox.room(name).count == 0 {
+            let space = self.spaces.entry(name.clone()).or_default();
+            space.refill_at.get_or_insert(inbox.held(name) / 2);
+            return true;
+        }
+        self.spaces.get(name).is_some_and(|space| space.refill_at.is_some_and(|refill_at| space.waiting > refill_at))
     }
 
     /// How many deliveries are being worked on.
@@ -145,7 +276,61 @@ impl Lanes {
 
     /// Takes everything that waits, to be handed back to its rows.
     pub(super) fn drain(&mut self) -> Vec<Leased> {
-        self.ready.clear();
+        self.ring.clear();
         self.lanes.values_mut().flat_map(|lane| lane.waiting.drain(..)).collect()
     }
+}
+
+/// Starts the next delivery of a space, if it may take one of `free` places.
+fn next(
+    lanes: &mut HashMap<SubscriptionId, Lane>,
+    space: &mut SpaceLanes,
+    free: usize,
+    can_start: &mut impl FnMut(&Delivery) -> bool,
+    held: &mut usize,
+) -> Option<Leased> {
+    let room = free.saturating_sub(space.in_flight);
+    if room == 0 {
+        return None;
+    }
+    let hanging_first = std::mem::replace(&mut space.hanging_next, false);
+    for hanging in [hanging_first, !hanging_first] {
+        let turns = if hanging { space.ready_hanging.len() } else { space.ready.len() };
+        for _ in 0..turns {
+            if hanging && space.hanging >= room {
+                break;
+            }
+            let id = if hanging { &mut space.ready_hanging } else { &mut space.ready }.pop_front()?;
+            let Some(lane) = lanes.get_mut(&id) else { continue };
+            if lane.hangs != hanging {
+                if lane.hangs { &mut space.ready_hanging } else { &mut space.ready }.push_back(id);
+                continue;
+            }
+            if !lane.may_start() {
+                lane.queued = false;
+                continue;
+            }
+            if !hanging && lane.in_flight >= room {
+                space.ready.push_back(id);
+                continue;
+            }
+            if !can_start(&lane.waiting.front()?.delivery) {
+                (lane.held, lane.queued) = (true, false);
+                *held += 1;
+                continue;
+            }
+            let leased = lane.waiting.pop_front()?;
+            lane.in_flight += 1;
+            space.waiting -= 1;
+            space.in_flight += 1;
+            space.hanging += usize::from(hanging);
+            space.hanging_next = !hanging;
+            lane.queued = lane.may_start();
+            if lane.queued {
+                if hanging { &mut space.ready_hanging } else { &mut space.ready }.push_back(id);
+            }
+            return Some(leased);
+        }
+    }
+    None
 }

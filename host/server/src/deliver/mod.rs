@@ -1,6 +1,6 @@
 //! Deliver: the loop that knows the order transform → sign → send → record.
 //!
-//! It takes what is due from the inbox or from rows, lets each subscription's deliveries wait in their own lane
+//! It takes what is due from the inbox or from rows ([`fetch`]), lets each subscription's deliveries wait in their own lane
 //! ([`lanes`]), and starts an attempt ([`attempt`]) for each as there is room. A delivery whose plugin is still being
 //! compiled ([`preparing`]) holds its own lane and nothing else.
 //!
@@ -9,6 +9,7 @@
 //! forgets the known time *before* it asks the store, so that a row written meanwhile is not missed.
 
 mod attempt;
+mod fetch;
 mod finish;
 mod lanes;
 mod preparing;
@@ -27,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::host::Host;
 use crate::queues::Leased;
 use finish::FinishedAttempt;
-use lanes::Lanes;
+use lanes::{Ended, Lanes};
 use preparing::Preparing;
 pub use repeat::{MOVED, may_repeat};
 
@@ -69,7 +70,7 @@ impl Deliver {
         while !shutdown.is_cancelled() {
             self.step().await;
             let host = Arc::clone(&self.host);
-            let next_due = host.inbox.alarm().next_due().filter(|_| host.inbox.free() > 0);
+            let next_due = host.inbox.alarm().next_due().filter(|_| !host.inbox.is_full());
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = host.inbox.alarm().changed() => {}
@@ -100,12 +101,13 @@ impl Deliver {
             self.take_in().await;
             self.start_all();
             // What waits for a compiler must not fill the memory that other subscriptions need.
-            let full = self.host.inbox.free() == 0;
-            let held = if full { self.lanes.empty_held() } else { Vec::new() };
+            let held = self.lanes.empty_held(&self.host.inbox);
             if held.is_empty() {
                 return;
             }
             self.hand_back(held).await;
+            // What others of the space have in rows may be fetched now.
+            self.host.inbox.alarm().due(self.host.clock.now());
         }
     }
 
@@ -115,7 +117,7 @@ impl Deliver {
             overflow.extend(self.lanes.push(leased));
         }
         let now = self.host.clock.now();
-        let due = self.host.inbox.alarm().next_due().is_some_and(|due| due <= now) && self.host.inbox.free() > 0;
+        let due = self.host.inbox.alarm().next_due().is_some_and(|due| due <= now) && !self.host.inbox.is_full();
         if due && let Err(err) = self.fetch(now, &mut overflow).await {
             self.store_failed("fetching due deliveries", &err);
         }
@@ -145,29 +147,12 @@ impl Deliver {
         self.recording.spawn(async move { finish::record_all(&host, attempts).await });
     }
 
-    /// Fetches due rows into the lanes.
-    async fn fetch(&mut self, now: Timestamp, overflow: &mut Vec<Leased>) -> Result<(), StoreError> {
-        let Host { store, inbox, config, .. } = &*self.host;
-        inbox.alarm().forget();
-        let except = self.lanes.full();
-        let limit = inbox.free().min(config.deliver.fetch_max);
-        let leased = store.lease_due(now, self.host.lease_until(now), limit, &except).await?;
-        let more = leased.len() == limit;
-        for delivery in leased {
-            let reservation = inbox.take(delivery.bytes());
-            overflow.extend(self.lanes.push(Leased { delivery, reservation }));
-        }
-        let next = if more { Some(now) } else { store.next_due(&self.lanes.full()).await? };
-        next.into_iter().for_each(|next| inbox.alarm().due(next));
-        Ok(())
-    }
-
     fn start(&mut self, delivery: Delivery) {
         if let Some(digest) = self.preparing.failed(&self.host, &delivery) {
             let now = self.host.clock.now();
             let err = anyhow!("its plugin {digest} could not be prepared");
             finish::given_up(&self.host, delivery.id, delivery.leased_until.unwrap_or(now), &err);
-            self.finished(delivery.subscription_id);
+            self.finished(delivery.subscription_id, Ended::Otherwise);
             return;
         }
         let host = self.host.clone();
@@ -207,12 +192,13 @@ impl Deliver {
 
     fn attempted(&mut self, ended: Result<(SubscriptionId, Option<FinishedAttempt>), JoinError>) {
         let (id, attempt) = ended.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
+        let ended = attempt.as_ref().map_or(Ended::Otherwise, FinishedAttempt::ended);
         self.unrecorded.extend(attempt);
-        self.finished(id);
+        self.finished(id, ended);
     }
 
-    fn finished(&mut self, id: SubscriptionId) {
-        if self.lanes.finished(id) {
+    fn finished(&mut self, id: SubscriptionId, ended: Ended) {
+        if self.lanes.finished(id, ended) {
             self.host.inbox.alarm().due(self.host.clock.now());
         }
     }

@@ -16,6 +16,7 @@ use super::signature::{self, Unsigned};
 use super::{schema, versions};
 use crate::error::{Code, Error};
 use crate::host::Host;
+use crate::quotas;
 use crate::task::unbroken;
 
 /// A component to be admitted.
@@ -90,6 +91,11 @@ pub async fn into_space(host: &Arc<Host>, space: &SpaceId, candidate: Candidate)
 async fn install(host: &Host, space: &SpaceId, plugin: Plugin, component: Bytes) -> Result<(bool, Plugin), Error> {
     let Plugin { name, version, .. } = &plugin;
     let had = versions::own(&*host.store, space, name).await?.into_iter().find(|had| had.version == *version);
+    if had.is_none() {
+        let all = host.store.plugins(space, None).await?;
+        let own = all.iter().filter(|plugin| plugin.space.is_some()).count();
+        quotas::check_count("plugins", host.quotas.limits(space).plugins, own as u64)?;
+    }
     if !host.store.put_plugin(&plugin, component).await? {
         let detail = format!("there is a plugin {name} {version} with another component: raise its version");
         return Err(Error::new(Code::PluginVersionExists, detail));

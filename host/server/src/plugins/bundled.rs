@@ -4,7 +4,6 @@
 //! of them before it listens ([`prepare`](super::prepare) does so later). The tests compare each description with what its
 //! component reports.
 
-use bytes::Bytes;
 use hookmill_bundled::{Bundled, PLUGINS};
 use hookmill_engine::Inspected;
 use hookmill_model::Plugin;
@@ -21,7 +20,7 @@ pub async fn install(host: &Host) -> anyhow::Result<()> {
     for bundled in PLUGINS {
         let plugin = plugin(bundled, host.clock.now())?;
         // Even if its component is stored: another plugin may have its place, such as a file that has been removed since.
-        host.store.put_plugin(&plugin, Bytes::from_static(bundled.component)).await?;
+        host.store.put_plugin(&plugin, bundled.component().into()).await?;
     }
     Ok(())
 }
@@ -36,5 +35,5 @@ pub(super) fn all(now: Timestamp) -> serde_json::Result<Vec<Plugin>> {
 
 fn plugin(bundled: &Bundled, now: Timestamp) -> serde_json::Result<Plugin> {
     let described: Inspected = serde_json::from_str(bundled.description)?;
-    Ok(admit::plugin(None, described, bundled.component.len(), None, now))
+    Ok(admit::plugin(None, described, bundled.component_bytes, None, now))
 }

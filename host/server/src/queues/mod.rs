@@ -2,12 +2,14 @@
 //! again.
 
 pub mod alarm;
+pub mod commits;
 pub mod inbox;
 pub mod notices;
 pub mod shadows;
 pub mod slots;
 
 pub use alarm::Alarm;
+pub use commits::Commits;
 pub use inbox::{Inbox, Leased, Reservation};
 pub use notices::Notices;
 pub use shadows::{ShadowJob, Shadows};

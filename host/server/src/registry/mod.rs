@@ -81,6 +81,7 @@ struct Contents {
     active: HashMap<SpaceId, Index>,
     by_url: HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
     by_field: HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
+    counts: HashMap<SpaceId, usize>,
 }
 
 impl Contents {
@@ -94,12 +95,16 @@ impl Contents {
         for field in subscription.trigger.iter().flat_map(|trigger| &trigger.fields) {
             self.by_field.entry((space.clone(), field.clone())).or_default().insert(id);
         }
+        *self.counts.entry(space.clone()).or_default() += 1;
         self.subscriptions.insert(id, Arc::new(CompiledSubscription::new(subscription)));
     }
 
     fn remove(&mut self, id: SubscriptionId) {
         let Some(old) = self.subscriptions.remove(&id) else { return };
         let Subscription { space, url, event_types, trigger, .. } = &old.subscription;
+        if let Some(count) = self.counts.get_mut(space) {
+            *count -= 1;
+        }
         if let Some(index) = self.active.get_mut(space) {
             index.remove(id, event_types);
         }
@@ -124,6 +129,11 @@ fn remove_from(
 }
 
 impl Registry {
+    /// Returns the number of a space's subscriptions.
+    pub fn count(&self, space: &SpaceId) -> usize {
+        self.read().counts.get(space).copied().unwrap_or(0)
+    }
+
     /// Reads every subscription from the store.
     ///
     /// # Errors
@@ -134,10 +144,9 @@ impl Registry {
         let mut after = None;
         loop {
             let page = registry.store.subscriptions(None, after, PAGE).await?;
-            after = page.last().map(|(subscription, _)| subscription.id);
-            let last = page.len() < PAGE;
-            page.into_iter().for_each(|(subscription, _)| registry.put(subscription));
-            if last {
+            after = page.next;
+            page.entries.into_iter().for_each(|(subscription, _)| registry.put(subscription));
+            if after.is_none() {
                 return Ok(registry);
             }
         }

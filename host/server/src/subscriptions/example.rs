@@ -17,10 +17,9 @@ pub async fn event_type(host: &Host, space: &SpaceId, kind: &EventType) -> Resul
     let mut after = None;
     loop {
         let page = host.store.event_types(space, after, PAGE).await?;
-        after = page.last().map(|entry| entry.name.clone());
-        let last = page.len() < PAGE;
-        let found = page.into_iter().find(|entry| entry.name == *kind);
-        if last || found.is_some() {
+        after = page.next;
+        let found = page.entries.into_iter().find(|entry| entry.name == *kind);
+        if after.is_none() || found.is_some() {
             return Ok(found);
         }
     }

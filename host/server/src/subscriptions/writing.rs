@@ -16,6 +16,7 @@ use crate::host::Host;
 use crate::json;
 use crate::number::Whole;
 use crate::plugins::versions;
+use crate::quotas;
 use crate::registry;
 use crate::task::unbroken;
 
@@ -38,6 +39,8 @@ pub async fn create(
     unbroken(async move {
         {
             let changing = host.registry.changing().await;
+            let quota = host.quotas.limits(&new.space).subscriptions;
+            quotas::check_count("subscriptions", quota, host.registry.count(&new.space) as u64)?;
             conflict::check(&changing, &new, allow_identical)?;
             versions::check_there(&host, &changing, &new, None).await.map_err(|err| err.at("/plugin"))?;
             save(&host, &changing, &new).await?;

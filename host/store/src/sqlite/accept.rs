@@ -1,9 +1,11 @@
 //! Accepting events: writing their rows and those of their deliveries.
 
+use hookmill_model::DeliveryState;
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::super::{Accepted, NewEvent, StoreError};
+use super::backlog::Writing;
 use super::batches::{self, Joined};
 use super::events;
 use super::row::{Columns as _, json, micros};
@@ -20,7 +22,7 @@ const INSERT_DELIVERY: &str = "
 const EARLIER: &str = "SELECT seq, content_sha256, occurred_at, accepted_at FROM events WHERE space = ?1 AND id = ?2";
 
 /// See [`Store::accept`](super::super::Store::accept). One event may be twice among `events`: the second is a repeat of the first.
-pub(super) fn accept(db: &Connection, events: &[NewEvent]) -> Result<Vec<Accepted>, StoreError> {
+pub(super) fn accept(db: &Writing<'_>, events: &[NewEvent]) -> Result<Vec<Accepted>, StoreError> {
     let mut insert = Inserts { event: db.prepare_cached(INSERT_EVENT)?, delivery: db.prepare_cached(INSERT_DELIVERY)? };
     events.iter().map(|new| if insert.event(new)? { insert.deliveries(db, new) } else { earlier(db, new) }).collect()
 }
@@ -48,7 +50,7 @@ impl Inserts<'_> {
         Ok(inserted > 0)
     }
 
-    fn deliveries(&mut self, db: &Connection, new: &NewEvent) -> Result<Accepted, StoreError> {
+    fn deliveries(&mut self, db: &Writing<'_>, new: &NewEvent) -> Result<Accepted, StoreError> {
         let event = db.last_insert_rowid();
         let mut filled: Option<Timestamp> = None;
         for delivery in &new.deliveries {
@@ -69,6 +71,7 @@ impl Inserts<'_> {
                 delivery.leased_until.map(micros),
                 delivery.test,
             ])?;
+            db.created(DeliveryState::Pending, 1);
             batches::open(db, &new.event, delivery)?;
         }
         Ok(Accepted::New { filled })

@@ -1,16 +1,19 @@
 //! Deliveries: listing, reading, and the commands of callers.
 
-use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, Pattern, SpaceId};
+use std::time::{Duration, Instant};
+
+use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, SpaceId};
 use jiff::Timestamp;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params, params_from_iter};
 use ulid::Ulid;
 
-use super::super::{Command, Commanded, DeliveryFilter, StoreError};
+use super::super::{Command, Commanded, DeliveryFilter, DeliveryHead, ListPart, StoreError};
 use super::attempts;
-use super::events::Events;
+use super::backlog::{Backlog, Writing};
+use super::events::{Events, read_head};
 use super::pinned::{self, PinnedPlugins};
-use super::row::{Columns as _, corrupt, count, micros};
+use super::row::{Columns as _, corrupt, micros};
 
 /// The columns that [`Delivered::row`] reads.
 pub(super) const COLUMNS: &str = "id, subscription, event, batched, state, attempts, due_at, leased_until, completed_at, reason, test, verbatim, \
@@ -73,18 +76,90 @@ fn state(row: &Row<'_>) -> rusqlite::Result<DeliveryState> {
     DeliveryState::from_name(&name).ok_or_else(|| corrupt("state", format!("`{name}` is none")))
 }
 
+/// Columns of a listing.
+const HEAD: &str = "id, subscription, event, batched, state, attempts, due_at, completed_at, reason, test";
+
+/// Deliveries that one part of a listing examines: some 30 ms. A filter that few of them pass takes more parts, between
+/// which others have their turns.
+const EXAMINED_MAX: usize = 10_000;
+
+/// Time after which a part of a listing ends, for a disk that is slow.
+const EXAMINING_MAX: Duration = Duration::from_secs(1);
+
+const EVENT_HEAD: &str = "SELECT id, kind, occurred_at, accepted_at FROM events WHERE seq = ?1";
+
 /// See [`Store::deliveries`](super::super::Store::deliveries).
 pub(super) fn list(
     db: &Connection,
     space: &SpaceId,
     filter: &DeliveryFilter,
     limit: usize,
-) -> Result<Vec<Delivery>, StoreError> {
-    let (sql, values) = listing(space, filter, limit);
-    let mut read = Delivered::new(db);
-    let mut select = db.prepare_cached(&sql)?;
-    let found = select.query_map(params_from_iter(values), |row| read.row(row))?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
+) -> Result<ListPart<DeliveryHead, DeliveryId>, StoreError> {
+    // Else the walk over another space's deliveries would be this one's to wait for, and its cursor an id of the other.
+    if let Some(subscription) = filter.subscription
+        && !db.prepare_cached(OF_SPACE)?.exists(params![subscription.to_string(), space.as_str()])?
+    {
+        return Ok(ListPart::empty());
+    }
+    let (sql, values) = listing(space, filter);
+    let (mut select, mut event) = (db.prepare_cached(&sql)?, db.prepare_cached(EVENT_HEAD)?);
+    let mut rows = select.query(params_from_iter(values))?;
+    let mut entries: Vec<DeliveryHead> = Vec::new();
+    let until = Instant::now() + EXAMINING_MAX;
+    let mut examined = 0;
+    while let Some(row) = rows.next()? {
+        if let Some(delivery) = wanted(row, &mut event, filter)? {
+            if entries.len() == limit {
+                let next = entries.last().map(|last| last.id);
+                return Ok(ListPart { entries, next });
+            }
+            entries.push(delivery);
+        }
+        examined += 1;
+        if examined == EXAMINED_MAX || Instant::now() >= until {
+            return Ok(ListPart { entries, next: Some(row.text("id")?) });
+        }
+    }
+    Ok(ListPart { entries, next: None })
+}
+
+const OF_SPACE: &str = "SELECT 1 FROM subscriptions WHERE id = ?1 AND space = ?2";
+
+/// Reads a delivery if it passes the filters that the statement does not apply.
+fn wanted(
+    row: &Row<'_>,
+    event: &mut CachedStatement<'_>,
+    filter: &DeliveryFilter,
+) -> rusqlite::Result<Option<DeliveryHead>> {
+    let state = state(row)?;
+    if filter.state.is_some_and(|wanted| wanted != state) {
+        return Ok(None);
+    }
+    let subscription_id = row.text("subscription")?;
+    if filter.subscription.is_some_and(|wanted| wanted != subscription_id) {
+        return Ok(None);
+    }
+    let event = event.query_row([row.value::<i64>("event")?], read_head)?;
+    if filter.event_type.as_ref().is_some_and(|wanted| !wanted.matches(&event.kind))
+        || filter.since.is_some_and(|since| event.accepted_at < since)
+        || filter.until.is_some_and(|until| event.accepted_at >= until)
+    {
+        return Ok(None);
+    }
+    Ok(Some(DeliveryHead {
+        id: row.text("id")?,
+        subscription_id,
+        event_id: event.id,
+        event_type: event.kind,
+        accepted_at: event.accepted_at,
+        batched: row.value("batched")?,
+        test: row.value("test")?,
+        state,
+        attempts: row.value("attempts")?,
+        due_at: row.time("due_at")?,
+        completed_at: row.time_if_any("completed_at")?,
+        reason: row.value("reason")?,
+    }))
 }
 
 /// The deliveries with the event as their first, and those whose batches it joined.
@@ -95,67 +170,52 @@ const OF_EVENT: &str = "id IN (
     SELECT delivery FROM batched_events INDEXED BY batched_events_by_event
     WHERE event = (SELECT seq FROM events WHERE space = ? AND id = ?))";
 
-/// Returns the statement for a filter, and its parameters in order.
+/// Returns the statement for a filter, and its parameters in order: all deliveries in the range of an index, newest first.
+/// [`wanted`] applies what the index does not know.
 ///
 /// The index is named, since SQLite cannot know that an event has few deliveries and a space has many. The most selective
-/// filter determines the index; a row that another filter rejects costs one lookup.
-pub(super) fn listing(space: &SpaceId, filter: &DeliveryFilter, limit: usize) -> (String, Vec<Value>) {
-    let indexed = index(filter).map(|index| format!(" INDEXED BY {index}")).unwrap_or_default();
-    let mut sql = format!("SELECT {COLUMNS} FROM deliveries{indexed} WHERE space = ?");
-    let mut values = vec![Value::from(space.as_str().to_owned())];
-    let mut also = |condition: &str, value: Vec<Value>| {
-        sql.push_str(" AND ");
+/// filter determines the index.
+pub(super) fn listing(space: &SpaceId, filter: &DeliveryFilter) -> (String, Vec<Value>) {
+    let (index, condition, mut values) = range(space, filter);
+    let mut sql = format!("SELECT {HEAD} FROM deliveries{index} WHERE {condition}");
+    let mut also = |condition: &str, value: String| {
         sql.push_str(condition);
-        values.extend(value);
+        values.push(value.into());
     };
-    if let Some(state) = filter.state {
-        // A literal, so that SQLite sees that the partial index covers the condition.
-        also(&format!("state = '{}'", state.as_str()), vec![]);
-        if state != DeliveryState::Delivered {
-            also("state <> 'delivered'", vec![]);
-        }
-    }
-    if let Some(subscription) = filter.subscription {
-        also("subscription = ?", vec![subscription.to_string().into()]);
-    }
-    if let Some(event) = &filter.event {
-        let of = [space.as_str(), event.as_str()].map(|text| Value::from(text.to_owned()));
-        also(OF_EVENT, [of.clone(), of].concat());
-    }
-    if let Some(pattern) = &filter.event_type {
-        let kind = "(SELECT kind FROM events WHERE seq = event)";
-        match pattern {
-            Pattern::All => {}
-            // An event type contains none of GLOB's special characters.
-            Pattern::Below(_) => also(&format!("{kind} GLOB ?"), vec![pattern.to_string().into()]),
-            Pattern::Exactly(_) => also(&format!("{kind} = ?"), vec![pattern.to_string().into()]),
-        }
-    }
     // Ids start with the millisecond in which the event was accepted: they narrow the scan, the event's time decides.
     if let Some(since) = filter.since {
-        also("id >= ?", vec![first_id(since.as_millisecond()).into()]);
-        also("(SELECT accepted_at FROM events WHERE seq = event) >= ?", vec![micros(since).into()]);
+        also(" AND id >= ?", first_id(since.as_millisecond()));
     }
     if let Some(until) = filter.until {
-        also("id < ?", vec![first_id(until.as_millisecond() + 1).into()]);
-        also("(SELECT accepted_at FROM events WHERE seq = event) < ?", vec![micros(until).into()]);
+        also(" AND id < ?", first_id(until.as_millisecond() + 1));
     }
     if let Some(before) = filter.before {
-        also("id < ?", vec![before.to_string().into()]);
+        also(" AND id < ?", before.to_string());
     }
-    sql.push_str(" ORDER BY id DESC LIMIT ?");
-    values.push(count(limit).into());
+    sql.push_str(" ORDER BY id DESC");
     (sql, values)
 }
 
-/// Returns the most selective index for a filter.
-fn index(filter: &DeliveryFilter) -> Option<&'static str> {
+/// Returns the most selective index for a filter, the range in it, and its parameters.
+fn range(space: &SpaceId, filter: &DeliveryFilter) -> (&'static str, String, Vec<Value>) {
+    let in_space = Value::from(space.as_str().to_owned());
     match (&filter.event, filter.state, filter.subscription) {
         // By their ids, which come from two indexes.
-        (Some(_), _, _) => None,
-        (None, Some(state), _) if state != DeliveryState::Delivered => Some("deliveries_by_state"),
-        (None, _, Some(_)) => Some("deliveries_of_subscription"),
-        (None, _, None) => Some("deliveries_of_space"),
+        (Some(event), _, _) => {
+            let event = Value::from(event.as_str().to_owned());
+            let values = vec![in_space.clone(), in_space.clone(), event.clone(), in_space, event];
+            ("", format!("space = ? AND {OF_EVENT}"), values)
+        }
+        // A literal, so that SQLite sees that the partial index covers the condition.
+        (None, Some(state), _) if state != DeliveryState::Delivered => {
+            let condition = format!("space = ? AND state = '{}' AND state <> 'delivered'", state.as_str());
+            (" INDEXED BY deliveries_by_state", condition, vec![in_space])
+        }
+        (None, _, Some(subscription)) => {
+            let values = vec![subscription.to_string().into()];
+            (" INDEXED BY deliveries_of_subscription", "subscription = ?".to_owned(), values)
+        }
+        (None, _, None) => (" INDEXED BY deliveries_of_space", "space = ?".to_owned(), vec![in_space]),
     }
 }
 
@@ -198,7 +258,7 @@ const RETRY: &str = "
 
 /// See [`Store::command`](super::super::Store::command).
 pub(super) fn command(
-    db: &Connection,
+    db: &Writing<'_>,
     space: &SpaceId,
     id: DeliveryId,
     command: Command,
@@ -209,16 +269,21 @@ pub(super) fn command(
         return Ok(Commanded::InFlight);
     }
     let (id, now) = (id.to_string(), micros(now));
-    match (command, delivery.state) {
+    let state = match (command, delivery.state) {
         (Command::Cancel, DeliveryState::Pending | DeliveryState::Held) => {
-            db.prepare_cached(CANCEL)?.execute(params![id, now])?
+            db.prepare_cached(CANCEL)?.execute(params![id, now])?;
+            DeliveryState::Cancelled
         }
         (Command::Cancel, state) => return Ok(Commanded::NotIn(state)),
         // The deliver loop would only hold it again.
         (Command::Resend { .. }, DeliveryState::Held) => return Ok(Commanded::NotIn(DeliveryState::Held)),
         (Command::Resend { verbatim: true }, _) if !sent(db, &id)? => return Ok(Commanded::NothingSent),
-        (Command::Resend { verbatim }, _) => db.prepare_cached(RETRY)?.execute(params![id, now, verbatim])?,
+        (Command::Resend { verbatim }, _) => {
+            db.prepare_cached(RETRY)?.execute(params![id, now, verbatim])?;
+            DeliveryState::Pending
+        }
     };
+    db.moved(delivery.state, state, 1);
     if let Some(pinned) = &delivery.pinned {
         pinned::drop_if_unused(db, pinned)?;
     }
@@ -231,9 +296,7 @@ fn sent(db: &Connection, id: &str) -> Result<bool, StoreError> {
     Ok(db.prepare_cached(sql)?.exists([id])?)
 }
 
-/// See [`Store::backlog`](super::super::Store::backlog).
-pub(super) fn backlog(db: &Connection) -> Result<Vec<(DeliveryState, u64)>, StoreError> {
-    let (pending, held): (i64, i64) =
-        db.prepare_cached(BACKLOG)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(vec![(DeliveryState::Pending, pending.unsigned_abs()), (DeliveryState::Held, held.unsigned_abs())])
+/// Counts the deliveries that are not final, at the start; see [`Store::backlog`](super::super::Store::backlog).
+pub(super) fn backlog(db: &Connection) -> rusqlite::Result<Backlog> {
+    db.prepare_cached(BACKLOG)?.query_row([], |row| Ok(Backlog { pending: row.get(0)?, held: row.get(1)? }))
 }

@@ -7,8 +7,8 @@ use hookmill_model::{Event, EventId, SpaceId};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde_json::value::RawValue;
 
-use super::super::StoreError;
-use super::row::{Columns as _, corrupt, count};
+use super::super::{EventHead, ListPart, StoreError};
+use super::row::{Columns as _, corrupt, count, part};
 
 const BY_SEQ: &str =
     "SELECT space, id, kind, occurred_at, accepted_at, data, changed_fields, previous FROM events WHERE seq = ?1";
@@ -24,6 +24,16 @@ pub(super) const NEWEST_BEFORE: &str = "
     FROM events INDEXED BY events_of_space
     WHERE space = ?1 AND seq < (SELECT seq FROM events WHERE space = ?1 AND id = ?3) ORDER BY seq DESC LIMIT ?2";
 
+/// Without the columns that may be large, which come last in a row and are not read from disk then.
+pub(super) const NEWEST_HEADS: &str = "
+    SELECT id, kind, occurred_at, accepted_at
+    FROM events INDEXED BY events_of_space WHERE space = ?1 ORDER BY seq DESC LIMIT ?2";
+
+pub(super) const NEWEST_HEADS_BEFORE: &str = "
+    SELECT id, kind, occurred_at, accepted_at
+    FROM events INDEXED BY events_of_space
+    WHERE space = ?1 AND seq < (SELECT seq FROM events WHERE space = ?1 AND id = ?3) ORDER BY seq DESC LIMIT ?2";
+
 pub(super) const DELIVERIES_MADE: &str = "
     SELECT (SELECT count(*) FROM deliveries INDEXED BY deliveries_of_event WHERE event = ?1)
         + (SELECT count(*) FROM batched_events INDEXED BY batched_events_by_event WHERE event = ?1)";
@@ -34,13 +44,45 @@ pub(super) fn list(
     space: &SpaceId,
     before: Option<&EventId>,
     limit: usize,
-) -> Result<Vec<Event>, StoreError> {
-    let (space, limit) = (space.as_str(), count(limit));
-    let events: rusqlite::Result<_> = match before {
-        None => db.prepare_cached(NEWEST)?.query_map(params![space, limit], read)?.collect(),
-        Some(id) => db.prepare_cached(NEWEST_BEFORE)?.query_map(params![space, limit, id.as_str()], read)?.collect(),
-    };
-    Ok(events?)
+) -> Result<ListPart<Event, EventId>, StoreError> {
+    let (space, rows) = (space.as_str(), count(limit + 1));
+    let read = |row: &Row<'_>| Ok((read(row)?, row.bytes("data")? + row.bytes("previous")?));
+    let id = |event: &Event| event.id.clone();
+    match before {
+        None => part(db.prepare_cached(NEWEST)?.query_map(params![space, rows], read)?, limit, id),
+        Some(before) => {
+            part(db.prepare_cached(NEWEST_BEFORE)?.query_map(params![space, rows, before.as_str()], read)?, limit, id)
+        }
+    }
+}
+
+/// See [`Store::event_heads`](super::super::Store::event_heads).
+pub(super) fn heads(
+    db: &Connection,
+    space: &SpaceId,
+    before: Option<&EventId>,
+    limit: usize,
+) -> Result<ListPart<EventHead, EventId>, StoreError> {
+    let (space, rows) = (space.as_str(), count(limit + 1));
+    let read = |row: &Row<'_>| Ok((read_head(row)?, 0));
+    let id = |event: &EventHead| event.id.clone();
+    match before {
+        None => part(db.prepare_cached(NEWEST_HEADS)?.query_map(params![space, rows], read)?, limit, id),
+        Some(before) => {
+            let mut select = db.prepare_cached(NEWEST_HEADS_BEFORE)?;
+            part(select.query_map(params![space, rows, before.as_str()], read)?, limit, id)
+        }
+    }
+}
+
+/// Reads an event's head.
+pub(super) fn read_head(row: &Row<'_>) -> rusqlite::Result<EventHead> {
+    Ok(EventHead {
+        id: row.text("id")?,
+        kind: row.text("kind")?,
+        occurred_at: row.time("occurred_at")?,
+        accepted_at: row.time("accepted_at")?,
+    })
 }
 
 /// See [`Store::event`](super::super::Store::event).

@@ -1,7 +1,7 @@
 //! The store in SQLite: one file in a directory that only one host uses.
 //!
 //! All writes go through one thread, which commits in groups ([`writer`]); another thread moves committed pages to the
-//! database file ([`checkpoint`]); reads use their own connections ([`readers`]). The other modules hold the SQL by subject,
+//! database file ([`checkpoint`]); reads use threads with their own connections ([`readers`]). The other modules hold the SQL by subject,
 //! as plain functions over a connection.
 //!
 //! A process that dies at any moment leaves a consistent file with everything that was confirmed. SQLite guarantees that
@@ -9,6 +9,7 @@
 
 mod accept;
 mod attempts;
+mod backlog;
 mod batches;
 mod checkpoint;
 mod deliveries;
@@ -36,10 +37,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
 
 use super::{
-    Accepted, Command, Commanded, DeletedPlugin, DeliveryFilter, EventTypeEntry, NewEvent, NoticeStep, Record,
-    Recorded, SpaceChange, Store, StoreError,
+    Accepted, Command, Commanded, DeletedPlugin, DeliveryFilter, DeliveryHead, EventHead, EventTypeEntry, ListPart,
+    NewEvent, NoticeStep, Record, Recorded, SpaceChange, Store, StoreError,
 };
 use checkpoint::Checkpointer;
 use hookmill_model::{
@@ -48,14 +50,17 @@ use hookmill_model::{
     Tally,
 };
 pub use open::OpenError;
-use readers::Readers;
+use readers::{CALLERS_READERS, LOOP_READERS, QUERY_TIME_MAX, Readers};
 use writer::Writer;
 
 /// The store in a directory. Dropping it finishes queued operations and closes the file.
 pub struct Sqlite {
     // In this order: the writer ends before the lock is released.
     writer: Writer,
+    /// Of callers.
     readers: Readers,
+    /// Of the deliver loop, of notices, and of what a start reads.
+    own_readers: Readers,
     _lock: File,
 }
 
@@ -68,9 +73,12 @@ impl Sqlite {
         let lock = open::lock(dir)?;
         let file = dir.join("hookmill.db");
         let db = open::writer(&file)?;
+        let backlog = deliveries::backlog(&db)?;
         let checkpointer = Checkpointer::start(open::checkpointer(&file)?).map_err(OpenError::Thread)?;
-        let writer = Writer::start(db, checkpointer).map_err(OpenError::Thread)?;
-        Ok(Self { writer, readers: Readers::new(file), _lock: lock })
+        let writer = Writer::start(db, backlog, checkpointer).map_err(OpenError::Thread)?;
+        let own_readers = Readers::start(file.clone(), "store-loop", LOOP_READERS, None).map_err(OpenError::Thread)?;
+        let readers = Readers::start(file, "store-reader", CALLERS_READERS, Some(QUERY_TIME_MAX));
+        Ok(Self { writer, readers: readers.map_err(OpenError::Thread)?, own_readers, _lock: lock })
     }
 }
 
@@ -80,34 +88,32 @@ impl Store for Sqlite {
         self.writer.write(move |db| accept::accept(db, &events)).await
     }
 
+    async fn pending(&self) -> Result<Vec<(SubscriptionId, Timestamp)>, StoreError> {
+        self.own_readers.read(lease::pending).await
+    }
+
     async fn lease_due(
         &self,
         now: Timestamp,
         leased_until: Timestamp,
-        limit: usize,
-        except: &[SubscriptionId],
+        wanted: Vec<(SubscriptionId, usize)>,
+        bytes_max: usize,
     ) -> Result<Vec<Delivery>, StoreError> {
-        let except = except.to_vec();
-        let ready = self.readers.read(move |db| lease::ready(db, now, limit, &except)).await?;
+        let ready = self.own_readers.read(move |db| lease::ready(db, now, &wanted)).await?;
         if ready.is_empty() {
             return Ok(Vec::new());
         }
-        let mut leased = self.writer.write(move |db| lease::lease(db, &ready, now, leased_until)).await?;
+        let mut leased = self.writer.write(move |db| lease::lease(db, &ready, now, leased_until, bytes_max)).await?;
         if leased.iter().all(|delivery| delivery.batched == 0) {
             return Ok(leased);
         }
         // A leased batch accepts no more events. A reader reads it, so that no commit waits.
-        self.readers
+        self.own_readers
             .read(move |db| {
                 deliveries::read_batches(db, &mut leased)?;
                 Ok(leased)
             })
             .await
-    }
-
-    async fn next_due(&self, except: &[SubscriptionId]) -> Result<Option<Timestamp>, StoreError> {
-        let except = except.to_vec();
-        self.readers.read(move |db| lease::next_due(db, &except)).await
     }
 
     async fn record(&self, records: Arc<[Record]>) -> Result<Vec<Recorded>, StoreError> {
@@ -119,7 +125,7 @@ impl Store for Sqlite {
     }
 
     async fn end_all_leases(&self) -> Result<u64, StoreError> {
-        self.writer.write(lease::end_all).await
+        self.writer.write(|db| lease::end_all(db)).await
     }
 
     async fn create_space(&self, space: Space) -> Result<bool, StoreError> {
@@ -132,7 +138,7 @@ impl Store for Sqlite {
 
     async fn space(&self, id: &SpaceId) -> Result<Option<Space>, StoreError> {
         let id = id.clone();
-        self.readers.read(move |db| spaces::one(db, &id)).await
+        self.readers.read_for(&id.clone(), move |db| spaces::one(db, &id)).await
     }
 
     async fn change_space(&self, id: &SpaceId, change: SpaceChange) -> Result<Option<Space>, StoreError> {
@@ -145,7 +151,7 @@ impl Store for Sqlite {
     }
 
     async fn keys(&self) -> Result<Vec<Key>, StoreError> {
-        self.readers.read(spaces::keys).await
+        self.own_readers.read(spaces::keys).await
     }
 
     async fn delete_key(&self, id: KeyId) -> Result<bool, StoreError> {
@@ -162,9 +168,9 @@ impl Store for Sqlite {
         space: &SpaceId,
         after: Option<EventType>,
         limit: usize,
-    ) -> Result<Vec<EventTypeEntry>, StoreError> {
-        let space = space.clone();
-        self.readers.read(move |db| spaces::event_types(db, &space, after.as_ref(), limit)).await
+    ) -> Result<ListPart<EventTypeEntry, EventType>, StoreError> {
+        let of = space.clone();
+        self.readers.read_for(space, move |db| spaces::event_types(db, &of, after.as_ref(), limit)).await
     }
 
     async fn delete_event_type(&self, space: &SpaceId, name: &EventType) -> Result<bool, StoreError> {
@@ -182,9 +188,13 @@ impl Store for Sqlite {
         space: Option<&SpaceId>,
         after: Option<SubscriptionId>,
         limit: usize,
-    ) -> Result<Vec<(Subscription, Activity)>, StoreError> {
-        let space = space.cloned();
-        self.readers.read(move |db| subscriptions::list(db, space.as_ref(), after, limit)).await
+    ) -> Result<ListPart<(Subscription, Activity), SubscriptionId>, StoreError> {
+        let of = space.cloned();
+        let list = move |db: &Connection| subscriptions::list(db, of.as_ref(), after, limit);
+        match space {
+            Some(space) => self.readers.read_for(space, list).await,
+            None => self.own_readers.read(list).await,
+        }
     }
 
     async fn subscription(
@@ -192,8 +202,8 @@ impl Store for Sqlite {
         space: &SpaceId,
         id: SubscriptionId,
     ) -> Result<Option<(Subscription, Activity)>, StoreError> {
-        let space = space.clone();
-        self.readers.read(move |db| subscriptions::one(db, &space, id)).await
+        let of = space.clone();
+        self.readers.read_for(space, move |db| subscriptions::one(db, &of, id)).await
     }
 
     async fn put_plugin(&self, plugin: &Plugin, component: Bytes) -> Result<bool, StoreError> {
@@ -202,8 +212,8 @@ impl Store for Sqlite {
     }
 
     async fn plugins(&self, space: &SpaceId, name: Option<&PluginName>) -> Result<Vec<Plugin>, StoreError> {
-        let (space, name) = (space.clone(), name.cloned());
-        self.readers.read(move |db| plugins::usable(db, &space, name.as_ref())).await
+        let (of, name) = (space.clone(), name.cloned());
+        self.readers.read_for(space, move |db| plugins::usable(db, &of, name.as_ref())).await
     }
 
     async fn delete_plugin(
@@ -218,7 +228,7 @@ impl Store for Sqlite {
 
     async fn shared_plugin(&self, name: &PluginName, version: &PluginVersion) -> Result<Option<Plugin>, StoreError> {
         let (name, version) = (name.clone(), version.clone());
-        self.readers.read(move |db| plugins::shared(db, &name, &version)).await
+        self.own_readers.read(move |db| plugins::shared(db, &name, &version)).await
     }
 
     async fn remove_files_but(&self, digests: Vec<Digest>) -> Result<(), StoreError> {
@@ -226,17 +236,32 @@ impl Store for Sqlite {
     }
 
     async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
-        self.readers.read(move |db| plugins::component(db, digest)).await
+        self.own_readers.read(move |db| plugins::component(db, digest)).await
     }
 
-    async fn events(&self, space: &SpaceId, before: Option<EventId>, limit: usize) -> Result<Vec<Event>, StoreError> {
-        let space = space.clone();
-        self.readers.read(move |db| events::list(db, &space, before.as_ref(), limit)).await
+    async fn events(
+        &self,
+        space: &SpaceId,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<ListPart<Event, EventId>, StoreError> {
+        let of = space.clone();
+        self.readers.read_for(space, move |db| events::list(db, &of, before.as_ref(), limit)).await
+    }
+
+    async fn event_heads(
+        &self,
+        space: &SpaceId,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<ListPart<EventHead, EventId>, StoreError> {
+        let of = space.clone();
+        self.readers.read_for(space, move |db| events::heads(db, &of, before.as_ref(), limit)).await
     }
 
     async fn event(&self, space: &SpaceId, id: &EventId) -> Result<Option<(Event, u64)>, StoreError> {
-        let (space, id) = (space.clone(), id.clone());
-        self.readers.read(move |db| events::one(db, &space, &id)).await
+        let (of, id) = (space.clone(), id.clone());
+        self.readers.read_for(space, move |db| events::one(db, &of, &id)).await
     }
 
     async fn deliveries(
@@ -244,14 +269,14 @@ impl Store for Sqlite {
         space: &SpaceId,
         filter: DeliveryFilter,
         limit: usize,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        let space = space.clone();
-        self.readers.read(move |db| deliveries::list(db, &space, &filter, limit)).await
+    ) -> Result<ListPart<DeliveryHead, DeliveryId>, StoreError> {
+        let of = space.clone();
+        self.readers.read_for(space, move |db| deliveries::list(db, &of, &filter, limit)).await
     }
 
     async fn delivery(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
-        let space = space.clone();
-        self.readers.read(move |db| deliveries::one(db, &space, id)).await
+        let of = space.clone();
+        self.readers.read_for(space, move |db| deliveries::one(db, &of, id)).await
     }
 
     async fn command(
@@ -287,7 +312,7 @@ impl Store for Sqlite {
     }
 
     async fn notices(&self, stage: NoticeStage, now: Timestamp, limit: usize) -> Result<Vec<Notice>, StoreError> {
-        self.readers.read(move |db| notices::waiting(db, stage, now, limit)).await
+        self.own_readers.read(move |db| notices::waiting(db, stage, now, limit)).await
     }
 
     async fn step_notice(&self, id: &EventId, step: NoticeStep) -> Result<(), StoreError> {
@@ -296,19 +321,18 @@ impl Store for Sqlite {
     }
 
     async fn next_notice(&self, stage: NoticeStage, window: SignedDuration) -> Result<Option<Timestamp>, StoreError> {
-        self.readers.read(move |db| notices::next(db, stage, window)).await
+        self.own_readers.read(move |db| notices::next(db, stage, window)).await
     }
 
     fn commits(&self) -> u64 {
         self.writer.commits()
     }
 
-    async fn backlog(&self) -> Result<Vec<(DeliveryState, u64)>, StoreError> {
-        self.readers.read(deliveries::backlog).await
+    fn backlog(&self) -> [(DeliveryState, u64); 2] {
+        self.writer.backlog()
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        // Through the writer, behind the queue: if that makes no progress, nothing does.
-        self.writer.write(|_| Ok(())).await
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.writer.write(|db| open::probe(db)).await
     }
 }

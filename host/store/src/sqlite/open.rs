@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::super::StoreError;
+
 /// The reason why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -52,6 +54,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0005_shadows.sql"),
     include_str!("../../migrations/0006_sources.sql"),
     include_str!("../../migrations/0007_words.sql"),
+    include_str!("../../migrations/0008_quotas.sql"),
+    include_str!("../../migrations/0009_turns.sql"),
 ];
 
 /// What lies in the data directory. SQLite gives its log and index the database's own permissions.
@@ -146,6 +150,11 @@ fn common(db: &Connection) -> rusqlite::Result<()> {
     // Fits all statements of the product, including the variants of the listing; the default is 16.
     db.set_prepared_statement_cache_capacity(128);
     Ok(())
+}
+
+/// Writes the page that holds the schema's number, with the number that it has: a write that changes nothing.
+pub(super) fn probe(db: &Connection) -> Result<(), StoreError> {
+    Ok(db.pragma_update(None, "user_version", u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX))?)
 }
 
 /// Applies the missing migrations, each in a transaction.

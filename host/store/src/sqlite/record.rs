@@ -7,6 +7,7 @@ use hookmill_model::{Activity, DeliveryState, SubscriptionId, SubscriptionState}
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 
 use super::super::{Record, Recorded, StoreError};
+use super::backlog::Writing;
 use super::row::micros;
 use super::{attempts, notices, pinned, subscriptions};
 
@@ -38,7 +39,7 @@ const PUT_ACTIVITY: &str = "
         failure_streak = ?2, failed_deliveries = ?3, last_triggered_at = ?4, plugin_failures = ?5";
 
 /// See [`Store::record`](super::super::Store::record).
-pub(super) fn record(db: &Connection, records: &[Record]) -> Result<Vec<Recorded>, StoreError> {
+pub(super) fn record(db: &Writing<'_>, records: &[Record]) -> Result<Vec<Recorded>, StoreError> {
     let mut finish = (db.prepare_cached(FINISH)?, db.prepare_cached(FINISH_WITH_PINNED)?);
     let mut activities = HashMap::new();
     let mut recorded = Vec::with_capacity(records.len());
@@ -95,7 +96,7 @@ fn put_activity(db: &Connection, subscription: SubscriptionId, activity: &Activi
 
 /// Writes a record. False, and nothing written, if the delivery is no longer as its lease left it.
 fn write<'db>(
-    db: &'db Connection,
+    db: &'db Writing<'_>,
     (finish, finish_with_pinned): &mut (CachedStatement<'db>, CachedStatement<'db>),
     record: &Record,
 ) -> Result<bool, StoreError> {
@@ -113,6 +114,7 @@ fn write<'db>(
     if updated == 0 {
         return Ok(false);
     }
+    db.moved(DeliveryState::Pending, state, 1);
     if let Some(attempt) = &record.attempt {
         attempts::insert(db, attempt)?;
     }

@@ -2,15 +2,16 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
+use rusqlite::{ErrorCode, Row};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde_json::Value;
 
-use super::super::StoreError;
+use super::super::{ListPart, StoreError};
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
@@ -20,9 +21,49 @@ impl From<rusqlite::Error> for StoreError {
             E::InvalidColumnType(..) | E::IntegralValueOutOfRange(..) | E::Utf8Error(..) => {
                 Self::Corrupt(error.to_string())
             }
+            error if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Self::TooSlow,
+            error if is_of_disk(&error) => Self::Disk(Box::new(error)),
             error => Self::Database(Box::new(error)),
         }
     }
+}
+
+impl StoreError {
+    /// The error of an operation whose group could not be committed.
+    pub(super) fn of_group(error: Arc<rusqlite::Error>) -> Self {
+        if is_of_disk(&error) { Self::Disk(Box::new(error)) } else { Self::Database(Box::new(error)) }
+    }
+}
+
+/// Whether the disk is full, fails, is read-only or is gone.
+fn is_of_disk(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen)
+    )
+}
+
+/// Bytes of rows in one part of a listing. A part has at least one entry.
+const PART_BYTES_MAX: usize = 1 << 20;
+
+/// Collects a part of a listing from the rows of a query for one entry more than `limit`, each with its bytes.
+pub(super) fn part<T, C>(
+    rows: impl Iterator<Item = rusqlite::Result<(T, usize)>>,
+    limit: usize,
+    id: impl Fn(&T) -> C,
+) -> Result<ListPart<T, C>, StoreError> {
+    let mut entries = Vec::new();
+    let mut held = 0;
+    for row in rows {
+        let (entry, bytes) = row?;
+        held += bytes;
+        if entries.len() == limit || (held > PART_BYTES_MAX && !entries.is_empty()) {
+            let next = entries.last().map(id);
+            return Ok(ListPart { entries, next });
+        }
+        entries.push(entry);
+    }
+    Ok(ListPart { entries, next: None })
 }
 
 /// Creates the error for a column that cannot be read, for this reason.
@@ -79,6 +120,9 @@ pub(super) trait Columns {
         text.map(|text| text.parse().map_err(|error| corrupt(column, error))).transpose()
     }
 
+    /// Returns the size of a text.
+    fn bytes(&self, column: &str) -> rusqlite::Result<usize>;
+
     /// Reads a count.
     fn count(&self, column: &str) -> rusqlite::Result<u64> {
         u64::try_from(self.value::<i64>(column)?).map_err(|error| corrupt(column, error))
@@ -104,6 +148,10 @@ pub(super) trait Columns {
 impl Columns for Row<'_> {
     fn value<T: FromSql>(&self, column: &str) -> rusqlite::Result<T> {
         self.get(column)
+    }
+
+    fn bytes(&self, column: &str) -> rusqlite::Result<usize> {
+        Ok(self.get_ref(column)?.as_str_or_null().ok().flatten().map_or(0, str::len))
     }
 }
 

@@ -3,8 +3,8 @@
 use hookmill_model::{EventType, Key, KeyId, Space, SpaceId};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{EventTypeEntry, SpaceChange, StoreError};
-use super::row::{Columns as _, count, json, micros, name};
+use super::super::{EventTypeEntry, ListPart, SpaceChange, StoreError};
+use super::row::{Columns as _, count, json, micros, name, part};
 
 /// See [`Store::create_space`](super::super::Store::create_space).
 pub(super) fn create(db: &Connection, space: &Space) -> Result<bool, StoreError> {
@@ -25,12 +25,13 @@ pub(super) fn create(db: &Connection, space: &Space) -> Result<bool, StoreError>
 pub(super) fn change(db: &Connection, id: &SpaceId, change: &SpaceChange) -> Result<Option<Space>, StoreError> {
     let update = "
         UPDATE spaces SET name = coalesce(?2, name), administrators = coalesce(?3, administrators),
-            plugin_keys = coalesce(?4, plugin_keys)
+            plugin_keys = coalesce(?4, plugin_keys), quotas = coalesce(?5, quotas)
         WHERE id = ?1 RETURNING *";
-    let SpaceChange { name, administrators, plugin_keys } = change;
+    let SpaceChange { name, administrators, plugin_keys, quotas } = change;
     let (administrators, plugin_keys) = (administrators.as_ref().map(json), plugin_keys.as_ref().map(json));
+    let quotas = quotas.as_ref().map(json);
     let mut update = db.prepare_cached(update)?;
-    Ok(update.query_row(params![id.as_str(), name, administrators, plugin_keys], read_space).optional()?)
+    Ok(update.query_row(params![id.as_str(), name, administrators, plugin_keys, quotas], read_space).optional()?)
 }
 
 /// See [`Store::spaces`](super::super::Store::spaces).
@@ -53,6 +54,7 @@ fn read_space(row: &Row<'_>) -> rusqlite::Result<Space> {
         name: row.value("name")?,
         administrators: row.json("administrators")?,
         plugin_keys: row.json("plugin_keys")?,
+        quotas: row.json("quotas")?,
         created_at: row.time("created_at")?,
     })
 }
@@ -60,7 +62,8 @@ fn read_space(row: &Row<'_>) -> rusqlite::Result<Space> {
 /// See [`Store::create_key`](super::super::Store::create_key).
 pub(super) fn create_key(db: &Connection, key: &Key) -> Result<(), StoreError> {
     let insert = "
-        INSERT INTO keys (id, name, role, space, secret_sha256, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        INSERT INTO keys (id, name, role, space, secret_sha256, created_at, requests_per_s)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     db.prepare_cached(insert)?.execute(params![
         key.id.to_string(),
         key.name,
@@ -68,6 +71,7 @@ pub(super) fn create_key(db: &Connection, key: &Key) -> Result<(), StoreError> {
         key.space.as_ref().map(SpaceId::as_str),
         key.secret_sha256,
         micros(key.created_at),
+        key.requests_per_s,
     ])?;
     Ok(())
 }
@@ -90,6 +94,7 @@ fn read_key(row: &Row<'_>) -> rusqlite::Result<Key> {
         role: row.variant("role")?,
         space: row.text_if_any("space")?,
         secret_sha256: row.value("secret_sha256")?,
+        requests_per_s: row.value("requests_per_s")?,
         created_at: row.time("created_at")?,
     })
 }
@@ -116,12 +121,14 @@ pub(super) fn event_types(
     space: &SpaceId,
     after: Option<&EventType>,
     limit: usize,
-) -> Result<Vec<EventTypeEntry>, StoreError> {
+) -> Result<ListPart<EventTypeEntry, EventType>, StoreError> {
     let after = after.map_or("", EventType::as_str);
     let mut select =
         db.prepare_cached("SELECT * FROM event_types WHERE space = ?1 AND name > ?2 ORDER BY name LIMIT ?3")?;
-    let found = select.query_map(params![space.as_str(), after, count(limit)], read_event_type)?;
-    Ok(found.collect::<rusqlite::Result<_>>()?)
+    let found = select.query_map(params![space.as_str(), after, count(limit + 1)], |row| {
+        Ok((read_event_type(row)?, row.bytes("schema")? + row.bytes("example")? + row.bytes("description")?))
+    })?;
+    part(found, limit, |entry| entry.name.clone())
 }
 
 /// See [`Store::delete_event_type`](super::super::Store::delete_event_type).

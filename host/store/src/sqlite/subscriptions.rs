@@ -1,11 +1,12 @@
 //! Subscriptions: their definitions and activity, and the effects of a change of state on their deliveries.
 
-use hookmill_model::{Activity, Pause, SpaceId, Subscription, SubscriptionId, SubscriptionState};
+use hookmill_model::{Activity, DeliveryState, Pause, SpaceId, Subscription, SubscriptionId, SubscriptionState};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::StoreError;
-use super::row::{Columns as _, count, json, micros};
+use super::super::{ListPart, StoreError};
+use super::backlog::Writing;
+use super::row::{Columns as _, count, json, micros, part};
 use super::{notices, pinned, shadows};
 
 const PUT: &str = "
@@ -24,7 +25,7 @@ pub(super) const CANCEL_ALL: &str = "
         reason = 'the subscription was deleted'
     WHERE id IN (
         SELECT id FROM deliveries INDEXED BY deliveries_by_state
-        WHERE space = ?2 AND state IN ('pending', 'held') AND state <> 'delivered' AND subscription = ?1
+        WHERE space = ?2 AND state = ?4 AND state <> 'delivered' AND subscription = ?1
     ) AND (leased_until IS NULL OR leased_until <= ?3)";
 
 /// Failures before an activation do not count.
@@ -53,7 +54,7 @@ pub(super) const OF_ALL: &str = "
     WHERE id > ?1 AND state <> 'deleted' ORDER BY id LIMIT ?2";
 
 /// See [`Store::put_subscription`](super::super::Store::put_subscription).
-pub(super) fn put(db: &Connection, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError> {
+pub(super) fn put(db: &Writing<'_>, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError> {
     let (id, at) = (subscription.id.to_string(), micros(now));
     let before =
         db.prepare_cached(DEFINITION)?.query_row([&id], |row| row.json::<Subscription>("definition")).optional()?;
@@ -69,14 +70,19 @@ pub(super) fn put(db: &Connection, subscription: &Subscription, now: Timestamp) 
         // A subscription that is new or was active before has no held deliveries.
         SubscriptionState::Active if matches!(before, None | Some(SubscriptionState::Active)) => {}
         SubscriptionState::Active => {
-            db.prepare_cached(SET_FREE)?.execute(params![id, at])?;
+            let freed = db.prepare_cached(SET_FREE)?.execute(params![id, at])?;
+            db.moved(DeliveryState::Held, DeliveryState::Pending, freed);
             db.prepare_cached(RESET_FAILURES)?.execute([id])?;
             notices::activated(db, subscription.id, now)?;
         }
         // The deliver loop holds its deliveries, each when it is due.
         SubscriptionState::Draft | SubscriptionState::Verifying | SubscriptionState::Paused => {}
         SubscriptionState::Deleted => {
-            db.prepare_cached(CANCEL_ALL)?.execute(params![id, subscription.space.as_str(), at])?;
+            for state in [DeliveryState::Pending, DeliveryState::Held] {
+                let parameters = params![id, subscription.space.as_str(), at, state.as_str()];
+                let cancelled = db.prepare_cached(CANCEL_ALL)?.execute(parameters)?;
+                db.moved(state, DeliveryState::Cancelled, cancelled);
+            }
             pinned::drop_unused(db)?;
         }
     }
@@ -118,15 +124,18 @@ pub(super) fn list(
     space: Option<&SpaceId>,
     after: Option<SubscriptionId>,
     limit: usize,
-) -> Result<Vec<(Subscription, Activity)>, StoreError> {
+) -> Result<ListPart<(Subscription, Activity), SubscriptionId>, StoreError> {
     // Every id is greater than the empty string.
     let after = after.map(|id| id.to_string()).unwrap_or_default();
-    let limit = count(limit);
-    let found: rusqlite::Result<_> = match space {
-        Some(space) => db.prepare_cached(OF_SPACE)?.query_map(params![after, limit, space.as_str()], read)?.collect(),
-        None => db.prepare_cached(OF_ALL)?.query_map(params![after, limit], read)?.collect(),
-    };
-    Ok(found?)
+    let rows = count(limit + 1);
+    let read = |row: &Row<'_>| Ok((read(row)?, row.bytes("definition")?));
+    let id = |(subscription, _): &(Subscription, _)| subscription.id;
+    match space {
+        Some(space) => {
+            part(db.prepare_cached(OF_SPACE)?.query_map(params![after, rows, space.as_str()], read)?, limit, id)
+        }
+        None => part(db.prepare_cached(OF_ALL)?.query_map(params![after, rows], read)?, limit, id),
+    }
 }
 
 /// See [`Store::subscription`](super::super::Store::subscription).

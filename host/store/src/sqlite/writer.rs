@@ -20,7 +20,10 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use hookmill_model::DeliveryState;
+
 use super::super::StoreError;
+use super::backlog::{Backlog, CommittedBacklog, Writing};
 use super::checkpoint::Checkpointer;
 
 /// Operations in one transaction: more have no measurable benefit, and the first waits for the last.
@@ -42,18 +45,20 @@ pub(super) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
     commits: Arc<AtomicU64>,
+    backlog: Arc<CommittedBacklog>,
 }
 
 impl Writer {
-    /// Starts the thread.
-    pub(super) fn start(db: Connection, checkpointer: Checkpointer) -> std::io::Result<Self> {
+    /// Starts the thread, on a database with this backlog.
+    pub(super) fn start(db: Connection, counted: Backlog, checkpointer: Checkpointer) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
-        let commits = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&commits);
+        let (commits, backlog) = (Arc::new(AtomicU64::new(0)), Arc::new(CommittedBacklog::default()));
+        backlog.add(counted);
+        let counts = Counts { commits: Arc::clone(&commits), backlog: Arc::clone(&backlog) };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || work(&db, jobs, &counted, &checkpointer))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), commits })
+            .spawn(move || work(&Writing::new(&db), jobs, &counts, &checkpointer))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread), commits, backlog })
     }
 
     /// Returns the number of committed groups.
@@ -61,10 +66,15 @@ impl Writer {
         self.commits.load(Ordering::Relaxed)
     }
 
+    /// Returns the number of deliveries in each state that is not final.
+    pub(super) fn backlog(&self) -> [(DeliveryState, u64); 2] {
+        self.backlog.get()
+    }
+
     /// Queues `operation`; returns its result once that is on disk.
     pub(super) async fn write<T: Send + 'static>(
         &self,
-        operation: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+        operation: impl FnMut(&Writing<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let job = Box::new(Operation { operation, result: Err(StoreError::Closed), answer });
@@ -87,7 +97,7 @@ impl Drop for Writer {
 /// A queued operation of any result type.
 trait Job: Send {
     /// Executes it; false if it failed.
-    fn run(&mut self, db: &Connection) -> bool;
+    fn run(&mut self, db: &Writing<'_>) -> bool;
     /// Sends its result to the caller, or the error that its group was not committed.
     fn answer(self: Box<Self>, group: Result<(), Arc<rusqlite::Error>>);
 }
@@ -100,10 +110,10 @@ struct Operation<F, T> {
 
 impl<F, T> Job for Operation<F, T>
 where
-    F: FnMut(&Connection) -> Result<T, StoreError> + Send,
+    F: FnMut(&Writing<'_>) -> Result<T, StoreError> + Send,
     T: Send,
 {
-    fn run(&mut self, db: &Connection) -> bool {
+    fn run(&mut self, db: &Writing<'_>) -> bool {
         self.result = (self.operation)(db);
         self.result.is_ok()
     }
@@ -111,15 +121,21 @@ where
     fn answer(self: Box<Self>, group: Result<(), Arc<rusqlite::Error>>) {
         let result = match group {
             Ok(()) => self.result,
-            Err(error) => Err(StoreError::Database(Box::new(error))),
+            Err(error) => Err(StoreError::of_group(error)),
         };
         // The caller may have gone away, which does not matter.
         let _ = self.answer.send(result);
     }
 }
 
+/// What the thread counts.
+struct Counts {
+    commits: Arc<AtomicU64>,
+    backlog: Arc<CommittedBacklog>,
+}
+
 /// Runs the thread until the queue is closed.
-fn work(db: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, commits: &AtomicU64, checkpointer: &Checkpointer) {
+fn work(db: &Writing<'_>, mut jobs: mpsc::Receiver<Box<dyn Job>>, counts: &Counts, checkpointer: &Checkpointer) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     let mut in_company = false;
     let mut began = Instant::now();
@@ -135,7 +151,10 @@ fn work(db: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, commits: &Atomi
         in_company = group.len() >= COMPANY_MIN;
         began = Instant::now();
         let committed = commit(db, &mut group).map_err(Arc::new);
-        commits.fetch_add(u64::from(committed.is_ok()), Ordering::Relaxed);
+        if committed.is_ok() {
+            counts.commits.fetch_add(1, Ordering::Relaxed);
+            counts.backlog.add(db.changes());
+        }
         checkpointer.committed();
         for job in group.drain(..) {
             job.answer(committed.clone());
@@ -144,7 +163,7 @@ fn work(db: &Connection, mut jobs: mpsc::Receiver<Box<dyn Job>>, commits: &Atomi
 }
 
 /// Executes a group in one transaction and commits it. On an error, nothing of it remains.
-fn commit(db: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+fn commit(db: &Writing<'_>, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
     let committed = run(db, group);
     if committed.is_err() && !db.is_autocommit() {
         execute(db, "ROLLBACK")?;
@@ -152,13 +171,15 @@ fn commit(db: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
     committed
 }
 
-fn run(db: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+fn run(db: &Writing<'_>, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    db.reset(Backlog::default());
     execute(db, "BEGIN IMMEDIATE")?;
     if !group.iter_mut().all(|job| job.run(db)) {
         // SQLite rolls back by itself where it cannot continue, as with a full disk.
         if !db.is_autocommit() {
             execute(db, "ROLLBACK")?;
         }
+        db.reset(Backlog::default());
         execute(db, "BEGIN IMMEDIATE")?;
         run_apart(db, group)?;
     }
@@ -166,10 +187,12 @@ fn run(db: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
 }
 
 /// Executes each operation so that a failure undoes only that operation.
-fn run_apart(db: &Connection, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+fn run_apart(db: &Writing<'_>, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
     for job in group {
         execute(db, "SAVEPOINT operation")?;
+        let changes = db.changes();
         if !job.run(db) {
+            db.reset(changes);
             execute(db, "ROLLBACK TO operation")?;
         }
         execute(db, "RELEASE operation")?;

@@ -100,9 +100,9 @@ async fn list_subscriptions(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<SubscriptionPage>, Problem> {
     let after = page::after(query.cursor.as_deref())?;
-    let found = api.host.store.subscriptions(Some(&space), after, query.limit.ask()).await?;
+    let found = api.host.store.subscriptions(Some(&space), after, query.limit.get()).await?;
     let view = |(subscription, activity)| SubscriptionView::of(subscription, activity);
-    Ok(Json(Page::new(found, query.limit, |(subscription, _)| subscription.id, view)))
+    Ok(Json(Page::part(found, view)))
 }
 
 /// Returns a subscription.

@@ -79,7 +79,7 @@ async fn test_subscription(
     let result = ingest::accept(&api.host, space.clone(), vec![posted], Target::Test(compiled)).await?.pop();
     let receipt = result.expect("one event has one result").expect("a new id conflicts with none");
     let filter = DeliveryFilter { event: Some(receipt.id.clone()), ..DeliveryFilter::default() };
-    let delivery = api.host.store.deliveries(&space, filter, 1).await?.pop();
+    let delivery = api.host.store.deliveries(&space, filter, 1).await?.entries.pop();
     let delivery_id = delivery.expect("a test makes one delivery").id;
     Ok((StatusCode::ACCEPTED, Json(TestView { event_id: receipt.id, delivery_id })))
 }

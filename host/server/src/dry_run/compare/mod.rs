@@ -86,9 +86,7 @@ pub async fn compare(
     let mut older_than = None;
     loop {
         let page = host.store.events(&before.subscription.space, older_than, PAGE).await?;
-        older_than = page.last().map(|event| event.id.clone());
-        let whole = page.len() == PAGE;
-        for event in page {
+        for event in page.entries {
             if comparison.events == last || comparison.looked_at == LOOKED_AT_MAX {
                 return Ok(comparison);
             }
@@ -101,7 +99,8 @@ pub async fn compare(
                 one(host, before, after, event, &mut comparison).await?;
             }
         }
-        if !whole {
+        older_than = page.next;
+        if older_than.is_none() {
             return Ok(comparison);
         }
     }

@@ -24,16 +24,17 @@ impl Catalog {
     /// Reads the catalog for a subscription that selects `wanted`.
     pub(super) async fn read(store: &dyn Store, space: &SpaceId, wanted: &[Pattern]) -> Result<Self, StoreError> {
         let mut catalog = Self { types: Vec::new(), example: None };
+        let mut after = None;
         loop {
-            let page = store.event_types(space, catalog.types.last().cloned(), PAGE).await?;
-            let last = page.len() < PAGE;
-            for entry in page {
+            let page = store.event_types(space, after, PAGE).await?;
+            for entry in page.entries {
                 if catalog.example.is_none() && wanted.iter().any(|pattern| pattern.matches(&entry.name)) {
                     catalog.example = entry.example.map(|example| (entry.name.clone(), example));
                 }
                 catalog.types.push(entry.name);
             }
-            if last {
+            after = page.next;
+            if after.is_none() {
                 return Ok(catalog);
             }
         }

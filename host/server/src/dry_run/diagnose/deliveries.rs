@@ -2,10 +2,11 @@
 
 use super::finding::{Check, Finding};
 use super::path;
-use hookmill_model::{Activity, Delivery, DeliveryState, Subscription};
+use hookmill_model::{Activity, DeliveryState, Subscription};
+use hookmill_store::DeliveryHead;
 
 /// Judges the last deliveries, newest first.
-pub(super) fn deliveries(subscription: &Subscription, activity: Activity, last: &[Delivery]) -> Finding {
+pub(super) fn deliveries(subscription: &Subscription, activity: Activity, last: &[DeliveryHead]) -> Finding {
     if last.is_empty() {
         let mut finding = Finding::skipped(Check::Deliveries, "there are no deliveries yet");
         finding.what_to_do = Some(format!("send a test event: POST {}", path(subscription, "/test")));
@@ -35,11 +36,11 @@ pub(super) fn deliveries(subscription: &Subscription, activity: Activity, last: 
     }
 }
 
-fn reason(delivery: &Delivery) -> &str {
+fn reason(delivery: &DeliveryHead) -> &str {
     delivery.reason.as_deref().unwrap_or("unknown reason")
 }
 
-fn counts(last: &[Delivery]) -> String {
+fn counts(last: &[DeliveryHead]) -> String {
     let count = |state| last.iter().filter(|delivery| delivery.state == state).count();
     let counts = DeliveryState::ALL.into_iter().map(|state| (count(state), state.as_str()));
     let counts: Vec<_> =
@@ -47,16 +48,13 @@ fn counts(last: &[Delivery]) -> String {
     counts.join(", ")
 }
 
-fn oldest_waiting(last: &[Delivery]) -> Option<String> {
+fn oldest_waiting(last: &[DeliveryHead]) -> Option<String> {
     let oldest = last.iter().rev().find(|delivery| !delivery.state.is_final())?;
     let until = match oldest.state {
         DeliveryState::Held => "until the subscription is activated".to_owned(),
         _ => format!("until {}", oldest.due_at),
     };
-    Some(format!(
-        "the oldest waiting delivery is {}, accepted at {}, waiting {until}",
-        oldest.id, oldest.event.accepted_at
-    ))
+    Some(format!("the oldest waiting delivery is {}, accepted at {}, waiting {until}", oldest.id, oldest.accepted_at))
 }
 
 fn in_a_row(subscription: &Subscription, activity: Activity) -> Option<String> {

@@ -49,7 +49,7 @@ pub async fn diagnose(
     found.extend(spelling(&subscription.url, host.client.policy()));
     found.extend(reach(host, subscription, test_event.clone()).await?);
     let compiled = CompiledSubscription::new(subscription.clone());
-    let last = host.store.events(&subscription.space, None, LAST).await?;
+    let last = host.store.events(&subscription.space, None, LAST).await?.entries;
     let catalog = Catalog::read(&*host.store, &subscription.space, &subscription.event_types).await?;
     let judged: Vec<_> = last.iter().map(|event| (event, host.registry.verdict(&compiled, event))).collect();
     found.push(events::events(subscription, &judged));
@@ -58,7 +58,7 @@ pub async fn diagnose(
     let matched = judged.iter().find(|(_, verdict)| *verdict == Verdict::Wanted).map(|(event, _)| (*event).clone());
     found.push(try_plugin(host, &compiled, matched, catalog, test_event).await?);
     let filter = DeliveryFilter { subscription: Some(subscription.id), ..DeliveryFilter::default() };
-    let last = host.store.deliveries(&subscription.space, filter, LAST).await?;
+    let last = host.store.deliveries(&subscription.space, filter, LAST).await?.entries;
     found.push(deliveries::deliveries(subscription, activity, &last));
     Ok(found)
 }

@@ -60,8 +60,7 @@ pub(super) fn address_policy(url: &Url, addresses: &[IpAddr], policy: &AddressPo
     if addresses.is_empty() {
         return Finding::skipped(Check::AddressPolicy, "there is no address to check");
     }
-    let (fine, refused): (Vec<_>, Vec<_>) =
-        addresses.iter().copied().partition(|ip| allows(policy, *ip));
+    let (fine, refused): (Vec<_>, Vec<_>) = addresses.iter().copied().partition(|ip| allows(policy, *ip));
     let refused_shown = match url.host() {
         Some(Host::Domain(_)) => "non-public addresses".to_owned(),
         _ => listed(&refused),

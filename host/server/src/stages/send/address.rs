@@ -30,22 +30,22 @@ const fn v6(a: u16, b: u16, bits: u8) -> Ipv6Net {
 /// IPv4 networks that are not public: IANA's special-purpose registry, multicast, and what a cloud serves its own
 /// machines at a public address.
 const V4_REFUSED: [Ipv4Net; 16] = [
-    v4(0, 0, 0, 0, 8),       // this network; 0.0.0.0 reaches the host itself
-    v4(10, 0, 0, 0, 8),      // private
-    v4(100, 64, 0, 0, 10),   // shared by a provider's customers (CGNAT)
-    v4(127, 0, 0, 0, 8),     // loopback
-    v4(169, 254, 0, 0, 16),  // link-local, where clouds serve their metadata
+    v4(0, 0, 0, 0, 8),        // this network; 0.0.0.0 reaches the host itself
+    v4(10, 0, 0, 0, 8),       // private
+    v4(100, 64, 0, 0, 10),    // shared by a provider's customers (CGNAT)
+    v4(127, 0, 0, 0, 8),      // loopback
+    v4(169, 254, 0, 0, 16),   // link-local, where clouds serve their metadata
     v4(168, 63, 129, 16, 32), // Azure's host services: its agent's configuration, DNS
-    v4(172, 16, 0, 0, 12),   // private
-    v4(192, 0, 0, 0, 24),    // protocol assignments
-    v4(192, 0, 2, 0, 24),    // documentation
-    v4(192, 88, 99, 0, 24),  // relays of 6to4
-    v4(192, 168, 0, 0, 16),  // private
-    v4(198, 18, 0, 0, 15),   // benchmarks
-    v4(198, 51, 100, 0, 24), // documentation
-    v4(203, 0, 113, 0, 24),  // documentation
-    v4(224, 0, 0, 0, 4),     // multicast
-    v4(240, 0, 0, 0, 4),     // reserved, and broadcast
+    v4(172, 16, 0, 0, 12),    // private
+    v4(192, 0, 0, 0, 24),     // protocol assignments
+    v4(192, 0, 2, 0, 24),     // documentation
+    v4(192, 88, 99, 0, 24),   // relays of 6to4
+    v4(192, 168, 0, 0, 16),   // private
+    v4(198, 18, 0, 0, 15),    // benchmarks
+    v4(198, 51, 100, 0, 24),  // documentation
+    v4(203, 0, 113, 0, 24),   // documentation
+    v4(224, 0, 0, 0, 4),      // multicast
+    v4(240, 0, 0, 0, 4),      // reserved, and broadcast
 ];
 
 /// Global unicast IPv6. Loopback, unique local, link-local, site-local, multicast, discard and the other special-purpose

@@ -147,19 +147,11 @@ impl Connection for Metered {
 }
 
 impl AsyncRead for Metered {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = into.filled().len();
         ready!(Pin::new(&mut self.tcp).poll_read(context, into))?;
         let read = into.filled().len() - before;
-        Poll::Ready(if self.allowance.take(read) {
-            Ok(())
-        } else {
-            Err(io::Error::other(TooMuch(self.received_max)))
-        })
+        Poll::Ready(if self.allowance.take(read) { Ok(()) } else { Err(io::Error::other(TooMuch(self.received_max))) })
     }
 }
 

@@ -38,9 +38,9 @@ use self::address::AddressPolicy;
 use self::connect::{Allowance, Dialer, Http};
 use self::resolve::{FilteredResolver, LookupError, Resolver, SPACE};
 use crate::config::SendConfig;
-use hookmill_model::{Answer, Request, SendFault, SpaceId};
 #[cfg(doc)]
 use hookmill_model::SendFaultCode;
+use hookmill_model::{Answer, Request, SendFault, SpaceId};
 
 /// A host error.
 #[derive(Debug, thiserror::Error)]

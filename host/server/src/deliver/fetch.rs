@@ -1,0 +1,115 @@
+//! Fetching due rows into the lanes: of each space in turn, and within a space of each subscription.
+//!
+//! The store says which subscriptions have pending rows and since when; who has room for how many is decided here. So the
+//! cost does not depend on how many rows anyone has, and nobody's backlog stands in front of another's.
+
+use std::collections::HashMap;
+
+use hookmill_model::{SpaceId, SubscriptionId};
+use hookmill_store::StoreError;
+use jiff::Timestamp;
+
+use super::{Deliver, STORE_PAUSE};
+use crate::queues::Leased;
+
+/// Rows to lease, and when to look again.
+#[derive(Debug, Default)]
+struct Wanted {
+    rows: Vec<(SubscriptionId, usize)>,
+    next: Option<Timestamp>,
+}
+
+impl Wanted {
+    fn look_at(&mut self, at: Timestamp) {
+        self.next = Some(self.next.map_or(at, |next| next.min(at)));
+    }
+}
+
+impl Deliver {
+    /// Fetches due rows into the lanes; those without room are added to `overflow`.
+    pub(super) async fn fetch(&mut self, now: Timestamp, overflow: &mut Vec<Leased>) -> Result<(), StoreError> {
+        let host = self.host.clone();
+        host.inbox.alarm().forget();
+        let pending = host.store.pending().await?;
+        let mut wanted = self.wanted(pending, now);
+        if !wanted.rows.is_empty() {
+            wanted.look_at(now);
+            let bytes_max = host.config.deliver.waiting_bytes_max / 2;
+            for delivery in host.store.lease_due(now, host.lease_until(now), wanted.rows, bytes_max).await? {
+                let reservation = host.inbox.take(&delivery.event.space, delivery.bytes());
+                overflow.extend(self.lanes.push(Leased { delivery, reservation }));
+            }
+        }
+        wanted.next.into_iter().for_each(|next| host.inbox.alarm().due(next));
+        Ok(())
+    }
+
+    /// Shares out what is fetched at once among the subscriptions with due rows, those that wait the longest first.
+    fn wanted(&mut self, pending: Vec<(SubscriptionId, Timestamp)>, now: Timestamp) -> Wanted {
+        let mut wanted = Wanted::default();
+        let mut due = Vec::new();
+        for (id, at) in pending {
+            if self.lanes.is_full(id) {
+                // The lane says when there is room again.
+            } else if at > now {
+                wanted.look_at(at);
+            } else {
+                // A deleted subscription has no space here; its rows are cancelled one by one.
+                let space = self.host.registry.get(id).map(|compiled| compiled.subscription.space.clone());
+                due.push((at, id, space));
+            }
+        }
+        due.sort_unstable_by_key(|(at, ..)| *at);
+        let mut rooms = self.rooms(&due, now, &mut wanted);
+        let mut left = self.host.config.deliver.fetch_max;
+        for (_, id, space) in due {
+            let Some(room) = rooms.get_mut(&space) else { continue };
+            let rows = (room.rows / room.subscriptions).max(1).min(room.rows).min(left).min(self.lanes.room(id));
+            room.subscriptions -= 1;
+            if rows == 0 {
+                wanted.look_at(now);
+                continue;
+            }
+            room.rows -= rows;
+            left -= rows;
+            wanted.rows.push((id, rows));
+        }
+        wanted
+    }
+
+    /// Returns the share of each space that has due rows and room for them.
+    fn rooms(
+        &mut self,
+        due: &[(Timestamp, SubscriptionId, Option<SpaceId>)],
+        now: Timestamp,
+        wanted: &mut Wanted,
+    ) -> HashMap<Option<SpaceId>, Room> {
+        let mut rooms: HashMap<Option<SpaceId>, Room> = HashMap::new();
+        for (.., space) in due {
+            rooms.entry(space.clone()).or_default().subscriptions += 1;
+        }
+        let each = (self.host.config.deliver.fetch_max / rooms.len().max(1)).max(1);
+        let inbox = &self.host.inbox;
+        rooms.retain(|space, room| {
+            let Some(space) = space else {
+                room.rows = each;
+                return true;
+            };
+            let full = self.lanes.is_full_space(space, inbox);
+            room.rows = each.min(inbox.room(space).count);
+            if full {
+                // The space's lanes say when there is room again, unless what fills it is lost before it is there.
+                wanted.look_at(now.checked_add(STORE_PAUSE).unwrap_or(now));
+            }
+            !full
+        });
+        rooms
+    }
+}
+
+/// What may be fetched of one space.
+#[derive(Debug, Default)]
+struct Room {
+    subscriptions: usize,
+    rows: usize,
+}
