@@ -11,6 +11,7 @@ mod oci;
 mod pipeline;
 mod preparing;
 mod preview;
+mod rates;
 mod recipes;
 mod rogues;
 mod sealed;
