@@ -306,6 +306,8 @@ pub trait Store: Send + Sync + 'static {
     /// Removes the plugins for all spaces that came from files, except those with these digests. Their components stay:
     /// subscriptions may run them.
     async fn remove_files_but(&self, digests: Vec<Digest>) -> Result<(), StoreError>;
+    /// Returns the digests of all components.
+    async fn component_digests(&self) -> Result<Vec<Digest>, StoreError>;
     /// Returns a component's bytes.
     async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError>;
 
@@ -361,6 +363,10 @@ pub trait Store: Send + Sync + 'static {
         filter: DeliveryFilter,
         limit: usize,
     ) -> Result<ListPart<DeliveryHead, DeliveryId>, StoreError>;
+    /// Returns a delivery without its events' data and its attempts.
+    async fn delivery_head(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<DeliveryHead>, StoreError>;
+    /// Returns the bytes of a delivery's requests and responses.
+    async fn delivery_bytes(&self, space: &SpaceId, id: DeliveryId) -> Result<u64, StoreError>;
     /// Returns a delivery with its attempts, oldest first.
     async fn delivery(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError>;
     /// Cancels or resends a delivery. Only a pending or held delivery can be cancelled. A resend makes a final delivery

@@ -5,6 +5,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use hookmill_model::EventType;
 use hookmill_store::EventTypeEntry;
 use jiff::Timestamp;
@@ -16,6 +17,7 @@ use utoipa_axum::routes;
 
 use crate::http::access::{Manages, Reads};
 use crate::http::extract::{JsonBody, PathParams, Query};
+use crate::http::memory::LARGE_BYTES;
 use crate::http::page::{self, Page, PageQuery};
 use crate::http::problem::Problem;
 use crate::{Api, check_description};
@@ -103,10 +105,11 @@ async fn list_event_types(
     Reads(space): Reads,
     State(api): State<Api>,
     Query(query): Query<PageQuery>,
-) -> Result<Json<EventTypePage>, Problem> {
+) -> Result<Response, Problem> {
     let after = page::after(query.cursor.as_deref())?;
+    let memory = api.memory.take(&space, LARGE_BYTES).await;
     let found = api.host.store.event_types(&space, after, query.limit.get()).await?;
-    Ok(Json(Page::part(found, EventTypeView::from)))
+    Ok(memory.json(&EventTypePage::part(found, EventTypeView::from))?)
 }
 
 /// Deletes an event type.

@@ -235,6 +235,10 @@ impl Store for Sqlite {
         self.writer.write(move |db| plugins::remove_files_but(db, &digests)).await
     }
 
+    async fn component_digests(&self) -> Result<Vec<Digest>, StoreError> {
+        self.own_readers.read(plugins::component_digests).await
+    }
+
     async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
         self.own_readers.read(move |db| plugins::component(db, digest)).await
     }
@@ -272,6 +276,16 @@ impl Store for Sqlite {
     ) -> Result<ListPart<DeliveryHead, DeliveryId>, StoreError> {
         let of = space.clone();
         self.readers.read_for(space, move |db| deliveries::list(db, &of, &filter, limit)).await
+    }
+
+    async fn delivery_head(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<DeliveryHead>, StoreError> {
+        let of = space.clone();
+        self.readers.read_for(space, move |db| deliveries::head(db, &of, id)).await
+    }
+
+    async fn delivery_bytes(&self, space: &SpaceId, id: DeliveryId) -> Result<u64, StoreError> {
+        let of = space.clone();
+        self.readers.read_for(space, move |db| deliveries::bytes(db, &of, id)).await
     }
 
     async fn delivery(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
