@@ -35,7 +35,8 @@ async fn closed(stream: &mut TcpStream) -> Vec<u8> {
 async fn a_connection_on_which_nothing_is_asked_is_closed() {
     let host = host(AcceptConfig { idle_connection_s: 1, ..AcceptConfig::default() }).await;
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-    for sent in [b"".as_slice(), b"P", b"POST /v1/spaces/acme/events HTTP/1.1\r\nhost: x\r\n", &preface[..20], preface] {
+    for sent in [b"".as_slice(), b"P", b"POST /v1/spaces/acme/events HTTP/1.1\r\nhost: x\r\n", &preface[..20], preface]
+    {
         let mut stream = connect(&host).await;
         stream.write_all(sent).await.unwrap();
         let start = Instant::now();

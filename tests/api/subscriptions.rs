@@ -166,6 +166,8 @@ fn two_values_of_each_member() -> Value {
         "query": [[{"name": "id", "value": "{event.id}"}], [{"name": "type", "value": "{event.type}"}]],
         "delay_s": [5, 6],
         "batch": [{"window_s": 30, "max": 10, "event_types": ["lead.created"]}, {"max": 11}],
+        "rate": [{"count": 10, "per": "second"}, {"per": "hour"}],
+        "in_flight_max": [1, 2],
         "plugin": [
             {"name": "slack", "version": "^1", "config": {"n": 12.50}, "on_failure": "retry", "pause_after": 3},
             {"config": {"m": 1}}

@@ -12,6 +12,7 @@ mod pipeline;
 mod preparing;
 mod preview;
 mod quotas;
+mod rates;
 mod recipes;
 mod rogues;
 mod sealed;

@@ -33,6 +33,14 @@ async fn events_beyond_a_rate_are_refused_until_it_is_kept_again_and_other_space
     let used = host.ok(Method::GET, QUOTAS, Value::Null).await;
     assert_eq!(used["events_per_s"], json!({"limit": 3, "used": 1}));
     assert_eq!(used["deliveries_per_s"], json!({"limit": null, "used": 0}));
+    let metrics = Client::new().get(format!("{}/metrics", host.base)).send().await.unwrap().text().await.unwrap();
+    for line in [
+        "hookmill_space_events_total{space=\"acme\"} 4",
+        "hookmill_space_events_total{space=\"other\"} 1",
+        "hookmill_space_refusals_total{space=\"acme\"} 1",
+    ] {
+        assert!(metrics.lines().any(|has| has == line), "{line}: {metrics}");
+    }
 }
 
 #[tokio::test]

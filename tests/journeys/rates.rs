@@ -21,7 +21,9 @@ async fn what_is_beyond_a_rate_waits_and_uses_up_no_attempt() {
     let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
     let made = host.subscribe(&receiver.url("/"), json!({"rate": {"count": 2, "per": "minute"}})).await;
     assert_eq!(made["rate"], json!({"count": 2, "per": "minute"}));
-    post(&host, 5).await;
+    post(&host, 2).await;
+    host.settle().await;
+    post(&host, 3).await;
     host.settle().await;
     assert_eq!(receiver.requests().len(), 2);
     for (advance, sent) in [(59, 2), (1, 4), (59, 4), (1, 5)] {
@@ -91,9 +93,10 @@ async fn a_rate_out_of_bounds_is_refused() {
     for (rate, pointer) in [
         (json!({"count": 0, "per": "second"}), "/rate/count"),
         (json!({"count": 100_001, "per": "hour"}), "/rate/count"),
+        (json!({"count": 1, "per": "day"}), "/rate/per"),
     ] {
         let subscription = json!({"name": "x", "url": "http://127.0.0.1/", "event_types": ["*"], "rate": rate});
         let (status, answer) = host.call(Method::POST, "/v1/spaces/acme/subscriptions", subscription).await;
-        assert_eq!((status.as_u16(), &answer["pointer"]), (422, &json!(pointer)), "{answer}");
+        assert_eq!((status.as_u16(), &answer["field"]), (422, &json!(pointer)), "{answer}");
     }
 }

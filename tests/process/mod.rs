@@ -3,6 +3,6 @@
 mod bench;
 mod crash;
 mod durability;
-mod poverty;
 mod import_e2e;
 mod isolation;
+mod poverty;

@@ -105,7 +105,11 @@ async fn what_the_host_lacks_is_no_attempt_and_no_failure_of_the_receiver() {
     // An attempt would be recorded within some milliseconds.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let list = ok(&host, &key, Method::GET, "/v1/spaces/acme/deliveries", Value::Null).await;
-    assert_eq!((&list["data"][0]["state"], &list["data"][0]["attempt_count"]), (&json!("pending"), &json!(0)), "{list}");
+    assert_eq!(
+        (&list["data"][0]["state"], &list["data"][0]["attempt_count"]),
+        (&json!("pending"), &json!(0)),
+        "{list}"
+    );
     let path = format!("/v1/spaces/acme/subscriptions/{}", subscription["id"].as_str().unwrap());
     assert_eq!(ok(&host, &key, Method::GET, &path, Value::Null).await["state"], "active");
     fs::remove_file(&lacking).unwrap();

@@ -25,11 +25,70 @@ const SOON: Duration = Duration::from_secs(2);
 
 /// What URLs are made of, and what breaks them.
 const PARTS: [&str; 64] = [
-    "http://", "https://", "HTTP://", "ftp://", "//", ":", "/", "\\", "?", "#", "@", "[", "]", "::1", "[::1]", "[::ffff:1.2.3.4]",
-    "[fe80::1%25eth0]", "127.0.0.1", "0x7f.1", "0177.1", "2130706433", "256.1.1.1", "1.1.1.1", "0", "localhost", "example.com",
-    "EXAMPLE", "xn--", "xn--a", "xn--nxasmq6b", "ü.de", "１２７.0.0.1", "a..b", ".", "..", "%2e", "%", "%00", "%zz", "%20", " ", "\t",
-    "\r\n", "\0", "\u{7f}", "\u{202e}", "🦀", "é", "\u{ad}", "-", "_", "~", ":0", ":80", ":65535", ":65536", ":-1", "user:pass@",
-    "{", "}", "|", "^", "`", "\"",
+    "http://",
+    "https://",
+    "HTTP://",
+    "ftp://",
+    "//",
+    ":",
+    "/",
+    "\\",
+    "?",
+    "#",
+    "@",
+    "[",
+    "]",
+    "::1",
+    "[::1]",
+    "[::ffff:1.2.3.4]",
+    "[fe80::1%25eth0]",
+    "127.0.0.1",
+    "0x7f.1",
+    "0177.1",
+    "2130706433",
+    "256.1.1.1",
+    "1.1.1.1",
+    "0",
+    "localhost",
+    "example.com",
+    "EXAMPLE",
+    "xn--",
+    "xn--a",
+    "xn--nxasmq6b",
+    "ü.de",
+    "１２７.0.0.1",
+    "a..b",
+    ".",
+    "..",
+    "%2e",
+    "%",
+    "%00",
+    "%zz",
+    "%20",
+    " ",
+    "\t",
+    "\r\n",
+    "\0",
+    "\u{7f}",
+    "\u{202e}",
+    "🦀",
+    "é",
+    "\u{ad}",
+    "-",
+    "_",
+    "~",
+    ":0",
+    ":80",
+    ":65535",
+    ":65536",
+    ":-1",
+    "user:pass@",
+    "{",
+    "}",
+    "|",
+    "^",
+    "`",
+    "\"",
 ];
 
 fn rounds() -> usize {
@@ -50,7 +109,8 @@ fn text(rng: &mut StdRng) -> String {
 
 /// A URL, more or less.
 fn url(rng: &mut StdRng) -> String {
-    let host = ["http://a.example", "https://a.example/b?c=d", "http://1.1.1.1", "http://[2606:4700::1]", ""].choose(rng);
+    let host =
+        ["http://a.example", "https://a.example/b?c=d", "http://1.1.1.1", "http://[2606:4700::1]", ""].choose(rng);
     format!("{}{}", host.expect("there are some"), text(rng))
 }
 

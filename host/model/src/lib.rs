@@ -53,7 +53,7 @@ pub use plugin_key::PluginKey;
 pub use plugin_ref::{HeldBack, OnFailure, PluginRef, VersionRange, WantedVersion};
 pub use quotas::Quotas;
 pub use request::{Body, Draft, Request, Sealed, forbidden_header};
-pub use rules::{AnswerRule, Batch, QueryParameter, StatusChange, Trigger};
+pub use rules::{AnswerRule, Batch, QueryParameter, Rate, RatePeriod, StatusChange, Trigger};
 pub use secret::Secret;
 pub use shadow::{Shadow, Tally};
 pub use signing::{HmacAlgorithm, HmacScheme, SignatureEncoding, Signing, StandardAlgorithm};

@@ -1,6 +1,7 @@
 //! Optional rules of a subscription: its trigger, the batching of its events, the reading of responses, and parameters
 //! that are appended to its URL.
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -68,6 +69,39 @@ impl Batch {
     /// Whether events of this type are batched.
     pub fn includes(&self, kind: &EventType) -> bool {
         self.event_types.iter().any(|pattern| pattern.matches(kind))
+    }
+}
+
+/// The attempts that are begun within a time at most. The time begins with the first of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// The number of attempts: 1 to 100,000.
+    pub count: u32,
+    /// The time.
+    pub per: RatePeriod,
+}
+
+/// The time of a [`Rate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RatePeriod {
+    /// A second.
+    Second,
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+}
+
+impl RatePeriod {
+    /// Returns its length.
+    pub fn length(self) -> SignedDuration {
+        SignedDuration::from_secs(match self {
+            Self::Second => 1,
+            Self::Minute => 60,
+            Self::Hour => 60 * 60,
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    AnswerRule, Batch, Handshake, HandshakeReport, Invalid, Pattern, PluginRef, QueryParameter, Secret, Signing,
+    AnswerRule, Batch, Handshake, HandshakeReport, Invalid, Pattern, PluginRef, QueryParameter, Rate, Secret, Signing,
     SpaceId, SubscriptionId, SuccessCodes, Trigger,
 };
 
@@ -56,6 +56,12 @@ pub struct Subscription {
     /// Whether and how events are batched.
     #[serde(default)]
     pub batch: Option<Batch>,
+    /// The most attempts within a time; none for as many as are due.
+    #[serde(default)]
+    pub rate: Option<Rate>,
+    /// The most attempts at once, if fewer than the host's own limit.
+    #[serde(default)]
+    pub in_flight_max: Option<u32>,
     /// The plugin that shapes requests; none for the default shapes.
     pub plugin: Option<PluginRef>,
     /// The plugins that shaped them before, newest last: each entry was replaced by a change.
@@ -168,6 +174,8 @@ impl Subscription {
             query: Vec::new(),
             delay_s: 0,
             batch: None,
+            rate: None,
+            in_flight_max: None,
             plugin: None,
             plugin_history: Vec::new(),
             shadow: None,

@@ -9,13 +9,19 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use hookmill_model::{Attempt, DeliveryState};
+use hookmill_model::{Attempt, DeliveryState, SpaceId};
 use hookmill_store::Accepted;
 
 /// The label with the result of an event or an attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
     result: &'static str,
+}
+
+/// The label with a space. There are as many as an administrator creates.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SpaceLabel {
+    space: String,
 }
 
 /// The label with a delivery state.
@@ -28,6 +34,9 @@ struct StateLabel {
 pub struct Metrics {
     registry: Registry,
     events: Family<ResultLabel, Counter>,
+    space_events: Family<SpaceLabel, Counter>,
+    space_deliveries: Family<SpaceLabel, Counter>,
+    space_refusals: Family<SpaceLabel, Counter>,
     attempts: Family<ResultLabel, Counter>,
     send_seconds: Histogram,
     transform_seconds: Histogram,
@@ -41,6 +50,9 @@ impl Default for Metrics {
         let metrics = Self {
             registry: Registry::with_prefix("hookmill"),
             events: Family::default(),
+            space_events: Family::default(),
+            space_deliveries: Family::default(),
+            space_refusals: Family::default(),
             attempts: Family::default(),
             // 1 ms to 65 s: the longest timeout is 60 s.
             send_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 17)),
@@ -58,6 +70,10 @@ impl Metrics {
     fn registered(mut self) -> Self {
         let registry = &mut self.registry;
         registry.register("events", "Events posted, by result", self.events.clone());
+        registry.register("space_events", "Events posted, by space", self.space_events.clone());
+        registry.register("space_deliveries", "Deliveries created, by space", self.space_deliveries.clone());
+        let refusals = "Requests refused because a rate of the space was exceeded";
+        registry.register("space_refusals", refusals, self.space_refusals.clone());
         registry.register("attempts", "Delivery attempts, by outcome", self.attempts.clone());
         registry.register(
             "send_seconds",
@@ -83,6 +99,18 @@ impl Metrics {
             Accepted::Conflict => "conflict",
         };
         self.events.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// Counts what a space has posted.
+    pub fn space_used(&self, space: &SpaceId, events: u64, deliveries: u64) {
+        let label = SpaceLabel { space: space.to_string() };
+        self.space_events.get_or_create(&label).inc_by(events);
+        self.space_deliveries.get_or_create(&label).inc_by(deliveries);
+    }
+
+    /// Counts a request that exceeded a rate of its space.
+    pub fn space_refused(&self, space: &SpaceId) {
+        self.space_refusals.get_or_create(&SpaceLabel { space: space.to_string() }).inc();
     }
 
     /// Counts an attempt.

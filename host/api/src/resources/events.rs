@@ -226,7 +226,7 @@ struct EventView {
         (status = 409, body = Problem, content_type = "application/problem+json", description = "event_conflict")))]
 async fn post_events(Produces(space): Produces, State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     let (limits, quotas) = (&api.host.config.accept, &api.host.quotas);
-    quotas.check_rates(&space, api.host.clock.now())?;
+    quotas.check_rates(&space, api.host.clock.now()).inspect_err(|_| api.host.metrics.space_refused(&space))?;
     if extract::media_type(request.headers(), &["application/json", NDJSON])? == NDJSON {
         let body = extract::read(request, limits.batch_bytes_max, "the NDJSON body").await?;
         return Ok(post_many(&api, space, body).await?);
@@ -248,7 +248,9 @@ async fn accept(
     let results = ingest::accept(&api.host, space.clone(), incoming, Target::Matching).await?;
     let receipts = || results.iter().filter_map(|result| result.as_ref().ok());
     let deliveries = receipts().map(|receipt| receipt.deliveries).sum();
-    api.host.quotas.count(&space, receipts().count() as u64, deliveries, api.host.clock.now());
+    let events = receipts().count() as u64;
+    api.host.quotas.count(&space, events, deliveries, api.host.clock.now());
+    api.host.metrics.space_used(&space, events, deliveries);
     Ok(results)
 }
 

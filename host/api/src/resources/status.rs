@@ -107,6 +107,8 @@ struct AcceptLimits {
     event_bytes_max: usize,
     /// Events in an NDJSON request.
     batch_events_max: usize,
+    /// Deliveries of an NDJSON request.
+    batch_deliveries_max: usize,
     /// Size of an NDJSON request, in bytes.
     batch_bytes_max: usize,
     /// Size of any other request body except a plugin's component, in bytes.
@@ -160,6 +162,7 @@ async fn get_limits(_: AnyKey, State(api): State<Api>) -> Json<LimitsView> {
         accept: AcceptLimits {
             event_bytes_max: accept.event_bytes_max,
             batch_events_max: accept.batch_events_max,
+            batch_deliveries_max: accept.batch_deliveries_max,
             batch_bytes_max: accept.batch_bytes_max,
             body_bytes_max: accept.body_bytes_max,
         },

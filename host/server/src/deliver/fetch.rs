@@ -49,22 +49,26 @@ impl Deliver {
         let mut wanted = Wanted::default();
         let mut due = Vec::new();
         for (id, at) in pending {
-            if self.lanes.is_full(id) {
+            let compiled = self.host.registry.get(id);
+            let rate = compiled.as_ref().and_then(|compiled| compiled.subscription.rate);
+            if self.lanes.is_full(id, rate) {
                 // The lane says when there is room again.
             } else if at > now {
                 wanted.look_at(at);
             } else {
                 // A deleted subscription has no space here; its rows are cancelled one by one.
-                let space = self.host.registry.get(id).map(|compiled| compiled.subscription.space.clone());
-                due.push((at, id, space));
+                let space = compiled.map(|compiled| compiled.subscription.space.clone());
+                // What its rate does not allow would have to be handed back.
+                let most = rate.map_or(usize::MAX, |rate| rate.count as usize).min(self.lanes.room(id));
+                due.push(Due { at, id, space, most });
             }
         }
-        due.sort_unstable_by_key(|(at, ..)| *at);
+        due.sort_unstable_by_key(|due| due.at);
         let mut rooms = self.rooms(&due, now, &mut wanted);
         let mut left = self.host.config.deliver.fetch_max;
-        for (_, id, space) in due {
+        for Due { id, space, most, .. } in due {
             let Some(room) = rooms.get_mut(&space) else { continue };
-            let rows = (room.rows / room.subscriptions).max(1).min(room.rows).min(left).min(self.lanes.room(id));
+            let rows = (room.rows / room.subscriptions).max(1).min(room.rows).min(left).min(most);
             room.subscriptions -= 1;
             if rows == 0 {
                 wanted.look_at(now);
@@ -78,15 +82,10 @@ impl Deliver {
     }
 
     /// Returns the share of each space that has due rows and room for them.
-    fn rooms(
-        &mut self,
-        due: &[(Timestamp, SubscriptionId, Option<SpaceId>)],
-        now: Timestamp,
-        wanted: &mut Wanted,
-    ) -> HashMap<Option<SpaceId>, Room> {
+    fn rooms(&mut self, due: &[Due], now: Timestamp, wanted: &mut Wanted) -> HashMap<Option<SpaceId>, Room> {
         let mut rooms: HashMap<Option<SpaceId>, Room> = HashMap::new();
-        for (.., space) in due {
-            rooms.entry(space.clone()).or_default().subscriptions += 1;
+        for due in due {
+            rooms.entry(due.space.clone()).or_default().subscriptions += 1;
         }
         let each = (self.host.config.deliver.fetch_max / rooms.len().max(1)).max(1);
         let inbox = &self.host.inbox;
@@ -105,6 +104,15 @@ impl Deliver {
         });
         rooms
     }
+}
+
+/// A subscription with due rows, of which `most` may be fetched.
+#[derive(Debug)]
+struct Due {
+    at: Timestamp,
+    id: SubscriptionId,
+    space: Option<SpaceId>,
+    most: usize,
 }
 
 /// What may be fetched of one space.

@@ -11,7 +11,7 @@ use hookmill_model::{
 use hookmill_store::{Record, Recorded};
 use jiff::Timestamp;
 
-use super::lanes::Ended;
+use super::lane::Ended;
 use crate::host::Host;
 use crate::queues::ShadowJob;
 use crate::registry::CompiledSubscription;

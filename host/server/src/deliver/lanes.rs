@@ -7,55 +7,21 @@
 //! A lane may have so many deliveries in flight as its receiver answers: each timeout halves their number, each answer
 //! adds one. The lanes of a space that are down to one, since their receivers hang, share the places of one lane.
 //!
-//! A lane whose next delivery needs a plugin that is still being compiled is held: it takes no place in flight.
+//! A lane whose next delivery needs a plugin that is still being compiled is held: it takes no place in flight. A lane that
+//! has used up its subscription's rate waits until the rate's time is over; meanwhile its deliveries go back to their rows,
+//! since their leases would expire. After a restart nothing is known of what was sent before: the time begins anew.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use hookmill_model::{Delivery, SpaceId, SubscriptionId};
+use hookmill_model::{Delivery, Rate, SpaceId, SubscriptionId};
+use jiff::Timestamp;
 
+use super::lane::{Check, Ended, Lane};
 use crate::config::DeliverConfig;
 use crate::queues::{Inbox, Leased};
 
 /// Lanes that are kept although nothing is in them, for what is known of their receivers.
 const IDLE_MAX: usize = 16_384;
-
-/// How an attempt ended, for what is known of its receiver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// The receiver answered, whatever it said.
-    Answered,
-    /// It did not answer in time.
-    TimedOut,
-    /// Nothing was sent, or the connection failed at once.
-    Otherwise,
-}
-
-#[derive(Debug)]
-struct Lane {
-    space: SpaceId,
-    waiting: VecDeque<Leased>,
-    in_flight: usize,
-    /// Deliveries that may be in flight.
-    in_flight_max: usize,
-    /// Its receiver did not answer the last of them, though there was only one.
-    hangs: bool,
-    /// It was full, or was emptied while held: it has rows that are not fetched until there is room again.
-    overflowed: bool,
-    /// Nothing starts until it is released.
-    held: bool,
-    /// It stands in one of its space's queues.
-    queued: bool,
-}
-
-impl Lane {
-    fn may_start(&self) -> bool {
-        !self.held && !self.waiting.is_empty() && self.in_flight < self.in_flight_max
-    }
-
-    fn is_idle(&self) -> bool {
-        self.in_flight == 0 && self.waiting.is_empty() && !self.held && !self.overflowed
-    }
-}
 
 /// What a space has in its lanes.
 #[derive(Debug, Default)]
@@ -90,6 +56,10 @@ pub(super) struct Lanes {
     waiting_each: usize,
     /// How many lanes are held.
     held: usize,
+    /// The lanes that wait for the end of a rate's time.
+    paced: BTreeSet<(Timestamp, SubscriptionId)>,
+    /// Those whose deliveries are to go back to their rows.
+    to_empty: Vec<SubscriptionId>,
 }
 
 impl Lanes {
@@ -103,6 +73,8 @@ impl Lanes {
             in_flight_each: config.in_flight_per_subscription_max,
             waiting_each: config.waiting_per_subscription_max,
             held: 0,
+            paced: BTreeSet::new(),
+            to_empty: Vec::new(),
         }
     }
 
@@ -110,17 +82,9 @@ impl Lanes {
     #[must_use]
     pub(super) fn push(&mut self, leased: Leased) -> Option<Leased> {
         let id = leased.delivery.subscription_id;
-        let lane = self.lanes.entry(id).or_insert_with(|| Lane {
-            space: leased.delivery.event.space.clone(),
-            waiting: VecDeque::new(),
-            in_flight: 0,
-            in_flight_max: self.in_flight_each,
-            hangs: false,
-            overflowed: false,
-            held: false,
-            queued: false,
-        });
-        if lane.waiting.len() >= self.waiting_each || (lane.held && lane.overflowed) {
+        let lane =
+            self.lanes.entry(id).or_insert_with(|| Lane::new(leased.delivery.event.space.clone(), self.in_flight_each));
+        if lane.waiting.len() >= self.waiting_each || lane.paced || (lane.held && lane.overflowed) {
             lane.overflowed = true;
             return Some(leased);
         }
@@ -147,14 +111,15 @@ impl Lanes {
 
     /// The next delivery to work on, if there is one and room for it. [`finished`](Self::finished) must follow.
     ///
-    /// A lane whose next delivery `can_start` turns down is held until [`release`](Self::release).
-    pub(super) fn start(&mut self, mut can_start: impl FnMut(&Delivery) -> bool) -> Option<Leased> {
+    /// A lane whose next delivery `check` holds starts nothing until [`release`](Self::release).
+    pub(super) fn start(&mut self, mut check: impl FnMut(&Delivery) -> Check) -> Option<Leased> {
         let free = self.in_flight_max.saturating_sub(self.in_flight);
         let turns = if free > 0 { self.ring.len() } else { 0 };
         for _ in 0..turns {
             let name = self.ring.pop_front()?;
             let Some(space) = self.spaces.get_mut(&name) else { continue };
-            let started = next(&mut self.lanes, space, free, &mut can_start, &mut self.held);
+            let mut stopped = Stopped { held: &mut self.held, paced: &mut self.paced, to_empty: &mut self.to_empty };
+            let started = next(&mut self.lanes, space, free, &mut check, &mut stopped);
             self.in_flight += usize::from(started.is_some());
             if space.ready.is_empty() && space.ready_hanging.is_empty() {
                 space.queued = false;
@@ -177,17 +142,7 @@ impl Lanes {
         space.hanging -= if hung { lane.in_flight } else { 0 };
         lane.in_flight -= 1;
         space.in_flight -= 1;
-        match ended {
-            Ended::Answered => {
-                lane.in_flight_max = (lane.in_flight_max + 1).min(self.in_flight_each);
-                lane.hangs = false;
-            }
-            Ended::TimedOut => {
-                lane.in_flight_max = (lane.in_flight_max / 2).max(1);
-                lane.hangs = lane.in_flight_max == 1;
-            }
-            Ended::Otherwise => {}
-        }
+        lane.learn(ended, self.in_flight_each);
         space.hanging += if lane.hangs { lane.in_flight } else { 0 };
         self.queue(id);
         self.refill(id)
@@ -202,9 +157,28 @@ impl Lanes {
         self.refill(id)
     }
 
+    /// When the next lane's rate allows it to start again.
+    pub(super) fn next_wake(&self) -> Option<Timestamp> {
+        self.paced.first().map(|(at, _)| *at)
+    }
+
+    /// Lets the lanes start again whose rate allows it. True if rows should be fetched again.
+    pub(super) fn wake(&mut self, now: Timestamp) -> bool {
+        let mut woken = false;
+        while let Some((_, id)) = self.paced.first().copied().filter(|(at, _)| *at <= now) {
+            self.paced.pop_first();
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            (lane.paced, lane.overflowed, lane.period) = (false, false, None);
+            woken = true;
+            self.queue(id);
+            self.refill(id);
+        }
+        woken
+    }
+
     /// Ends an overflow for which there is room again, and removes a lane of which nothing is left to know.
     fn refill(&mut self, id: SubscriptionId) -> bool {
-        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| !lane.held) else { return false };
+        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| !lane.held && !lane.paced) else { return false };
         let mut refill = lane.overflowed && lane.waiting.len() <= self.waiting_each / 2;
         if refill {
             lane.overflowed = false;
@@ -218,12 +192,27 @@ impl Lanes {
                 self.spaces.remove(&lane.space);
             }
         }
-        if lane.is_idle() && !lane.hangs && lane.in_flight_max == self.in_flight_each {
+        if lane.is_idle() && !lane.knows_more(self.in_flight_each) {
             self.lanes.remove(&id);
         } else if self.lanes.len() > 2 * IDLE_MAX {
             self.lanes.retain(|_, lane| !lane.is_idle());
         }
         refill
+    }
+
+    /// Takes what waits in lanes that have used up their rate, to be handed back to its rows.
+    pub(super) fn empty_paced(&mut self) -> Vec<Leased> {
+        let mut taken = Vec::new();
+        for id in self.to_empty.drain(..) {
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            lane.overflowed = true;
+            if let Some(space) = self.spaces.get_mut(&lane.space) {
+                space.waiting -= lane.waiting.len();
+                space.refill_at = None;
+            }
+            taken.extend(lane.waiting.drain(..));
+        }
+        taken
     }
 
     /// Takes what waits in held lanes of spaces that have no room left, to be handed back to its rows: it must not fill the
@@ -245,16 +234,18 @@ impl Lanes {
         taken
     }
 
-    /// How many more deliveries of this subscription fit into its lane; none while its rows should not be fetched.
+    /// How many more deliveries of this subscription fit into its lane.
     pub(super) fn room(&self, id: SubscriptionId) -> usize {
-        self.lanes.get(&id).map_or(self.waiting_each, |lane| {
-            if lane.overflowed { 0 } else { self.waiting_each.saturating_sub(lane.waiting.len()) }
-        })
+        self.lanes.get(&id).map_or(self.waiting_each, |lane| self.waiting_each.saturating_sub(lane.waiting.len()))
     }
 
-    /// Whether the lane's rows should not be fetched for now.
-    pub(super) fn is_full(&mut self, id: SubscriptionId) -> bool {
+    /// Whether the lane's rows should not be fetched for now. Another rate than the one that it used up ends its wait.
+    pub(super) fn is_full(&mut self, id: SubscriptionId, rate: Option<Rate>) -> bool {
         let Some(lane) = self.lanes.get_mut(&id) else { return false };
+        if let Some(period) = lane.period.filter(|period| lane.paced && Some(period.rate) != rate) {
+            self.paced.remove(&(period.ends_at, id));
+            (lane.paced, lane.overflowed, lane.period) = (false, false, None);
+        }
         lane.overflowed |= lane.waiting.len() >= self.waiting_each;
         lane.overflowed
     }
@@ -281,13 +272,20 @@ impl Lanes {
     }
 }
 
+/// The lanes that stop when it is their turn.
+struct Stopped<'a> {
+    held: &'a mut usize,
+    paced: &'a mut BTreeSet<(Timestamp, SubscriptionId)>,
+    to_empty: &'a mut Vec<SubscriptionId>,
+}
+
 /// Starts the next delivery of a space, if it may take one of `free` places.
 fn next(
     lanes: &mut HashMap<SubscriptionId, Lane>,
     space: &mut SpaceLanes,
     free: usize,
-    can_start: &mut impl FnMut(&Delivery) -> bool,
-    held: &mut usize,
+    check: &mut impl FnMut(&Delivery) -> Check,
+    stopped: &mut Stopped<'_>,
 ) -> Option<Leased> {
     let room = free.saturating_sub(space.in_flight);
     if room == 0 {
@@ -314,9 +312,20 @@ fn next(
                 space.ready.push_back(id);
                 continue;
             }
-            if !can_start(&lane.waiting.front()?.delivery) {
+            let Check::At(pace) = check(&lane.waiting.front()?.delivery) else {
                 (lane.held, lane.queued) = (true, false);
-                *held += 1;
+                *stopped.held += 1;
+                continue;
+            };
+            lane.in_flight_wanted = pace.in_flight_max.map_or(usize::MAX, |max| max as usize);
+            if !lane.may_start() {
+                lane.queued = false;
+                continue;
+            }
+            if let Some(at) = lane.count(pace.rate) {
+                (lane.paced, lane.queued) = (true, false);
+                stopped.paced.insert((at, id));
+                stopped.to_empty.push(id);
                 continue;
             }
             let leased = lane.waiting.pop_front()?;

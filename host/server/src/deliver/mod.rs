@@ -11,6 +11,7 @@
 mod attempt;
 mod fetch;
 mod finish;
+mod lane;
 mod lanes;
 mod preparing;
 mod repeat;
@@ -28,7 +29,8 @@ use tokio_util::sync::CancellationToken;
 use crate::host::Host;
 use crate::queues::Leased;
 use finish::FinishedAttempt;
-use lanes::{Ended, Lanes};
+use lane::Ended;
+use lanes::Lanes;
 use preparing::Preparing;
 pub use repeat::{MOVED, may_repeat};
 
@@ -71,6 +73,7 @@ impl Deliver {
             self.step().await;
             let host = Arc::clone(&self.host);
             let next_due = host.inbox.alarm().next_due().filter(|_| !host.inbox.is_full());
+            let next_due = next_due.into_iter().chain(self.lanes.next_wake()).min();
             tokio::select! {
                 () = shutdown.cancelled() => {}
                 () = host.inbox.alarm().changed() => {}
@@ -98,8 +101,16 @@ impl Deliver {
     /// Takes in what has arrived or is due, and starts what can be started.
     async fn step(&mut self) {
         loop {
+            let now = self.host.clock.now();
+            if self.lanes.wake(now) {
+                self.host.inbox.alarm().due(now);
+            }
             self.take_in().await;
             self.start_all();
+            let paced = self.lanes.empty_paced();
+            if !paced.is_empty() {
+                self.hand_back(paced).await;
+            }
             // What waits for a compiler must not fill the memory that other subscriptions need.
             let held = self.lanes.empty_held(&self.host.inbox);
             if held.is_empty() {
@@ -131,7 +142,7 @@ impl Deliver {
         // What is not recorded yet would be sent again after a crash: it counts as in flight.
         while self.lanes.in_flight() + self.unrecorded.len() + self.recording_len
             < self.host.config.deliver.in_flight_max
-            && let Some(leased) = self.lanes.start(|delivery| self.preparing.can_start(&self.host, delivery))
+            && let Some(leased) = self.lanes.start(|delivery| self.preparing.check(&self.host, delivery))
         {
             self.start(leased.delivery);
         }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
+use super::lane::{Check, Pace};
 use crate::dispatch::{digest, prepared};
 use crate::host::Host;
 
@@ -38,10 +39,19 @@ impl Preparing {
         Self { tasks: JoinSet::new(), waiting: HashMap::new(), failed: HashMap::new(), turns }
     }
 
-    /// Whether an attempt at `delivery` can begin at once; else its plugin is prepared, and [`ended`](Self::ended) returns
-    /// the delivery's subscription when that is over.
-    pub(super) fn can_start(&mut self, host: &Arc<Host>, delivery: &Delivery) -> bool {
-        let Some(digest) = plugin_of(host, delivery) else { return true };
+    /// Whether an attempt at `delivery` can begin at once, and at which pace; else its plugin is prepared, and
+    /// [`ended`](Self::ended) returns the delivery's subscription when that is over.
+    pub(super) fn check(&mut self, host: &Arc<Host>, delivery: &Delivery) -> Check {
+        let Some(compiled) = host.registry.get(delivery.subscription_id) else { return Check::At(Pace::default()) };
+        let needed = if delivery.verbatim { None } else { digest(&compiled, delivery) };
+        if needed.is_none_or(|digest| self.can_start(host, delivery, digest)) {
+            Check::At(Pace::of(&compiled.subscription, || host.clock.now()))
+        } else {
+            Check::Held
+        }
+    }
+
+    fn can_start(&mut self, host: &Arc<Host>, delivery: &Delivery, digest: Digest) -> bool {
         if host.engine.prepared(&digest).is_some() || self.failed_recently(host, &digest) {
             return true;
         }

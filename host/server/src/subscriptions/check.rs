@@ -67,6 +67,8 @@ impl Definition {
             query: rules::query(self.query.unwrap_or_default())?,
             delay_s: self.delay_s.map_or(0, |delay| delay.0),
             batch: rules::batch(self.batch)?,
+            rate: rules::rate(self.rate)?,
+            in_flight_max: self.in_flight_max.map(|count| count.0),
             plugin: old.and_then(|old| old.plugin.clone()),
             plugin_history: old.map(|old| old.plugin_history.clone()).unwrap_or_default(),
             shadow: old.and_then(|old| old.shadow.clone()),

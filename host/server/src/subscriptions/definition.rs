@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use hookmill_model::{
     AnswerRule, Batch, ContentType, Handshake, HandshakeKind, Method, OnFailure, Pattern, PluginName, PluginRef,
-    QueryParameter, Secret, Subscription, SuccessCodes, TIMEOUT_MS_MAX, Trigger, WantedVersion,
+    QueryParameter, Rate, Secret, Subscription, SuccessCodes, TIMEOUT_MS_MAX, Trigger, WantedVersion,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -70,6 +70,12 @@ pub struct Definition {
     /// Batching of events of one type into one delivery, whose delay begins when the batch ends; off by default.
     #[schema(value_type = Option<described::Batch>)]
     pub(super) batch: Option<Batch>,
+    /// Most requests within a second, a minute or an hour; unlimited by default. What is beyond waits.
+    #[schema(value_type = Option<described::Rate>)]
+    pub(super) rate: Option<Rate>,
+    /// Most requests at once, if fewer than the host allows; the host's limit by default.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000)]
+    pub(super) in_flight_max: Option<Whole<1, 1_000>>,
     /// Plugin that shapes the requests; the default shapes without one.
     pub(super) plugin: Option<PluginInput>,
     /// Signing scheme; Standard Webhooks by default.
@@ -245,6 +251,8 @@ impl Definition {
             query,
             delay_s,
             batch,
+            rate,
+            in_flight_max,
             plugin,
             signing,
             sealed_secrets,
@@ -288,6 +296,8 @@ impl Definition {
             query: Some(query),
             delay_s: Some(Whole(delay_s)),
             batch,
+            rate,
+            in_flight_max: in_flight_max.map(Whole),
             plugin: plugin.map(PluginInput::of),
             signing: Some(serde_json::to_value(signing).expect("a signing scheme is an object of texts")),
             secret: None,

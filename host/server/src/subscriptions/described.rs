@@ -3,7 +3,7 @@
 //! They appear in the API description alone. The compiler checks that each enumeration lists every variant of its
 //! counterpart in the model; the API tests check the names.
 
-use hookmill_model::{ContentType, HmacAlgorithm, Method, OnFailure, SignatureEncoding, StandardAlgorithm};
+use hookmill_model::{ContentType, HmacAlgorithm, Method, OnFailure, RatePeriod, SignatureEncoding, StandardAlgorithm};
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
@@ -128,6 +128,22 @@ pub struct Batch {
     /// Event types that are batched; all by default, an empty list turns batching off.
     #[schema(required = false)]
     event_types: Vec<String>,
+}
+
+/// Most requests within a time, which begins with the first of them.
+#[derive(ToSchema)]
+pub struct Rate {
+    /// Number of requests.
+    #[schema(minimum = 1, maximum = 100_000)]
+    count: u32,
+    /// Time.
+    per: RatePeriodName,
+}
+
+described! {
+    /// Time of a rate.
+    #[schema(as = RatePeriod, rename_all = "snake_case")]
+    pub RatePeriodName: RatePeriod { Second, Minute, Hour, }
 }
 
 /// Rule by which a response's body reports a failure.

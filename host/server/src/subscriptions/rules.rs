@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use hookmill_model::{
-    AnswerRule, Batch, CustomHeader, FieldSelection, HmacScheme, Invalid, QueryParameter, RetryPolicy, SIGNING_SECRET,
-    Secret, Signing, Subscription, Trigger,
+    AnswerRule, Batch, CustomHeader, FieldSelection, HmacScheme, Invalid, QueryParameter, Rate, RetryPolicy,
+    SIGNING_SECRET, Secret, Signing, Subscription, Trigger,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,6 +19,8 @@ use crate::stages::seal::MASK;
 use crate::stages::select::Selector;
 use crate::stages::sign::{PREFIX_SLOTS, SIGNED_SLOTS};
 
+/// More than a host sends to one receiver in a second; over an hour, 28 a second.
+const RATE_MAX: u32 = 100_000;
 /// More than any receiver reads.
 const QUERY_MAX: usize = 20;
 const QUERY_NAME_BYTES_MAX: usize = 128;
@@ -184,6 +186,16 @@ pub(super) fn query(given: Vec<QueryParameter>) -> Result<Vec<QueryParameter>, E
         checked.map_err(|right| Error::field(format!("/query/{index}/value"), right))?;
     }
     Ok(given)
+}
+
+/// Checks the rate of attempts.
+pub(super) fn rate(given: Option<Rate>) -> Result<Option<Rate>, Error> {
+    match given {
+        Some(rate) if !(1..=RATE_MAX).contains(&rate.count) => {
+            Err(Error::field("/rate/count", format!("1 to {RATE_MAX} requests")))
+        }
+        given => Ok(given),
+    }
 }
 
 /// Checks the batching of events.

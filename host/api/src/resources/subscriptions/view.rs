@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use hookmill_model::{
-    Activity, AnswerRule, Batch, ContentType, Handshake, HandshakeReport, Method, PauseReason, QueryParameter, Signing,
-    SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
+    Activity, AnswerRule, Batch, ContentType, Handshake, HandshakeReport, Method, PauseReason, QueryParameter, Rate,
+    Signing, SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -62,6 +62,12 @@ pub(super) struct SubscriptionView {
     /// Batching of events; null if it is off.
     #[schema(value_type = Option<described::Batch>, required)]
     batch: Option<Batch>,
+    /// Most requests within a time; null if it is unlimited.
+    #[schema(value_type = Option<described::Rate>, required)]
+    rate: Option<Rate>,
+    /// Most requests at once; null for the host's limit.
+    #[schema(required)]
+    in_flight_max: Option<u32>,
     /// Plugin that shapes the requests; null for the default shapes.
     #[schema(required)]
     plugin: Option<PluginRefView>,
@@ -254,6 +260,8 @@ impl SubscriptionView {
             query: subscription.query,
             delay_s: subscription.delay_s,
             batch: subscription.batch,
+            rate: subscription.rate,
+            in_flight_max: subscription.in_flight_max,
             plugin: subscription.plugin.map(PluginRefView::from),
             plugin_history: subscription.plugin_history.into_iter().map(EarlierPluginView::from).collect(),
             shadow: subscription.shadow.map(PluginRefView::from),
