@@ -3,6 +3,8 @@
 use hookmill_server::stages::send::address::AddressPolicy;
 use ipnet::IpNet;
 
+use crate::support::left_out;
+
 fn is_allowed(ip: &str) -> bool {
     AddressPolicy::default().allows(ip.parse().unwrap()).unwrap()
 }
@@ -68,5 +70,37 @@ fn what_the_operator_denies_is_refused_although_it_is_public_or_allowed() {
     }
     for ip in ["10.9.0.1", "::ffff:10.9.0.1", "1.1.1.1", "64:ff9b::1.1.1.1", "2606:4700::1"] {
         assert!(!policy.allows(ip.parse().unwrap()).unwrap(), "{ip}");
+    }
+}
+
+/// Runs itself in a network of its own, in which this machine has public addresses.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_machines_own_addresses_are_refused_although_they_are_public() {
+    const WITHIN: &str = "HOOKMILL_WITHIN_ITS_OWN_NETWORK";
+    const NAME: &str = "stages::address::the_machines_own_addresses_are_refused_although_they_are_public";
+    if std::env::var_os(WITHIN).is_some() {
+        for ip in ["8.8.8.8", "8.8.8.9", "::ffff:8.8.8.8"] {
+            assert!(!is_allowed(ip), "{ip}");
+            let policy = AddressPolicy { allow_networks: networks("8.8.8.0/24"), ..AddressPolicy::default() };
+            assert!(policy.allows("8.8.8.8".parse().unwrap()).unwrap());
+        }
+        assert!(is_allowed("8.8.4.4"));
+        return;
+    }
+    let script = "ip link set lo up && ip address add 8.8.8.8/24 dev lo && ip address add 8.8.8.9/24 dev lo && echo made && \
+                  exec \"$0\" --exact \"$1\"";
+    let run = std::process::Command::new("unshare")
+        .args(["--map-root-user", "--net", "sh", "-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .arg(NAME)
+        .env(WITHIN, "1")
+        .output();
+    match run {
+        Ok(run) if run.stdout.starts_with(b"made") => {
+            let said = String::from_utf8_lossy(&run.stdout);
+            assert!(run.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&run.stderr));
+        }
+        _ => left_out(NAME, "unshare and ip, and the right to a network of its own,", "apt install iproute2 util-linux"),
     }
 }

@@ -79,9 +79,13 @@ fn space(id: &str) -> SpaceId {
 }
 
 async fn send(client: &Client, of: &str, url: &str) -> Result<Sent, SendError> {
+    send_within(client, of, url, Duration::from_secs(10)).await
+}
+
+async fn send_within(client: &Client, of: &str, url: &str, timeout: Duration) -> Result<Sent, SendError> {
     let (url, headers) = (url.parse().unwrap(), HeaderMap::new());
     let request = Request { method: Method::POST, url, headers, body: Bytes::new(), sealed: Vec::new() };
-    client.send(&space(of), &request, &HeaderMap::new(), Duration::from_secs(10)).await
+    client.send(&space(of), &request, &HeaderMap::new(), timeout).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,6 +193,10 @@ async fn where_all_turns_hang_the_host_is_at_fault_and_not_the_name() {
     }
     let error = send(&client, "quiet", "http://one.example/").await.unwrap_err();
     assert!(matches!(error, SendError::Host(_)), "{error:?}");
+    // Also if the request's own timeout is shorter.
+    let soon = Duration::from_millis(200);
+    let error = send_within(&client, "quiet", "http://one.example/", soon).await.unwrap_err();
+    assert!(matches!(error, SendError::NoTurn(_)), "{error:?}");
     assert!(loud.await.unwrap().is_ok());
     names.end();
 }

@@ -36,7 +36,7 @@ use tokio::time::Instant;
 
 use self::address::AddressPolicy;
 use self::connect::{Allowance, Dialer, Http};
-use self::resolve::{FilteredResolver, LookupError, Resolver, SPACE};
+use self::resolve::{CALLER, Caller, FilteredResolver, LookupError, Resolver};
 use crate::config::SendConfig;
 #[cfg(doc)]
 use hookmill_model::SendFaultCode;
@@ -59,6 +59,9 @@ pub enum SendError {
     /// This host lacks descriptors, memory or ports for another connection, or a turn to look up the name.
     #[error("this host could not connect")]
     Host(#[source] legacy::Error),
+    /// The name was not looked up within the timeout, since all turns were taken.
+    #[error("no turn to look up the name within {} s", .0.as_secs_f64())]
+    NoTurn(Duration),
     /// This host cannot ask for its own addresses, for the same reasons.
     #[error("this host could not check the address")]
     Address(#[source] std::io::Error),
@@ -162,10 +165,13 @@ impl Client {
     ) -> Result<Sent, SendError> {
         let start = Instant::now();
         let mut status = None;
-        let exchange = SPACE.scope(space.clone(), self.exchange(request, signature, &mut status));
+        let caller = Caller { space: space.clone(), waits: Arc::default() };
+        let waits = Arc::clone(&caller.waits);
+        let exchange = CALLER.scope(caller, self.exchange(request, signature, &mut status));
         let counted = Counted::new(&self.0.in_flight);
         let result = match tokio::time::timeout_at(start + timeout, exchange).await {
             Ok(result) => result?,
+            Err(_) if waits.load(Ordering::Relaxed) => return Err(SendError::NoTurn(timeout)),
             Err(_) => Err(fault::timeout(timeout, status)),
         };
         drop(counted);
@@ -187,12 +193,12 @@ impl Client {
             Ok(first) => first,
             Err(error) => return Ok(Err(fault::unwritable(&error))),
         };
-        let http = self.0.pool.read().unwrap_or_else(PoisonError::into_inner).http.clone();
-        let mut result = http.request(first).await;
+        let begin = |request| self.0.pool.read().unwrap_or_else(PoisonError::into_inner).http.request(request);
+        let mut result = begin(first).await;
         if result.as_ref().is_err_and(fault::is_unprocessed)
             && let Ok(again) = outgoing(request, signature)
         {
-            result = http.request(again).await;
+            result = begin(again).await;
         }
         let mut response = match result {
             Ok(response) => response,

@@ -14,6 +14,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::thread;
@@ -39,9 +40,17 @@ const FAILURE_KEPT_MAX: Duration = Duration::from_secs(5);
 /// The stack of a lookup's thread. The C library's resolver needs some 100 KB.
 const STACK_BYTES: usize = 512 << 10;
 
+/// On whose behalf a connection is made.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) space: SpaceId,
+    /// Whether it waits for a turn that others have, so that what comes of it is not the receiver's fault.
+    pub(super) waits: Arc<AtomicBool>,
+}
+
 tokio::task_local! {
-    /// The space on whose behalf a connection is made.
-    pub(super) static SPACE: SpaceId;
+    /// Who sends a request. The client passes no more than its URL on to the resolver.
+    pub(super) static CALLER: Caller;
 }
 
 /// A name was not resolved.
@@ -138,15 +147,21 @@ impl Resolver {
     /// # Errors
     /// If there are none, or there was no answer in time.
     pub async fn lookup(&self, space: &SpaceId, name: &str) -> Result<Addresses, LookupError> {
+        self.lookup_for(&Caller { space: space.clone(), waits: Arc::default() }, name).await
+    }
+
+    async fn lookup_for(&self, caller: &Caller, name: &str) -> Result<Addresses, LookupError> {
         let this = &self.0;
         let deadline = Instant::now() + this.timeout;
         let mut answer = match this.known(name) {
             Some(answer) => answer,
             None => {
-                let of_space = this.turns_of(space);
+                let of_space = this.turns_of(&caller.space);
                 let of_space = timeout_at(deadline, of_space.acquire_owned()).await;
                 let of_space = of_space.map_err(|_| LookupError::SpaceBusy(this.timeout))?;
+                caller.waits.store(true, Ordering::Relaxed);
                 let of_all = timeout_at(deadline, Arc::clone(&this.turns).acquire_owned()).await;
+                caller.waits.store(false, Ordering::Relaxed);
                 let no_turn = LookupError::NoTurn { within: this.timeout, turns: this.turns_max };
                 let of_all = of_all.map_err(|_| no_turn)?;
                 let turns = [of_space, of_all].map(|turn| turn.expect("it is never closed"));
@@ -254,8 +269,8 @@ impl FilteredResolver {
         })
     }
 
-    async fn resolve(self, space: SpaceId, name: Name) -> Result<std::vec::IntoIter<SocketAddr>, fault::BoxError> {
-        let found = self.resolver.lookup(&space, name.as_str()).await?;
+    async fn resolve(self, caller: Caller, name: Name) -> Result<std::vec::IntoIter<SocketAddr>, fault::BoxError> {
+        let found = self.resolver.lookup_for(&caller, name.as_str()).await?;
         let mut allowed = Vec::with_capacity(found.len());
         for ip in found.iter().copied() {
             if self.policy.allows(ip)? {
@@ -280,8 +295,8 @@ impl Service<Name> for FilteredResolver {
 
     fn call(&mut self, name: Name) -> Self::Future {
         // A request's connection begins within the request's own task.
-        match SPACE.try_with(Clone::clone) {
-            Ok(space) => Box::pin(self.clone().resolve(space, name)),
+        match CALLER.try_with(Clone::clone) {
+            Ok(caller) => Box::pin(self.clone().resolve(caller, name)),
             Err(error) => Box::pin(std::future::ready(Err(error.into()))),
         }
     }
