@@ -12,9 +12,11 @@ use sha2::{Digest as _, Sha256};
 use crate::clock;
 use crate::host::Host;
 use crate::queues::{Leased, Reservation};
-use crate::registry::CompiledSubscription;
+use crate::registry::{Allowance, CompiledSubscription, Exhausted, Matched};
 use crate::stages::delay;
-use hookmill_model::{ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, SpaceId};
+use hookmill_model::{
+    ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Pause, PauseReason, SpaceId, Subscription,
+};
 use hookmill_store::{Accepted, NewBatch, NewDelivery, NewEvent, StoreError};
 
 /// An event as a producer posted it, parsed.
@@ -83,8 +85,15 @@ async fn commit(
     target: &Target,
 ) -> Result<Vec<Result<Receipt, Conflict>>, StoreError> {
     let now = host.clock.now();
-    let (new, reservations): (Vec<_>, Vec<_>) =
-        incoming.into_iter().map(|incoming| prepare(host, space, incoming, target, now)).unzip();
+    let mut allowance = Allowance::default();
+    let (mut new, mut reservations, mut exhausted) = (Vec::new(), Vec::new(), Vec::new());
+    for incoming in incoming {
+        let (event, matching) = matched(host, space, incoming, target, now, &mut allowance).await;
+        let (event, reserved) = prepare(host, event, &matching.wanted, target, now);
+        new.push(event);
+        reservations.push(reserved);
+        exhausted.extend(matching.exhausted);
+    }
     let accepted = host.store.accept(new.clone()).await?;
     let mut leased = Vec::new();
     let mut receipts = Vec::with_capacity(new.len());
@@ -97,17 +106,19 @@ async fn commit(
         }
     }
     host.inbox.push(leased);
+    pause(host, exhausted, now).await?;
     Ok(receipts)
 }
 
-/// Returns an event with its deliveries, and for each delivery its reservation in memory, if any.
-fn prepare(
+/// Returns an event, with the hash of its content, and the subscriptions that it goes to.
+async fn matched(
     host: &Host,
     space: &SpaceId,
     incoming: IncomingEvent,
     target: &Target,
     now: Timestamp,
-) -> (NewEvent, Vec<Option<Reservation>>) {
+    allowance: &mut Allowance,
+) -> ((Arc<Event>, [u8; 32]), Matched) {
     let content_sha256 = content_sha256(&incoming);
     let event = Arc::new(Event {
         space: space.clone(),
@@ -119,11 +130,23 @@ fn prepare(
         changed_fields: incoming.changed_fields,
         previous: incoming.previous,
     });
-    let (matching, test) = match target {
-        Target::Matching => (host.registry.matching(&event), false),
-        Target::Test(compiled) => (vec![compiled.clone()], true),
+    let matched = match target {
+        Target::Matching => host.registry.matching(&event, allowance).await,
+        Target::Test(compiled) => Matched { wanted: vec![compiled.clone()], exhausted: Vec::new() },
     };
-    let deliveries = matching.iter().map(|compiled| {
+    ((event, content_sha256), matched)
+}
+
+/// Returns an event with its deliveries, and for each delivery its reservation in memory, if any.
+fn prepare(
+    host: &Host,
+    (event, content_sha256): (Arc<Event>, [u8; 32]),
+    wanted: &[Arc<CompiledSubscription>],
+    target: &Target,
+    now: Timestamp,
+) -> (NewEvent, Vec<Option<Reservation>>) {
+    let test = matches!(target, Target::Test(_));
+    let deliveries = wanted.iter().map(|compiled| {
         let subscription = &compiled.subscription;
         let batch = subscription.batch.as_ref().filter(|batch| !test && batch.includes(&event.kind));
         let closes_at = batch.map_or(now, |batch| delay::batch_end(now, batch.window_s));
@@ -138,6 +161,23 @@ fn prepare(
     });
     let (deliveries, reservations) = deliveries.unzip();
     (NewEvent { event, content_sha256, deliveries }, reservations)
+}
+
+/// Pauses the subscriptions whose conditions could not be evaluated too many times in a row.
+async fn pause(host: &Host, exhausted: Vec<Exhausted>, now: Timestamp) -> Result<(), StoreError> {
+    for Exhausted { compiled, detail } in exhausted {
+        let Subscription { space, id, .. } = &compiled.subscription;
+        let changing = host.registry.changing().await;
+        // Changed since, or paused already.
+        let is_current = host.registry.get(*id).is_some_and(|current| Arc::ptr_eq(&current, &compiled));
+        let pause = Pause { reason: PauseReason::Condition, detail };
+        if is_current && host.store.pause(*id, &pause, now).await? {
+            tracing::warn!(subscription.id = %id, subscription.pause_detail = pause.detail, "subscription paused");
+            changing.reload(space, *id).await?;
+            host.notices.arose(now);
+        }
+    }
+    Ok(())
 }
 
 /// Returns the most data of one batch, so that its body stays within the limit if each event alone does: a form can be
