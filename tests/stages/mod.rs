@@ -1,7 +1,9 @@
 //! Each stage alone: pure functions, and sending over real sockets.
 
 mod address;
+mod condition_budget;
 mod delay;
+mod fuzz;
 mod matching;
 mod record;
 mod schemes;
