@@ -28,7 +28,7 @@ const COMPLAINT_BYTES: usize = 4 << 10;
 /// Compiles components to artefacts.
 #[derive(Debug)]
 pub(super) struct Compiler {
-    binary: PathBuf,
+    pub(super) binary: PathBuf,
     seconds: u64,
     memory_bytes: u64,
     pub(super) queue: CompilerQueue,

@@ -188,6 +188,11 @@ struct Inner {
 }
 
 impl Engine {
+    /// The program that compiles as `hookmill compile`: this one.
+    pub fn program(&self) -> &Path {
+        &self.0.compiler.binary
+    }
+
     /// Sets up an engine that keeps compiled plugins in `cache_dir` and compiles by running `binary compile`, this same
     /// program.
     ///

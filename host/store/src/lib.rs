@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hookmill_model::{
     Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key,
-    KeyId, MailAddress, Notice, NoticeStage, Pattern, PausePolicy, PinnedPlugin, Plugin, PluginKey, PluginName,
+    KeyId, MailAddress, Notice, NoticeStage, Pattern, Pause, PausePolicy, PinnedPlugin, Plugin, PluginKey, PluginName,
     PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -269,6 +269,8 @@ pub trait Store: Send + Sync + 'static {
     /// deletion, pending and held deliveries without a lease are cancelled. With another plugin or configuration, the
     /// plugin's failures in a row are forgotten.
     async fn put_subscription(&self, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError>;
+    /// Pauses a subscription if it is active, and raises the notice of it. True if it was active.
+    async fn pause(&self, id: SubscriptionId, pause: &Pause, now: Timestamp) -> Result<bool, StoreError>;
     /// Returns the subscriptions after `after` that are not deleted, by id: of one space, or of all; fewer than `limit` if
     /// they are large.
     async fn subscriptions(

@@ -22,7 +22,7 @@ use crate::http::page::{self, Page, PageQuery};
 use crate::http::problem::Problem;
 use crate::{Api, check_description};
 use hookmill_server::error::Error;
-use hookmill_server::plugins::schema;
+use hookmill_server::plugins::schema::Checker;
 
 /// A page of event types.
 type EventTypePage = Page<EventTypeView>;
@@ -86,9 +86,10 @@ async fn put_event_type(
     let name = params.get("event_type")?;
     check_description(&description)?;
     if let Some(schema) = &schema {
-        schema::check_schema(schema).map_err(|right| Error::field("/schema", right))?;
+        let checker = Checker::of(&api.host, &space);
+        checker.check_schema(schema).await.map_err(|err| err.of_schema("/schema"))?;
         if let Some(example) = &example {
-            schema::check(schema, example).await.map_err(|err| err.at("/example"))?;
+            checker.check(schema, example).await.map_err(|err| err.at("/example"))?;
         }
     }
     let entry = EventTypeEntry { name, description, schema, example, created_at: api.host.clock.now() };

@@ -12,8 +12,9 @@ use hookmill_store::StoreError;
 use jiff::Timestamp;
 
 use super::follow::follow;
+use super::schema::{CheckError, Checker};
 use super::signature::{self, Unsigned};
-use super::{schema, versions};
+use super::versions;
 use crate::error::{Code, Error};
 use crate::host::Host;
 use crate::quotas;
@@ -45,6 +46,9 @@ pub enum AdmitError {
     /// An internal fault.
     #[error("the engine failed")]
     Engine(#[source] EngineError),
+    /// The schema of its configuration could not be checked.
+    #[error("the schema of its configuration could not be checked")]
+    Schema(#[source] CheckError),
     /// An internal fault.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -57,21 +61,18 @@ impl From<AdmitError> for Error {
             AdmitError::Refused(_) => Self::new(Code::PluginRefused, error.to_string()),
             AdmitError::Busy => Self::new(Code::Unavailable, error.to_string()),
             AdmitError::Engine(error) => Self::internal(&error),
+            AdmitError::Schema(error) => error.at(""),
             AdmitError::Store(error) => error.into(),
         }
     }
 }
 
-/// Checks a component for the host itself: its signature (unless there are no `keys`), its shape, its description, and the
-/// schema of its configuration.
+/// Checks a component: its signature (unless there are no `keys`), its shape, its description, and the schema of its
+/// configuration. `space` is the one that uploads it; none if the operator installs it.
 ///
 /// # Errors
 /// If it is not admitted, or the engine fails.
-pub async fn inspect(engine: &Engine, keys: &[PluginKey], candidate: &Candidate) -> Result<Inspected, AdmitError> {
-    inspect_for(engine, None, keys, candidate).await
-}
-
-async fn inspect_for(
+pub async fn inspect(
     engine: &Engine,
     space: Option<&SpaceId>,
     keys: &[PluginKey],
@@ -84,9 +85,12 @@ async fn inspect_for(
         InspectError::Busy => AdmitError::Busy,
         InspectError::Engine(error) => AdmitError::Engine(error),
     })?;
-    schema::check_schema(&inspected.config_schema)
-        .map_err(|wrong| AdmitError::Refused(Refusal(format!("its config-schema is {wrong}"))))?;
-    Ok(inspected)
+    let checker = Checker { program: engine.program(), space };
+    match checker.check_schema(&inspected.config_schema).await {
+        Ok(()) => Ok(inspected),
+        Err(err @ (CheckError::Busy | CheckError::Process(_))) => Err(AdmitError::Schema(err)),
+        Err(wrong) => Err(AdmitError::Refused(Refusal(format!("its config-schema is {wrong}")))),
+    }
 }
 
 /// Admits a component into a space, and moves the space's subscriptions that follow its versions. Returns whether it is
@@ -118,7 +122,7 @@ async fn admitted(
     keys: &[PluginKey],
     candidate: Candidate,
 ) -> Result<(bool, Plugin), Error> {
-    let inspected = inspect_for(&host.engine, Some(space), keys, &candidate).await?;
+    let inspected = inspect(&host.engine, Some(space), keys, &candidate).await?;
     let plugin = plugin(Some(space.clone()), inspected, candidate.component.len(), candidate.source, host.clock.now());
     let (host, space) = (Arc::clone(host), space.clone());
     unbroken(async move { install(&host, &space, plugin, candidate.component).await }).await
@@ -151,7 +155,7 @@ pub async fn for_all_spaces(
     keys: &[PluginKey],
     candidate: Candidate,
 ) -> Result<(Plugin, Option<Plugin>), AdmitError> {
-    let inspected = inspect(&host.engine, keys, &candidate).await?;
+    let inspected = inspect(&host.engine, None, keys, &candidate).await?;
     let plugin = plugin(None, inspected, candidate.component.len(), candidate.source, host.clock.now());
     let had = host.store.shared_plugin(&plugin.name, &plugin.version).await?;
     host.store.put_plugin(&plugin, candidate.component).await?;

@@ -46,8 +46,8 @@ use super::{
 use checkpoint::Checkpointer;
 use hookmill_model::{
     Activity, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, Notice,
-    NoticeStage, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription, SubscriptionId,
-    Tally,
+    NoticeStage, Pause, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription,
+    SubscriptionId, Tally,
 };
 pub use open::OpenError;
 use readers::{CALLERS_READERS, LOOP_READERS, QUERY_TIME_MAX, Readers};
@@ -181,6 +181,19 @@ impl Store for Sqlite {
     async fn put_subscription(&self, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError> {
         let subscription = subscription.clone();
         self.writer.write(move |db| subscriptions::put(db, &subscription, now)).await
+    }
+
+    async fn pause(&self, id: SubscriptionId, pause: &Pause, now: Timestamp) -> Result<bool, StoreError> {
+        let pause = pause.clone();
+        self.writer
+            .write(move |db| {
+                let paused = subscriptions::pause(db, id, &pause)?;
+                if paused {
+                    notices::paused(db, id, now, &pause, NoticeStage::Event)?;
+                }
+                Ok(paused)
+            })
+            .await
     }
 
     async fn subscriptions(
