@@ -104,7 +104,8 @@ async fn a_spaces_burst_leaves_room_in_memory_and_turns_to_others() {
         let count = "SELECT count(*) FROM deliveries WHERE space = ?1 AND leased_until IS NOT NULL";
         host.database().query_row(count, [space], |row| row.get::<_, i64>(0)).unwrap()
     };
-    assert_eq!((in_memory("noisy"), in_memory("acme")), (32, 10));
+    assert!((20..=32).contains(&in_memory("noisy")), "{}", in_memory("noisy"));
+    assert_eq!(in_memory("acme"), 10);
     until(&mut host, &fine, 10).await;
     let before = busy.requests().len();
     assert!(before < 50, "{before} of the burst went before the last of ten");
@@ -117,22 +118,24 @@ async fn rows_of_a_long_queue_hide_no_due_row_of_another_space_or_subscription()
     let (hangs, fine) = (hanging().await, Receiver::start().await);
     let mut host = TestHost::start_with(|config| {
         config.deliver.waiting_max = 64;
-        config.deliver.waiting_per_subscription_max = 16;
         config.deliver.in_flight_max = 16;
         config.deliver.fetch_max = 8;
     })
     .await;
     noisy(&host).await;
-    subscribe(&host, "noisy", &hangs.url("/"), patient()).await;
+    for number in 0..5 {
+        subscribe(&host, "noisy", &hangs.url(&format!("/{number}")), patient()).await;
+    }
     let later = json!({"delay_s": 1});
     subscribe(&host, "noisy", &fine.url("/same-space"), later.clone()).await;
     subscribe(&host, "acme", &fine.url("/other-space"), later).await;
-    post(&host, "noisy", 200).await;
+    // Five times as many rows are due before the others, and none of them ends.
+    post(&host, "noisy", 100).await;
     post(&host, "acme", 1).await;
-    until(&mut host, &hangs, 1).await;
+    until(&mut host, &hangs, 5).await;
     host.clock.advance(SECOND);
-    let got = until(&mut host, &fine, 50).await;
-    assert!(got[..10].iter().any(|request| request.target == "/other-space"));
+    let got = until(&mut host, &fine, 101).await;
+    assert!(got[..20].iter().any(|request| request.target == "/other-space"));
 }
 
 #[tokio::test]

@@ -50,7 +50,7 @@
 //! 3. [`hookmill_store::Store::accept`] commits the event with its deliveries, those with a place already leased; after
 //!    the commit is on disk the caller gets 202, and the inbox the deliveries.
 //! 4. [`deliver`] takes them from the inbox, or leases due rows, lets each subscription wait in a lane of its own, and starts
-//!    an attempt.
+//!    an attempt when it is the space's and the lane's turn.
 //! 5. [`dispatch`] selects fields ([`stages::select`]), runs the plugin ([`hookmill_engine`]) or makes a default shape
 //!    ([`stages::shape`]), assembles the request ([`stages::request`]), puts secrets in their places ([`stages::seal`]), signs
 //!    ([`stages::sign`]), sends ([`stages::send`]) and judges the response.
@@ -89,7 +89,8 @@
 //!   its bytes, whatever its subscription uses by then.
 //! - **Numbers stay as they were written**: an event's data is text to every stage but a plugin.
 //! - **A plugin sees its delivery and nothing else**, in an instance that lives for one call.
-//! - **One subscription's trouble is its own**: it fills its own lane in memory and its own share of what is in flight.
+//! - **One subscription's trouble is its own, and one space's**: places in flight, room in memory, commits and the
+//!   engine's turns go round spaces first and then a space's subscriptions, and nobody gets the last of them.
 //! - **Time is an argument.** Only [`clock`] reads it, so a test steps through a day without waiting.
 #![forbid(unsafe_code)]
 

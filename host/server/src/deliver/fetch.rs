@@ -36,7 +36,7 @@ impl Deliver {
             wanted.look_at(now);
             let bytes_max = host.config.deliver.waiting_bytes_max / 2;
             for delivery in host.store.lease_due(now, host.lease_until(now), wanted.rows, bytes_max).await? {
-                let reservation = host.inbox.take(&delivery.event.space, delivery.bytes());
+                let reservation = host.inbox.take(&delivery);
                 overflow.extend(self.lanes.push(Leased { delivery, reservation }));
             }
         }
@@ -49,29 +49,35 @@ impl Deliver {
         let mut wanted = Wanted::default();
         let mut due = Vec::new();
         for (id, at) in pending {
+            if at > now {
+                wanted.look_at(at);
+                continue;
+            }
+            // A deleted subscription has no space here; its rows are cancelled one by one.
             let compiled = self.host.registry.get(id);
             let rate = compiled.as_ref().and_then(|compiled| compiled.subscription.rate);
-            if self.lanes.is_full(id, rate) {
-                // The lane says when there is room again.
-            } else if at > now {
-                wanted.look_at(at);
-            } else {
-                // A deleted subscription has no space here; its rows are cancelled one by one.
-                let space = compiled.map(|compiled| compiled.subscription.space.clone());
-                // What its rate does not allow would have to be handed back.
-                let most = rate.map_or(usize::MAX, |rate| rate.count as usize).min(self.lanes.room(id));
+            let space = compiled.as_ref().map(|compiled| compiled.subscription.space.clone());
+            let room = space.as_ref().map_or(usize::MAX, |space| self.host.inbox.room_of(space, id));
+            // A full lane says when there is room again.
+            if !self.lanes.is_full(id, rate, room) {
+                // What its rate does not allow would have to be handed back. Each row takes up three of its room: one of what
+                // is free, of what its space may still hold, and of what it may itself.
+                let allowed = rate.map_or(usize::MAX, |rate| rate.count as usize);
+                let most = allowed.min(self.lanes.room(id)).min(room.div_ceil(3));
                 due.push(Due { at, id, space, most });
             }
         }
         due.sort_unstable_by_key(|due| due.at);
-        let mut rooms = self.rooms(&due, now, &mut wanted);
+        let later = now.checked_add(STORE_PAUSE).unwrap_or(now);
+        let mut rooms = self.rooms(&due, later, &mut wanted);
         let mut left = self.host.config.deliver.fetch_max;
         for Due { id, space, most, .. } in due {
             let Some(room) = rooms.get_mut(&space) else { continue };
             let rows = (room.rows / room.subscriptions).max(1).min(room.rows).min(left).min(most);
             room.subscriptions -= 1;
             if rows == 0 {
-                wanted.look_at(now);
+                // The others go first, or what fills its share is being committed.
+                wanted.look_at(if most == 0 { later } else { now });
                 continue;
             }
             room.rows -= rows;
@@ -82,7 +88,7 @@ impl Deliver {
     }
 
     /// Returns the share of each space that has due rows and room for them.
-    fn rooms(&mut self, due: &[Due], now: Timestamp, wanted: &mut Wanted) -> HashMap<Option<SpaceId>, Room> {
+    fn rooms(&mut self, due: &[Due], later: Timestamp, wanted: &mut Wanted) -> HashMap<Option<SpaceId>, Room> {
         let mut rooms: HashMap<Option<SpaceId>, Room> = HashMap::new();
         for due in due {
             rooms.entry(due.space.clone()).or_default().subscriptions += 1;
@@ -95,10 +101,11 @@ impl Deliver {
                 return true;
             };
             let full = self.lanes.is_full_space(space, inbox);
-            room.rows = each.min(inbox.room(space).count);
+            // Each row takes up two of it, for the same reason.
+            room.rows = each.min(inbox.room(space).count.div_ceil(2));
             if full {
                 // The space's lanes say when there is room again, unless what fills it is lost before it is there.
-                wanted.look_at(now.checked_add(STORE_PAUSE).unwrap_or(now));
+                wanted.look_at(later);
             }
             !full
         });

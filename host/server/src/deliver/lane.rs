@@ -65,8 +65,8 @@ pub(super) struct Lane {
     pub(super) paced: bool,
     /// Its receiver did not answer the last of them, though there was only one.
     pub(super) hangs: bool,
-    /// It was full, or was emptied while held: it has rows that are not fetched until there is room again.
-    pub(super) overflowed: bool,
+    /// It was full, or was emptied while held: it has rows that are fetched once no more than this wait.
+    pub(super) refill_at: Option<usize>,
     /// Nothing starts until it is released.
     pub(super) held: bool,
     /// It stands in one of its space's queues.
@@ -84,7 +84,7 @@ impl Lane {
             period: None,
             paced: false,
             hangs: false,
-            overflowed: false,
+            refill_at: None,
             held: false,
             queued: false,
         }
@@ -132,6 +132,6 @@ impl Lane {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.in_flight == 0 && self.waiting.is_empty() && !self.held && !self.paced && !self.overflowed
+        self.in_flight == 0 && self.waiting.is_empty() && !self.held && !self.paced && self.refill_at.is_none()
     }
 }

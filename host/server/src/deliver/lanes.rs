@@ -30,7 +30,7 @@ struct SpaceLanes {
     in_flight: usize,
     /// Those of them that are in lanes that hang.
     hanging: usize,
-    /// It had no room for its due rows: they are fetched once no more than this wait.
+    /// It had no room for its due rows: they are fetched when no more than this wait.
     refill_at: Option<usize>,
     /// The lanes that may start a delivery, each once; those that hang apart. A lane that no longer may, or belongs to the
     /// other queue, is found out when it has its turn.
@@ -84,8 +84,8 @@ impl Lanes {
         let id = leased.delivery.subscription_id;
         let lane =
             self.lanes.entry(id).or_insert_with(|| Lane::new(leased.delivery.event.space.clone(), self.in_flight_each));
-        if lane.waiting.len() >= self.waiting_each || lane.paced || (lane.held && lane.overflowed) {
-            lane.overflowed = true;
+        if lane.waiting.len() >= self.waiting_each || lane.paced || (lane.held && lane.refill_at.is_some()) {
+            lane.refill_at.get_or_insert(lane.waiting.len() / 2);
             return Some(leased);
         }
         lane.waiting.push_back(leased);
@@ -168,7 +168,7 @@ impl Lanes {
         while let Some((_, id)) = self.paced.first().copied().filter(|(at, _)| *at <= now) {
             self.paced.pop_first();
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            (lane.paced, lane.overflowed, lane.period) = (false, false, None);
+            (lane.paced, lane.refill_at, lane.period) = (false, None, None);
             woken = true;
             self.queue(id);
             self.refill(id);
@@ -179,10 +179,7 @@ impl Lanes {
     /// Ends an overflow for which there is room again, and removes a lane of which nothing is left to know.
     fn refill(&mut self, id: SubscriptionId) -> bool {
         let Some(lane) = self.lanes.get_mut(&id).filter(|lane| !lane.held && !lane.paced) else { return false };
-        let mut refill = lane.overflowed && lane.waiting.len() <= self.waiting_each / 2;
-        if refill {
-            lane.overflowed = false;
-        }
+        let mut refill = lane.refill_at.take_if(|refill_at| lane.waiting.len() <= *refill_at).is_some();
         if let Some(space) = self.spaces.get_mut(&lane.space) {
             if space.refill_at.is_some_and(|refill_at| space.waiting <= refill_at) {
                 space.refill_at = None;
@@ -205,7 +202,7 @@ impl Lanes {
         let mut taken = Vec::new();
         for id in self.to_empty.drain(..) {
             let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            lane.overflowed = true;
+            lane.refill_at = Some(0);
             if let Some(space) = self.spaces.get_mut(&lane.space) {
                 space.waiting -= lane.waiting.len();
                 space.refill_at = None;
@@ -224,7 +221,7 @@ impl Lanes {
         }
         let held = self.lanes.values_mut().filter(|lane| lane.held && !lane.waiting.is_empty());
         for lane in held.filter(|lane| inbox.room(&lane.space).count == 0) {
-            lane.overflowed = true;
+            lane.refill_at = Some(0);
             if let Some(space) = self.spaces.get_mut(&lane.space) {
                 space.waiting -= lane.waiting.len();
                 space.refill_at = None;
@@ -239,25 +236,29 @@ impl Lanes {
         self.lanes.get(&id).map_or(self.waiting_each, |lane| self.waiting_each.saturating_sub(lane.waiting.len()))
     }
 
-    /// Whether the lane's rows should not be fetched for now. Another rate than the one that it used up ends its wait.
-    pub(super) fn is_full(&mut self, id: SubscriptionId, rate: Option<Rate>) -> bool {
+    /// Whether the lane's rows should not be fetched for now, given the room that its subscription has in memory. Another
+    /// rate than the one that it used up ends its wait.
+    pub(super) fn is_full(&mut self, id: SubscriptionId, rate: Option<Rate>, room: usize) -> bool {
         let Some(lane) = self.lanes.get_mut(&id) else { return false };
         if let Some(period) = lane.period.filter(|period| lane.paced && Some(period.rate) != rate) {
             self.paced.remove(&(period.ends_at, id));
-            (lane.paced, lane.overflowed, lane.period) = (false, false, None);
+            (lane.paced, lane.refill_at, lane.period) = (false, None, None);
         }
-        lane.overflowed |= lane.waiting.len() >= self.waiting_each;
-        lane.overflowed
+        if lane.waiting.len() >= self.waiting_each || (room == 0 && !lane.waiting.is_empty()) {
+            lane.refill_at.get_or_insert(lane.waiting.len() / 2);
+        }
+        lane.refill_at.is_some()
     }
 
-    /// Whether a space's rows should not be fetched for now, since it has no room in memory.
+    /// Whether a space's rows should not be fetched for now, since it has no room in memory. They are fetched once half of
+    /// what it has there is gone, or earlier.
     pub(super) fn is_full_space(&mut self, name: &SpaceId, inbox: &Inbox) -> bool {
-        if inbox.room(name).count == 0 {
-            let space = self.spaces.entry(name.clone()).or_default();
-            space.refill_at.get_or_insert(inbox.held(name) / 2);
-            return true;
+        if inbox.room(name).count > 0 {
+            return false;
         }
-        self.spaces.get(name).is_some_and(|space| space.refill_at.is_some_and(|refill_at| space.waiting > refill_at))
+        let space = self.spaces.entry(name.clone()).or_default();
+        space.refill_at.get_or_insert(inbox.held(name) / 2);
+        true
     }
 
     /// How many deliveries are being worked on.
@@ -270,6 +271,12 @@ impl Lanes {
         self.ring.clear();
         self.lanes.values_mut().flat_map(|lane| lane.waiting.drain(..)).collect()
     }
+}
+
+/// Whether a lane that holds so many places gets one of its space's `room`: the first, or one that leaves a first for
+/// another. Each takes up two of the room: one of the free places, and one of those that the space may still take.
+fn may_take(held: usize, room: usize) -> bool {
+    held == 0 || held + 2 <= room
 }
 
 /// The lanes that stop when it is their turn.
@@ -295,7 +302,7 @@ fn next(
     for hanging in [hanging_first, !hanging_first] {
         let turns = if hanging { space.ready_hanging.len() } else { space.ready.len() };
         for _ in 0..turns {
-            if hanging && space.hanging >= room {
+            if hanging && !may_take(space.hanging, room) {
                 break;
             }
             let id = if hanging { &mut space.ready_hanging } else { &mut space.ready }.pop_front()?;
@@ -308,7 +315,7 @@ fn next(
                 lane.queued = false;
                 continue;
             }
-            if !hanging && lane.in_flight >= room {
+            if !hanging && !may_take(lane.in_flight, room) {
                 space.ready.push_back(id);
                 continue;
             }

@@ -2,15 +2,17 @@
 //!
 //! A delivery that is due at once need not be read back from its row: it is leased in the transaction that accepts its
 //! event, and pushed here. The inbox bounds their number and size, of all spaces and of each: a space gets room only while
-//! it holds less than what is free. So one space alone has half, two have a third each, and however many fill their
-//! shares, the next one finds room. A delivery that does not fit stays in its row, and the loop fetches it later.
+//! it holds less than what is free, and a subscription only while it holds less than its space still gets. So one space
+//! alone has half, two have a third each, and however many fill their shares, the next one finds room. A delivery that
+//! does not fit stays in its row, and the loop fetches it later.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Alarm;
 use crate::config::DeliverConfig;
-use hookmill_model::{Delivery, SpaceId};
+use hookmill_model::{Delivery, SpaceId, SubscriptionId};
 
 /// The inbox of the deliver loop; clones share it.
 #[derive(Clone, Debug)]
@@ -39,7 +41,14 @@ pub struct Share {
 struct Waiting {
     all: Share,
     /// Of each space that has anything.
-    of_space: HashMap<SpaceId, Share>,
+    of_space: HashMap<SpaceId, WaitingOfSpace>,
+}
+
+#[derive(Debug, Default)]
+struct WaitingOfSpace {
+    share: Share,
+    /// Deliveries of each subscription that has any.
+    of_subscription: HashMap<SubscriptionId, usize>,
 }
 
 /// A leased delivery, with its reservation in the inbox.
@@ -56,6 +65,7 @@ pub struct Leased {
 pub struct Reservation {
     inbox: Inbox,
     space: SpaceId,
+    subscription: SubscriptionId,
     bytes: usize,
 }
 
@@ -65,10 +75,15 @@ impl Drop for Reservation {
         waiting.all.count -= 1;
         waiting.all.bytes -= self.bytes;
         let Some(own) = waiting.of_space.get_mut(&self.space) else { return };
-        own.count -= 1;
-        own.bytes -= self.bytes;
-        if own.count == 0 {
+        own.share.count -= 1;
+        own.share.bytes -= self.bytes;
+        if own.share.count == 0 {
             waiting.of_space.remove(&self.space);
+        } else if let Entry::Occupied(mut count) = own.of_subscription.entry(self.subscription) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
         }
     }
 }
@@ -76,22 +91,30 @@ impl Drop for Reservation {
 impl Waiting {
     /// Returns the room that a space has left.
     fn room(&self, space: &SpaceId, max: Share) -> Share {
-        let own = self.of_space.get(space).copied().unwrap_or_default();
+        let own = self.of_space.get(space).map_or(Share::default(), |own| own.share);
         let left = |max: usize, all: usize, own: usize| max.saturating_sub(all).saturating_sub(own);
         let count = left(max.count, self.all.count, own.count);
         let bytes = left(max.bytes, self.all.bytes, own.bytes);
         if count == 0 || bytes == 0 { Share::default() } else { Share { count, bytes } }
     }
 
-    fn take(&mut self, space: &SpaceId, bytes: usize) {
+    /// Returns the number of deliveries for which a subscription has room left. One that has any leaves room for the first of
+    /// another.
+    fn room_of(&self, space: &SpaceId, subscription: SubscriptionId, max: Share) -> usize {
+        let own = self.of_space.get(space).and_then(|own| own.of_subscription.get(&subscription)).copied();
+        self.room(space, max).count.saturating_sub(own.map_or(0, |own| own + 1))
+    }
+
+    fn take(&mut self, space: &SpaceId, subscription: SubscriptionId, bytes: usize) {
         self.all.count += 1;
         self.all.bytes += bytes;
-        if let Some(own) = self.of_space.get_mut(space) {
-            own.count += 1;
-            own.bytes += bytes;
-        } else {
-            self.of_space.insert(space.clone(), Share { count: 1, bytes });
+        if !self.of_space.contains_key(space) {
+            self.of_space.insert(space.clone(), WaitingOfSpace::default());
         }
+        let Some(own) = self.of_space.get_mut(space) else { return };
+        own.share.count += 1;
+        own.share.bytes += bytes;
+        *own.of_subscription.entry(subscription).or_default() += 1;
     }
 }
 
@@ -117,25 +140,35 @@ impl Inbox {
         self.waiting().room(space, self.0.max)
     }
 
-    /// Returns the number of a space's deliveries that wait in memory.
-    pub fn held(&self, space: &SpaceId) -> usize {
-        self.waiting().of_space.get(space).map_or(0, |own| own.count)
+    /// Returns for how many more deliveries a subscription has room.
+    pub fn room_of(&self, space: &SpaceId, subscription: SubscriptionId) -> usize {
+        self.waiting().room_of(space, subscription, self.0.max)
     }
 
-    /// Reserves room for one delivery of an event of that size, if its space has any.
-    pub fn reserve(&self, space: &SpaceId, event_bytes: usize) -> Option<Reservation> {
+    /// Returns the number of a space's deliveries that wait in memory.
+    pub fn held(&self, space: &SpaceId) -> usize {
+        self.waiting().of_space.get(space).map_or(0, |own| own.share.count)
+    }
+
+    /// Reserves room for one delivery of an event of that size, if its space and its subscription have any.
+    pub fn reserve(&self, space: &SpaceId, subscription: SubscriptionId, event_bytes: usize) -> Option<Reservation> {
         let mut waiting = self.waiting();
-        if waiting.room(space, self.0.max).count == 0 {
+        if waiting.room_of(space, subscription, self.0.max) == 0 {
             return None;
         }
-        waiting.take(space, event_bytes);
-        Some(Reservation { inbox: self.clone(), space: space.clone(), bytes: event_bytes })
+        waiting.take(space, subscription, event_bytes);
+        Some(self.reservation(space, subscription, event_bytes))
     }
 
     /// Reserves room regardless of the limit, for a delivery that is in memory already.
-    pub fn take(&self, space: &SpaceId, event_bytes: usize) -> Reservation {
-        self.waiting().take(space, event_bytes);
-        Reservation { inbox: self.clone(), space: space.clone(), bytes: event_bytes }
+    pub fn take(&self, delivery: &Delivery) -> Reservation {
+        let (space, subscription, bytes) = (&delivery.event.space, delivery.subscription_id, delivery.bytes());
+        self.waiting().take(space, subscription, bytes);
+        self.reservation(space, subscription, bytes)
+    }
+
+    fn reservation(&self, space: &SpaceId, subscription: SubscriptionId, bytes: usize) -> Reservation {
+        Reservation { inbox: self.clone(), space: space.clone(), subscription, bytes }
     }
 
     /// Adds deliveries that were leased and committed.
