@@ -99,8 +99,14 @@ fn the_machines_own_addresses_are_refused_although_they_are_public() {
     match run {
         Ok(run) if run.stdout.starts_with(b"made") => {
             let said = String::from_utf8_lossy(&run.stdout);
-            assert!(run.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&run.stderr));
+            assert!(
+                run.status.success() && said.contains("1 passed"),
+                "{said}{}",
+                String::from_utf8_lossy(&run.stderr)
+            );
         }
-        _ => left_out(NAME, "unshare and ip, and the right to a network of its own,", "apt install iproute2 util-linux"),
+        _ => {
+            left_out(NAME, "unshare and ip, and the right to a network of its own,", "apt install iproute2 util-linux")
+        }
     }
 }
