@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Limits this process for the rest of its life.
-fn limit(seconds: u64, memory_bytes: u64) -> anyhow::Result<()> {
+pub(super) fn limit(seconds: u64, memory_bytes: u64) -> anyhow::Result<()> {
     // The soft limit sends a signal that names the cause, the hard one kills a second later.
     rlimit::setrlimit(Resource::CPU, seconds, seconds + 1).context("limiting CPU time")?;
     rlimit::setrlimit(Resource::AS, memory_bytes, memory_bytes).context("limiting memory")?;

@@ -5,6 +5,7 @@
 #[cfg(feature = "bench")]
 #[expect(clippy::disallowed_methods, reason = "measures with the machine's clock, and calls the hosts that it starts")]
 mod bench;
+mod check_schema;
 mod compile;
 #[cfg(feature = "demo")]
 #[expect(clippy::disallowed_methods, reason = "calls the host that it starts, and dates what its receiver gets")]
@@ -78,6 +79,9 @@ enum Command {
     /// Compile one component (the host runs this as a child process, with limits)
     #[command(hide = true)]
     Compile(compile::Args),
+    /// Check a schema or a value (the host runs this as a child process, with limits)
+    #[command(hide = true)]
+    CheckSchema(check_schema::Args),
 }
 
 /// Parses the arguments and runs the command.
@@ -86,6 +90,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         // The compiling process does one thing on one thread, and writes nothing but its result.
         Some(Command::Compile(args)) => compile::run(&args),
+        Some(Command::CheckSchema(args)) => check_schema::run(&args),
         Some(Command::Openapi) => openapi::run(),
         #[cfg(feature = "demo")]
         Some(Command::Demo(args)) => with_runtime("warn", demo::run(args)),

@@ -9,6 +9,7 @@ mod defaults;
 mod deliveries;
 mod document;
 mod events;
+mod hostile;
 mod input;
 mod paging;
 mod plugins;

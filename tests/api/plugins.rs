@@ -156,3 +156,24 @@ async fn a_configuration_must_be_as_the_plugins_schema_says() {
     assert_eq!(made.status, 201, "{}", made.text);
     assert!(made.text.contains("[12.50,12345678901234567890.0]"), "{}", made.text);
 }
+
+#[tokio::test]
+async fn a_component_that_is_refused_after_it_was_compiled_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let compiled = folder.path().to_owned();
+    let api = TestApi::with(move |config| config.compiled_dir = Some(compiled)).await;
+    let files = || {
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name());
+        files.filter(|name| name != "key").count()
+    };
+    let upload = |bytes: &[u8]| api.admin.send(Method::POST, PLUGINS, Some("application/wasm"), bytes.to_vec());
+    upload(hookmill_guests::ROGUE).await.expect(201);
+    assert_eq!(files(), 1);
+    let other = [hookmill_guests::ROGUE, b"\0\x02\x01x"].concat();
+    assert_problem(&upload(&other).await, 409, "plugin_version_exists", None);
+    assert_eq!(files(), 1, "the compiled plugin of a refused component was kept");
+    // What is in use stays, whoever uploads it again.
+    upload(hookmill_guests::ROGUE).await.expect(200);
+    assert_eq!(files(), 1);
+    assert!(api.host.engine.prepared(&Digest::of(hookmill_guests::ROGUE)).is_some());
+}

@@ -4,11 +4,15 @@ use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hookmill_engine::Limits;
 use hookmill_engine::{Engine, EngineError, InspectError};
-use hookmill_model::Digest;
+use hookmill_model::{Digest, SpaceId};
+use tokio::task::JoinSet;
 
 use crate::engine::fixture::{binary, engine_with, transform};
 
@@ -197,4 +201,73 @@ async fn many_who_want_the_same_plugin_compile_it_once() {
         loaded.expect("it compiles");
     }
     assert_eq!(fs::read_to_string(counter).expect("it ran"), "\n");
+}
+
+/// An engine whose compiler takes a while and refuses everything.
+fn with_slow_compiler(folder: &Path) -> Engine {
+    let script = folder.join("compiler");
+    fs::write(&script, "#!/bin/sh\ncat >/dev/null\nsleep 0.2\necho no >&2\nexit 3\n").expect("written");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).expect("executable");
+    Engine::new(&Limits::default(), &folder.join("cache"), script).expect("it starts")
+}
+
+#[tokio::test]
+async fn a_space_that_uploads_a_dozen_components_delays_anothers_upload_by_one_at_most() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = with_slow_compiler(folder.path());
+    let ended = Arc::new(AtomicUsize::new(0));
+    let mut uploads = JoinSet::new();
+    for _ in 0..12 {
+        let (engine, ended) = (engine.clone(), Arc::clone(&ended));
+        uploads.spawn(async move {
+            let busy = SpaceId::parse("busy").expect("an id");
+            engine.inspect_for(Some(&busy), ECHO).await.expect_err("nothing compiles");
+            ended.fetch_add(1, Ordering::SeqCst);
+        });
+    }
+    tokio::task::yield_now().await;
+    let quiet = SpaceId::parse("quiet").expect("an id");
+    engine.inspect_for(Some(&quiet), ECHO).await.expect_err("nothing compiles");
+    let before = ended.load(Ordering::SeqCst);
+    assert!(before <= 3, "it waited for {before} of the other space's 12 uploads");
+    // The same for what a delivery needs.
+    let turn = engine.compiler_turn(Some(&quiet)).await;
+    engine.load_in(&turn, Digest::of(&ECHO), ECHO).await.expect_err("nothing compiles");
+    drop(turn);
+    let before = ended.load(Ordering::SeqCst);
+    assert!(before <= 6, "it waited for {before} of the other space's 12 uploads");
+    uploads.join_all().await;
+}
+
+#[tokio::test]
+async fn a_space_has_a_bounded_number_of_components_that_wait_to_be_inspected() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = with_slow_compiler(folder.path());
+    let space = SpaceId::parse("busy").expect("an id");
+    let uploads = (0..20).map(|_| engine.inspect_for(Some(&space), ECHO));
+    let results = futures::future::join_all(uploads).await;
+    let busy = results.iter().filter(|result| matches!(result, Err(InspectError::Busy))).count();
+    assert_eq!(busy, 4, "16 may wait");
+}
+
+#[tokio::test]
+async fn cleaning_keeps_the_compiled_plugins_that_are_named_and_files_that_may_be_in_the_writing() {
+    let (folder, digest, artefact) = compiled().await;
+    let engine = without_compiler(folder.path());
+    let of_another_version = artefact.with_file_name(format!("{}-0123456789abcdef.cwasm", digest.hex()));
+    fs::write(&of_another_version, b"old").expect("written");
+    let [young, old] = ["new-young", "new-old"].map(|name| folder.path().join(name));
+    for file in [&young, &old] {
+        fs::write(file, b"half").expect("written");
+    }
+    let yesterday = std::time::SystemTime::now() - Duration::from_secs(24 * 60 * 60);
+    fs::File::options().write(true).open(&old).expect("opened").set_modified(yesterday).expect("set");
+    // A directory that hosts share.
+    engine.clean(None).await;
+    assert!(artefact.exists() && of_another_version.exists() && young.exists() && !old.exists());
+    engine.clean(Some(vec![digest])).await;
+    assert!(artefact.exists() && !of_another_version.exists() && young.exists());
+    engine.clean(Some(vec![])).await;
+    assert_eq!(artefacts(folder.path()), [young]);
+    assert!(folder.path().join("key").exists());
 }

@@ -8,7 +8,7 @@ async fn reason(component: &[u8]) -> String {
     match engine().inspect(component.to_vec().into()).await {
         Ok(inspected) => panic!("taken: {inspected:?}"),
         Err(InspectError::Refused(refusal)) => refusal.0,
-        Err(InspectError::Engine(error)) => panic!("the host failed: {error:?}"),
+        Err(error) => panic!("the host failed: {error:?}"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The whole host in the test process: real API, real sockets, a clock that the test moves.
 
 mod batching;
+mod conditions;
 mod diagnose;
 mod folder;
 mod handshakes;
@@ -15,6 +16,7 @@ mod quotas;
 mod rates;
 mod recipes;
 mod rogues;
+mod schemas;
 mod sealed;
 mod shadow;
 mod signature;

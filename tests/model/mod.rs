@@ -3,3 +3,4 @@
 mod failure_group;
 mod mail_address;
 mod pause;
+mod time;

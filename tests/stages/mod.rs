@@ -1,9 +1,11 @@
 //! Each stage alone: pure functions, and sending over real sockets.
 
 mod address;
+mod condition_budget;
 mod connections;
 mod delay;
 mod fuzz;
+mod fuzz_programs;
 mod matching;
 mod record;
 mod resolve;

@@ -147,7 +147,7 @@ impl Api {
             let Some(plugin) = &subscription.subscription.plugin else { continue };
             if compiled.insert(plugin.digest) {
                 println!("Compiling the plugin {} (once, then it is cached) …", plugin.name);
-                prepared(&self.host, plugin.digest).await?;
+                prepared(&self.host, None, plugin.digest).await?;
             }
         }
         Ok(())

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use hookmill_engine::Limits;
 use hookmill_engine::{Engine, Inspected, Prepared};
 use hookmill_server::plugins::admit::{self, AdmitError, Candidate};
+use hookmill_server::plugins::schema::Checker;
 use hookmill_server::plugins::versions;
 use serde_json::value::RawValue;
 
@@ -46,14 +47,17 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Bytes> {
 /// Inspects a component as a host does when it is uploaded.
 pub(super) async fn inspect(engine: &Engine, component: Bytes) -> Result<Inspected, AdmitError> {
     let _working = style::working("compiling");
-    admit::inspect(engine, &[], &Candidate { component, signature: None, source: None }).await
+    admit::inspect(engine, None, &[], &Candidate { component, signature: None, source: None }).await
 }
 
 /// Returns a configuration as a host keeps it, with the defaults of the plugin's schema; the error states where it does not
 /// match.
 pub(super) async fn configured(inspected: &Inspected, config: &RawValue) -> Result<Box<RawValue>, String> {
     let config = serde_json::from_str(config.get()).map_err(|err| err.to_string())?;
-    let filled = versions::configured(&inspected.config_schema, config).await.map_err(|err| err.to_string())?;
+    let program = crate::program().map_err(|err| err.to_string())?;
+    let checker = Checker { program: &program, space: None };
+    let filled =
+        versions::configured(checker, &inspected.config_schema, config).await.map_err(|err| err.to_string())?;
     serde_json::value::to_raw_value(&filled).map_err(|err| err.to_string())
 }
 

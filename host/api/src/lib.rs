@@ -30,6 +30,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::http::access::Access;
+use self::http::memory::ResponseMemory;
 use self::http::{openapi, problem};
 use self::resources::{
     deliveries, event_types, events, keys, plugins, profiles, pull, quotas, spaces, status, subscriptions,
@@ -44,6 +45,7 @@ pub(crate) struct Api {
     pub(crate) host: Arc<Host>,
     pub(crate) access: Arc<Access>,
     pub(crate) readiness: Arc<status::Readiness>,
+    pub(crate) memory: Arc<ResponseMemory>,
 }
 
 /// Returns the router of a host's API.
@@ -62,7 +64,7 @@ pub async fn router(host: Arc<Host>) -> Result<Router, StoreError> {
         .fallback(problem::route_unknown)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(map_response(not_stored))
-        .with_state(Api { host, access, readiness: Arc::default() }))
+        .with_state(Api { host, access, readiness: Arc::default(), memory: Arc::default() }))
 }
 
 /// Serves the API on `listener` and runs the host's loops until `shutdown`; then stops accepting, finishes what is in

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
-use tokio::sync::Semaphore;
 
+use super::queue::{CompilerQueue, CompilerTurn};
 use super::{EngineError, InspectError, Refusal, cut, settings};
 use crate::config::Limits;
 
@@ -28,10 +28,10 @@ const COMPLAINT_BYTES: usize = 4 << 10;
 /// Compiles components to artefacts.
 #[derive(Debug)]
 pub(super) struct Compiler {
-    binary: PathBuf,
+    pub(super) binary: PathBuf,
     seconds: u64,
     memory_bytes: u64,
-    children: Semaphore,
+    pub(super) queue: CompilerQueue,
 }
 
 /// The result of a child.
@@ -47,13 +47,12 @@ impl Compiler {
             binary,
             seconds: limits.compile_s_max,
             memory_bytes: limits.compile_memory_bytes_max,
-            children: Semaphore::new(limits.compilers_max),
+            queue: CompilerQueue::new(limits.compilers_max),
         }
     }
 
     /// Compiles a component that has been scanned.
-    pub(super) async fn compile(&self, component: &[u8]) -> Result<Vec<u8>, InspectError> {
-        let _child = self.children.acquire().await.expect("the semaphore is never closed");
+    pub(super) async fn compile(&self, component: &[u8], _turn: &CompilerTurn) -> Result<Vec<u8>, InspectError> {
         // The child limits its own CPU time; this timeout is for a child that is stuck. Dropping it kills it.
         let ended = tokio::time::timeout(Duration::from_secs(self.seconds * STARVED), self.run(component));
         let Ok(ended) = ended.await else { return Err(self.too_slow().into()) };

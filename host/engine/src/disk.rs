@@ -5,11 +5,13 @@
 //! file is not an error: it counts as absent and is written again. The bytes that are checked are the bytes that are
 //! mapped: the file is read once, into memory.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hmac::{Hmac, Mac as _};
 use hookmill_model::Digest;
@@ -18,6 +20,14 @@ use sha2::Sha256;
 
 const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = 32;
+
+const SUFFIX: &str = ".cwasm";
+
+/// The beginning of the name of a file that is being written.
+const TEMPORARY: &str = "new-";
+
+/// How long a file may be in the writing: another host may share the directory.
+const TEMPORARY_FOR: Duration = Duration::from_secs(60 * 60);
 
 /// The directory of compiled components.
 #[derive(Debug)]
@@ -39,7 +49,7 @@ impl Disk {
     }
 
     fn name(&self, digest: &Digest) -> String {
-        format!("{}-{}.cwasm", digest.hex(), self.compatibility)
+        format!("{}-{}{SUFFIX}", digest.hex(), self.compatibility)
     }
 
     fn mac(&self, name: &str, artefact: &[u8]) -> Hmac<Sha256> {
@@ -70,6 +80,36 @@ impl Disk {
         Some(bytes)
     }
 
+    /// Removes an artefact.
+    pub(super) fn remove(&self, digest: &Digest) {
+        remove(&self.folder.join(self.name(digest)));
+    }
+
+    /// Removes temporary files that a crash left. If `keep` is given, removes the artefacts of all other components and of
+    /// other versions of wasmtime.
+    pub(super) fn clean(&self, keep: Option<&[Digest]>) {
+        let keep = keep.map(|keep| keep.iter().map(|digest| self.name(digest)).collect::<HashSet<_>>());
+        let files = match fs::read_dir(&self.folder) {
+            Ok(files) => files,
+            Err(error) => {
+                tracing::warn!(folder = %self.folder.display(), error = &error as &dyn std::error::Error, "compiled plugins not cleaned");
+                return;
+            }
+        };
+        for file in files.flatten() {
+            let name = file.file_name().to_string_lossy().into_owned();
+            let is_old = || {
+                file.metadata()
+                    .and_then(|data| data.modified())
+                    .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > TEMPORARY_FOR))
+            };
+            let of_another = keep.as_ref().is_some_and(|keep| name.ends_with(SUFFIX) && !keep.contains(&name));
+            if of_another || (name.starts_with(TEMPORARY) && is_old()) {
+                remove(&file.path());
+            }
+        }
+    }
+
     /// Writes an artefact: completely or not at all, even if the machine crashes.
     pub(super) fn write(&self, digest: &Digest, artefact: &[u8]) -> io::Result<()> {
         let name = self.name(digest);
@@ -78,9 +118,18 @@ impl Disk {
     }
 }
 
+fn remove(file: &Path) {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(file = %file.display(), error = &error as &dyn std::error::Error, "removing a compiled plugin failed");
+        }
+        _ => {}
+    }
+}
+
 /// Writes a file under a temporary name, then renames it. Only its owner can read it.
 fn replace(folder: &Path, name: &str, parts: &[&[u8]]) -> io::Result<()> {
-    let mut file = tempfile::Builder::new().prefix("new-").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
     for part in parts {
         file.write_all(part)?;
     }

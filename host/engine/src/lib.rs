@@ -28,6 +28,7 @@ mod load;
 mod logs;
 mod output;
 mod plugins;
+mod queue;
 mod scan;
 mod secrets;
 mod settings;
@@ -53,6 +54,7 @@ pub use self::compile::{REFUSED, precompile};
 pub use self::config::Limits;
 pub use self::contract::Outline;
 pub use self::plugins::Prepared;
+pub use self::queue::CompilerTurn;
 pub use self::scan::outline;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -103,6 +105,9 @@ pub enum InspectError {
     /// The component is at fault.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The space has too many components that wait to be inspected.
+    #[error("too many components of the space wait to be inspected")]
+    Busy,
     /// The host is at fault.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -183,6 +188,11 @@ struct Inner {
 }
 
 impl Engine {
+    /// The program that compiles as `hookmill compile`: this one.
+    pub fn program(&self) -> &Path {
+        &self.0.compiler.binary
+    }
+
     /// Sets up an engine that keeps compiled plugins in `cache_dir` and compiles by running `binary compile`, this same
     /// program.
     ///

@@ -3,27 +3,43 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hookmill_model::Digest;
+use hookmill_model::{Digest, SpaceId};
 use jiff::Timestamp;
 use wasmtime::component::Component;
 
 use super::bindings::v1;
 use super::call::CallContext;
 use super::turns::Whose;
-use super::{Engine, InspectError, Inspected, Prepared, Refusal, describe, scan, wasi};
+use super::{CompilerTurn, Engine, InspectError, Inspected, Prepared, Refusal, describe, scan, wasi};
 
 impl Engine {
-    /// Inspects a component: checks its structure, compiles it, and calls its `describe`. Nothing is kept of a component
-    /// that is refused.
+    /// Inspects a component for the host itself; see [`inspect_for`](Self::inspect_for).
     ///
     /// # Errors
-    /// [`InspectError::Refused`] if this host does not accept it as a plugin.
+    /// As there.
     pub async fn inspect(&self, component: Bytes) -> Result<Inspected, InspectError> {
+        self.inspect_for(None, component).await
+    }
+
+    /// Inspects a component in the turn of a space: checks its structure, compiles it, and calls its `describe`. Nothing is
+    /// kept of a component that is refused here; one that is refused later is to be [discarded](Self::discard).
+    ///
+    /// # Errors
+    /// [`InspectError::Refused`] if this host does not accept it as a plugin, [`InspectError::Busy`] if too many components
+    /// of the space wait.
+    pub async fn inspect_for(&self, space: Option<&SpaceId>, component: Bytes) -> Result<Inspected, InspectError> {
+        let queue = &self.0.compiler.queue;
+        let _place = queue.inspection(space).ok_or(InspectError::Busy)?;
         let (component, digest) = self.scan(component).await?;
         if let Some(prepared) = self.load_cached(digest).await {
             return self.describe(&prepared).await;
         }
-        let artefact = self.0.compiler.compile(&component).await?;
+        let turn = queue.turn(space).await;
+        // It may have been compiled meanwhile.
+        if let Some(prepared) = self.load_cached(digest).await {
+            return self.describe(&prepared).await;
+        }
+        let artefact = self.0.compiler.compile(&component, &turn).await?;
         let (prepared, artefact) = self.link(digest, artefact).await?;
         let inspected = self.describe(&prepared).await?;
         self.keep(digest, artefact).await;
@@ -52,11 +68,31 @@ impl Engine {
             .cloned()
     }
 
-    /// Returns the plugin from memory, from disk, or by compiling it. Calls for the same plugin wait for one another.
+    /// Waits for a compiler, for a space or for the host itself.
+    pub async fn compiler_turn(&self, space: Option<&SpaceId>) -> CompilerTurn {
+        self.0.compiler.queue.turn(space).await
+    }
+
+    /// Returns the plugin from memory, from disk, or by compiling it for the host itself.
+    ///
+    /// # Errors
+    /// As [`load_in`](Self::load_in).
+    pub async fn load(&self, digest: Digest, component: Bytes) -> Result<Arc<Prepared>, InspectError> {
+        let turn = self.compiler_turn(None).await;
+        self.load_in(&turn, digest, component).await
+    }
+
+    /// Returns the plugin from memory, from disk, or by compiling it. Calls for the same plugin wait for one another; all
+    /// of them have a turn, so that none waits for another space's.
     ///
     /// # Errors
     /// [`InspectError::Refused`] if the component exceeds the limits, which may have changed since it was inspected.
-    pub async fn load(&self, digest: Digest, component: Bytes) -> Result<Arc<Prepared>, InspectError> {
+    pub async fn load_in(
+        &self,
+        turn: &CompilerTurn,
+        digest: Digest,
+        component: Bytes,
+    ) -> Result<Arc<Prepared>, InspectError> {
         let slot = self.0.plugins.slot(digest);
         let prepared = slot.plugin.get_or_try_init(|| async {
             if let Some(prepared) = self.read_disk(digest).await {
@@ -66,12 +102,25 @@ impl Engine {
             if found != digest {
                 return Err(Refusal(format!("its digest is {found}, not {digest}")).into());
             }
-            let artefact = self.0.compiler.compile(&component).await?;
+            let artefact = self.0.compiler.compile(&component, turn).await?;
             let (prepared, artefact) = self.link(digest, artefact).await?;
             self.keep(digest, artefact).await;
             Ok(Arc::new(prepared))
         });
         prepared.await.cloned()
+    }
+
+    /// Drops a plugin from memory and from disk: its component was refused after it was compiled.
+    pub async fn discard(&self, digest: Digest) {
+        self.unload(&digest);
+        let engine = self.clone();
+        blocking(move || engine.0.disk.remove(&digest)).await;
+    }
+
+    /// Removes files that an interrupted write left. If `keep` is given, removes the files of all other components, too.
+    pub async fn clean(&self, keep: Option<Vec<Digest>>) {
+        let engine = self.clone();
+        blocking(move || engine.0.disk.clean(keep.as_deref())).await;
     }
 
     async fn describe(&self, plugin: &Prepared) -> Result<Inspected, InspectError> {

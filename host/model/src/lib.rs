@@ -30,6 +30,7 @@ mod space;
 mod subscription;
 mod success;
 mod template;
+mod time;
 mod transform_outcome;
 
 pub use activity::{Activity, CountedAttempt};
@@ -64,6 +65,7 @@ pub use subscription::{
 };
 pub use success::SuccessCodes;
 pub use template::{Piece, Template};
+pub use time::{TIME_PATTERN, parse_time};
 pub use transform_outcome::TransformOutcome;
 
 /// The reason why a text is not a valid value; states what would be.

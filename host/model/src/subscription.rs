@@ -243,6 +243,8 @@ pub enum PauseReason {
     Failures,
     /// The number of failures of its plugin in a row reached the owner's limit.
     PluginFailures,
+    /// Its condition needed more work or memory than it may use, or could not be parsed, for too many events in a row.
+    Condition,
 }
 
 /// A method that a delivery can use.

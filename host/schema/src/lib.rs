@@ -1,15 +1,23 @@
 //! JSON Schemas (2020-12) that callers wrote: what plugins require of their configuration, and spaces of their events' data.
 //!
-//! None is fetched, and regular expressions run in linear time. But a short schema can ask for exponential work, which the
-//! library neither bounds nor interrupts: callers run [`check`] where it can be left behind.
+//! None is fetched, and regular expressions run in linear time. But a short schema can ask for exponential work, and for
+//! endless recursion, which the library neither bounds nor interrupts. So a schema that is saved has limits ([`limits`]), and
+//! what is not plainly little work ([`is_plain`]) is done in a process that can be ended: [`Task`] is what it is given,
+//! [`Answer`] what it returns.
 //!
 //! A crate, because the library's code is generic and is compiled wherever it is named.
 #![forbid(unsafe_code)]
+
+mod size;
+mod task;
 
 use std::time::{Duration, Instant};
 
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
+
+pub use size::{is_plain, limits};
+pub use task::{Answer, Task};
 
 /// The time to find that a value does not conform, up to which the library is asked for the reason: that takes as long
 /// again, and holds every error that it meets in memory, gigabytes in seconds.
@@ -30,8 +38,8 @@ pub enum CheckError {
         detail: String,
     },
     /// The schema cannot be compiled.
-    #[error("the schema cannot be compiled")]
-    Schema(#[source] Box<ValidationError<'static>>),
+    #[error("the schema cannot be compiled: {0}")]
+    Schema(String),
 }
 
 fn prefix(pointer: &str) -> String {
@@ -55,7 +63,7 @@ pub fn check_schema(schema: &Value) -> Result<(), String> {
 /// # Errors
 /// If it does not conform, or the schema is not one.
 pub fn check(schema: &Value, value: &Value) -> Result<(), CheckError> {
-    let validator = compile(schema).map_err(|err| CheckError::Schema(Box::new(err)))?;
+    let validator = compile(schema).map_err(|err| CheckError::Schema(cut(&err.to_string())))?;
     let started = Instant::now();
     if validator.is_valid(value) {
         return Ok(());

@@ -16,9 +16,12 @@ use sha2::{Digest as _, Sha256};
 use crate::clock;
 use crate::host::Host;
 use crate::queues::{Leased, Reservation};
-use crate::registry::CompiledSubscription;
+use crate::registry::{Allowance, CompiledSubscription, Exhausted, Matched};
 use crate::stages::delay;
-use hookmill_model::{ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, SpaceId};
+use hookmill_model::{
+    ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Pause, PauseReason, SpaceId,
+    Subscription,
+};
 use hookmill_store::{Accepted, NewBatch, NewDelivery, NewEvent, StoreError};
 
 /// An event as a producer posted it, parsed.
@@ -104,8 +107,11 @@ async fn commit_all(
     let (count, mut deliveries) = (incoming.len(), 0);
     let mut results = Vec::with_capacity(count);
     let (mut slice, mut now) = (Slice::default(), host.clock.now());
+    let (mut allowance, mut exhausted) = (Allowance::default(), Vec::new());
     for incoming in incoming {
-        let (new, reservations) = prepare(host, space, incoming, target, now);
+        let (event, matching) = matched(host, space, incoming, target, now, &mut allowance).await;
+        exhausted.extend(matching.exhausted);
+        let (new, reservations) = prepare(host, event, &matching.wanted, target, now);
         let made = new.deliveries.len();
         // The first event is accepted, however many subscriptions match it: it cannot be divided.
         if deliveries > 0 && deliveries + made > limits.batch_deliveries_max {
@@ -121,6 +127,10 @@ async fn commit_all(
         slice.reservations.push(reservations);
     }
     results.extend(commit(host, space, slice).await?);
+    if let Err(err) = pause(host, exhausted, now).await {
+        // The events are accepted, and a next one counts again.
+        tracing::error!(error = &err as &dyn std::error::Error, "pausing subscriptions failed");
+    }
     results.resize(count, Err(NotAccepted::TooManyDeliveries));
     Ok(results)
 }
@@ -146,14 +156,15 @@ async fn commit(host: &Host, space: &SpaceId, slice: Slice) -> Result<Vec<Result
     Ok(receipts)
 }
 
-/// Returns an event with its deliveries, and for each delivery its reservation in memory, if any.
-fn prepare(
+/// Returns an event, with the hash of its content, and the subscriptions that it goes to.
+async fn matched(
     host: &Host,
     space: &SpaceId,
     incoming: IncomingEvent,
     target: &Target,
     now: Timestamp,
-) -> (NewEvent, Vec<Option<Reservation>>) {
+    allowance: &mut Allowance,
+) -> ((Arc<Event>, [u8; 32]), Matched) {
     let content_sha256 = content_sha256(&incoming);
     let event = Arc::new(Event {
         space: space.clone(),
@@ -165,16 +176,28 @@ fn prepare(
         changed_fields: incoming.changed_fields,
         previous: incoming.previous,
     });
-    let (matching, test) = match target {
-        Target::Matching => (host.registry.matching(&event), false),
-        Target::Test(compiled) => (vec![compiled.clone()], true),
+    let matched = match target {
+        Target::Matching => host.registry.matching(&event, allowance).await,
+        Target::Test(compiled) => Matched { wanted: vec![compiled.clone()], exhausted: Vec::new() },
     };
-    let deliveries = matching.iter().map(|compiled| {
+    ((event, content_sha256), matched)
+}
+
+/// Returns an event with its deliveries, and for each delivery its reservation in memory, if any.
+fn prepare(
+    host: &Host,
+    (event, content_sha256): (Arc<Event>, [u8; 32]),
+    wanted: &[Arc<CompiledSubscription>],
+    target: &Target,
+    now: Timestamp,
+) -> (NewEvent, Vec<Option<Reservation>>) {
+    let test = matches!(target, Target::Test(_));
+    let deliveries = wanted.iter().map(|compiled| {
         let subscription = &compiled.subscription;
         let batch = subscription.batch.as_ref().filter(|batch| !test && batch.includes(&event.kind));
         let closes_at = batch.map_or(now, |batch| delay::batch_end(now, batch.window_s));
         let due_at = delay::first(closes_at, subscription.delay_s);
-        let reservation = if due_at <= now { host.inbox.reserve(space, event.data.get().len()) } else { None };
+        let reservation = if due_at <= now { host.inbox.reserve(&event.space, event.data.get().len()) } else { None };
         let leased_until = reservation.as_ref().map(|_| host.lease_until(now));
         let due_if_full = delay::first(now, subscription.delay_s);
         let bytes_max = batch_bytes_max(subscription.content_type, host.config.plugin.output_bytes_max);
@@ -184,6 +207,23 @@ fn prepare(
     });
     let (deliveries, reservations) = deliveries.unzip();
     (NewEvent { event, content_sha256, deliveries }, reservations)
+}
+
+/// Pauses the subscriptions whose conditions could not be evaluated too many times in a row.
+async fn pause(host: &Host, exhausted: Vec<Exhausted>, now: Timestamp) -> Result<(), StoreError> {
+    for Exhausted { compiled, detail } in exhausted {
+        let Subscription { space, id, .. } = &compiled.subscription;
+        let changing = host.registry.changing().await;
+        // Changed since, or paused already.
+        let is_current = host.registry.get(*id).is_some_and(|current| Arc::ptr_eq(&current, &compiled));
+        let pause = Pause { reason: PauseReason::Condition, detail };
+        if is_current && host.store.pause(*id, &pause, now).await? {
+            tracing::warn!(subscription.id = %id, subscription.pause_detail = pause.detail, "subscription paused");
+            changing.reload(space, *id).await?;
+            host.notices.arose(now);
+        }
+    }
+    Ok(())
 }
 
 /// Returns the most data of one batch, so that its body stays within the limit if each event alone does: a form can be

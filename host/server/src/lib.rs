@@ -146,6 +146,12 @@ pub async fn open(config: Config, clock: Clock, program: PathBuf) -> anyhow::Res
     let host = Host::new(config, clock, store, engine).await?;
     plugins::bundled::install(&host).await?;
     plugins::folder::install(&host).await?;
+    // A directory that hosts share also has the plugins of the others.
+    let keep = match host.config.compiled_dir {
+        Some(_) => None,
+        None => Some(host.store.component_digests().await?),
+    };
+    host.engine.clean(keep).await;
     // Only now: a file of the folder may replace a bundled plugin.
     plugins::follow::at_start(&host).await;
     let first_key = keys::first_admin_key(&*host.store, host.clock.now()).await?;

@@ -1,7 +1,67 @@
-//! Work that must not be interrupted.
+//! Work that must not be interrupted, and turns at work that takes long.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hookmill_model::SpaceId;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Runs `work` to completion in its own task, whether or not the caller waits for it: a caller that disconnects between a
 /// commit and the update in memory must not prevent the latter.
 pub async fn unbroken<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     tokio::spawn(work).await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))
+}
+
+/// Turns at work that takes long, fair between spaces: each has one at a time, and spaces take them in the order in which they
+/// ask. So a space waits for at most one turn of each other space, however much these have to do.
+#[derive(Debug)]
+pub struct SpaceTurns {
+    all: Arc<Semaphore>,
+    /// The spaces that have a turn or wait for one.
+    spaces: Arc<Mutex<HashMap<SpaceId, Arc<Semaphore>>>>,
+}
+
+impl SpaceTurns {
+    /// Creates turns, of which `at_once` may be taken at once.
+    pub fn new(at_once: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(at_once)), spaces: Arc::default() }
+    }
+
+    /// Takes a turn for a space; waits until it is the space's.
+    pub async fn take(&self, space: &SpaceId) -> SpaceTurn {
+        let own = {
+            let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
+            spaces.entry(space.clone()).or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
+        };
+        let leave = Leave { spaces: self.spaces.clone(), space: space.clone() };
+        let own = own.acquire_owned().await.expect("the semaphore is never closed");
+        let shared = self.all.clone().acquire_owned().await.expect("the semaphore is never closed");
+        SpaceTurn { _shared: shared, _own: own, _leave: leave }
+    }
+}
+
+/// A turn; ends when it is dropped.
+#[derive(Debug)]
+pub struct SpaceTurn {
+    // Dropped in this order.
+    _shared: OwnedSemaphorePermit,
+    _own: OwnedSemaphorePermit,
+    _leave: Leave,
+}
+
+/// Removes a space's semaphore when nobody uses it any more.
+#[derive(Debug)]
+struct Leave {
+    spaces: Arc<Mutex<HashMap<SpaceId, Arc<Semaphore>>>>,
+    space: SpaceId,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those who wait or have a turn hold it, too; the caller of this holds it no more.
+        if spaces.get(&self.space).is_some_and(|own| Arc::strong_count(own) == 1) {
+            spaces.remove(&self.space);
+        }
+    }
 }

@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hookmill_model::{
     Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key,
-    KeyId, MailAddress, Notice, NoticeStage, Pattern, PausePolicy, PinnedPlugin, Plugin, PluginKey, PluginName,
+    KeyId, MailAddress, Notice, NoticeStage, Pattern, Pause, PausePolicy, PinnedPlugin, Plugin, PluginKey, PluginName,
     PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -269,6 +269,8 @@ pub trait Store: Send + Sync + 'static {
     /// deletion, pending and held deliveries without a lease are cancelled. With another plugin or configuration, the
     /// plugin's failures in a row are forgotten.
     async fn put_subscription(&self, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError>;
+    /// Pauses a subscription if it is active, and raises the notice of it. True if it was active.
+    async fn pause(&self, id: SubscriptionId, pause: &Pause, now: Timestamp) -> Result<bool, StoreError>;
     /// Returns the subscriptions after `after` that are not deleted, by id: of one space, or of all; fewer than `limit` if
     /// they are large.
     async fn subscriptions(
@@ -306,6 +308,8 @@ pub trait Store: Send + Sync + 'static {
     /// Removes the plugins for all spaces that came from files, except those with these digests. Their components stay:
     /// subscriptions may run them.
     async fn remove_files_but(&self, digests: Vec<Digest>) -> Result<(), StoreError>;
+    /// Returns the digests of all components.
+    async fn component_digests(&self) -> Result<Vec<Digest>, StoreError>;
     /// Returns a component's bytes.
     async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError>;
 
@@ -361,6 +365,10 @@ pub trait Store: Send + Sync + 'static {
         filter: DeliveryFilter,
         limit: usize,
     ) -> Result<ListPart<DeliveryHead, DeliveryId>, StoreError>;
+    /// Returns a delivery without its events' data and its attempts.
+    async fn delivery_head(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<DeliveryHead>, StoreError>;
+    /// Returns the bytes of a delivery's requests and responses.
+    async fn delivery_bytes(&self, space: &SpaceId, id: DeliveryId) -> Result<u64, StoreError>;
     /// Returns a delivery with its attempts, oldest first.
     async fn delivery(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError>;
     /// Cancels or resends a delivery. Only a pending or held delivery can be cancelled. A resend makes a final delivery

@@ -160,8 +160,5 @@ fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Error> {
 /// Deserializes a time, with an error that states the expected format.
 pub(crate) fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-    // RFC 3339 has only the years 0000 to 9999. The parser also accepts signed years and time zone annotations.
-    let time = text.parse().ok().filter(|_| !text.starts_with(['-', '+']) && !text.contains('['));
-    let right = "expected an RFC 3339 time such as 2026-04-29T11:13:55.021Z";
-    time.map(Some).ok_or_else(|| serde::de::Error::custom(right))
+    hookmill_model::parse_time(&text).map(Some).map_err(serde::de::Error::custom)
 }

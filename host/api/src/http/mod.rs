@@ -3,6 +3,8 @@
 
 pub(crate) mod access;
 pub(crate) mod extract;
+pub(crate) mod formats;
+pub(crate) mod memory;
 pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod problem;

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
+use super::formats;
 use super::problem::{PROBLEM_JSON, Problem};
 
 /// The parts of the description other than paths.
@@ -52,6 +53,7 @@ pub(crate) fn complete(document: &utoipa::openapi::OpenApi) -> Value {
     document["components"]["securitySchemes"] =
         json!({"key": {"type": "http", "scheme": "bearer", "description": "An API key, `hmk_…`."}});
     let schemas = &mut document["components"]["schemas"];
+    formats::complete(schemas);
     let mut patch = patch_of(&schemas["SubscriptionInput"], "Changes to a subscription.");
     let members = patch["properties"].as_object_mut();
     members.map(|members| CREATION_ONLY.map(|member| members.shift_remove(member)));
@@ -87,6 +89,13 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     } else {
         operation["parameters"] = Value::Array(parameters);
     }
+    for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+        let form = parameter["name"].as_str().filter(|_| parameter["in"] == "query").and_then(formats::of_query);
+        let schema = parameter["schema"].as_object_mut();
+        schema
+            .into_iter()
+            .for_each(|schema| schema.extend(form.iter().filter_map(Value::as_object).cloned().flatten()));
+    }
     let contents = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut);
     for content in contents.into_iter().flat_map(Map::values_mut) {
         // An optional body is described as a union with null, but a null body is invalid.
@@ -114,7 +123,7 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
 }
 
 fn path_parameter(name: &str, description: &str) -> Value {
-    json!({"name": name, "in": "path", "description": description, "required": true, "schema": {"type": "string"}})
+    json!({"name": name, "in": "path", "description": description, "required": true, "schema": formats::of_path(name)})
 }
 
 /// Returns the error responses that the operation can have in addition to those that its handler declares.

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use hookmill_model::{Delivery, DeliveryId, DeliveryState, EventId, EventType, Pattern, SpaceId, SubscriptionId};
 use hookmill_store::{Command, Commanded, DeliveryFilter, DeliveryHead};
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use super::attempts::AttemptView;
 use crate::Api;
 use crate::http::access::{Manages, Reads};
 use crate::http::extract::{self, OptionalJsonBody, PathParams, Query};
+use crate::http::memory::{LARGE_BYTES, PAGE_BYTES, ResponseBytes};
 use crate::http::page::{self, Limit, Page};
 use crate::http::problem::Problem;
 use hookmill_server::deliver;
@@ -203,12 +205,13 @@ async fn list_deliveries(
     Reads(space): Reads,
     State(api): State<Api>,
     Query(query): Query<DeliveriesQuery>,
-) -> Result<Json<DeliveryPage>, Problem> {
+) -> Result<Response, Problem> {
     let DeliveriesQuery { state, subscription, event, event_type, since, until, limit, cursor } = query;
     let before = page::after(cursor.as_deref())?;
     let filter = DeliveryFilter { state, subscription, event, event_type, since, until, before };
+    let memory = api.memory.take(&space, PAGE_BYTES).await;
     let found = api.host.store.deliveries(&space, filter, limit.get()).await?;
-    Ok(Json(Page::part(found, |delivery| DeliverySummary::of(&api, delivery))))
+    Ok(memory.json(&DeliveryPage::part(found, |delivery| DeliverySummary::of(&api, delivery)))?)
 }
 
 /// Returns a delivery with its attempts.
@@ -217,17 +220,21 @@ async fn list_deliveries(
 /// logs.
 #[utoipa::path(get, path = "/v1/spaces/{space}/deliveries/{delivery}", tag = "deliveries",
     responses((status = 200, body = DeliveryView)))]
-async fn get_delivery(
-    Reads(space): Reads,
-    State(api): State<Api>,
-    params: PathParams,
-) -> Result<Json<DeliveryView>, Problem> {
+async fn get_delivery(Reads(space): Reads, State(api): State<Api>, params: PathParams) -> Result<Response, Problem> {
     let id: DeliveryId = params.get("delivery")?;
+    let memory = memory(&api, &space, id).await?;
     let found = api.host.store.delivery(&space, id).await?;
     let (delivery, attempts) = found.ok_or_else(|| Error::not_found("delivery", id))?;
     let attempts = attempts.into_iter().map(AttemptView::from).collect();
     let event_ids = delivery.events().map(|event| event.id.clone()).collect();
-    Ok(Json(DeliveryView { delivery: DeliverySummary::new(&api, &delivery), event_ids, attempts }))
+    Ok(memory.json(&DeliveryView { delivery: DeliverySummary::new(&api, &delivery), event_ids, attempts })?)
+}
+
+/// Takes the memory for a delivery with its attempts: its rows, their views, and the response.
+async fn memory(api: &Api, space: &SpaceId, id: DeliveryId) -> Result<ResponseBytes, Error> {
+    let stored = api.host.store.delivery_bytes(space, id).await?;
+    let bytes = usize::try_from(stored).unwrap_or(usize::MAX).saturating_mul(3);
+    Ok(api.memory.take(space, LARGE_BYTES.saturating_add(bytes)).await)
 }
 
 /// Cancels a delivery.
@@ -285,23 +292,27 @@ async fn resend_delivery(
 ) -> Result<(StatusCode, Json<DeliverySummary>), Problem> {
     let verbatim = matches!(input.mode, ResendMode::Verbatim);
     let id = params.get("delivery")?;
-    let found = api.host.store.delivery(&space, id).await?;
-    let (delivery, attempts) = found.ok_or_else(|| Error::not_found("delivery", id))?;
+    let found = api.host.store.delivery_head(&space, id).await?;
+    let delivery = found.ok_or_else(|| Error::not_found("delivery", id))?;
     let Some(compiled) = api.host.registry.get(delivery.subscription_id) else {
         let detail = format!("subscription {} was deleted", delivery.subscription_id);
         return Err(Error::new(Code::SubscriptionState, detail).into());
     };
-    let last = attempts.iter().rev().find_map(|attempt| attempt.request.as_ref());
-    if verbatim && last.is_some_and(|sent| !deliver::may_repeat(sent, &compiled.subscription)) {
-        return Err(Error::new(Code::DeliveryState, deliver::MOVED).into());
+    if verbatim {
+        let _memory = memory(&api, &space, id).await?;
+        let attempts = api.host.store.delivery(&space, id).await?.map(|(_, attempts)| attempts).unwrap_or_default();
+        let last = attempts.iter().rev().find_map(|attempt| attempt.request.as_ref());
+        if last.is_some_and(|sent| !deliver::may_repeat(sent, &compiled.subscription)) {
+            return Err(Error::new(Code::DeliveryState, deliver::MOVED).into());
+        }
     }
     let delivery = command(&api, &space, id, Command::Resend { verbatim }).await?;
     Ok((StatusCode::ACCEPTED, Json(delivery)))
 }
 
 async fn read(api: &Api, space: &SpaceId, id: DeliveryId) -> Result<DeliverySummary, Error> {
-    let found = api.host.store.delivery(space, id).await?;
-    found.map(|(delivery, _)| DeliverySummary::new(api, &delivery)).ok_or_else(|| Error::not_found("delivery", id))
+    let found = api.host.store.delivery_head(space, id).await?;
+    found.map(|delivery| DeliverySummary::of(api, delivery)).ok_or_else(|| Error::not_found("delivery", id))
 }
 
 /// Executes a command and returns the delivery as it is afterwards.

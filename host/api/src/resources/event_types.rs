@@ -5,6 +5,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use hookmill_model::EventType;
 use hookmill_store::EventTypeEntry;
 use jiff::Timestamp;
@@ -16,11 +17,12 @@ use utoipa_axum::routes;
 
 use crate::http::access::{Manages, Reads};
 use crate::http::extract::{JsonBody, PathParams, Query};
+use crate::http::memory::LARGE_BYTES;
 use crate::http::page::{self, Page, PageQuery};
 use crate::http::problem::Problem;
 use crate::{Api, check_description};
 use hookmill_server::error::Error;
-use hookmill_server::plugins::schema;
+use hookmill_server::plugins::schema::Checker;
 
 /// A page of event types.
 type EventTypePage = Page<EventTypeView>;
@@ -84,9 +86,10 @@ async fn put_event_type(
     let name = params.get("event_type")?;
     check_description(&description)?;
     if let Some(schema) = &schema {
-        schema::check_schema(schema).map_err(|right| Error::field("/schema", right))?;
+        let checker = Checker::of(&api.host, &space);
+        checker.check_schema(schema).await.map_err(|err| err.of_schema("/schema"))?;
         if let Some(example) = &example {
-            schema::check(schema, example).await.map_err(|err| err.at("/example"))?;
+            checker.check(schema, example).await.map_err(|err| err.at("/example"))?;
         }
     }
     let entry = EventTypeEntry { name, description, schema, example, created_at: api.host.clock.now() };
@@ -103,10 +106,11 @@ async fn list_event_types(
     Reads(space): Reads,
     State(api): State<Api>,
     Query(query): Query<PageQuery>,
-) -> Result<Json<EventTypePage>, Problem> {
+) -> Result<Response, Problem> {
     let after = page::after(query.cursor.as_deref())?;
+    let memory = api.memory.take(&space, LARGE_BYTES).await;
     let found = api.host.store.event_types(&space, after, query.limit.get()).await?;
-    Ok(Json(Page::part(found, EventTypeView::from)))
+    Ok(memory.json(&EventTypePage::part(found, EventTypeView::from))?)
 }
 
 /// Deletes an event type.

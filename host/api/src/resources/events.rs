@@ -20,6 +20,7 @@ use crate::Api;
 use crate::http::access::{Produces, Reads};
 use crate::http::extract::{self, PathParams, Query};
 use crate::http::json;
+use crate::http::memory::{LARGE_BYTES, PAGE_BYTES};
 use crate::http::page::{self, Page, PageQuery};
 use crate::http::problem::{Problem, status};
 use hookmill_server::error::{Code, Error};
@@ -349,10 +350,11 @@ async fn list_events(
     Reads(space): Reads,
     State(api): State<Api>,
     Query(query): Query<PageQuery>,
-) -> Result<Json<EventPage>, Problem> {
+) -> Result<Response, Problem> {
     let before = page::after(query.cursor.as_deref())?;
+    let memory = api.memory.take(&space, PAGE_BYTES).await;
     let found = api.host.store.event_heads(&space, before, query.limit.get()).await?;
-    Ok(Json(Page::part(found, EventSummary::from)))
+    Ok(memory.json(&EventPage::part(found, EventSummary::from))?)
 }
 
 /// Returns an event.
@@ -360,14 +362,12 @@ async fn list_events(
 /// Includes its data exactly as posted.
 #[utoipa::path(get, path = "/v1/spaces/{space}/events/{event}", tag = "events",
     responses((status = 200, body = EventView)))]
-async fn get_event(
-    Reads(space): Reads,
-    State(api): State<Api>,
-    params: PathParams,
-) -> Result<Json<EventView>, Problem> {
+async fn get_event(Reads(space): Reads, State(api): State<Api>, params: PathParams) -> Result<Response, Problem> {
     let id: EventId = params.get("event")?;
+    let memory = api.memory.take(&space, LARGE_BYTES).await;
     let found = api.host.store.event(&space, &id).await?;
     let (event, deliveries) = found.ok_or_else(|| Error::not_found("event", id))?;
     let Event { space: _, id, kind, occurred_at, accepted_at, data, changed_fields, previous } = event;
-    Ok(Json(EventView { id, r#type: kind, occurred_at, accepted_at, deliveries, data, changed_fields, previous }))
+    let view = EventView { id, r#type: kind, occurred_at, accepted_at, deliveries, data, changed_fields, previous };
+    Ok(memory.json(&view)?)
 }

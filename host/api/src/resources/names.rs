@@ -12,9 +12,10 @@ pub(crate) use hookmill_server::subscriptions::described::{ContentTypeName, Meth
 
 described! {
     /// Reason for a pause: `requested` by a caller; `gone`, the receiver responded with 410; `failures`, too many
-    /// deliveries in a row failed; `plugin_failures`, the plugin failed too often in a row.
+    /// deliveries in a row failed; `plugin_failures`, the plugin failed too often in a row; `condition`, the condition
+    /// needed more work or memory than it may use, or was invalid, too often in a row.
     #[schema(as = PauseReason, rename_all = "snake_case")]
-    pub(crate) PauseReasonName: PauseReason { Requested, Gone, Failures, PluginFailures, }
+    pub(crate) PauseReasonName: PauseReason { Requested, Gone, Failures, PluginFailures, Condition, }
 }
 
 described! {

@@ -55,7 +55,7 @@ impl Deliver {
     pub fn new(host: Arc<Host>) -> Self {
         Self {
             lanes: Lanes::new(&host.config.deliver),
-            preparing: Preparing::new(host.config.plugin.compilers_max),
+            preparing: Preparing::new(),
             host,
             attempts: JoinSet::new(),
             unrecorded: Vec::new(),

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use hookmill_model::{Delivery, Digest, SubscriptionId};
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 
 use super::lane::{Check, Pace};
@@ -29,14 +28,11 @@ pub(super) struct Preparing {
     waiting: HashMap<Digest, Vec<SubscriptionId>>,
     /// Until when a plugin that could not be prepared is not tried again.
     failed: HashMap<Digest, Timestamp>,
-    /// As many as there are compilers: a component that waits for one is not read into memory yet.
-    turns: Arc<Semaphore>,
 }
 
 impl Preparing {
-    pub(super) fn new(compilers_max: usize) -> Self {
-        let turns = Arc::new(Semaphore::new(compilers_max));
-        Self { tasks: JoinSet::new(), waiting: HashMap::new(), failed: HashMap::new(), turns }
+    pub(super) fn new() -> Self {
+        Self { tasks: JoinSet::new(), waiting: HashMap::new(), failed: HashMap::new() }
     }
 
     /// Whether an attempt at `delivery` can begin at once, and at which pace; else its plugin is prepared, and
@@ -58,8 +54,8 @@ impl Preparing {
         let waiting = match self.waiting.entry(digest) {
             Entry::Occupied(waiting) => waiting.into_mut(),
             Entry::Vacant(none) => {
-                let (host, turns) = (Arc::clone(host), Arc::clone(&self.turns));
-                self.tasks.spawn(async move { (digest, prepare(&host, &turns, digest).await) });
+                let (host, space) = (Arc::clone(host), delivery.event.space.clone());
+                self.tasks.spawn(async move { (digest, prepared(&host, Some(&space), digest).await.map(drop)) });
                 none.insert(Vec::new())
             }
         };
@@ -113,12 +109,4 @@ fn plugin_of(host: &Host, delivery: &Delivery) -> Option<Digest> {
     }
     let compiled = host.registry.get(delivery.subscription_id)?;
     digest(&compiled, delivery)
-}
-
-async fn prepare(host: &Host, turns: &Semaphore, digest: Digest) -> anyhow::Result<()> {
-    if host.engine.load_cached(digest).await.is_none() {
-        let _turn = turns.acquire().await?;
-        prepared(host, digest).await?;
-    }
-    Ok(())
 }

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use hookmill_engine::Prepared;
 use hookmill_model::{
     Answer, Delivery, DeliveryId, DeliveryState, Digest, Event, OnFailure, Outcome, Request, SendFault, SentRequest,
-    Subscription,
+    SpaceId, Subscription,
 };
 use http::HeaderMap;
 
@@ -36,7 +36,7 @@ pub async fn shape(
     let config =
         delivery.pinned.as_ref().map_or_else(|| compiled.plugin_config(), |pinned| Some(pinned.config.as_str()));
     let plugin = match digest(compiled, delivery) {
-        Some(digest) => Some(prepared(host, digest).await?),
+        Some(digest) => Some(prepared(host, Some(&subscription.space), digest).await?),
         None => None,
     };
     let plugin = plugin.as_deref().zip(config).map(|(prepared, config)| Plugin { prepared, config });
@@ -123,18 +123,21 @@ pub fn judge(subscription: &Subscription, answered: Result<Answer, SendFault>) -
     }
 }
 
-/// Returns the plugin from memory, from the cache on disk, or compiled from the store.
+/// Returns the plugin from memory, from the cache on disk, or compiled from the store in the turn of a space; of the host
+/// itself, if there is none.
 ///
 /// # Errors
 /// If the store does not have it, or the engine cannot prepare it.
-pub async fn prepared(host: &Host, digest: Digest) -> anyhow::Result<Arc<Prepared>> {
+pub async fn prepared(host: &Host, space: Option<&SpaceId>, digest: Digest) -> anyhow::Result<Arc<Prepared>> {
     if let Some(prepared) = host.engine.prepared(&digest) {
         return Ok(prepared);
     }
     if let Some(prepared) = host.engine.load_cached(digest).await {
         return Ok(prepared);
     }
+    // First, so that a component that waits is not in memory.
+    let turn = host.engine.compiler_turn(space).await;
     let component = host.store.component(digest).await?;
     let component = component.with_context(|| format!("the store has no component {digest}"))?;
-    host.engine.load(digest, component).await.with_context(|| format!("loading the plugin {digest}"))
+    host.engine.load_in(&turn, digest, component).await.with_context(|| format!("loading the plugin {digest}"))
 }

@@ -8,6 +8,7 @@
 //! Nothing is carried from one attempt to the next: each transforms the same event with the same code again.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 use std::time::Instant;
 
 use hookmill_model::{Delivery, Event, Figures, LogLine, PluginFault, Request, Subscription};
@@ -18,6 +19,10 @@ use serde_json::value::RawValue;
 use crate::stages::request::{self, AttemptInfo};
 use crate::stages::select::Selector;
 use crate::stages::shape::{self, Envelope};
+use crate::task::SpaceTurns;
+
+/// Turns of selections that take long: the share of the machine that they may have. The same for all hosts of a process.
+static SELECTIONS: LazyLock<SpaceTurns> = LazyLock::new(|| SpaceTurns::new(2));
 
 /// A plugin that is ready to run, with the subscription's configuration for it as JSON text.
 #[derive(Clone, Copy)]
@@ -74,8 +79,7 @@ pub async fn transform(
     input: TransformInput<'_>,
 ) -> Result<TransformReport, EngineError> {
     let start = Instant::now();
-    let selected: Result<Vec<_>, _> =
-        input.delivery.events().map(|event| Ok((&**event, input.selector.apply(&event.data)?))).collect();
+    let selected = select(input).await;
     let mut sealed = Vec::new();
     let (drafted, logs, mut figures) = match (selected, plugin) {
         (Err(fault), _) => (Err(fault), Vec::new(), Figures::default()),
@@ -117,6 +121,28 @@ pub async fn transform_or_default(
     let transform_us = tried.figures.transform_us.saturating_add(instead.figures.transform_us);
     instead.figures = Figures { transform_us, ..tried.figures };
     Ok(TransformReport { plugin_fault: Some(fault), logs: tried.logs, ..instead })
+}
+
+/// Selects what the subscription's plugin sees of each event; on a blocking thread if that takes long, in turn with other
+/// spaces.
+async fn select(input: TransformInput<'_>) -> Result<Vec<Selected<'_>>, PluginFault> {
+    let mut selected = Vec::with_capacity(1);
+    for event in input.delivery.events() {
+        let data = if input.selector.is_slow(&event.data) {
+            let turn = SELECTIONS.take(&event.space).await;
+            let (selector, data) = (input.selector.clone(), event.data.clone());
+            let selecting = tokio::task::spawn_blocking(move || {
+                // Ends with the work, though the caller may have gone.
+                let _turn = turn;
+                selector.apply(&data).map(Cow::into_owned)
+            });
+            Cow::Owned(selecting.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))?)
+        } else {
+            input.selector.apply(&event.data)?
+        };
+        selected.push((&**event, data));
+    }
+    Ok(selected)
 }
 
 type Selected<'a> = (&'a Event, Cow<'a, RawValue>);

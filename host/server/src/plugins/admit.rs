@@ -12,8 +12,9 @@ use hookmill_store::StoreError;
 use jiff::Timestamp;
 
 use super::follow::follow;
+use super::schema::{CheckError, Checker};
 use super::signature::{self, Unsigned};
-use super::{schema, versions};
+use super::versions;
 use crate::error::{Code, Error};
 use crate::host::Host;
 use crate::quotas;
@@ -39,9 +40,15 @@ pub enum AdmitError {
     /// The component is not a plugin that this host accepts.
     #[error("the component is refused: {0}")]
     Refused(Refusal),
+    /// The space has too many components that wait to be checked.
+    #[error("too many components of the space wait to be checked: try again later")]
+    Busy,
     /// An internal fault.
     #[error("the engine failed")]
     Engine(#[source] EngineError),
+    /// The schema of its configuration could not be checked.
+    #[error("the schema of its configuration could not be checked")]
+    Schema(#[source] CheckError),
     /// An internal fault.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -52,27 +59,38 @@ impl From<AdmitError> for Error {
         match error {
             AdmitError::Unsigned(_) => Self::new(Code::PluginUnsigned, error.to_string()),
             AdmitError::Refused(_) => Self::new(Code::PluginRefused, error.to_string()),
+            AdmitError::Busy => Self::new(Code::Unavailable, error.to_string()),
             AdmitError::Engine(error) => Self::internal(&error),
+            AdmitError::Schema(error) => error.at(""),
             AdmitError::Store(error) => error.into(),
         }
     }
 }
 
 /// Checks a component: its signature (unless there are no `keys`), its shape, its description, and the schema of its
-/// configuration.
+/// configuration. `space` is the one that uploads it; none if the operator installs it.
 ///
 /// # Errors
 /// If it is not admitted, or the engine fails.
-pub async fn inspect(engine: &Engine, keys: &[PluginKey], candidate: &Candidate) -> Result<Inspected, AdmitError> {
+pub async fn inspect(
+    engine: &Engine,
+    space: Option<&SpaceId>,
+    keys: &[PluginKey],
+    candidate: &Candidate,
+) -> Result<Inspected, AdmitError> {
     let Candidate { component, signature, .. } = candidate;
     signature::check(keys, Digest::of(component), signature.as_deref()).map_err(AdmitError::Unsigned)?;
-    let inspected = engine.inspect(component.clone()).await.map_err(|error| match error {
+    let inspected = engine.inspect_for(space, component.clone()).await.map_err(|error| match error {
         InspectError::Refused(refusal) => AdmitError::Refused(refusal),
+        InspectError::Busy => AdmitError::Busy,
         InspectError::Engine(error) => AdmitError::Engine(error),
     })?;
-    schema::check_schema(&inspected.config_schema)
-        .map_err(|wrong| AdmitError::Refused(Refusal(format!("its config-schema is {wrong}"))))?;
-    Ok(inspected)
+    let checker = Checker { program: engine.program(), space };
+    match checker.check_schema(&inspected.config_schema).await {
+        Ok(()) => Ok(inspected),
+        Err(err @ (CheckError::Busy | CheckError::Process(_))) => Err(AdmitError::Schema(err)),
+        Err(wrong) => Err(AdmitError::Refused(Refusal(format!("its config-schema is {wrong}")))),
+    }
 }
 
 /// Admits a component into a space, and moves the space's subscriptions that follow its versions. Returns whether it is
@@ -82,7 +100,29 @@ pub async fn inspect(engine: &Engine, keys: &[PluginKey], candidate: &Candidate)
 /// If it is not admitted, another component has its name and version, or the host fails.
 pub async fn into_space(host: &Arc<Host>, space: &SpaceId, candidate: Candidate) -> Result<(bool, Plugin), Error> {
     let keys = host.store.space(space).await?.map(|space| space.plugin_keys).unwrap_or_default();
-    let inspected = inspect(&host.engine, &keys, &candidate).await?;
+    let component = candidate.component.clone();
+    let admitted = admitted(host, space, &keys, candidate).await;
+    if admitted.is_err() {
+        discard(host, Digest::of(&component)).await?;
+    }
+    admitted
+}
+
+/// Removes the compiled plugin of a refused component, unless another plugin has the same.
+async fn discard(host: &Host, digest: Digest) -> Result<(), StoreError> {
+    if !host.store.component_digests().await?.contains(&digest) {
+        host.engine.discard(digest).await;
+    }
+    Ok(())
+}
+
+async fn admitted(
+    host: &Arc<Host>,
+    space: &SpaceId,
+    keys: &[PluginKey],
+    candidate: Candidate,
+) -> Result<(bool, Plugin), Error> {
+    let inspected = inspect(&host.engine, Some(space), keys, &candidate).await?;
     let plugin = plugin(Some(space.clone()), inspected, candidate.component.len(), candidate.source, host.clock.now());
     let (host, space) = (Arc::clone(host), space.clone());
     unbroken(async move { install(&host, &space, plugin, candidate.component).await }).await
@@ -115,7 +155,7 @@ pub async fn for_all_spaces(
     keys: &[PluginKey],
     candidate: Candidate,
 ) -> Result<(Plugin, Option<Plugin>), AdmitError> {
-    let inspected = inspect(&host.engine, keys, &candidate).await?;
+    let inspected = inspect(&host.engine, None, keys, &candidate).await?;
     let plugin = plugin(None, inspected, candidate.component.len(), candidate.source, host.clock.now());
     let had = host.store.shared_plugin(&plugin.name, &plugin.version).await?;
     host.store.put_plugin(&plugin, candidate.component).await?;

@@ -75,7 +75,9 @@ async fn register(host: &Host, file: &Path, name: &str) -> anyhow::Result<Result
             Ok(Ok(plugin))
         }
         Err(error @ (AdmitError::Unsigned(_) | AdmitError::Refused(_))) => Ok(Err(error.to_string())),
-        Err(error @ (AdmitError::Engine(_) | AdmitError::Store(_))) => Err(error.into()),
+        Err(error @ (AdmitError::Busy | AdmitError::Engine(_) | AdmitError::Schema(_) | AdmitError::Store(_))) => {
+            Err(error.into())
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use futures::StreamExt as _;
 use hookmill_model::{HeldBack, Plugin, PluginName, PluginRef, SpaceId, Subscription, SubscriptionId};
 use hookmill_store::StoreError;
 
+use super::schema::Checker;
 use super::versions::{ConfigError, configured, newest_within, usable};
 use crate::host::Host;
 use crate::registry::{Changing, CompiledSubscription};
@@ -89,7 +90,7 @@ async fn moves(
             let found = usable(&*host.store, space, &plugin.name).await?;
             versions.insert(of.clone(), found);
         }
-        match next(&versions[&of], plugin).await {
+        match next(Checker::of(host, space), &versions[&of], plugin).await {
             Ok(Some(new)) => moves.push((compiled, new)),
             Ok(None) => {}
             Err(err) => could_not_follow(*id, &err),
@@ -99,7 +100,7 @@ async fn moves(
 }
 
 /// The new plugin, given these versions (newest first); none if it stays as it is.
-async fn next(versions: &[Plugin], used: &PluginRef) -> Result<Option<PluginRef>, ConfigError> {
+async fn next(checker: Checker<'_>, versions: &[Plugin], used: &PluginRef) -> Result<Option<PluginRef>, ConfigError> {
     let newest = used.follows.as_ref().and_then(|range| newest_within(versions, range));
     // The same version may have another component: a space's own in place of a bundled one, or the bundled one of a newer
     // host.
@@ -112,7 +113,7 @@ async fn next(versions: &[Plugin], used: &PluginRef) -> Result<Option<PluginRef>
         return Ok(None);
     }
     let Plugin { version, digest, .. } = newer.clone();
-    match configured(&newer.config_schema, used.config.clone()).await {
+    match configured(checker, &newer.config_schema, used.config.clone()).await {
         Ok(config) => Ok(Some(PluginRef { version, digest, config, held_back: None, ..used.clone() })),
         Err(err) if err.is_permanent() => {
             let held_back = Some(HeldBack { version, reason: err.to_string() });

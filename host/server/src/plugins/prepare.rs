@@ -43,7 +43,7 @@ async fn prepare_all(host: &Host) {
     let count = uncompiled.len();
     for (number, Wanted { digest, name, version, in_use }) in (1..).zip(uncompiled) {
         tracing::info!("compiling plugins: {name} {version} ({number} of {count})");
-        match prepared(host, digest).await.with_context(|| format!("compiling {name} {version}")) {
+        match prepared(host, None, digest).await.with_context(|| format!("compiling {name} {version}")) {
             Ok(_) if in_use => {}
             Ok(_) => host.engine.unload(&digest),
             Err(err) => tracing::error!(plugin.digest = %digest, error = format!("{err:#}"), "plugin skipped"),

@@ -1,75 +1,171 @@
-//! Checks of configurations and example data against JSON Schemas, which run on threads of their own: a check that takes
-//! too long is left behind, and few run at once.
+//! Checks of schemas, configurations and example data. What is plainly little work is done on a blocking thread; the rest in a
+//! child, this program again as `hookmill check-schema`, which has a limit of time and memory and is ended by it. A space has
+//! one child at a time.
 
 use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use hookmill_model::SpaceId;
+use hookmill_schema::Answer;
+pub use hookmill_schema::Task;
 use serde_json::Value;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::error::{Code, Error};
-
-pub use hookmill_schema::{CheckError as Mismatch, check_schema};
+use crate::host::Host;
+use crate::task::SpaceTurns;
 
 /// How long a check may take: far longer than any honest one.
 const CHECK_MAX: Duration = Duration::from_secs(2);
 
-/// Checks at once: the share of the machine that hostile schemas can take. It is the same for all hosts of a process, as
-/// are the threads that are left behind.
-static CHECKS: Semaphore = Semaphore::const_new(2);
+/// How long a check may wait for its turn.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Memory of a child: a schema of the largest size takes some 50 MiB.
+const MEMORY_BYTES_MAX: u64 = 512 << 20;
+
+/// Bytes of a child's answer: the message is cut, and a pointer is no longer than the value.
+const ANSWER_BYTES_MAX: u64 = 4 << 20;
+
+/// Children at once: the share of the machine that hostile schemas can take. It is the same for all hosts of a process.
+static CHECKS: LazyLock<SpaceTurns> = LazyLock::new(|| SpaceTurns::new(2));
 
 /// Why a value was not found to fit its schema.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// The value does not fit, or its schema cannot be compiled.
-    #[error(transparent)]
-    Mismatch(#[from] Mismatch),
-    /// The check took too long, which counts as not fitting.
-    #[error("checking this against its schema takes too long")]
-    TooSlow,
-    /// Too many checks are running; a later one may succeed.
+    /// The value does not fit.
+    #[error("{detail}")]
+    Unfit {
+        /// JSON pointer into the value.
+        pointer: String,
+        /// What does not fit.
+        detail: String,
+    },
+    /// The schema is none.
+    #[error("{0}")]
+    NoSchema(String),
+    /// The check took too long, too much memory, or recursed without end, which counts as not fitting.
+    #[error("checking this against its schema takes too long or too much memory")]
+    TooMuch,
+    /// Too many checks are waiting; a later one may succeed.
     #[error("too much is being checked against schemas: try again later")]
     Busy,
-    /// The check's thread could not be started.
-    #[error("the thread of a check cannot be started")]
-    Thread(#[source] io::Error),
-    /// The check's thread panicked.
-    #[error("the thread of a check panicked")]
-    Panicked,
+    /// The check's process failed.
+    #[error("the process of a check failed")]
+    Process(#[source] io::Error),
 }
 
 impl CheckError {
     /// The API's error, for a value at `pointer` in the body.
     pub fn at(self, pointer: &str) -> Error {
         match self {
-            Self::Mismatch(Mismatch::Unfit { pointer: inner, detail }) => {
-                Error::field(format!("{pointer}{inner}"), detail)
-            }
-            Self::TooSlow => Error::field(pointer, self),
+            Self::Unfit { pointer: inner, detail } => Error::field(format!("{pointer}{inner}"), detail),
+            Self::TooMuch => Error::field(pointer, self),
             Self::Busy => Error::new(Code::Unavailable, self.to_string()),
-            Self::Mismatch(Mismatch::Schema(_)) | Self::Thread(_) | Self::Panicked => Error::internal(&self),
+            Self::NoSchema(_) | Self::Process(_) => Error::internal(&self),
+        }
+    }
+
+    /// The API's error, for a schema at `pointer` in the body.
+    pub fn of_schema(self, pointer: &str) -> Error {
+        match self {
+            Self::NoSchema(why) => Error::field(pointer, why),
+            other => other.at(pointer),
         }
     }
 }
 
-/// Checks `value` against `schema`.
-///
-/// # Errors
-/// If it does not fit, or the check could not be made.
-pub async fn check(schema: &Value, value: &Value) -> Result<(), CheckError> {
-    let Ok(Ok(turn)) = timeout(CHECK_MAX, CHECKS.acquire()).await else { return Err(CheckError::Busy) };
-    let (schema, value) = (schema.clone(), value.clone());
-    let (result, checked) = oneshot::channel();
-    let check = move || {
-        // The receiver is dropped if the check took too long.
-        let _ = result.send(hookmill_schema::check(&schema, &value));
-        drop(turn);
-    };
-    std::thread::Builder::new().name("schema".to_owned()).spawn(check).map_err(CheckError::Thread)?;
-    match timeout(CHECK_MAX, checked).await {
-        Ok(Ok(checked)) => Ok(checked?),
-        Ok(Err(_)) => Err(CheckError::Panicked),
-        Err(_) => Err(CheckError::TooSlow),
+/// Where checks are made, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Checker<'a> {
+    /// The program that checks as `hookmill check-schema`.
+    pub program: &'a Path,
+    /// The space; none for what the operator installs.
+    pub space: Option<&'a SpaceId>,
+}
+
+impl<'a> Checker<'a> {
+    /// Returns the checker of a space.
+    pub fn of(host: &'a Host, space: &'a SpaceId) -> Self {
+        Self { program: host.engine.program(), space: Some(space) }
     }
+
+    /// Checks that `schema` is a JSON Schema, within the limits of one that is saved.
+    ///
+    /// # Errors
+    /// If it is not one, or the check could not be made.
+    pub async fn check_schema(self, schema: &Value) -> Result<(), CheckError> {
+        hookmill_schema::limits(schema).map_err(CheckError::NoSchema)?;
+        self.run(Task { schema: schema.clone(), value: None }).await
+    }
+
+    /// Checks `value` against `schema`.
+    ///
+    /// # Errors
+    /// If it does not fit, or the check could not be made.
+    pub async fn check(self, schema: &Value, value: &Value) -> Result<(), CheckError> {
+        self.run(Task { schema: schema.clone(), value: Some(value.clone()) }).await
+    }
+
+    async fn run(self, task: Task) -> Result<(), CheckError> {
+        let plain = hookmill_schema::limits(&task.schema).is_ok()
+            && hookmill_schema::is_plain(&task.schema, task.value.as_ref());
+        let answer = if plain {
+            let checking = tokio::task::spawn_blocking(move || task.run());
+            checking.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))
+        } else {
+            self.run_child(&task).await?
+        };
+        match answer {
+            Answer::Fits => Ok(()),
+            Answer::Unfit { pointer, detail } => Err(CheckError::Unfit { pointer, detail }),
+            Answer::NoSchema(why) => Err(CheckError::NoSchema(why)),
+        }
+    }
+
+    async fn run_child(self, task: &Task) -> Result<Answer, CheckError> {
+        let _turn = match self.space {
+            Some(space) => Some(timeout(WAIT_MAX, CHECKS.take(space)).await.map_err(|_| CheckError::Busy)?),
+            None => None,
+        };
+        let task = serde_json::to_vec(task).expect("two values are JSON");
+        // Dropping it kills the child, which also limits its own CPU time.
+        let Ok(answer) = timeout(CHECK_MAX, answer_of(self.program, &task)).await else {
+            return Err(CheckError::TooMuch);
+        };
+        match answer.map_err(CheckError::Process)? {
+            Some(answer) => Ok(answer),
+            None => Err(CheckError::TooMuch),
+        }
+    }
+}
+
+/// Runs a child. None if it was ended or crashed.
+async fn answer_of(program: &Path, task: &[u8]) -> io::Result<Option<Answer>> {
+    let mut command = Command::new(program);
+    let (seconds, memory_bytes) = (CHECK_MAX.as_secs().to_string(), MEMORY_BYTES_MAX.to_string());
+    command.args(["check-schema", &seconds, &memory_bytes]).env_clear().kill_on_drop(true);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut stdin = child.stdin.take().expect("the stream is piped");
+    let stdout = child.stdout.take().expect("the stream is piped");
+    let feed = async {
+        // A child that exited early is recognized by its status, not by the broken pipe.
+        let _ = stdin.write_all(task).await;
+        drop(stdin);
+    };
+    let mut answer = Vec::new();
+    let mut stdout = stdout.take(ANSWER_BYTES_MAX);
+    let (_, read) = tokio::join!(feed, stdout.read_to_end(&mut answer));
+    read?;
+    drop(stdout);
+    let status = child.wait().await?;
+    if status.code().is_some_and(|code| code != 0) {
+        return Err(io::Error::other(format!("it exited with {status}")));
+    }
+    Ok(if status.success() { serde_json::from_slice(&answer).ok() } else { None })
 }

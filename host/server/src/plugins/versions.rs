@@ -4,8 +4,8 @@ use hookmill_model::{Plugin, PluginName, PluginVersion, SpaceId, Subscription, V
 use hookmill_store::{Store, StoreError};
 use serde_json::Value;
 
-use super::schema::{CheckError, Mismatch};
-use super::{defaults, schema};
+use super::defaults;
+use super::schema::{CheckError, Checker};
 use crate::error::Error;
 use crate::host::Host;
 use crate::registry::Changing;
@@ -81,13 +81,8 @@ impl ConfigError {
     /// Whether the configuration is at fault, and not the host.
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::TooLarge | Self::Check(CheckError::Mismatch(Mismatch::Unfit { .. }) | CheckError::TooSlow) => true,
-            Self::Check(
-                CheckError::Busy
-                | CheckError::Mismatch(Mismatch::Schema(_))
-                | CheckError::Thread(_)
-                | CheckError::Panicked,
-            ) => false,
+            Self::TooLarge | Self::Check(CheckError::Unfit { .. } | CheckError::TooMuch) => true,
+            Self::Check(CheckError::Busy | CheckError::NoSchema(_) | CheckError::Process(_)) => false,
         }
     }
 }
@@ -159,10 +154,10 @@ pub async fn choose(
 ///
 /// # Errors
 /// If it does not, or cannot be checked.
-pub async fn configured(schema: &Value, mut config: Value) -> Result<Value, ConfigError> {
+pub async fn configured(checker: Checker<'_>, schema: &Value, mut config: Value) -> Result<Value, ConfigError> {
     let room = CONFIG_BYTES_MAX.checked_sub(config.to_string().len()).ok_or(ConfigError::TooLarge)?;
     defaults::fill(schema, &mut config, room).map_err(|defaults::TooLarge| ConfigError::TooLarge)?;
-    schema::check(schema, &config).await?;
+    checker.check(schema, &config).await?;
     Ok(config)
 }
 

@@ -1,11 +1,12 @@
 //! A subscription with its parsed parts.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use cel::Env;
-use hookmill_model::{Event, Subscription};
+use hookmill_model::{Invalid, Subscription};
 
-use crate::stages::matching::{Condition, EventChanges, EventFacts, Verdict};
+use super::judging::{Allowance, Reading};
+use crate::stages::matching::{Budget, Condition, ConditionError, Verdict};
 use crate::stages::select::Selector;
 
 /// A subscription whose parts are parsed on first use.
@@ -13,7 +14,9 @@ use crate::stages::select::Selector;
 pub struct CompiledSubscription {
     /// The subscription itself.
     pub subscription: Subscription,
-    condition: OnceLock<Option<Condition>>,
+    condition: OnceLock<Result<Condition, Invalid>>,
+    /// Events in a row for which the condition could not be evaluated within its limits.
+    condition_failures: AtomicU32,
     selector: OnceLock<Selector>,
     config: OnceLock<String>,
     shadow_variant: OnceLock<Box<CompiledSubscription>>,
@@ -25,6 +28,7 @@ impl CompiledSubscription {
         Self {
             subscription,
             condition: OnceLock::new(),
+            condition_failures: AtomicU32::new(0),
             selector: OnceLock::new(),
             config: OnceLock::new(),
             shadow_variant: OnceLock::new(),
@@ -56,40 +60,88 @@ impl CompiledSubscription {
         Some(self.shadow_variant.get_or_init(variant))
     }
 
-    /// Returns whether an event of a matching type meets its trigger and condition.
-    pub(super) fn verdict(&self, reading: &mut Reading<'_>) -> Verdict {
-        if self.subscription.trigger.as_ref().is_some_and(|trigger| !reading.changes().fire(trigger)) {
-            return Verdict::NotTriggered;
+    /// Returns the verdict on an event of a matching type if the allowance suffices for it.
+    pub(super) fn verdict_within(&self, reading: &mut Reading, allowance: &mut Allowance) -> Option<Verdict> {
+        let Subscription { trigger, condition, .. } = &self.subscription;
+        if let Some(trigger) = trigger {
+            allowance.take(reading.changes_cost(trigger))?;
+            if !reading.changes().fire(trigger) {
+                return Some(Verdict::NotTriggered);
+            }
         }
-        let Some(source) = &self.subscription.condition else { return Verdict::Wanted };
-        let condition = self.condition.get_or_init(|| Condition::parse(source).ok());
-        match condition.as_ref().map(|condition| condition.holds(reading.facts())) {
-            Some(Ok(true)) => Verdict::Wanted,
-            Some(Ok(false)) => Verdict::ConditionFalse,
-            Some(Err(reason)) => Verdict::ConditionFailed(reason),
-            None => Verdict::ConditionFailed("it cannot be parsed".to_owned()),
+        if condition.is_none() {
+            return Some(Verdict::Wanted);
+        }
+        // Parsing takes up to 0.1 s.
+        let Ok(condition) = self.condition.get()? else { return Some(self.condition_verdict(reading, 0).0) };
+        allowance.take(reading.facts_cost())?;
+        let budget = Budget { steps: allowance.steps().min(Budget::FULL.steps), ..Budget::FULL };
+        let (held, steps) = condition.holds_within(reading.facts(), budget);
+        allowance.take(steps)?;
+        match held {
+            Err(ConditionError::OverBudget) if budget != Budget::FULL => None,
+            held => Some(verdict(held)),
+        }
+    }
+
+    /// Returns the verdict on an event of a matching type, and the steps that it took.
+    pub(super) fn verdict(&self, reading: &mut Reading) -> (Verdict, u64) {
+        let mut steps = 0;
+        if let Some(trigger) = &self.subscription.trigger {
+            steps += reading.changes_cost(trigger);
+            if !reading.changes().fire(trigger) {
+                return (Verdict::NotTriggered, steps);
+            }
+        }
+        self.condition_verdict(reading, steps)
+    }
+
+    fn condition_verdict(&self, reading: &mut Reading, steps: u64) -> (Verdict, u64) {
+        let Some(source) = &self.subscription.condition else { return (Verdict::Wanted, steps) };
+        let parsed = self.condition.get_or_init(|| {
+            let parsed = Condition::parse(source);
+            if let Err(err) = &parsed {
+                tracing::warn!(
+                    subscription.id = %self.subscription.id,
+                    error = %err,
+                    "condition set aside: the subscription matches no event until it is changed"
+                );
+            }
+            parsed
+        });
+        match parsed {
+            Ok(condition) => {
+                let cost = reading.facts_cost();
+                let (held, used) = condition.holds_within(reading.facts(), Budget::FULL);
+                (verdict(held), steps + cost + used)
+            }
+            Err(err) => (Verdict::ConditionFailed(ConditionError::Invalid(err.clone())), steps),
+        }
+    }
+
+    /// Counts a verdict. Returns the number of events in a row for which the condition could not be evaluated within its
+    /// limits.
+    pub(super) fn count(&self, verdict: &Verdict) -> u32 {
+        match verdict {
+            Verdict::ConditionFailed(ConditionError::Invalid(_) | ConditionError::OverBudget) => {
+                self.condition_failures.fetch_add(1, Ordering::Relaxed) + 1
+            }
+            Verdict::Wanted | Verdict::ConditionFalse | Verdict::ConditionFailed(ConditionError::Failed(_)) => {
+                // Read first: the line of memory stays shared between the threads.
+                if self.condition_failures.load(Ordering::Relaxed) > 0 {
+                    self.condition_failures.store(0, Ordering::Relaxed);
+                }
+                0
+            }
+            Verdict::OtherType | Verdict::NotTriggered => 0,
         }
     }
 }
 
-/// An event as triggers and conditions see it, read on first use.
-pub(super) struct Reading<'a> {
-    event: &'a Event,
-    env: &'a Arc<Env>,
-    changes: Option<EventChanges>,
-    facts: Option<EventFacts<'static>>,
-}
-
-impl<'a> Reading<'a> {
-    pub(super) fn new(event: &'a Event, env: &'a Arc<Env>) -> Self {
-        Self { event, env, changes: None, facts: None }
-    }
-
-    fn changes(&mut self) -> &EventChanges {
-        self.changes.get_or_insert_with(|| EventChanges::of(self.event))
-    }
-
-    fn facts(&mut self) -> &EventFacts<'static> {
-        self.facts.get_or_insert_with(|| EventFacts::of(self.event, self.env))
+fn verdict(held: Result<bool, ConditionError>) -> Verdict {
+    match held {
+        Ok(true) => Verdict::Wanted,
+        Ok(false) => Verdict::ConditionFalse,
+        Err(reason) => Verdict::ConditionFailed(reason),
     }
 }

@@ -4,21 +4,23 @@
 //! restart reads everything again.
 
 mod compiled;
+mod judging;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cel::Env;
-use hookmill_model::{Event, Pattern, SpaceId, Subscription, SubscriptionId, SubscriptionState};
+use hookmill_model::{Event, SpaceId, Subscription, SubscriptionId, SubscriptionState};
 use hookmill_store::{Store, StoreError};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
 pub use self::compiled::CompiledSubscription;
-use self::compiled::Reading;
-use crate::stages::matching::{self, Index, Verdict};
+pub use self::judging::{Allowance, Exhausted, Matched};
+use crate::stages::matching::{self, Index};
+use crate::task::SpaceTurns;
 
 /// Number of subscriptions read from the store at a time.
 const PAGE: usize = 1_000;
@@ -40,6 +42,8 @@ pub struct Registry {
     contents: RwLock<Contents>,
     changing: Mutex<()>,
     env: Arc<Env>,
+    /// Turns of conditions that take long.
+    turns: SpaceTurns,
 }
 
 /// Lock that is held from reading a subscription to writing it. Nothing else can save one.
@@ -140,7 +144,8 @@ impl Registry {
     /// If the store fails.
     pub async fn load(store: Arc<dyn Store>) -> Result<Self, StoreError> {
         let (contents, changing) = (RwLock::default(), Mutex::default());
-        let registry = Self { store, contents, changing, env: matching::environment() };
+        let turns = SpaceTurns::new(judging::TURNS);
+        let registry = Self { store, contents, changing, env: matching::environment(), turns };
         let mut after = None;
         loop {
             let page = registry.store.subscriptions(None, after, PAGE).await?;
@@ -171,30 +176,11 @@ impl Registry {
         self.read().subscriptions.get(&id).cloned()
     }
 
-    /// Returns the active subscriptions that match this event.
-    pub fn matching(&self, event: &Event) -> Vec<Arc<CompiledSubscription>> {
-        let mut wanting: Vec<_> = {
-            let contents = self.read();
-            let Some(index) = contents.active.get(&event.space) else { return Vec::new() };
-            index
-                .candidates(&event.kind)
-                .into_iter()
-                .filter_map(|id| contents.subscriptions.get(&id).cloned())
-                .collect()
-        };
-        // Triggers and conditions are evaluated without holding the lock.
-        let mut reading = Reading::new(event, &self.env);
-        wanting.retain(|compiled| compiled.verdict(&mut reading) == Verdict::Wanted);
-        wanting
-    }
-
-    /// Returns whether `compiled` would match this event if it were active, and if not, why.
-    pub fn verdict(&self, compiled: &CompiledSubscription, event: &Event) -> Verdict {
-        let asked = |pattern: &&Pattern| **pattern != Pattern::All || !event.kind.is_operational();
-        if !compiled.subscription.event_types.iter().filter(asked).any(|pattern| pattern.matches(&event.kind)) {
-            return Verdict::OtherType;
-        }
-        compiled.verdict(&mut Reading::new(event, &self.env))
+    /// Returns the active subscriptions that select this event's type, oldest first.
+    fn candidates(&self, event: &Event) -> Vec<Arc<CompiledSubscription>> {
+        let contents = self.read();
+        let Some(index) = contents.active.get(&event.space) else { return Vec::new() };
+        index.candidates(&event.kind).into_iter().filter_map(|id| contents.subscriptions.get(&id).cloned()).collect()
     }
 
     /// Returns the subscriptions of a space that send to this URL, oldest first.

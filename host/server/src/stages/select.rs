@@ -7,7 +7,7 @@
 //! Two things differ from the RFC. Filters compare numbers as 64-bit floats, and a number outside their range (`1e400`)
 //! equals nothing and is less than nothing. And constructs that let a short path run for hours on a small document (a
 //! descent below a descent, a search inside a filter, a regular expression for each node) are refused, so that the work
-//! stays proportional to the data: at most [`WEIGHT_MAX`] visits of each value.
+//! stays proportional to the data: at most [`WEIGHT_MAX`] visits of each value, and [`VISITS_MAX`] of all.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -30,14 +30,20 @@ pub const PATH_BYTES_MAX: usize = 1 << 10;
 /// possible with more paths.
 const ALTERNATIVES_MAX: usize = 20;
 
-/// The most values that all paths together may find, counting repeats: twice as many as 1 MiB of JSON can have.
-const FOUND_MAX: usize = 1_000_000;
+/// The most visits that all paths together may make in one event: about 0.2 s of one core. Paths that search (`*`, `..`,
+/// `[?…]`, `[1:]`) visit as many values as the data has, times what they weigh: 100 such paths fit data of 100 KB.
+pub const VISITS_MAX: usize = 1_000_000;
+
+/// The most data that is selected from on the caller's thread: about 0.5 ms with a few paths.
+const QUICK_BYTES: usize = 16 << 10;
 
 /// A compiled field selection.
 #[derive(Clone, Debug)]
 pub struct Selector {
     include: Vec<JsonPath>,
     exclude: Vec<JsonPath>,
+    /// What the paths that search weigh.
+    searching: usize,
 }
 
 impl Selector {
@@ -50,12 +56,22 @@ impl Selector {
         let mut all = |paths: &[String]| -> Result<Vec<_>, _> {
             paths.iter().map(|path| compile(path, &mut weight_left)).collect()
         };
-        Ok(Self { include: all(&selection.include)?, exclude: all(&selection.exclude)? })
+        let (include, exclude) = (all(&selection.include)?, all(&selection.exclude)?);
+        let paths = selection.include.iter().chain(&selection.exclude);
+        let searching = paths.filter(|path| path.contains(['*', '?', ':']) || path.contains(".."));
+        let searching = searching.filter_map(|path| weight(path).ok()).sum();
+        Ok(Self { include, exclude, searching })
     }
 
     /// Returns a selector that selects nothing: every event's data becomes empty.
     pub fn nothing() -> Self {
-        Self { include: Vec::new(), exclude: vec![JsonPath::parse("$").expect("the root is a path")] }
+        Self { include: Vec::new(), exclude: vec![JsonPath::parse("$").expect("the root is a path")], searching: 0 }
+    }
+
+    /// Whether selecting from this data takes so long that it should not hold up other work of its thread.
+    pub fn is_slow(&self, data: &RawValue) -> bool {
+        let paths = self.include.len() + self.exclude.len();
+        paths > 0 && data.get().len().saturating_mul(1 + self.searching / 4) > QUICK_BYTES
     }
 
     /// Returns the selected part of `data`; the same bytes if there are no paths.
@@ -65,14 +81,20 @@ impl Selector {
     ///
     /// # Errors
     /// If the data is grammatical JSON but cannot be parsed: nested too deeply, or with text that is not Unicode. If the
-    /// paths find more than a million values, which takes deliberate repetition.
+    /// paths would visit more than [`VISITS_MAX`] values.
     pub fn apply<'a>(&self, data: &'a RawValue) -> Result<Cow<'a, RawValue>, PluginFault> {
         if self.include.is_empty() && self.exclude.is_empty() {
             return Ok(Cow::Borrowed(data));
         }
         let root: Value = serde_json::from_str(data.get()).map_err(|error| json::unreadable(&error.to_string()))?;
+        if self.searching > 0 {
+            let values = values(&root);
+            if values.saturating_mul(self.searching) > VISITS_MAX {
+                return Err(too_much(values));
+            }
+        }
         let mut cut =
-            Cut { kept: found(&self.include, &root)?, removed: found(&self.exclude, &root)?, out: String::new() };
+            Cut { kept: found(&self.include, &root), removed: found(&self.exclude, &root), out: String::new() };
         if !cut.write(data, &root, self.include.is_empty())? {
             cut.out.push_str(match root {
                 Value::Object(_) => "{}",
@@ -150,19 +172,25 @@ fn skip_quoted(chars: &mut impl Iterator<Item = char>, quote: char) {
 }
 
 /// Returns the nodes that any of the paths finds, by address, which identifies them as long as the document lives.
-fn found(paths: &[JsonPath], root: &Value) -> Result<HashSet<*const Value>, PluginFault> {
-    let mut left = FOUND_MAX;
-    let mut found = HashSet::new();
-    for path in paths {
-        let nodes = path.query(root).all();
-        left = left.checked_sub(nodes.len()).ok_or_else(|| PluginFault {
-            code: PluginFaultCode::InvalidOutput,
-            message: format!("the field selection finds more than {FOUND_MAX} values"),
-            retry: false,
-        })?;
-        found.extend(nodes.into_iter().map(std::ptr::from_ref));
+fn found(paths: &[JsonPath], root: &Value) -> HashSet<*const Value> {
+    paths.iter().flat_map(|path| path.query(root).all()).map(std::ptr::from_ref).collect()
+}
+
+/// Returns the number of values in a value, and of itself. Recurses as deeply as the parser did.
+fn values(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(values).sum::<usize>(),
+        Value::Object(members) => 1 + members.values().map(values).sum::<usize>(),
+        _ => 1,
     }
-    Ok(found)
+}
+
+fn too_much(values: usize) -> PluginFault {
+    let message = format!(
+        "the field selection would visit more than {VISITS_MAX} values of this event, which has {values}: use fewer paths \
+         with `*`, `..` or filters"
+    );
+    PluginFault { code: PluginFaultCode::InvalidOutput, message, retry: false }
 }
 
 struct Cut {

@@ -60,7 +60,7 @@ impl Definition {
             method: self.method.unwrap_or(Method::Post),
             event_types: event_types(self.event_types, state == SubscriptionState::Draft)?,
             trigger: rules::trigger(self.trigger)?,
-            condition: condition(self.condition)?,
+            condition: condition(self.condition).await?,
             fields: rules::fields(self.fields)?,
             content_type: self.content_type.unwrap_or(ContentType::Json),
             headers: rules::headers(self.headers.unwrap_or_default(), old)?,
@@ -113,11 +113,11 @@ fn event_types(given: Option<Vec<Pattern>>, draft: bool) -> Result<Vec<Pattern>,
     }
 }
 
-fn condition(given: Option<String>) -> Result<Option<String>, Error> {
-    if let Some(source) = &given {
-        Condition::parse(source).map_err(|right| Error::field("/condition", right))?;
-    }
-    Ok(given)
+async fn condition(given: Option<String>) -> Result<Option<String>, Error> {
+    let Some(source) = given else { return Ok(None) };
+    let parsing = tokio::task::spawn_blocking(move || Condition::parse(&source).map(|_| source));
+    let parsed = parsing.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
+    parsed.map(Some).map_err(|right| Error::field("/condition", right))
 }
 
 /// Returns the handshake; none if its kind is `none`.

@@ -11,6 +11,7 @@ use super::definition::PluginInput;
 use super::saving::{find, reread, save};
 use crate::error::{Code, Error};
 use crate::host::Host;
+use crate::plugins::schema::Checker;
 use crate::plugins::versions;
 use crate::registry::Changing;
 use crate::task::unbroken;
@@ -36,7 +37,8 @@ pub(super) async fn chosen(
         return Ok(Some(PluginRef { on_failure, pause_after, ..had.clone() }));
     }
     let plugin = versions::choose(host, space, &name, version.as_ref()).await.map_err(|err| err.at("/plugin"))?;
-    let config = versions::configured(&plugin.config_schema, config).await.map_err(|err| err.at("/plugin/config"))?;
+    let config = versions::configured(Checker::of(host, space), &plugin.config_schema, config).await;
+    let config = config.map_err(|err| err.at("/plugin/config"))?;
     let Plugin { version: exact, digest, .. } = plugin;
     let follows = version.and_then(range);
     Ok(Some(PluginRef { name, version: exact, digest, config, follows, held_back: None, on_failure, pause_after }))
@@ -74,7 +76,8 @@ pub async fn variant(
     let chosen = versions::choose(host, &subscription.space, &own.name, Some(&wanted)).await;
     let chosen = chosen.map_err(|err| err.at(""))?;
     let config = config.unwrap_or_else(|| own.config.clone());
-    let config = versions::configured(&chosen.config_schema, config).await.map_err(|err| err.at("/config"))?;
+    let config = versions::configured(Checker::of(host, &subscription.space), &chosen.config_schema, config).await;
+    let config = config.map_err(|err| err.at("/config"))?;
     let Plugin { version, digest, .. } = chosen;
     Ok(Some(PluginRef { version, digest, config, follows, held_back: None, ..own }))
 }

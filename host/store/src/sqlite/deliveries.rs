@@ -13,7 +13,7 @@ use super::attempts;
 use super::backlog::{Backlog, Writing};
 use super::events::{Events, read_head};
 use super::pinned::{self, PinnedPlugins};
-use super::row::{Columns as _, corrupt, micros};
+use super::row::{Columns as _, PART_BYTES_MAX, corrupt, micros};
 
 /// The columns that [`Delivered::row`] reads.
 pub(super) const COLUMNS: &str = "id, subscription, event, batched, state, attempts, due_at, leased_until, completed_at, reason, test, verbatim, \
@@ -105,11 +105,13 @@ pub(super) fn list(
     let (mut select, mut event) = (db.prepare_cached(&sql)?, db.prepare_cached(EVENT_HEAD)?);
     let mut rows = select.query(params_from_iter(values))?;
     let mut entries: Vec<DeliveryHead> = Vec::new();
+    let mut held = 0;
     let until = Instant::now() + EXAMINING_MAX;
     let mut examined = 0;
     while let Some(row) = rows.next()? {
         if let Some(delivery) = wanted(row, &mut event, filter)? {
-            if entries.len() == limit {
+            held += delivery.reason.as_ref().map_or(0, String::len);
+            if entries.len() == limit || (held > PART_BYTES_MAX && !entries.is_empty()) {
                 let next = entries.last().map(|last| last.id);
                 return Ok(ListPart { entries, next });
             }
@@ -222,6 +224,27 @@ fn range(space: &SpaceId, filter: &DeliveryFilter) -> (&'static str, String, Vec
 /// Returns the lowest id of a delivery that was created in this millisecond.
 pub(super) fn first_id(millisecond: i64) -> String {
     format!("dlv_{}", Ulid::from_parts(u64::try_from(millisecond).unwrap_or(0), 0))
+}
+
+/// See [`Store::delivery_head`](super::super::Store::delivery_head).
+pub(super) fn head(db: &Connection, space: &SpaceId, id: DeliveryId) -> Result<Option<DeliveryHead>, StoreError> {
+    let mut select = db.prepare_cached(&format!("SELECT {HEAD} FROM deliveries WHERE id = ?1 AND space = ?2"))?;
+    let mut event = db.prepare_cached(EVENT_HEAD)?;
+    let all = DeliveryFilter::default();
+    let found =
+        select.query_row(params![id.to_string(), space.as_str()], |row| wanted(row, &mut event, &all)).optional()?;
+    Ok(found.flatten())
+}
+
+/// Lengths are in the rows' heads: no body is read.
+const BYTES: &str = "
+    SELECT coalesce(sum(coalesce(length(request_body), 0) + coalesce(length(answer_body), 0)), 0) FROM attempts
+    WHERE delivery = ?1 AND EXISTS (SELECT 1 FROM deliveries WHERE id = ?1 AND space = ?2)";
+
+/// See [`Store::delivery_bytes`](super::super::Store::delivery_bytes).
+pub(super) fn bytes(db: &Connection, space: &SpaceId, id: DeliveryId) -> Result<u64, StoreError> {
+    let bytes: i64 = db.prepare_cached(BYTES)?.query_row(params![id.to_string(), space.as_str()], |row| row.get(0))?;
+    Ok(bytes.unsigned_abs())
 }
 
 /// See [`Store::delivery`](super::super::Store::delivery).

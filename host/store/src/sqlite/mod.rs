@@ -46,8 +46,8 @@ use super::{
 use checkpoint::Checkpointer;
 use hookmill_model::{
     Activity, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, Notice,
-    NoticeStage, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription, SubscriptionId,
-    Tally,
+    NoticeStage, Pause, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription,
+    SubscriptionId, Tally,
 };
 pub use open::OpenError;
 use readers::{CALLERS_READERS, LOOP_READERS, QUERY_TIME_MAX, Readers};
@@ -183,6 +183,19 @@ impl Store for Sqlite {
         self.writer.write(move |db| subscriptions::put(db, &subscription, now)).await
     }
 
+    async fn pause(&self, id: SubscriptionId, pause: &Pause, now: Timestamp) -> Result<bool, StoreError> {
+        let pause = pause.clone();
+        self.writer
+            .write(move |db| {
+                let paused = subscriptions::pause(db, id, &pause)?;
+                if paused {
+                    notices::paused(db, id, now, &pause, NoticeStage::Event)?;
+                }
+                Ok(paused)
+            })
+            .await
+    }
+
     async fn subscriptions(
         &self,
         space: Option<&SpaceId>,
@@ -235,6 +248,10 @@ impl Store for Sqlite {
         self.writer.write(move |db| plugins::remove_files_but(db, &digests)).await
     }
 
+    async fn component_digests(&self) -> Result<Vec<Digest>, StoreError> {
+        self.own_readers.read(plugins::component_digests).await
+    }
+
     async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
         self.own_readers.read(move |db| plugins::component(db, digest)).await
     }
@@ -272,6 +289,16 @@ impl Store for Sqlite {
     ) -> Result<ListPart<DeliveryHead, DeliveryId>, StoreError> {
         let of = space.clone();
         self.readers.read_for(space, move |db| deliveries::list(db, &of, &filter, limit)).await
+    }
+
+    async fn delivery_head(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<DeliveryHead>, StoreError> {
+        let of = space.clone();
+        self.readers.read_for(space, move |db| deliveries::head(db, &of, id)).await
+    }
+
+    async fn delivery_bytes(&self, space: &SpaceId, id: DeliveryId) -> Result<u64, StoreError> {
+        let of = space.clone();
+        self.readers.read_for(space, move |db| deliveries::bytes(db, &of, id)).await
     }
 
     async fn delivery(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {

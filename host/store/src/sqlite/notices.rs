@@ -78,18 +78,29 @@ fn is_operational(db: &Connection, id: DeliveryId) -> Result<bool, StoreError> {
 }
 
 /// Reports that the host paused this record's subscription, at once and with all unreported failures.
-pub(super) fn paused(db: &Connection, record: &Record, pause: &Pause) -> Result<(), StoreError> {
+pub(super) fn paused_by(db: &Connection, record: &Record, pause: &Pause) -> Result<(), StoreError> {
     let stage = if is_operational(db, record.delivery_id)? { NoticeStage::Mail } else { NoticeStage::Event };
-    let group = group(db, record.subscription_id)?;
+    paused(db, record.subscription_id, record.at, pause, stage)
+}
+
+/// Reports that the host paused a subscription, at once and with all unreported failures.
+pub(super) fn paused(
+    db: &Connection,
+    id: SubscriptionId,
+    at: Timestamp,
+    pause: &Pause,
+    stage: NoticeStage,
+) -> Result<(), StoreError> {
+    let group = group(db, id)?;
     let notice = Notice {
         pause_reason: Some(name(&pause.reason)),
         detail: Some(pause.detail.clone()),
         failures: group.as_ref().map(|group| group.failures.clone()),
-        ..notice(record.subscription_id, NoticeKind::SubscriptionPaused, record.at)
+        ..notice(id, NoticeKind::SubscriptionPaused, at)
     };
     put_notice(db, &notice, stage)?;
     match group {
-        Some(group) => put_group(db, record.subscription_id, &group.reported_with_pause()),
+        Some(group) => put_group(db, id, &group.reported_with_pause()),
         None => Ok(()),
     }
 }

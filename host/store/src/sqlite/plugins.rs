@@ -39,6 +39,8 @@ const REMOVE_FILES: &str = "
     DELETE FROM plugins WHERE space IS NULL AND source LIKE 'file:%'
         AND lower(hex(digest)) NOT IN (SELECT value FROM json_each(?1))";
 
+pub(super) const DIGESTS: &str = "SELECT digest FROM components ORDER BY digest";
+
 const COMPONENT: &str = "SELECT bytes FROM components WHERE digest = ?1";
 
 /// See [`Store::put_plugin`](super::super::Store::put_plugin). A component that a bundled plugin no longer uses is
@@ -141,6 +143,13 @@ pub(super) fn remove_files_but(db: &Connection, digests: &[Digest]) -> Result<()
     let digests: Vec<_> = digests.iter().map(Digest::hex).collect();
     db.prepare_cached(REMOVE_FILES)?.execute([json(&digests)])?;
     Ok(())
+}
+
+/// See [`Store::component_digests`](super::super::Store::component_digests).
+pub(super) fn component_digests(db: &Connection) -> Result<Vec<Digest>, StoreError> {
+    let mut select = db.prepare_cached(DIGESTS)?;
+    let found = select.query_map([], |row| row.value::<[u8; 32]>("digest").map(Digest::from))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
 /// See [`Store::component`](super::super::Store::component).

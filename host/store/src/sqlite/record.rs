@@ -72,7 +72,7 @@ fn count(
     let Some(pause) = record.pause_policy.decide(&counted, activity) else { return Ok(false) };
     let paused = subscriptions::pause(db, record.subscription_id, &pause)?;
     if paused {
-        notices::paused(db, record, &pause)?;
+        notices::paused_by(db, record, &pause)?;
     }
     Ok(paused)
 }

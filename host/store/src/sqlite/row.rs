@@ -44,7 +44,7 @@ fn is_of_disk(error: &rusqlite::Error) -> bool {
 }
 
 /// Bytes of rows in one part of a listing. A part has at least one entry.
-const PART_BYTES_MAX: usize = 1 << 20;
+pub(super) const PART_BYTES_MAX: usize = 1 << 20;
 
 /// Collects a part of a listing from the rows of a query for one entry more than `limit`, each with its bytes.
 pub(super) fn part<T, C>(

@@ -8,6 +8,7 @@ mod preview_plugin;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use hookmill_model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -19,6 +20,7 @@ use utoipa_axum::routes;
 use crate::Api;
 use crate::http::access::{Manages, Reads};
 use crate::http::extract::{self, PathParams, Query};
+use crate::http::memory::LARGE_BYTES;
 use crate::http::page::{Page, PageQuery};
 use crate::http::problem::Problem;
 use hookmill_server::error::Error;
@@ -143,11 +145,12 @@ async fn list_plugins(
     Reads(space): Reads,
     State(api): State<Api>,
     Query(query): Query<PageQuery>,
-) -> Result<Json<PluginPage>, Problem> {
+) -> Result<Response, Problem> {
+    let memory = api.memory.take(&space, LARGE_BYTES).await;
     let mut all = api.host.store.plugins(&space, None).await?;
     hide_bundled(&mut all);
     let newest: Vec<_> = all.chunk_by(|a, b| a.name == b.name).filter_map(newest).cloned().collect();
-    Ok(Json(Page::of(newest, &query, |plugin| plugin.name.clone(), PluginView::from)?))
+    Ok(memory.json(&PluginPage::of(newest, &query, |plugin| plugin.name.clone(), PluginView::from)?)?)
 }
 
 /// Lists the versions of a plugin, newest first.
@@ -160,13 +163,14 @@ async fn list_plugin_versions(
     State(api): State<Api>,
     params: PathParams,
     Query(query): Query<PageQuery>,
-) -> Result<Json<PluginPage>, Problem> {
+) -> Result<Response, Problem> {
     let name = params.get("plugin")?;
+    let memory = api.memory.take(&space, LARGE_BYTES).await;
     let versions = usable(&*api.host.store, &space, &name).await?;
     if versions.is_empty() {
         return Err(Error::not_found("plugin", name).into());
     }
-    Ok(Json(Page::of(versions, &query, |plugin| plugin.version.clone(), PluginView::from)?))
+    Ok(memory.json(&PluginPage::of(versions, &query, |plugin| plugin.version.clone(), PluginView::from)?)?)
 }
 
 /// Returns one version of a plugin.

@@ -22,6 +22,7 @@ use crate::http::problem::Problem;
 use crate::resources::names::ContentTypeName;
 use crate::resources::preview_view::{self, EventChoice, PreviewView, PreviewedEvent};
 use hookmill_server::error::Error;
+use hookmill_server::plugins::schema::Checker;
 use hookmill_server::plugins::versions::{choose, configured, usable};
 use hookmill_server::registry::CompiledSubscription;
 use hookmill_server::stages::request::check_url;
@@ -101,7 +102,8 @@ async fn temporary_subscription(
     let url = check_url(url.as_deref().unwrap_or(URL_DEFAULT)).map_err(|right| Error::field("/url", right))?;
     let config = config.unwrap_or_else(|| Value::Object(Map::new()));
     let chosen = choose(&api.host, space, name, version.as_ref()).await.map_err(|err| err.at(""))?;
-    let config = configured(&chosen.config_schema, config).await.map_err(|err| err.at("/config"))?;
+    let config = configured(Checker::of(&api.host, space), &chosen.config_schema, config).await;
+    let config = config.map_err(|err| err.at("/config"))?;
     let secrets: BTreeMap<_, _> = secrets.into_iter().flatten().map(|name| (name, Secret::generate_text())).collect();
     let mut subscription = Subscription::new(space.clone(), "preview", url, vec![Pattern::All], api.host.clock.now());
     subscription.plugin = Some(PluginRef {

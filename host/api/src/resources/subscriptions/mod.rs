@@ -15,6 +15,7 @@ mod view;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -22,6 +23,7 @@ use utoipa_axum::routes;
 use crate::Api;
 use crate::http::access::{Manages, Reads};
 use crate::http::extract::{JsonBody, Patch, PathParams, Query};
+use crate::http::memory::LARGE_BYTES;
 use crate::http::page::{self, Page, PageQuery};
 use crate::http::problem::Problem;
 use hookmill_server::error::Error;
@@ -98,11 +100,12 @@ async fn list_subscriptions(
     Reads(space): Reads,
     State(api): State<Api>,
     Query(query): Query<PageQuery>,
-) -> Result<Json<SubscriptionPage>, Problem> {
+) -> Result<Response, Problem> {
     let after = page::after(query.cursor.as_deref())?;
+    let memory = api.memory.take(&space, LARGE_BYTES).await;
     let found = api.host.store.subscriptions(Some(&space), after, query.limit.get()).await?;
     let view = |(subscription, activity)| SubscriptionView::of(subscription, activity);
-    Ok(Json(Page::part(found, view)))
+    Ok(memory.json(&SubscriptionPage::part(found, view))?)
 }
 
 /// Returns a subscription.

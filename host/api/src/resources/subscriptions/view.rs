@@ -112,8 +112,9 @@ pub(super) struct SubscriptionView {
     #[schema(value_type = SubscriptionStateName)]
     state: SubscriptionState,
     /// Reason for the pause: `requested`; `gone` if the receiver responded with 410; `failures` if too many deliveries
-    /// in a row failed; `plugin_failures` if the plugin failed too often in a row. Null if it was not paused since it
-    /// was last active.
+    /// in a row failed; `plugin_failures` if the plugin failed too often in a row; `condition` if the condition needed
+    /// more work or memory than it may use, or was invalid, too often in a row. Null if it was not paused since it was
+    /// last active.
     #[schema(value_type = Option<PauseReasonName>, required)]
     pause_reason: Option<PauseReason>,
     /// Details of the pause, for people; null if there are none.

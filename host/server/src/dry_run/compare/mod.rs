@@ -9,6 +9,7 @@
 mod body;
 pub mod difference;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::dispatch::test_delivery;
@@ -83,6 +84,7 @@ pub async fn compare(
 ) -> anyhow::Result<Comparison> {
     let started = Instant::now();
     let mut comparison = Comparison::default();
+    let matched_by = Arc::new(CompiledSubscription::new(before.subscription.clone()));
     let mut older_than = None;
     loop {
         let page = host.store.events(&before.subscription.space, older_than, PAGE).await?;
@@ -95,7 +97,7 @@ pub async fn compare(
                 return Ok(comparison);
             }
             comparison.looked_at += 1;
-            if host.registry.verdict(before, &event) == Verdict::Wanted {
+            if host.registry.verdict(&matched_by, &event).await == Verdict::Wanted {
                 one(host, before, after, event, &mut comparison).await?;
             }
         }

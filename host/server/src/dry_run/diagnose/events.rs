@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::finding::{Check, Finding};
 use super::path;
-use crate::stages::matching::Verdict;
+use crate::stages::matching::{ConditionError, Verdict};
 use hookmill_model::{Event, Subscription};
 
 /// The number of events without a match that are shown individually.
@@ -91,7 +91,11 @@ fn wanted(subscription: &Subscription) -> String {
 fn advice(subscription: &Subscription, judged: &[(&Event, Verdict)]) -> String {
     let condition = subscription.condition.as_deref().unwrap_or_default();
     match missed(judged).first() {
-        Some((_, Verdict::ConditionFailed(_))) => format!(
+        Some((_, Verdict::ConditionFailed(ConditionError::Invalid(_) | ConditionError::OverBudget))) => format!(
+            "write the condition `{condition}` shorter, without loops over large lists: PATCH {}",
+            path(subscription, "")
+        ),
+        Some((_, Verdict::ConditionFailed(ConditionError::Failed(_)))) => format!(
             "the condition `{condition}` reads a field that not every event has: test for it first with `has(event.data.…)`"
         ),
         Some((event, Verdict::ConditionFalse)) => format!(

@@ -19,6 +19,8 @@ mod scheme;
 mod spelling;
 mod state;
 
+use std::sync::Arc;
+
 use crate::dispatch::{self, handshake, test_delivery};
 use crate::host::Host;
 use crate::registry::CompiledSubscription;
@@ -48,10 +50,13 @@ pub async fn diagnose(
     let mut found = vec![state::state(subscription, activity), scheme(subscription)];
     found.extend(spelling(&subscription.url, host.client.policy()));
     found.extend(reach(host, subscription, test_event.clone()).await?);
-    let compiled = CompiledSubscription::new(subscription.clone());
+    let compiled = Arc::new(CompiledSubscription::new(subscription.clone()));
     let last = host.store.events(&subscription.space, None, LAST).await?.entries;
     let catalog = Catalog::read(&*host.store, &subscription.space, &subscription.event_types).await?;
-    let judged: Vec<_> = last.iter().map(|event| (event, host.registry.verdict(&compiled, event))).collect();
+    let mut judged = Vec::with_capacity(last.len());
+    for event in &last {
+        judged.push((event, host.registry.verdict(&compiled, event).await));
+    }
     found.push(events::events(subscription, &judged));
     found.extend(catalog.unknown(&subscription.event_types, &last));
     found.extend(identical::identical(&host.registry, subscription));

@@ -39,6 +39,7 @@ fn paused(subscription: &Subscription, activity: Activity) -> String {
         Some(PauseReason::Requested) | None => ("a user paused it", None),
         Some(PauseReason::Gone) => ("its receiver responded 410 Gone", activity.last_triggered_at),
         Some(PauseReason::PluginFailures) => ("its plugin failed too many times in a row", activity.last_triggered_at),
+        Some(PauseReason::Condition) => ("its condition could not be evaluated too many times in a row", None),
         Some(PauseReason::Failures) => ("too many deliveries in a row failed", activity.last_triggered_at),
     };
     let since = since.map(|since| format!(" since {since}")).unwrap_or_default();

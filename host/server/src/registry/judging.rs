@@ -1,0 +1,172 @@
+//! Which subscriptions want an event: triggers and conditions, which take time.
+//!
+//! What is cheap is done on the thread that serves the request, within an [`Allowance`] for the whole request. The rest goes to
+//! blocking threads, a turn at a time: a space has one turn, and takes it in the order in which spaces ask.
+
+use std::sync::Arc;
+
+use cel::Env;
+use hookmill_model::{Event, Pattern, Trigger};
+
+use super::{CompiledSubscription, Registry};
+use crate::stages::matching::{Budget, EventChanges, EventFacts, Verdict};
+
+/// Turns at once: the share of the machine that conditions which take long may have.
+pub(super) const TURNS: usize = 2;
+
+/// Steps of a request's conditions on the thread that serves it: about 0.7 ms. Reading an event of 5 KB and some hundred usual
+/// conditions take less.
+const ALLOWANCE_STEPS: u64 = 15_000;
+
+/// Steps of reading a byte of an event.
+const BYTE_STEPS: u64 = 2;
+
+/// Events in a row for which a condition cannot be evaluated within its limits that pause its subscription.
+const PAUSE_AFTER: u32 = 10;
+
+/// The steps that a request may still spend on the thread that serves it.
+#[derive(Debug)]
+pub struct Allowance(u64);
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self(ALLOWANCE_STEPS)
+    }
+}
+
+impl Allowance {
+    pub(super) fn steps(&self) -> u64 {
+        self.0
+    }
+
+    /// Takes steps; `None`, and all the rest is taken, if they are more than what is left.
+    pub(super) fn take(&mut self, steps: u64) -> Option<()> {
+        let left = self.0.checked_sub(steps);
+        self.0 = left.unwrap_or(0);
+        left.map(|_| ())
+    }
+}
+
+/// The subscriptions that match an event.
+#[derive(Debug, Default)]
+pub struct Matched {
+    /// Those that want it, oldest first.
+    pub wanted: Vec<Arc<CompiledSubscription>>,
+    /// Those to pause.
+    pub exhausted: Vec<Exhausted>,
+}
+
+/// A subscription whose condition could not be evaluated within its limits too many times in a row.
+#[derive(Debug)]
+pub struct Exhausted {
+    /// The subscription.
+    pub compiled: Arc<CompiledSubscription>,
+    /// Why, for its owner.
+    pub detail: String,
+}
+
+impl Registry {
+    /// Returns the active subscriptions that match this event.
+    pub async fn matching(&self, event: &Arc<Event>, allowance: &mut Allowance) -> Matched {
+        // Triggers and conditions are evaluated without holding the lock.
+        let mut candidates = self.candidates(event);
+        let mut reading = Reading::new(event, &self.env);
+        let mut verdicts: Vec<_> =
+            candidates.iter().map(|compiled| compiled.verdict_within(&mut reading, allowance)).collect();
+        let later = candidates.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_none());
+        let later: Vec<_> = later.map(|(compiled, _)| compiled.clone()).collect();
+        if !later.is_empty() {
+            let mut judged = self.judge(later, reading).await.into_iter();
+            verdicts.iter_mut().filter(|verdict| verdict.is_none()).for_each(|verdict| *verdict = judged.next());
+        }
+        let mut exhausted = Vec::new();
+        let mut verdicts = verdicts.into_iter().flatten();
+        candidates.retain(|compiled| {
+            let verdict = verdicts.next().expect("each candidate has a verdict");
+            let failures = compiled.count(&verdict);
+            if failures >= PAUSE_AFTER
+                && let Verdict::ConditionFailed(reason) = &verdict
+            {
+                let detail = format!("the condition failed for {failures} events in a row: {reason}");
+                exhausted.push(Exhausted { compiled: compiled.clone(), detail });
+            }
+            verdict == Verdict::Wanted
+        });
+        Matched { wanted: candidates, exhausted }
+    }
+
+    /// Returns whether `compiled` would match this event if it were active, and if not, why.
+    pub async fn verdict(&self, compiled: &Arc<CompiledSubscription>, event: &Event) -> Verdict {
+        let asked = |pattern: &&Pattern| **pattern != Pattern::All || !event.kind.is_operational();
+        if !compiled.subscription.event_types.iter().filter(asked).any(|pattern| pattern.matches(&event.kind)) {
+            return Verdict::OtherType;
+        }
+        let mut reading = Reading::new(&Arc::new(event.clone()), &self.env);
+        if let Some(verdict) = compiled.verdict_within(&mut reading, &mut Allowance::default()) {
+            return verdict;
+        }
+        self.judge(vec![compiled.clone()], reading).await.remove(0)
+    }
+
+    /// Evaluates triggers and conditions on a blocking thread, in turn with other spaces.
+    async fn judge(&self, compiled: Vec<Arc<CompiledSubscription>>, mut reading: Reading) -> Vec<Verdict> {
+        let mut waiting = compiled.into_iter();
+        let mut verdicts = Vec::with_capacity(waiting.len());
+        while waiting.len() > 0 {
+            let turn = self.turns.take(&reading.event.space).await;
+            let judging = tokio::task::spawn_blocking(move || {
+                let mut steps = 0;
+                // A turn is one long condition, or many short ones.
+                while steps < Budget::FULL.steps
+                    && let Some(compiled) = waiting.next()
+                {
+                    let (verdict, used) = compiled.verdict(&mut reading);
+                    steps += used.max(1);
+                    verdicts.push(verdict);
+                }
+                drop(turn);
+                (waiting, reading, verdicts)
+            });
+            (waiting, reading, verdicts) =
+                judging.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
+        }
+        verdicts
+    }
+}
+
+/// An event as triggers and conditions see it, read on first use.
+pub(super) struct Reading {
+    event: Arc<Event>,
+    env: Arc<Env>,
+    bytes: u64,
+    changes: Option<EventChanges>,
+    facts: Option<EventFacts<'static>>,
+}
+
+impl Reading {
+    fn new(event: &Arc<Event>, env: &Arc<Env>) -> Self {
+        let previous = event.previous.as_ref().map_or(0, |previous| previous.get().len());
+        let bytes = (event.data.get().len() + previous) as u64;
+        Self { event: event.clone(), env: env.clone(), bytes, changes: None, facts: None }
+    }
+
+    pub(super) fn changes(&mut self) -> &EventChanges {
+        self.changes.get_or_insert_with(|| EventChanges::of(&self.event))
+    }
+
+    pub(super) fn facts(&mut self) -> &EventFacts<'static> {
+        self.facts.get_or_insert_with(|| EventFacts::of(&self.event, &self.env))
+    }
+
+    /// Returns the steps of looking at the changes: reading them, and comparing each field as a whole.
+    pub(super) fn changes_cost(&self, trigger: &Trigger) -> u64 {
+        let read = if self.changes.is_none() { BYTE_STEPS * self.bytes } else { 0 };
+        let compared = if self.event.previous.is_some() { self.bytes / 16 * trigger.fields.len() as u64 } else { 0 };
+        read + compared
+    }
+
+    /// Returns the steps of reading the event for conditions, if that is still to be done.
+    pub(super) fn facts_cost(&self) -> u64 {
+        if self.facts.is_none() { BYTE_STEPS * self.bytes } else { 0 }
+    }
+}

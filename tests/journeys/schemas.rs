@@ -1,0 +1,86 @@
+//! JSON Schemas of strangers: what is refused when it is saved, and what is ended when it runs.
+
+use std::time::{Duration, Instant};
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::host::TestHost;
+
+/// A schema of which each part has two references to the next.
+fn doubling(parts: usize) -> Value {
+    let next = |number: usize| json!({"$ref": format!("#/$defs/p{}", number + 1)});
+    let part = |number| (format!("p{number}"), json!({"allOf": [next(number), next(number)]}));
+    let mut defs: serde_json::Map<_, _> = (0..parts).map(part).collect();
+    defs.insert(format!("p{parts}"), json!({"not": {"const": 1}}));
+    json!({"$defs": defs, "$ref": "#/$defs/p0"})
+}
+
+/// A schema that takes twice as long for each level of the value, and a value of so many levels.
+fn recursive(levels: usize) -> (Value, Value) {
+    let twice = json!({"allOf": [{"$ref": "#"}, {"$ref": "#"}]});
+    let value = (0..levels).fold(json!({}), |value, _| json!({"a": value}));
+    (json!({"properties": {"a": twice}}), value)
+}
+
+async fn put(host: &TestHost, space: &str, schema: &Value, example: &Value) -> (StatusCode, Value) {
+    let body = json!({"schema": schema, "example": example});
+    host.call(Method::PUT, &format!("/v1/spaces/{space}/event-types/deal.won"), body).await
+}
+
+#[tokio::test]
+async fn a_schema_that_is_too_much_is_refused_when_it_is_saved() {
+    let host = TestHost::start().await;
+    let deep = (0..100).fold(json!({}), |schema, _| json!({"not": schema}));
+    let large = json!({"enum": ["x".repeat(300_000)]});
+    for (schema, why) in [
+        (doubling(40), "too much work: it has more than 20000 parts"),
+        (deep, "too deep: "),
+        (large, "too large: "),
+        (json!({"type": "no such"}), "not a JSON Schema"),
+        (json!({"pattern": "(a{1000}){1000}"}), "not a JSON Schema"),
+    ] {
+        let (status, answer) = put(&host, "acme", &schema, &json!({})).await;
+        assert_eq!(status, 422, "{answer}");
+        let text = answer.to_string();
+        assert!(text.contains(why) && text.contains("/schema"), "{why}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_check_that_does_not_end_is_ended_and_takes_the_turn_of_its_space_alone() {
+    let host = TestHost::start().await;
+    host.ok(Method::POST, "/v1/spaces", json!({"id": "quiet", "name": "Quiet"})).await;
+    let (schema, value) = recursive(60);
+    let (endless, empty) = (json!({"$defs": {"a": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}), json!({}));
+    // A pattern, so that the check needs a process of its own.
+    let simple = json!({"properties": {"a": {"type": "string", "pattern": "^a+$"}}});
+    let started = Instant::now();
+    let hostile = async {
+        for _ in 0..2 {
+            let one = put(&host, "acme", &schema, &value);
+            let other = put(&host, "acme", &endless, &empty);
+            for (status, answer) in <[_; 2]>::from(tokio::join!(one, other)) {
+                assert_eq!(status, 422, "{answer}");
+                assert!(answer.to_string().contains("takes too long or too much memory"), "{answer}");
+            }
+        }
+    };
+    let quiet = async {
+        let mut slowest = Duration::ZERO;
+        for (a, right) in [(json!("aaa"), 200), (json!("b"), 422), (json!("aaa"), 200), (json!("aaa"), 200)] {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let asked = Instant::now();
+            let (status, answer) = put(&host, "quiet", &simple, &json!({"a": a})).await;
+            assert_eq!(status, right, "{answer}");
+            slowest = slowest.max(asked.elapsed());
+        }
+        slowest
+    };
+    let ((), slowest) = tokio::join!(hostile, quiet);
+    println!("the quiet space's slowest check took {slowest:?}, all {:?}", started.elapsed());
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    // The children are gone, and with them the turns.
+    let (status, _) = put(&host, "acme", &simple, &json!({"a": "a"})).await;
+    assert_eq!(status, 200);
+}
