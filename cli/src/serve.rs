@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 /// The arguments of `serve`, which override the file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A configuration file (TOML); host/server/src/config.rs lists every setting with its default
+    /// A configuration file (TOML); host/server/src/config.rs and config/ list every setting with its default
     #[arg(long, value_name = "FILE", env = "HOOKMILL_CONFIG")]
     config: Option<PathBuf>,
 

@@ -154,7 +154,6 @@ fn two_values_of_each_member() -> Value {
         "name": ["First", "Second"],
         "description": ["first", "second"],
         "require_https": [true, false],
-        // A move to another host needs the secrets anew.
         "url": ["https://one.example/", "https://one.example/2"],
         "method": ["PUT", "PATCH"],
         "event_types": [["lead.*"], ["deal.*"]],
