@@ -4,7 +4,7 @@
 //! description they are strings. A condition, a template, a header or a URL has a form that no regular expression tells: the
 //! descriptions of these members say what it is.
 
-use hookmill_model::TIME_PATTERN;
+use hookmill_model::{NoticeKind, TIME_PATTERN};
 use serde_json::{Value, json};
 
 const SPACE_ID: &str = "^[a-z0-9][a-z0-9-]{0,62}$";
@@ -15,7 +15,6 @@ const PLUGIN_NAME: &str = "^[a-z][a-z0-9-]{0,63}$";
 const PLUGIN_KEY: &str = "^whpk_[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$";
 /// Semantic Versioning 2.0.0, with the numbers that fit 64 bits for certain.
 const VERSION: &str = r"^(0|[1-9]\d{0,17})\.(0|[1-9]\d{0,17})\.(0|[1-9]\d{0,17})(-(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$";
-const MAIL_ADDRESS: &str = r"^[\x21-\x7E]+@[\x21-\x7E]+$";
 /// A line with at least one character that is not white space.
 const LINE: &str = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$";
 const SECRET: &str = r"^[\x21-\x7E]{1,512}$";
@@ -26,7 +25,10 @@ const FIELD: &str = r"^[^.]+(\.[^.]+)*$";
 const POINTER: &str = "^/";
 const PROFILE: &str = "^(standard|livespace|breakcold|leadsquared)$";
 const URL: &str = "^[Hh][Tt][Tt][Pp][Ss]?:";
-const REFERENCE: &str = r"^(oci://)?([^/]*[.:][^/]*|localhost)/[^:@]*[:@].+$";
+const REFERENCE: &str = r"^(oci://)?(localhost|[^/]*[.:][^/]*)/[a-z0-9._/-]+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$";
+/// A version, or requirements as Cargo reads them: `^1.2`, `1.x`, `>=1.2, <3`.
+const WANTED_VERSION: &str = r"^ *([*xX]|COMPARATOR( *, *COMPARATOR){0,9}) *$";
+const COMPARATOR: &str = r"((=|>=?|<=?|~|\^)? *(0|[1-9]\d{0,17})(\.[*xX](\.[*xX])?|\.(0|[1-9]\d{0,17})(\.[*xX]|\.(0|[1-9]\d{0,17})(-(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?)?)?)";
 
 /// Returns the form of a path parameter.
 pub(crate) fn of_path(name: &str) -> Value {
@@ -76,9 +78,24 @@ pub(crate) fn complete(schemas: &mut Value) {
 /// The members with a form, each by its pointer in the schemas.
 fn forms() -> Vec<(&'static str, Value)> {
     let pattern = |pattern: &str| json!({"pattern": pattern});
+    let wanted_version =
+        || json!({"pattern": WANTED_VERSION.replace("COMPARATOR", COMPARATOR), "minLength": 1, "maxLength": 64});
+    let distinct = |mut list: Value| {
+        list["uniqueItems"] = json!(true);
+        list
+    };
     let name = || json!({"pattern": LINE, "minLength": 1, "maxLength": 200});
     let event_type = || json!({"pattern": EVENT_TYPE, "maxLength": 128});
+    // The host's own events are not posted.
+    let reserved = NoticeKind::ALL.map(|kind| kind.event_type().to_string());
+    let own_type = || {
+        let mut form = event_type();
+        form["not"] = json!({"enum": reserved});
+        form
+    };
     let strings = |pattern: &str, max: usize| json!({"items": {"type": "string", "pattern": pattern}, "maxItems": max});
+    let mail_addresses =
+        || json!({"items": {"type": "string", "format": "email"}, "maxItems": 50, "uniqueItems": true});
     let event_types = |min: usize| {
         let items = json!({"type": "string", "pattern": EVENT_TYPES, "maxLength": 130});
         json!({"items": items, "minItems": min, "maxItems": 100})
@@ -91,13 +108,14 @@ fn forms() -> Vec<(&'static str, Value)> {
         ("/KeyInput/properties/space", pattern(SPACE_ID)),
         ("/SpaceInput/properties/id", pattern(SPACE_ID)),
         ("/SpaceInput/properties/name", name()),
-        ("/SpaceInput/properties/administrators", strings(MAIL_ADDRESS, 50)),
-        ("/SpaceInput/properties/plugin_keys", strings(PLUGIN_KEY, 10)),
+        ("/SpaceInput/properties/administrators", mail_addresses()),
+        ("/SpaceInput/properties/plugin_keys", distinct(strings(PLUGIN_KEY, 10))),
         ("/SpacePatch/properties/name", name()),
-        ("/SpacePatch/properties/administrators", strings(MAIL_ADDRESS, 50)),
-        ("/SpacePatch/properties/plugin_keys", strings(PLUGIN_KEY, 10)),
+        ("/SpacePatch/properties/administrators", mail_addresses()),
+        ("/SpacePatch/properties/plugin_keys", distinct(strings(PLUGIN_KEY, 10))),
         ("/EventTypeInput/properties/description", json!({"maxLength": 2_000})),
-        ("/EventInput/properties/type", event_type()),
+        ("/EventTypeInput/properties/schema", json!({"type": ["object", "boolean", "null"]})),
+        ("/EventInput/properties/type", own_type()),
         ("/EventInput/properties/id", pattern(EVENT_ID)),
         ("/EventInput/properties/occurred_at", pattern(TIME_PATTERN)),
         (
@@ -117,11 +135,11 @@ fn forms() -> Vec<(&'static str, Value)> {
         ("/PreviewInput/properties/event_type", event_type()),
         ("/TestInput/properties/type", event_type()),
         ("/PluginInput/properties/name", pattern(PLUGIN_NAME)),
-        ("/PluginInput/properties/version", json!({"minLength": 1, "maxLength": 64})),
-        ("/CompareInput/properties/version", json!({"minLength": 1, "maxLength": 64})),
-        ("/PreviewInput/properties/version", json!({"minLength": 1, "maxLength": 64})),
-        ("/PluginPreviewInput/properties/version", json!({"minLength": 1, "maxLength": 64})),
-        ("/ShadowInput/properties/version", json!({"minLength": 1, "maxLength": 64})),
+        ("/PluginInput/properties/version", wanted_version()),
+        ("/CompareInput/properties/version", wanted_version()),
+        ("/PreviewInput/properties/version", wanted_version()),
+        ("/PluginPreviewInput/properties/version", wanted_version()),
+        ("/ShadowInput/properties/version", wanted_version()),
         ("/SubscriptionInput/properties/name", name()),
         ("/SubscriptionInput/properties/description", json!({"maxLength": 2_000})),
         ("/SubscriptionInput/properties/profile", pattern(PROFILE)),
