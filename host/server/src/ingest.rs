@@ -92,6 +92,7 @@ async fn commit(
         let (event, reserved) = prepare(host, event, &matching.wanted, target, now);
         new.push(event);
         reservations.push(reserved);
+        host.metrics.conditions_over_limits(matching.over_limits);
         exhausted.extend(matching.exhausted);
     }
     let accepted = host.store.accept(new.clone()).await?;
@@ -132,7 +133,7 @@ async fn matched(
     });
     let matched = match target {
         Target::Matching => host.registry.matching(&event, allowance).await,
-        Target::Test(compiled) => Matched { wanted: vec![compiled.clone()], exhausted: Vec::new() },
+        Target::Test(compiled) => Matched { wanted: vec![compiled.clone()], ..Matched::default() },
     };
     ((event, content_sha256), matched)
 }
