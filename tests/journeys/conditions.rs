@@ -40,6 +40,12 @@ async fn a_host_starts_whatever_condition_stands_in_a_row_and_sets_it_aside() {
     host = host.restart().await;
     host.settle().await;
 
+    let requests = receiver.requests();
+    assert_eq!(requests.iter().filter(|request| request.target == "/good").count(), 10 + ids.len());
+    let told = requests.iter().filter(|request| request.text().contains("\"reason\":\"condition\"")).count();
+    assert_eq!(told, ids.len());
+    assert_eq!(requests.iter().filter(|request| request.target.starts_with("/bad")).count(), 0);
+
     for id in &ids {
         let shown = show(&host, id).await;
         assert_eq!((&shown["state"], &shown["pause_reason"]), (&json!("paused"), &json!("condition")));
@@ -49,11 +55,6 @@ async fn a_host_starts_whatever_condition_stands_in_a_row_and_sets_it_aside() {
         let found = host.ok(Method::POST, &path, json!({})).await.to_string();
         assert!(found.contains("the condition cannot be evaluated: "), "{found}");
     }
-    let requests = receiver.requests();
-    assert_eq!(requests.iter().filter(|request| request.target == "/good").count(), 10 + ids.len());
-    let told = requests.iter().filter(|request| request.text().contains("\"reason\":\"condition\"")).count();
-    assert_eq!(told, ids.len());
-    assert_eq!(requests.iter().filter(|request| request.target.starts_with("/bad")).count(), 0);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use hookmill_server::clock::Clock;
 use hookmill_server::config::Config;
 use hookmill_server::host::Host;
 use hookmill_server::ingest::{IncomingEvent, Target, accept};
+use hookmill_server::registry::Allowance;
 use hookmill_store::{Sqlite, Store};
 use serde_json::value::RawValue;
 use tokio::runtime::Runtime;
@@ -73,9 +74,10 @@ fn bench(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("match");
     for (size, host) in &hosts {
-        let event = event(DATA, host.clock.now());
-        assert_eq!(host.registry.matching(&event).len(), 3);
-        group.bench_function(BenchmarkId::from_parameter(size), |bench| bench.iter(|| host.registry.matching(&event)));
+        let event = Arc::new(event(DATA, host.clock.now()));
+        let matching = async || host.registry.matching(&event, &mut Allowance::default()).await.wanted;
+        assert_eq!(runtime.block_on(matching()).len(), 3);
+        group.bench_function(BenchmarkId::from_parameter(size), |bench| bench.to_async(&runtime).iter(matching));
     }
     group.finish();
 

@@ -110,6 +110,7 @@ async fn commit_all(
     let (mut allowance, mut exhausted) = (Allowance::default(), Vec::new());
     for incoming in incoming {
         let (event, matching) = matched(host, space, incoming, target, now, &mut allowance).await;
+        host.metrics.conditions_over_limits(matching.over_limits);
         exhausted.extend(matching.exhausted);
         let (new, reservations) = prepare(host, event, &matching.wanted, target, now);
         let made = new.deliveries.len();
@@ -178,7 +179,7 @@ async fn matched(
     });
     let matched = match target {
         Target::Matching => host.registry.matching(&event, allowance).await,
-        Target::Test(compiled) => Matched { wanted: vec![compiled.clone()], exhausted: Vec::new() },
+        Target::Test(compiled) => Matched { wanted: vec![compiled.clone()], ..Matched::default() },
     };
     ((event, content_sha256), matched)
 }

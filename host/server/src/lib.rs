@@ -26,7 +26,7 @@
 //!
 //! | room | what it is |
 //! |---|---|
-//! | [`clock`], [`config`], [`error`], [`task`] | the only reader of time, every setting, why a caller is not served, work that must not be interrupted |
+//! | [`clock`], [`config`], [`error`], [`task`] | the only reader of time, every setting, why a caller is not served, work that must not be interrupted, turns that are fair between spaces |
 //! | [`json`], [`number`], [`texts`], [`keys`] | reading and checking what callers write; API keys |
 //! | [`stages`] | one module each: [`matching`](stages::matching), [`delay`](stages::delay), [`select`](stages::select), [`shape`](stages::shape), [`request`](stages::request), [`seal`](stages::seal), [`sign`](stages::sign), [`send`](stages::send), [`record`](stages::record); no stage knows another, but for [`record`](stages::record), which asks [`delay`](stages::delay) when a retry is due |
 //! | [`mail`] | the client of the mail server |

@@ -43,6 +43,7 @@ pub struct Metrics {
     schedule_lag_seconds: Histogram,
     backlog: Family<StateLabel, Gauge>,
     commits: Counter,
+    conditions_over_limits: Counter,
 }
 
 impl Default for Metrics {
@@ -61,6 +62,7 @@ impl Default for Metrics {
             schedule_lag_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
             backlog: Family::default(),
             commits: Counter::default(),
+            conditions_over_limits: Counter::default(),
         };
         metrics.registered()
     }
@@ -88,6 +90,11 @@ impl Metrics {
         );
         registry.register("backlog", "Deliveries that are not final, by state", self.backlog.clone());
         registry.register("commits", "Committed transactions, each with one disk flush", self.commits.clone());
+        registry.register(
+            "conditions_over_limits",
+            "Conditions that were not evaluated: they were invalid, or used up their budget",
+            self.conditions_over_limits.clone(),
+        );
         self
     }
 
@@ -111,6 +118,11 @@ impl Metrics {
     /// Counts a request that exceeded a rate of its space.
     pub fn space_refused(&self, space: &SpaceId) {
         self.space_refusals.get_or_create(&SpaceLabel { space: space.to_string() }).inc();
+    }
+
+    /// Counts conditions that could not be evaluated within their limits.
+    pub fn conditions_over_limits(&self, count: u64) {
+        self.conditions_over_limits.inc_by(count);
     }
 
     /// Counts an attempt.

@@ -38,9 +38,11 @@ impl CompiledSubscription {
     /// Returns the selection of fields that its plugin sees.
     pub fn selector(&self) -> &Selector {
         self.selector.get_or_init(|| {
-            // Checked when the subscription was saved. If a later version of the library rejects a path, selecting
-            // nothing is the safe choice.
-            Selector::compile(&self.subscription.fields).unwrap_or_else(|_| Selector::nothing())
+            // Checked when the subscription was saved, but perhaps with other limits. Nothing is sent then.
+            Selector::compile(&self.subscription.fields).unwrap_or_else(|err| {
+                tracing::warn!(subscription.id = %self.subscription.id, error = %err, "field selection set aside");
+                Selector::invalid(err)
+            })
         })
     }
 
@@ -58,6 +60,11 @@ impl CompiledSubscription {
             Box::new(Self::new(Subscription { plugin, shadow: None, ..self.subscription.clone() }))
         };
         Some(self.shadow_variant.get_or_init(variant))
+    }
+
+    /// Whether it has neither a trigger nor a condition.
+    pub(super) fn wants_all(&self) -> bool {
+        self.subscription.trigger.is_none() && self.subscription.condition.is_none()
     }
 
     /// Returns the verdict on an event of a matching type if the allowance suffices for it.

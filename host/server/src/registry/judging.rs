@@ -52,6 +52,8 @@ impl Allowance {
 pub struct Matched {
     /// Those that want it, oldest first.
     pub wanted: Vec<Arc<CompiledSubscription>>,
+    /// How many conditions could not be evaluated within their limits.
+    pub over_limits: u64,
     /// Those to pause.
     pub exhausted: Vec<Exhausted>,
 }
@@ -70,6 +72,9 @@ impl Registry {
     pub async fn matching(&self, event: &Arc<Event>, allowance: &mut Allowance) -> Matched {
         // Triggers and conditions are evaluated without holding the lock.
         let mut candidates = self.candidates(event);
+        if candidates.iter().all(|compiled| compiled.wants_all()) {
+            return Matched { wanted: candidates, ..Matched::default() };
+        }
         let mut reading = Reading::new(event, &self.env);
         let mut verdicts: Vec<_> =
             candidates.iter().map(|compiled| compiled.verdict_within(&mut reading, allowance)).collect();
@@ -79,11 +84,12 @@ impl Registry {
             let mut judged = self.judge(later, reading).await.into_iter();
             verdicts.iter_mut().filter(|verdict| verdict.is_none()).for_each(|verdict| *verdict = judged.next());
         }
-        let mut exhausted = Vec::new();
+        let (mut over_limits, mut exhausted) = (0, Vec::new());
         let mut verdicts = verdicts.into_iter().flatten();
         candidates.retain(|compiled| {
             let verdict = verdicts.next().expect("each candidate has a verdict");
             let failures = compiled.count(&verdict);
+            over_limits += u64::from(failures > 0);
             if failures >= PAUSE_AFTER
                 && let Verdict::ConditionFailed(reason) = &verdict
             {
@@ -92,7 +98,7 @@ impl Registry {
             }
             verdict == Verdict::Wanted
         });
-        Matched { wanted: candidates, exhausted }
+        Matched { wanted: candidates, over_limits, exhausted }
     }
 
     /// Returns whether `compiled` would match this event if it were active, and if not, why.

@@ -44,6 +44,8 @@ pub struct Selector {
     exclude: Vec<JsonPath>,
     /// What the paths that search weigh.
     searching: usize,
+    /// Why nothing can be selected.
+    invalid: Option<Invalid>,
 }
 
 impl Selector {
@@ -60,12 +62,12 @@ impl Selector {
         let paths = selection.include.iter().chain(&selection.exclude);
         let searching = paths.filter(|path| path.contains(['*', '?', ':']) || path.contains(".."));
         let searching = searching.filter_map(|path| weight(path).ok()).sum();
-        Ok(Self { include, exclude, searching })
+        Ok(Self { include, exclude, searching, invalid: None })
     }
 
-    /// Returns a selector that selects nothing: every event's data becomes empty.
-    pub fn nothing() -> Self {
-        Self { include: Vec::new(), exclude: vec![JsonPath::parse("$").expect("the root is a path")], searching: 0 }
+    /// Returns the selector of paths that cannot be compiled, from which nothing can be selected.
+    pub fn invalid(why: Invalid) -> Self {
+        Self { include: Vec::new(), exclude: Vec::new(), searching: 0, invalid: Some(why) }
     }
 
     /// Whether selecting from this data takes so long that it should not hold up other work of its thread.
@@ -80,9 +82,13 @@ impl Selector {
     /// What `exclude` finds is removed, wherever it is. If nothing is left, the data is empty: `{}`, `[]` or `null`.
     ///
     /// # Errors
-    /// If the data is grammatical JSON but cannot be parsed: nested too deeply, or with text that is not Unicode. If the
+    /// If the paths are invalid. If the data is grammatical JSON but cannot be parsed: nested too deeply, or with text that is not Unicode. If the
     /// paths would visit more than [`VISITS_MAX`] values.
     pub fn apply<'a>(&self, data: &'a RawValue) -> Result<Cow<'a, RawValue>, PluginFault> {
+        if let Some(why) = &self.invalid {
+            let message = format!("the field selection is invalid: {why}");
+            return Err(PluginFault { code: PluginFaultCode::InvalidOutput, message, retry: false });
+        }
         if self.include.is_empty() && self.exclude.is_empty() {
             return Ok(Cow::Borrowed(data));
         }
@@ -111,11 +117,18 @@ fn compile(path: &str, weight_left: &mut usize) -> Result<JsonPath, Invalid> {
         let start: String = path.chars().take(40).collect();
         return Err(Invalid::new(format!("the path `{start}…` is longer than {PATH_BYTES_MAX} bytes")));
     }
+    let expensive = |why| Invalid::new(format!("`{path}` is too expensive: {why}"));
+    let weight = weight(path);
+    // Before it is parsed: each level of filters doubles the time that parsing takes, 6 s for 20 levels, and some hundred
+    // levels of parentheses overflow the stack.
+    if let Err(why @ (NESTED_FILTER | NESTED_DEEPLY)) = weight {
+        return Err(expensive(why));
+    }
     let parsed = JsonPath::parse(path).map_err(|error| {
         let place = error.position() + 1;
         Invalid::new(format!("`{path}` is not JSONPath (RFC 9535); at character {place}: {}", error.message()))
     })?;
-    let weight = weight(path).map_err(|why| Invalid::new(format!("`{path}` is too expensive: {why}")))?;
+    let weight = weight.map_err(expensive)?;
     *weight_left = weight_left.checked_sub(weight).ok_or_else(|| {
         Invalid::new(format!(
             "with `{path}` the paths are too expensive: at most {WEIGHT_MAX} are allowed, fewer with lists or filters"
@@ -124,16 +137,25 @@ fn compile(path: &str, weight_left: &mut usize) -> Result<JsonPath, Invalid> {
     Ok(parsed)
 }
 
-/// Returns the weight of a well-formed path; the error says why it is refused.
+const NESTED_FILTER: &str = "a filter must not contain another filter";
+const NESTED_DEEPLY: &str = "its brackets nest more than 16 levels deep";
+
+/// The deepest nesting of brackets and parentheses: deeper than any that a person writes.
+const DEPTH_MAX: usize = 16;
+
+/// Returns the weight of a path, if it is well-formed; the error says why it is refused.
 fn weight(path: &str) -> Result<usize, &'static str> {
     let (mut alternatives, mut listed, mut looks) = (1_usize, 1, 1);
-    let (mut depth, mut filter_depth, mut descents) = (0_usize, None, 0);
+    let (mut depth, mut filter_depth, mut descents, mut parentheses) = (0_usize, None, 0, 0_usize);
     let mut chars = path.chars().peekable();
     while let Some(c) = chars.next() {
         let in_filter = filter_depth.is_some();
         match c {
             '\'' | '"' => skip_quoted(&mut chars, c),
+            '[' | '(' if depth + parentheses == DEPTH_MAX => return Err(NESTED_DEEPLY),
             '[' => depth += 1,
+            '(' => parentheses += 1,
+            ')' => parentheses = parentheses.saturating_sub(1),
             ']' => {
                 if depth == 1 {
                     alternatives = alternatives.saturating_mul(std::mem::replace(&mut listed, 1));
@@ -141,7 +163,7 @@ fn weight(path: &str) -> Result<usize, &'static str> {
                 filter_depth = filter_depth.filter(|at| *at != depth);
                 depth = depth.saturating_sub(1);
             }
-            '?' if in_filter => return Err("a filter must not contain another filter"),
+            '?' if in_filter => return Err(NESTED_FILTER),
             '?' => filter_depth = Some(depth),
             ',' if in_filter => return Err("a filter must not contain a comma"),
             ',' => listed += 1,
