@@ -37,6 +37,10 @@ pub use repeat::{MOVED, may_repeat};
 /// How long the loop waits after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
+/// Attempts that are recorded together, or deliveries that are handed back: others' commits wait for them, some
+/// milliseconds. Many of them end at once when their receivers hang.
+const COMMIT_MAX: usize = 128;
+
 /// The loop.
 pub struct Deliver {
     host: Arc<Host>,
@@ -153,7 +157,8 @@ impl Deliver {
         if self.unrecorded.is_empty() || !self.recording.is_empty() {
             return;
         }
-        let (host, attempts) = (self.host.clone(), std::mem::take(&mut self.unrecorded));
+        let rest = self.unrecorded.split_off(self.unrecorded.len().min(COMMIT_MAX));
+        let (host, attempts) = (self.host.clone(), std::mem::replace(&mut self.unrecorded, rest));
         self.recording_len = attempts.len();
         self.recording.spawn(async move { finish::record_all(&host, attempts).await });
     }
@@ -217,9 +222,11 @@ impl Deliver {
     async fn hand_back(&self, leased: Vec<Leased>) {
         let leases: Vec<(DeliveryId, Timestamp)> =
             leased.iter().filter_map(|leased| Some((leased.delivery.id, leased.delivery.leased_until?))).collect();
-        if let Err(err) = self.host.store.hand_back(leases).await {
-            // Their leases expire.
-            self.store_failed("handing deliveries back", &err);
+        for leases in leases.chunks(COMMIT_MAX) {
+            if let Err(err) = self.host.store.hand_back(leases.to_vec()).await {
+                // Their leases expire.
+                self.store_failed("handing deliveries back", &err);
+            }
         }
     }
 

@@ -40,14 +40,9 @@ pub(super) fn pending(db: &Connection) -> Result<Vec<(SubscriptionId, Timestamp)
     Ok(found)
 }
 
-/// Returns the ids of the deliveries that may be leased: of each subscription up to so many, the longest due first.
-///
-/// Run by a reader, for which no commit waits.
-pub(super) fn ready(
-    db: &Connection,
-    now: Timestamp,
-    wanted: &[(SubscriptionId, usize)],
-) -> Result<Vec<String>, StoreError> {
+/// Returns the ids of the deliveries that may be leased: of each subscription up to so many, the longest due first. Each is
+/// a step in an index.
+fn ready(db: &Connection, now: Timestamp, wanted: &[(SubscriptionId, usize)]) -> Result<Vec<String>, StoreError> {
     let mut select = db.prepare_cached(READY)?;
     let mut all = Vec::new();
     for (subscription, limit) in wanted {
@@ -59,20 +54,21 @@ pub(super) fn ready(
     Ok(all)
 }
 
-/// Leases those of `ready` that are still ready, until their data reaches `bytes_max`; at least one. Run by the only
+/// See [`Store::lease_due`](super::super::Store::lease_due). At least one is leased, whatever its size. Run by the only
 /// writer, so two leases of one delivery cannot conflict.
 pub(super) fn lease(
     db: &Connection,
-    ready: &[String],
+    wanted: &[(SubscriptionId, usize)],
     now: Timestamp,
     leased_until: Timestamp,
     bytes_max: usize,
 ) -> Result<Vec<Delivery>, StoreError> {
     let mut update = db.prepare_cached(&lease_sql())?;
     let mut read = Delivered::new(db);
+    let ready = ready(db, now, wanted)?;
     let mut leased = Vec::with_capacity(ready.len());
     let mut bytes = 0_usize;
-    for id in ready {
+    for id in &ready {
         let parameters = params![id, micros(now), micros(leased_until)];
         let Some(delivery) = update.query_row(parameters, |row| read.row(row)).optional()? else { continue };
         bytes = bytes.saturating_add(delivery.bytes());

@@ -99,11 +99,7 @@ impl Store for Sqlite {
         wanted: Vec<(SubscriptionId, usize)>,
         bytes_max: usize,
     ) -> Result<Vec<Delivery>, StoreError> {
-        let ready = self.own_readers.read(move |db| lease::ready(db, now, &wanted)).await?;
-        if ready.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut leased = self.writer.write(move |db| lease::lease(db, &ready, now, leased_until, bytes_max)).await?;
+        let mut leased = self.writer.write(move |db| lease::lease(db, &wanted, now, leased_until, bytes_max)).await?;
         if leased.iter().all(|delivery| delivery.batched == 0) {
             return Ok(leased);
         }
