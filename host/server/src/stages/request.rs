@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use rustls::pki_types::DnsName;
 use serde_json::value::RawValue;
 use url::Url;
 
@@ -193,7 +194,7 @@ pub fn check_header_value(value: &str) -> Result<(), Invalid> {
 ///
 /// # Errors
 /// If it is not an http or https URL with a host, has a user, a password, a fragment or a character that HTTP does not
-/// allow, or more than 2,048 bytes.
+/// allow, a host that is not a DNS name, or more than 2,048 bytes.
 pub fn check_url(text: &str) -> Result<Url, Invalid> {
     if text.len() > URL_BYTES_MAX {
         return Err(Invalid::new("the URL is longer than 2,048 bytes"));
@@ -206,6 +207,7 @@ pub fn check_url(text: &str) -> Result<Url, Invalid> {
         }
         url if url.fragment().is_some() => "the URL must not contain a fragment (#…): it would not be sent",
         url if url.as_str().len() > URL_BYTES_MAX => "the URL is longer than 2,048 bytes once encoded",
+        url if url.domain().is_some_and(|name| DnsName::try_from(name).is_err()) => "the URL's host is not a DNS name",
         // Browsers take it, servers do not.
         url if url.as_str().parse::<http::Uri>().is_err() => "the URL has a character that HTTP does not allow in it",
         _ => return Ok(url),
