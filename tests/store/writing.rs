@@ -8,12 +8,15 @@ use super::{Kept, event, is_database};
 
 /// Transactions in the write-ahead log: a frame that ends one holds the database's size then, others hold 0
 /// (sqlite.org/fileformat2.html, "The WAL File Format").
-fn commits(kept: &Kept) -> usize {
+/// With the log's salts, which differ once it begins again.
+fn commits(kept: &Kept) -> (Vec<u8>, usize) {
     const HEADER: usize = 32;
     const FRAME: usize = 24 + 4096;
     let log = std::fs::read(kept.dir.path().join("hookmill.db-wal")).unwrap();
     let salts = log[16..24].to_vec();
-    log[HEADER..].chunks_exact(FRAME).filter(|frame| frame[8..16] == salts[..] && frame[4..8] != [0; 4]).count()
+    let frames = log[HEADER..].chunks_exact(FRAME);
+    let commits = frames.filter(|frame| frame[8..16] == salts[..] && frame[4..8] != [0; 4]).count();
+    (salts, commits)
 }
 
 #[tokio::test]
@@ -34,7 +37,9 @@ async fn what_queues_up_is_committed_together() {
     let (answers, ()) = tokio::join!(all, release);
 
     assert!(answers.iter().all(|answer| answer.as_ref().unwrap() == &[Accepted::New { filled: None }]));
-    let made = commits(&kept) - before;
+    let (salts, made) = commits(&kept);
+    // On a machine so slow that a checkpoint came between, the log has the new ones only.
+    let made = if salts == before.0 { made - before.1 } else { made };
     assert!((1..=20).contains(&made), "{made} commits for 1,000 operations");
 }
 

@@ -91,10 +91,10 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     }
     for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
         let form = parameter["name"].as_str().filter(|_| parameter["in"] == "query").and_then(formats::of_query);
-        let schema = parameter["schema"].as_object_mut();
-        schema
-            .into_iter()
-            .for_each(|schema| schema.extend(form.iter().filter_map(Value::as_object).cloned().flatten()));
+        let members = form.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
+        if let Some(schema) = parameter["schema"].as_object_mut() {
+            schema.extend(members);
+        }
     }
     let contents = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut);
     for content in contents.into_iter().flat_map(Map::values_mut) {
