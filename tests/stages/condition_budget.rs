@@ -35,7 +35,9 @@ fn a_condition_deeper_or_larger_than_its_limits_is_refused() {
 
 #[test]
 fn no_nesting_overflows_the_parser() {
-    for (open, close) in [("(", ")"), ("[", "]"), ("{1:", "}"), ("f(", ")"), ("a[", "]"), ("!", ""), ("-", ""), ("a?b:", "")] {
+    for (open, close) in
+        [("(", ")"), ("[", "]"), ("{1:", "}"), ("f(", ")"), ("a[", "]"), ("!", ""), ("-", ""), ("a?b:", "")]
+    {
         let times = 4_000 / (open.len() + close.len());
         let nested = format!("{}1{}", open.repeat(times), close.repeat(times));
         // The parser folds pairs of signs, so some are fine.

@@ -56,7 +56,8 @@ pub(super) async fn configured(inspected: &Inspected, config: &RawValue) -> Resu
     let config = serde_json::from_str(config.get()).map_err(|err| err.to_string())?;
     let program = crate::program().map_err(|err| err.to_string())?;
     let checker = Checker { program: &program, space: None };
-    let filled = versions::configured(checker, &inspected.config_schema, config).await.map_err(|err| err.to_string())?;
+    let filled =
+        versions::configured(checker, &inspected.config_schema, config).await.map_err(|err| err.to_string())?;
     serde_json::value::to_raw_value(&filled).map_err(|err| err.to_string())
 }
 

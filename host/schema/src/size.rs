@@ -87,14 +87,19 @@ impl<'a> Walk<'a> {
             Value::Object(members) => members.iter().fold(1, |sum: u64, (name, member)| {
                 sum.saturating_add(match (name.as_str(), member) {
                     ("$ref", Value::String(pointer)) => self.referred(pointer, depth),
-                    ("$dynamicRef" | "$recursiveRef" | "pattern" | "patternProperties" | "format" | "uniqueItems", _) => {
+                    (
+                        "$dynamicRef" | "$recursiveRef" | "pattern" | "patternProperties" | "format" | "uniqueItems",
+                        _,
+                    ) => {
                         self.unbounded = true;
                         self.part(member, depth + 1)
                     }
                     _ => self.part(member, depth + 1),
                 })
             }),
-            Value::Array(items) => items.iter().fold(1, |sum: u64, item| sum.saturating_add(self.part(item, depth + 1))),
+            Value::Array(items) => {
+                items.iter().fold(1, |sum: u64, item| sum.saturating_add(self.part(item, depth + 1)))
+            }
             _ => 1,
         }
     }

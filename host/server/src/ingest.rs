@@ -15,7 +15,8 @@ use crate::queues::{Leased, Reservation};
 use crate::registry::{Allowance, CompiledSubscription, Exhausted, Matched};
 use crate::stages::delay;
 use hookmill_model::{
-    ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Pause, PauseReason, SpaceId, Subscription,
+    ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Pause, PauseReason, SpaceId,
+    Subscription,
 };
 use hookmill_store::{Accepted, NewBatch, NewDelivery, NewEvent, StoreError};
 

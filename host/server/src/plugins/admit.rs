@@ -12,8 +12,8 @@ use hookmill_store::StoreError;
 use jiff::Timestamp;
 
 use super::follow::follow;
-use super::signature::{self, Unsigned};
 use super::schema::{CheckError, Checker};
+use super::signature::{self, Unsigned};
 use super::versions;
 use crate::error::{Code, Error};
 use crate::host::Host;

@@ -100,11 +100,7 @@ async fn moves(
 }
 
 /// The new plugin, given these versions (newest first); none if it stays as it is.
-async fn next(
-    checker: Checker<'_>,
-    versions: &[Plugin],
-    used: &PluginRef,
-) -> Result<Option<PluginRef>, ConfigError> {
+async fn next(checker: Checker<'_>, versions: &[Plugin], used: &PluginRef) -> Result<Option<PluginRef>, ConfigError> {
     let newest = used.follows.as_ref().and_then(|range| newest_within(versions, range));
     // The same version may have another component: a space's own in place of a bundled one, or the bundled one of a newer
     // host.

@@ -4,8 +4,8 @@ use hookmill_model::{Plugin, PluginName, PluginVersion, SpaceId, Subscription, V
 use hookmill_store::{Store, StoreError};
 use serde_json::Value;
 
-use super::schema::{CheckError, Checker};
 use super::defaults;
+use super::schema::{CheckError, Checker};
 use crate::error::Error;
 use crate::host::Host;
 use crate::registry::Changing;

@@ -134,7 +134,7 @@ impl Registry {
     /// If the store fails.
     pub async fn load(store: Arc<dyn Store>) -> Result<Self, StoreError> {
         let (contents, changing) = (RwLock::default(), Mutex::default());
-        let turns = SpaceTurns::new(judging::TURNS);
+        let turns = SpaceTurns::new(judging::turns());
         let registry = Self { store, contents, changing, env: matching::environment(), turns };
         let mut after = None;
         loop {
@@ -171,11 +171,7 @@ impl Registry {
     fn candidates(&self, event: &Event) -> Vec<Arc<CompiledSubscription>> {
         let contents = self.read();
         let Some(index) = contents.active.get(&event.space) else { return Vec::new() };
-        index
-            .candidates(&event.kind)
-            .into_iter()
-            .filter_map(|id| contents.subscriptions.get(&id).cloned())
-            .collect()
+        index.candidates(&event.kind).into_iter().filter_map(|id| contents.subscriptions.get(&id).cloned()).collect()
     }
 
     /// Returns the subscriptions of a space that send to this URL, oldest first.

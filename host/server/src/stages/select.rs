@@ -99,7 +99,8 @@ impl Selector {
                 return Err(too_much(values));
             }
         }
-        let mut cut = Cut { kept: found(&self.include, &root), removed: found(&self.exclude, &root), out: String::new() };
+        let mut cut =
+            Cut { kept: found(&self.include, &root), removed: found(&self.exclude, &root), out: String::new() };
         if !cut.write(data, &root, self.include.is_empty())? {
             cut.out.push_str(match root {
                 Value::Object(_) => "{}",

@@ -44,8 +44,8 @@ use super::{
 use checkpoint::Checkpointer;
 use hookmill_model::{
     Activity, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, Notice,
-    NoticeStage, Pause, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription, SubscriptionId,
-    Tally,
+    NoticeStage, Pause, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription,
+    SubscriptionId, Tally,
 };
 pub use open::OpenError;
 use readers::Readers;

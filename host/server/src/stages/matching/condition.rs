@@ -61,9 +61,9 @@ impl Condition {
         // What is too deep is dropped on that thread, too.
         let parsed = std::thread::scope(|scope| {
             let thread = parser.spawn_scoped(scope, || Self::parse_here(source));
-            thread.map_err(|err| err.to_string())?.join().map_err(|_| "the parser panicked".to_owned())
+            thread.expect("the system has a thread left, as tokio expects").join()
         });
-        parsed.unwrap_or_else(|why| Err(Invalid::new(format!("the condition cannot be parsed: {why}"))))
+        parsed.unwrap_or_else(|_| Err(Invalid::new("the condition cannot be parsed: the parser panicked")))
     }
 
     fn parse_here(source: &str) -> Result<Self, Invalid> {
@@ -73,7 +73,8 @@ impl Condition {
         let mut patterns = Vec::new();
         compile_patterns(&mut plain, &mut patterns)?;
         size.builds |= !patterns.is_empty();
-        let metered = metered(plain.clone()).ok_or_else(|| Invalid::new("the condition has an unknown kind of loop"))?;
+        let metered =
+            metered(plain.clone()).ok_or_else(|| Invalid::new("the condition has an unknown kind of loop"))?;
         Ok(Self { plain: to_bool(plain), metered: to_bool(metered), patterns, size })
     }
 
@@ -122,7 +123,9 @@ fn decided(expression: &IdedExpr, context: &Context<'_, '_>) -> Result<bool, Con
         Err(ExecutionError::UnexpectedType { got, want }) if want == "bool" => {
             Err(ConditionError::Failed(format!("the condition evaluates to a {got}, expected a bool")))
         }
-        Err(ExecutionError::NoSuchOverload(err)) if err.argument_types().iter().any(|kind| kind == pattern::TYPE_NAME) => {
+        Err(ExecutionError::NoSuchOverload(err))
+            if err.argument_types().iter().any(|kind| kind == pattern::TYPE_NAME) =>
+        {
             Err(ConditionError::Failed(format!("`matches` needs a string, not a {}", err.argument_types()[0])))
         }
         Err(err) => Err(ConditionError::Failed(cut(&err))),

@@ -58,9 +58,9 @@ pub(super) fn within<T>(budget: Budget, evaluate: impl FnOnce() -> T) -> (Option
 
 /// Takes from the budget.
 pub(super) fn charge(steps: u64, bytes: u64) -> Result<(), ExecutionError> {
-    let charged = LEFT.get().and_then(|left| {
-        Some(Budget { steps: left.steps.checked_sub(steps)?, bytes: left.bytes.checked_sub(bytes)? })
-    });
+    let charged = LEFT
+        .get()
+        .and_then(|left| Some(Budget { steps: left.steps.checked_sub(steps)?, bytes: left.bytes.checked_sub(bytes)? }));
     LEFT.set(charged);
     charged.map(|_| ()).ok_or_else(|| ExecutionError::function_error("budget", "used up"))
 }
@@ -124,6 +124,7 @@ fn key<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Charged<'b, 'v> {
     Ok(args.remove(0))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the type of `cel`'s functions")]
 fn turn<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Charged<'b, 'v> {
     let nodes = args[1].downcast_ref::<CelInt>().map_or(1, |nodes| nodes.inner().unsigned_abs());
     charge(12 + 3 * nodes, 0)?;
@@ -144,7 +145,6 @@ pub fn environment() -> Arc<Env> {
     for (name, function) in one {
         env.add_overload(name, name, vec![DYN_TYPE], function).expect("the standard library has no names with an @");
     }
-    env.add_overload(TURN, TURN, vec![DYN_TYPE, DYN_TYPE], turn)
-        .expect("the standard library has no names with an @");
+    env.add_overload(TURN, TURN, vec![DYN_TYPE, DYN_TYPE], turn).expect("the standard library has no names with an @");
     Arc::new(env)
 }

@@ -5,12 +5,12 @@
 
 use std::any::Any;
 
+use cel::ExecutionError;
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, operators};
 use cel::common::traits::Container;
 use cel::common::types::{CelString, Type};
 use cel::common::value::{StaticVal, Val};
-use cel::ExecutionError;
 use hookmill_model::Invalid;
 use regex::{Regex, RegexBuilder};
 use regex_syntax::hir::{Hir, HirKind};
@@ -42,7 +42,9 @@ impl Pattern {
         let hir = regex_syntax::parse(source).map_err(|err| wrong(format!("is not a regular expression: {err}")))?;
         let places = places(&hir);
         if places > PLACES_MAX {
-            return Err(wrong(format!("is too large: its repetitions multiply to {places} places, at most {PLACES_MAX}")));
+            return Err(wrong(format!(
+                "is too large: its repetitions multiply to {places} places, at most {PLACES_MAX}"
+            )));
         }
         let regex = RegexBuilder::new(source).size_limit(COMPILED_BYTES_MAX).build();
         let regex = regex.map_err(|err| wrong(format!("cannot be compiled: {err}")))?;
@@ -60,9 +62,7 @@ fn places(hir: &Hir) -> u64 {
             let times = repetition.max.unwrap_or(repetition.min).max(1);
             places(&repetition.sub).saturating_mul(times.into())
         }
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
-            parts.iter().map(places).fold(0, |sum, places| sum.saturating_add(places))
-        }
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().map(places).fold(0, u64::saturating_add),
     }
 }
 
@@ -143,7 +143,9 @@ fn in_entry(entry: &mut EntryExpr, patterns: &mut Vec<Pattern>) -> Result<(), In
 fn compile_call(call: &mut CallExpr, patterns: &mut Vec<Pattern>) -> Result<(), Invalid> {
     let mut args = call.target.take().map(|target| *target).into_iter().chain(std::mem::take(&mut call.args));
     let (Some(text), Some(pattern), None) = (args.next(), args.next(), args.next()) else {
-        return Err(Invalid::new("`matches` takes a text and a pattern: `event.data.email.matches('@example\\\\.com$')`"));
+        return Err(Invalid::new(
+            "`matches` takes a text and a pattern: `event.data.email.matches('@example\\\\.com$')`",
+        ));
     };
     let Expr::Literal(LiteralValue::String(source)) = &pattern.expr else {
         return Err(Invalid::new("the pattern of `matches` must be a literal text, which is compiled once"));
