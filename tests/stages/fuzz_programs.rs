@@ -45,7 +45,8 @@ fn data(rng: &mut StdRng, depth: u32) -> Value {
 }
 
 fn event_data(rng: &mut StdRng) -> String {
-    let members: serde_json::Map<_, _> = ["a", "b", "l", "s"].into_iter().map(|name| (name.to_owned(), data(rng, 4))).collect();
+    let members: serde_json::Map<_, _> =
+        ["a", "b", "l", "s"].into_iter().map(|name| (name.to_owned(), data(rng, 4))).collect();
     let mut data = Value::Object(members);
     if rng.random_ratio(1, 4) {
         data["l"] = (0..rng.random_range(0..4_000)).map(|number| json!(number)).collect();
@@ -56,7 +57,8 @@ fn event_data(rng: &mut StdRng) -> String {
 
 fn condition(rng: &mut StdRng, depth: u32, known: &[&str]) -> String {
     let atoms = ["event.data.l", "event.data.s", "event.data.a", "event", "event.data", "event.id", "event.previous.a"];
-    let literals = ["1", "0.5", "2u", "'ab'", "b'x'", "null", "true", "[]", "{}", "[1, 'a']", "{'a': 1}", "-9223372036854775808"];
+    let literals =
+        ["1", "0.5", "2u", "'ab'", "b'x'", "null", "true", "[]", "{}", "[1, 'a']", "{'a': 1}", "-9223372036854775808"];
     if depth == 0 {
         return match rng.random_range(0..3) {
             0 => pick(rng, &literals).to_owned(),
@@ -76,9 +78,17 @@ fn condition(rng: &mut StdRng, depth: u32, known: &[&str]) -> String {
         6 => format!("{a}.{}", pick(rng, &["a", "l", "s", "data"])),
         7 => format!("[{a}, {b}]"),
         8 => format!("{{{a}: {b}, 'c': {c}}}"),
-        9 => format!("{}({a})", pick(rng, &["size", "string", "int", "double", "bytes", "dyn", "type", "timestamp", "duration", "!", "-"])),
-        10 => format!("{a}.{}({b})", pick(rng, &["contains", "startsWith", "endsWith", "matches", "size", "getFullYear"])),
-        11 => format!("{a}.matches('{}')", pick(rng, &["^a+$", "(a|b)*c", "(a*)*b", "[^x]{50}", "\\\\w+@", "(((a{9}){9}){9})"])),
+        9 => format!(
+            "{}({a})",
+            pick(rng, &["size", "string", "int", "double", "bytes", "dyn", "type", "timestamp", "duration", "!", "-"])
+        ),
+        10 => {
+            format!("{a}.{}({b})", pick(rng, &["contains", "startsWith", "endsWith", "matches", "size", "getFullYear"]))
+        }
+        11 => format!(
+            "{a}.matches('{}')",
+            pick(rng, &["^a+$", "(a|b)*c", "(a*)*b", "[^x]{50}", "\\\\w+@", "(((a{9}){9}){9})"])
+        ),
         12 => format!("has(event.data.{})", pick(rng, &["a", "l.b", "zz"])),
         _ if known.is_empty() => {
             let name = pick(rng, &["x", "event", "y"]);
@@ -97,7 +107,8 @@ fn mutated(rng: &mut StdRng, text: &str) -> String {
         let (from, to) = (from.min(to), from.max(to));
         match rng.random_range(0..4) {
             0 => drop(chars.drain(from..to)),
-            1 => chars.insert(from, *"()[]{}'\"\\.?:,@$*!-+/r\u{0}é".chars().collect::<Vec<_>>().choose(rng).expect("some")),
+            1 => chars
+                .insert(from, *"()[]{}'\"\\.?:,@$*!-+/r\u{0}é".chars().collect::<Vec<_>>().choose(rng).expect("some")),
             2 => chars = [&chars[..to], &chars[from..]].concat(),
             _ => chars = chars[from..to].repeat(rng.random_range(1..50)),
         }
@@ -143,8 +154,26 @@ fn path(rng: &mut StdRng) -> String {
         path += pick(
             rng,
             &[
-                ".a", ".l", "..*", "..a", "[*]", "[0]", "[-1]", "[0:2]", "[::2]", "['a','b']", "[?@.a==1]", "[?@.a>@.b]", "[?@.l]",
-                "[?length(@.s)>1]", "[?count(@.*)>1]", "[?!(@.a&&$.b)]", "[?@==$]", "[*,*]", "[?match(@.s,'a')]", "[?value(@.a)==1]",
+                ".a",
+                ".l",
+                "..*",
+                "..a",
+                "[*]",
+                "[0]",
+                "[-1]",
+                "[0:2]",
+                "[::2]",
+                "['a','b']",
+                "[?@.a==1]",
+                "[?@.a>@.b]",
+                "[?@.l]",
+                "[?length(@.s)>1]",
+                "[?count(@.*)>1]",
+                "[?!(@.a&&$.b)]",
+                "[?@==$]",
+                "[*,*]",
+                "[?match(@.s,'a')]",
+                "[?value(@.a)==1]",
             ],
         );
     }
@@ -182,10 +211,17 @@ fn no_selection_panics_aborts_or_takes_long() {
 
 fn schema(rng: &mut StdRng, depth: u32) -> Value {
     if depth == 0 {
-        return [json!(true), json!({}), json!({"type": "string"}), json!({"const": "ab"}), json!({"$ref": "#"}), json!(7)]
-            .choose(rng)
-            .expect("some")
-            .clone();
+        return [
+            json!(true),
+            json!({}),
+            json!({"type": "string"}),
+            json!({"const": "ab"}),
+            json!({"$ref": "#"}),
+            json!(7),
+        ]
+        .choose(rng)
+        .expect("some")
+        .clone();
     }
     let (one, other) = (schema(rng, depth - 1), schema(rng, depth - 1));
     let name = pick(rng, &["a", "b", "l", "s"]);
@@ -196,12 +232,18 @@ fn schema(rng: &mut StdRng, depth: u32) -> Value {
         3 => json!({"if": one, "then": other, "else": {"$ref": "#"}}),
         4 => json!({"properties": {name: one}, "additionalProperties": other, "required": [name]}),
         5 => json!({"items": one, "uniqueItems": true, "contains": other}),
-        6 => json!({"$defs": {"x": one, "y": {"allOf": [{"$ref": "#/$defs/x"}, {"$ref": "#/$defs/y"}]}}, "$ref": "#/$defs/y"}),
+        6 => {
+            json!({"$defs": {"x": one, "y": {"allOf": [{"$ref": "#/$defs/x"}, {"$ref": "#/$defs/y"}]}}, "$ref": "#/$defs/y"})
+        }
         7 => json!({"unevaluatedProperties": one, "allOf": [other, {"$ref": "#"}]}),
         8 => json!({"patternProperties": {"^(a|b)*$": one}, "propertyNames": other}),
-        9 => json!({"$dynamicAnchor": "n", "properties": {name: {"$dynamicRef": "#n"}}, "dependentSchemas": {name: one}}),
+        9 => {
+            json!({"$dynamicAnchor": "n", "properties": {name: {"$dynamicRef": "#n"}}, "dependentSchemas": {name: one}})
+        }
         10 => json!({"pattern": "(a{99}){99}", "format": "date-time"}),
-        _ => json!({"$ref": pick(rng, &["#/$defs/none", "https://example.com/x", "#a", "#/properties/a", ""]), "properties": {"a": one}}),
+        _ => {
+            json!({"$ref": pick(rng, &["#/$defs/none", "https://example.com/x", "#a", "#/properties/a", ""]), "properties": {"a": one}})
+        }
     }
 }
 

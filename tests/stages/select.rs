@@ -71,7 +71,9 @@ fn of_paths_that_cannot_be_compiled_nothing_is_selected() {
 fn nested_paths_are_parsed_soon_and_on_a_small_stack() {
     let started = std::time::Instant::now();
     // Each level of filters doubled the time of parsing: 6 s for 20, hours for 30.
-    for (open, close, times) in [("@[?", "]", 200), ("(", ")", 500), ("!(", ")", 330), ("value(", ")", 140), ("(", ")", 15)] {
+    for (open, close, times) in
+        [("@[?", "]", 200), ("(", ")", 500), ("!(", ")", 330), ("value(", ")", 140), ("(", ")", 15)]
+    {
         let path = format!("$[?{}@.a{}]", open.repeat(times), close.repeat(times));
         let _ = Selector::compile(&selection(&[&path], &[]));
         let _ = Selector::compile(&selection(&[&path[..path.len() / 2]], &[]));

@@ -198,8 +198,11 @@ fn prepare(
         let batch = subscription.batch.as_ref().filter(|batch| !test && batch.includes(&event.kind));
         let closes_at = batch.map_or(now, |batch| delay::batch_end(now, batch.window_s));
         let due_at = delay::first(closes_at, subscription.delay_s);
-        let reservation =
-            if due_at <= now { host.inbox.reserve(&event.space, subscription.id, event.data.get().len()) } else { None };
+        let reservation = if due_at <= now {
+            host.inbox.reserve(&event.space, subscription.id, event.data.get().len())
+        } else {
+            None
+        };
         let leased_until = reservation.as_ref().map(|_| host.lease_until(now));
         let due_if_full = delay::first(now, subscription.delay_s);
         let bytes_max = batch_bytes_max(subscription.content_type, host.config.plugin.output_bytes_max);

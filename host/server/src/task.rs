@@ -29,14 +29,19 @@ impl SpaceTurns {
 
     /// Takes a turn for a space; waits until it is the space's.
     pub async fn take(&self, space: &SpaceId) -> SpaceTurn {
+        let place = self.place(space).await;
+        SpaceTurn { _shared: place.turn().await, _place: place }
+    }
+
+    /// Takes a space's place, for work of several turns; waits until the space's other work has ended.
+    pub async fn place(&self, space: &SpaceId) -> SpacePlace {
         let own = {
             let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
             spaces.entry(space.clone()).or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
         };
         let leave = Leave { spaces: self.spaces.clone(), space: space.clone() };
         let own = own.acquire_owned().await.expect("the semaphore is never closed");
-        let shared = self.all.clone().acquire_owned().await.expect("the semaphore is never closed");
-        SpaceTurn { _shared: shared, _own: own, _leave: leave }
+        SpacePlace { all: self.all.clone(), _own: own, _leave: leave }
     }
 }
 
@@ -45,8 +50,23 @@ impl SpaceTurns {
 pub struct SpaceTurn {
     // Dropped in this order.
     _shared: OwnedSemaphorePermit,
+    _place: SpacePlace,
+}
+
+/// A space's place among those that take turns.
+#[derive(Debug)]
+pub struct SpacePlace {
+    all: Arc<Semaphore>,
+    // Dropped in this order.
     _own: OwnedSemaphorePermit,
     _leave: Leave,
+}
+
+impl SpacePlace {
+    /// Takes the next turn, which ends when it is dropped; waits until it is the space's.
+    pub async fn turn(&self) -> OwnedSemaphorePermit {
+        self.all.clone().acquire_owned().await.expect("the semaphore is never closed")
+    }
 }
 
 /// Removes a space's semaphore when nobody uses it any more.

@@ -100,7 +100,6 @@ impl<'a> Checker<'a> {
     /// # Errors
     /// If it is not one, or the check could not be made.
     pub async fn check_schema(self, schema: &Value) -> Result<(), CheckError> {
-        hookmill_schema::limits(schema).map_err(CheckError::NoSchema)?;
         self.run(Task { schema: schema.clone(), value: None }).await
     }
 
@@ -113,13 +112,10 @@ impl<'a> Checker<'a> {
     }
 
     async fn run(self, task: Task) -> Result<(), CheckError> {
-        let plain = hookmill_schema::limits(&task.schema).is_ok()
-            && hookmill_schema::is_plain(&task.schema, task.value.as_ref());
-        let answer = if plain {
-            let checking = tokio::task::spawn_blocking(move || task.run());
-            checking.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))
-        } else {
-            self.run_child(&task).await?
+        let trying = tokio::task::spawn_blocking(move || here(&task));
+        let answer = match trying.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic())) {
+            Ok(answer) => answer,
+            Err(task) => self.run_child(&task).await?,
         };
         match answer {
             Answer::Fits => Ok(()),
@@ -128,20 +124,29 @@ impl<'a> Checker<'a> {
         }
     }
 
-    async fn run_child(self, task: &Task) -> Result<Answer, CheckError> {
+    async fn run_child(self, task: &[u8]) -> Result<Answer, CheckError> {
         let _turn = match self.space {
             Some(space) => Some(timeout(WAIT_MAX, CHECKS.take(space)).await.map_err(|_| CheckError::Busy)?),
             None => None,
         };
-        let task = serde_json::to_vec(task).expect("two values are JSON");
         // Dropping it kills the child, which also limits its own CPU time.
-        let Ok(answer) = timeout(CHECK_MAX, answer_of(self.program, &task)).await else {
+        let Ok(answer) = timeout(CHECK_MAX, answer_of(self.program, task)).await else {
             return Err(CheckError::TooMuch);
         };
         match answer.map_err(CheckError::Process)? {
             Some(answer) => Ok(answer),
             None => Err(CheckError::TooMuch),
         }
+    }
+}
+
+/// Checks in this process what is plainly little work, or refused without it; else returns the task as a child reads it.
+fn here(task: &Task) -> Result<Answer, Vec<u8>> {
+    let limits = hookmill_schema::limits(&task.schema);
+    match (&task.value, limits) {
+        (None, Err(why)) => Ok(Answer::NoSchema(why)),
+        (_, Ok(())) if hookmill_schema::is_plain(&task.schema, task.value.as_ref()) => Ok(task.run()),
+        _ => Err(serde_json::to_vec(task).expect("two values are JSON")),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hookmill_model::{Invalid, Subscription};
 
-use super::judging::{Allowance, Reading};
+use super::judging::{Allowance, BYTE_STEPS, Reading};
 use crate::stages::matching::{Budget, Condition, ConditionError, Verdict};
 use crate::stages::select::Selector;
 
@@ -71,7 +71,8 @@ impl CompiledSubscription {
     pub(super) fn verdict_within(&self, reading: &mut Reading, allowance: &mut Allowance) -> Option<Verdict> {
         let Subscription { trigger, condition, .. } = &self.subscription;
         if let Some(trigger) = trigger {
-            allowance.take(reading.changes_cost(trigger))?;
+            allowance.take_bytes(reading.changes_bytes())?;
+            allowance.take(reading.trigger_steps(trigger))?;
             if !reading.changes().fire(trigger) {
                 return Some(Verdict::NotTriggered);
             }
@@ -81,7 +82,7 @@ impl CompiledSubscription {
         }
         // Parsing takes up to 0.1 s.
         let Ok(condition) = self.condition.get()? else { return Some(self.condition_verdict(reading, 0).0) };
-        allowance.take(reading.facts_cost())?;
+        allowance.take_bytes(reading.facts_bytes())?;
         let budget = Budget { steps: allowance.steps().min(Budget::FULL.steps), ..Budget::FULL };
         let (held, steps) = condition.holds_within(reading.facts(), budget);
         allowance.take(steps)?;
@@ -95,7 +96,7 @@ impl CompiledSubscription {
     pub(super) fn verdict(&self, reading: &mut Reading) -> (Verdict, u64) {
         let mut steps = 0;
         if let Some(trigger) = &self.subscription.trigger {
-            steps += reading.changes_cost(trigger);
+            steps += BYTE_STEPS * reading.changes_bytes() + reading.trigger_steps(trigger);
             if !reading.changes().fire(trigger) {
                 return (Verdict::NotTriggered, steps);
             }
@@ -118,7 +119,7 @@ impl CompiledSubscription {
         });
         match parsed {
             Ok(condition) => {
-                let cost = reading.facts_cost();
+                let cost = BYTE_STEPS * reading.facts_bytes();
                 let (held, used) = condition.holds_within(reading.facts(), Budget::FULL);
                 (verdict(held), steps + cost + used)
             }

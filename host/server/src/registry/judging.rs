@@ -11,40 +11,57 @@ use hookmill_model::{Event, Pattern, Trigger};
 use super::{CompiledSubscription, Registry};
 use crate::stages::matching::{Budget, EventChanges, EventFacts, Verdict};
 
-/// Turns at once: the share of the machine that conditions which take long may have.
-pub(super) const TURNS: usize = 2;
-
-/// Steps of a request's conditions on the thread that serves it: about 0.7 ms. Reading an event of 5 KB and some hundred usual
-/// conditions take less.
+/// Steps of a request's conditions on the thread that serves it: about 0.7 ms. Some hundred usual conditions take less.
 const ALLOWANCE_STEPS: u64 = 15_000;
 
-/// Steps of reading a byte of an event.
-const BYTE_STEPS: u64 = 2;
+/// Bytes of a request's events that are read for triggers and conditions on the thread that serves it, which has parsed them
+/// before: 1 to 3 ms.
+const ALLOWANCE_BYTES: u64 = 64 << 10;
+
+/// Steps of reading a byte of an event on a blocking thread.
+pub(super) const BYTE_STEPS: u64 = 2;
 
 /// Events in a row for which a condition cannot be evaluated within its limits that pause its subscription.
 const PAUSE_AFTER: u32 = 10;
 
-/// The steps that a request may still spend on the thread that serves it.
+/// Turns at once: the share of the machine that conditions which take long may have.
+pub(super) fn turns() -> usize {
+    std::thread::available_parallelism().map_or(2, |cores| (cores.get() / 2).max(2))
+}
+
+/// What a request may still spend on the thread that serves it.
 #[derive(Debug)]
-pub struct Allowance(u64);
+pub struct Allowance {
+    steps: u64,
+    bytes: u64,
+}
 
 impl Default for Allowance {
     fn default() -> Self {
-        Self(ALLOWANCE_STEPS)
+        Self { steps: ALLOWANCE_STEPS, bytes: ALLOWANCE_BYTES }
     }
 }
 
 impl Allowance {
     pub(super) fn steps(&self) -> u64 {
-        self.0
+        self.steps
     }
 
     /// Takes steps; `None`, and all the rest is taken, if they are more than what is left.
     pub(super) fn take(&mut self, steps: u64) -> Option<()> {
-        let left = self.0.checked_sub(steps);
-        self.0 = left.unwrap_or(0);
-        left.map(|_| ())
+        take(&mut self.steps, steps)
     }
+
+    /// Takes bytes that are read; `None`, and all the rest is taken, if they are more than what is left.
+    pub(super) fn take_bytes(&mut self, bytes: u64) -> Option<()> {
+        take(&mut self.bytes, bytes)
+    }
+}
+
+fn take(from: &mut u64, what: u64) -> Option<()> {
+    let left = from.checked_sub(what);
+    *from = left.unwrap_or(0);
+    left.map(|_| ())
 }
 
 /// The subscriptions that match an event.
@@ -118,8 +135,10 @@ impl Registry {
     async fn judge(&self, compiled: Vec<Arc<CompiledSubscription>>, mut reading: Reading) -> Vec<Verdict> {
         let mut waiting = compiled.into_iter();
         let mut verdicts = Vec::with_capacity(waiting.len());
+        // One event of a space at a time is in memory as conditions see it.
+        let place = self.turns.place(&reading.event.space).await;
         while waiting.len() > 0 {
-            let turn = self.turns.take(&reading.event.space).await;
+            let turn = place.turn().await;
             let judging = tokio::task::spawn_blocking(move || {
                 let mut steps = 0;
                 // A turn is one long condition, or many short ones.
@@ -164,15 +183,18 @@ impl Reading {
         self.facts.get_or_insert_with(|| EventFacts::of(&self.event, &self.env))
     }
 
-    /// Returns the steps of looking at the changes: reading them, and comparing each field as a whole.
-    pub(super) fn changes_cost(&self, trigger: &Trigger) -> u64 {
-        let read = if self.changes.is_none() { BYTE_STEPS * self.bytes } else { 0 };
-        let compared = if self.event.previous.is_some() { self.bytes / 16 * trigger.fields.len() as u64 } else { 0 };
-        read + compared
+    /// Returns the bytes to read for triggers, if that is still to be done.
+    pub(super) fn changes_bytes(&self) -> u64 {
+        if self.changes.is_none() { self.bytes } else { 0 }
     }
 
-    /// Returns the steps of reading the event for conditions, if that is still to be done.
-    pub(super) fn facts_cost(&self) -> u64 {
-        if self.facts.is_none() { BYTE_STEPS * self.bytes } else { 0 }
+    /// Returns the steps of comparing each of a trigger's fields as a whole.
+    pub(super) fn trigger_steps(&self, trigger: &Trigger) -> u64 {
+        if self.event.previous.is_some() { self.bytes / 16 * trigger.fields.len() as u64 } else { 0 }
+    }
+
+    /// Returns the bytes to read for conditions, if that is still to be done.
+    pub(super) fn facts_bytes(&self) -> u64 {
+        if self.facts.is_none() { self.bytes } else { 0 }
     }
 }

@@ -144,7 +144,7 @@ impl Registry {
     /// If the store fails.
     pub async fn load(store: Arc<dyn Store>) -> Result<Self, StoreError> {
         let (contents, changing) = (RwLock::default(), Mutex::default());
-        let turns = SpaceTurns::new(judging::TURNS);
+        let turns = SpaceTurns::new(judging::turns());
         let registry = Self { store, contents, changing, env: matching::environment(), turns };
         let mut after = None;
         loop {

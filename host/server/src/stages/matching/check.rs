@@ -1,7 +1,11 @@
 //! What a condition must not contain, and how deep and large it may be.
 
 use cel::IdedExpr;
-use cel::common::ast::{EntryExpr, Expr, operators};
+use cel::common::ast::operators::{
+    ADD, CONDITIONAL, DIVIDE, EQUALS, GREATER, GREATER_EQUALS, IN, INDEX, LESS, LESS_EQUALS, LOGICAL_AND, LOGICAL_NOT,
+    LOGICAL_OR, MODULO, MULTIPLY, NEGATE, NOT_EQUALS, NOT_STRICTLY_FALSE, SUBSTRACT,
+};
+use cel::common::ast::{EntryExpr, Expr};
 use hookmill_model::Invalid;
 
 /// The deepest nesting: evaluating and dropping an expression recurse. A chain of operators (`a + b + c`) nests as deep as it
@@ -56,7 +60,6 @@ pub(super) enum Cost {
 impl Cost {
     /// Returns the cost of a function or operator.
     pub(super) fn of(function: &str) -> Self {
-        use operators::*;
         match function {
             CONDITIONAL | LOGICAL_AND | LOGICAL_OR | LOGICAL_NOT | NEGATE | NOT_STRICTLY_FALSE => Self::None,
             INDEX => Self::Key,

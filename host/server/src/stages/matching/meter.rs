@@ -124,6 +124,7 @@ fn key<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Charged<'b, 'v> {
     Ok(args.remove(0))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the type of `cel`'s functions")]
 fn turn<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Charged<'b, 'v> {
     let nodes = args[1].downcast_ref::<CelInt>().map_or(1, |nodes| nodes.inner().unsigned_abs());
     charge(12 + 3 * nodes, 0)?;

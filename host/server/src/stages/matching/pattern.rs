@@ -62,9 +62,7 @@ fn places(hir: &Hir) -> u64 {
             let times = repetition.max.unwrap_or(repetition.min).max(1);
             places(&repetition.sub).saturating_mul(times.into())
         }
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
-            parts.iter().map(places).fold(0, |sum, places| sum.saturating_add(places))
-        }
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().map(places).fold(0, u64::saturating_add),
     }
 }
 
