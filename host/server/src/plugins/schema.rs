@@ -39,7 +39,7 @@ static CHECKS: LazyLock<SpaceTurns> = LazyLock::new(|| SpaceTurns::new(2));
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// The value does not fit.
-    #[error("{detail}")]
+    #[error("{}{detail}", if pointer.is_empty() { String::new() } else { format!("{pointer}: ") })]
     Unfit {
         /// JSON pointer into the value.
         pointer: String,
