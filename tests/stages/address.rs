@@ -106,7 +106,7 @@ fn the_machines_own_addresses_are_refused_although_they_are_public() {
             );
         }
         _ => {
-            left_out(NAME, "unshare and ip, and the right to a network of its own,", "apt install iproute2 util-linux")
+            left_out(NAME, "unshare and ip, and the right to a network of its own,", "apt install iproute2 util-linux");
         }
     }
 }

@@ -53,8 +53,10 @@ async fn answer(mut stream: TcpStream, with: &[u8], endless: bool) -> std::io::R
     let mut request = [0; 4_096];
     while stream.read(&mut request).await? > 0 {
         stream.write_all(with).await?;
-        while endless {
-            stream.write_all(with).await?;
+        if endless {
+            loop {
+                stream.write_all(with).await?;
+            }
         }
     }
     Ok(())

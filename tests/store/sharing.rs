@@ -87,7 +87,7 @@ async fn a_space_that_floods_the_readers_leaves_half_of_them_to_others() {
     let quiet = SpaceId::parse("quiet").unwrap();
     assert!(kept.store.create_space(space_called(&quiet)).await.unwrap());
     let mut tasks = JoinSet::new();
-    let ended = flood(&mut tasks, &kept.store, &[kept.space.clone()]);
+    let ended = flood(&mut tasks, &kept.store, std::slice::from_ref(&kept.space));
     tokio::task::yield_now().await;
     assert!(kept.store.deliveries(&quiet, rare(), 50).await.unwrap().entries.is_empty());
     let before = ended.load(Ordering::SeqCst);
