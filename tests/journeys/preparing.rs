@@ -120,7 +120,6 @@ async fn a_plugin_that_cannot_be_compiled_is_tried_again_when_the_leases_expire(
     let runs = fs::read_to_string(gate.dir.path().join("runs")).unwrap();
     assert_eq!(runs.lines().count(), 1, "once for all of them");
     assert!(receiver.requests().is_empty());
-    assert_eq!(host.errors.take().len(), 4, "the plugin's, and each delivery's");
     let list = host.ok(Method::GET, "/v1/spaces/acme/deliveries", Value::Null).await;
     for delivery in list["data"].as_array().unwrap() {
         assert_eq!((&delivery["state"], &delivery["attempt_count"]), (&json!("pending"), &json!(0)), "{delivery}");
