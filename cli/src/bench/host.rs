@@ -1,6 +1,7 @@
 //! The subjects that are measured: the host as its users run it, the floor, and the limit.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
@@ -77,7 +78,7 @@ async fn serve(folder: &Path) -> anyhow::Result<(Child, SocketAddr)> {
 
 /// Copies a folder; locks are not copied.
 pub(super) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(to)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
