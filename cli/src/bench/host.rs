@@ -76,9 +76,14 @@ async fn serve(folder: &Path) -> anyhow::Result<(Child, SocketAddr)> {
     Ok((child, address))
 }
 
+/// Creates a folder for its owner only, as a host does for its data.
+pub(super) fn create_private(folder: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
 /// Copies a folder; locks are not copied.
 pub(super) fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(to)?;
+    create_private(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());

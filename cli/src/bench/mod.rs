@@ -174,7 +174,7 @@ async fn one(
 ) -> anyhow::Result<measure::Figures> {
     let (receiver, address) = Child::start_role("receiver").await?;
     let (load, _) = Child::start_role("load").await?;
-    std::fs::create_dir_all(folder)?;
+    host::create_private(folder)?;
     let mut subject = match workload {
         None if name == "limit" => Subject::Limit(address),
         None => Subject::floor(address, folder).await?,
