@@ -191,6 +191,7 @@ async fn delays_are_kept_over_a_restart() {
         let (median, most) = (late_ms[EACH], late_ms[EACH * 2 - 1]);
         println!("delay {delay_s} s over a restart: late by {median:.1} ms in the median, {most:.1} ms at most");
         assert!(late_ms[0] >= 0.0, "{} ms early", -late_ms[0]);
-        assert!(median < 50.0, "late by {median} ms");
+        // On an idle machine some milliseconds; the tests that run beside it may take both processors.
+        assert!(median < 200.0, "late by {median} ms");
     }
 }
