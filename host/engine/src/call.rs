@@ -10,7 +10,7 @@ use wasmtime::Store;
 use wasmtime::component::Instance;
 
 use super::state::State;
-use super::turns::{Turn, Whose};
+use super::turns::{Turn, TurnOwner};
 use super::{Engine, EngineError, PluginCall, PluginRun, Prepared, fault, limits};
 
 /// Resource handles that one instance may hold at once; WASI's streams are the only resources.
@@ -33,8 +33,8 @@ pub(super) struct CallContext {
     pub(super) seed: String,
     /// The names of the available secrets.
     pub(super) secrets: Vec<String>,
-    /// Who waits in line for it.
-    pub(super) whose: Whose,
+    /// The space and subscription that its turns are for.
+    pub(super) whose: TurnOwner,
 }
 
 /// The side effects of a call.
@@ -59,7 +59,7 @@ impl Engine {
             now,
             seed: input.delivery_id.to_string(),
             secrets,
-            whose: Whose::of(input.subscription),
+            whose: TurnOwner::of(input.subscription),
         };
         let called =
             self.call(plugin, call, async |store, instance| plugin.exports.transform(store, instance, &input).await);
@@ -76,7 +76,7 @@ impl Engine {
     /// # Errors
     /// If the host failed; a fault of the plugin while it starts is not an error.
     pub async fn instantiate(&self, plugin: &Prepared) -> Result<(), EngineError> {
-        let (now, whose) = (Timestamp::UNIX_EPOCH, Whose::default());
+        let (now, whose) = (Timestamp::UNIX_EPOCH, TurnOwner::default());
         let call = CallContext { bytes: 0, now, seed: String::new(), secrets: Vec::new(), whose };
         self.call(plugin, call, async |_, _| Ok(())).await.map(|_| ())
     }
@@ -121,7 +121,7 @@ impl Engine {
 
     /// Runs a guest at once for [`AT_ONCE`], then in turns of [`TURN`]. Returns its result, or none if it was not over within
     /// the limit, and the time that it ran.
-    async fn in_turns<F: Future>(&self, whose: &Whose, guest: F) -> (Option<F::Output>, Duration) {
+    async fn in_turns<F: Future>(&self, whose: &TurnOwner, guest: F) -> (Option<F::Output>, Duration) {
         let mut guest = std::pin::pin!(guest);
         let wall_clock = Duration::from_millis(self.0.limits.wall_clock_ms_max);
         let (mut took, mut slice) = (Duration::ZERO, AT_ONCE);

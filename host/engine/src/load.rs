@@ -9,7 +9,7 @@ use wasmtime::component::Component;
 
 use super::bindings::v1;
 use super::call::CallContext;
-use super::turns::Whose;
+use super::turns::TurnOwner;
 use super::{CompilerTurn, Engine, InspectError, Inspected, Prepared, Refusal, describe, scan, wasi};
 
 impl Engine {
@@ -129,7 +129,7 @@ impl Engine {
             now: Timestamp::UNIX_EPOCH,
             seed: "describe".to_owned(),
             secrets: Vec::new(),
-            whose: Whose::default(),
+            whose: TurnOwner::default(),
         };
         let called = self.call(plugin, call, async |store, instance| match plugin.exports.check(store, instance) {
             Ok(()) => plugin.exports.describe(store, instance).await.map(Ok),

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hookmill_model::{SpaceId, Subscription, SubscriptionId};
 use tokio::sync::oneshot;
 
-/// Who wants a turn. A plugin that describes itself is nobody's.
+/// The space and subscription that a turn is for; neither for a plugin that describes itself.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Whose {
+pub(super) struct TurnOwner {
     space: Option<SpaceId>,
     subscription: Option<SubscriptionId>,
 }
 
-impl Whose {
+impl TurnOwner {
     pub(super) fn of(subscription: &Subscription) -> Self {
         Self { space: Some(subscription.space.clone()), subscription: Some(subscription.id) }
     }
@@ -81,7 +81,7 @@ impl Turns {
 
     /// Waits for a place. One that `continues` comes before others of its subscription, so that what began first ends
     /// first.
-    pub(super) async fn acquire(&self, whose: &Whose, continues: bool) -> Turn {
+    pub(super) async fn acquire(&self, whose: &TurnOwner, continues: bool) -> Turn {
         let waiting = {
             let mut state = self.lock();
             let may_take = state.may_take(&whose.space);
@@ -141,7 +141,7 @@ impl Turns {
             let given = own.next().is_some_and(|waiting| match waiting.send(self.turn(&space)) {
                 Ok(()) => true,
                 Err(mut unwanted) => {
-                    // Who waited has gone. The place is still free: dropping it must not give it back.
+                    // The waiting call was dropped. The place is still free: dropping it must not release it again.
                     unwanted.turns = None;
                     false
                 }

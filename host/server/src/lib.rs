@@ -90,7 +90,7 @@
 //! - **Numbers stay as they were written**: an event's data is text to every stage but a plugin.
 //! - **A plugin sees its delivery and nothing else**, in an instance that lives for one call.
 //! - **One subscription's trouble is its own, and one space's**: places in flight, room in memory, commits and the
-//!   engine's turns go round spaces first and then a space's subscriptions, and nobody gets the last of them.
+//!   engine's turns go round spaces first and then a space's subscriptions, and no space gets all of them.
 //! - **Time is an argument.** Only [`clock`] reads it, so a test steps through a day without waiting.
 #![forbid(unsafe_code)]
 

@@ -137,7 +137,7 @@ impl Quotas {
         }
     }
 
-    /// Sets a space's own quotas. Rates begin anew.
+    /// Sets a space's own quotas. Its rates start with full buckets.
     pub fn set(&self, space: &SpaceId, own: Limits) {
         if own == Limits::default() {
             self.lock().remove(space);

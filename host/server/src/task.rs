@@ -69,7 +69,7 @@ impl SpacePlace {
     }
 }
 
-/// Removes a space's semaphore when nobody uses it any more.
+/// Removes a space's semaphore once it is no longer in use.
 #[derive(Debug)]
 struct Leave {
     spaces: Arc<Mutex<HashMap<SpaceId, Arc<Semaphore>>>>,

@@ -1,4 +1,4 @@
-//! The attacks, each of a kind that once stopped or slowed a host for everybody.
+//! The attacks, each of a kind that once stopped or slowed a host for all spaces.
 
 use std::fmt::Write as _;
 use std::future::pending;
@@ -199,7 +199,7 @@ async fn uploads(loud: Arc<Loud>) -> anyhow::Result<()> {
     Loud::repeat(12, || {
         let (loud, number, mut own) = (Arc::clone(&loud), Arc::clone(&number), component.clone());
         async move {
-            // A custom section makes each a component of its own, which must be compiled again.
+            // A custom section makes each a different component, which has to be compiled.
             let number = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             own.extend([0, 9, 4]);
             own.extend(b"loud");

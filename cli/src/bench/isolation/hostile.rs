@@ -1,4 +1,4 @@
-//! Receivers that mean no good, and connections that do nothing.
+//! Hostile receivers, and connections that stay idle.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The forms of texts and lists in the API description: what the host refuses, the description refuses, too.
 //!
 //! Handlers read these texts as the model's types, which parse themselves and do not depend on utoipa; to the derived
-//! description they are strings. A condition, a template, a header or a URL has a form that no regular expression tells: the
+//! description they are strings. A condition, a template, a header or a URL has a form that no regular expression describes: the
 //! descriptions of these members say what it is.
 
 use hookmill_model::{NoticeKind, TIME_PATTERN};

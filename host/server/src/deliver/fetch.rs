@@ -1,7 +1,7 @@
 //! Fetching due rows into the lanes: of each space in turn, and within a space of each subscription.
 //!
 //! The store says which subscriptions have pending rows and since when; who has room for how many is decided here. So the
-//! cost does not depend on how many rows anyone has, and nobody's backlog stands in front of another's.
+//! cost does not depend on how many rows anyone has, and one backlog never delays another.
 
 use std::collections::HashMap;
 

@@ -9,7 +9,7 @@
 //!
 //! A lane whose next delivery needs a plugin that is still being compiled is held: it takes no place in flight. A lane that
 //! has used up its subscription's rate waits until the rate's time is over; meanwhile its deliveries go back to their rows,
-//! since their leases would expire. After a restart nothing is known of what was sent before: the time begins anew.
+//! since their leases would expire. What was sent before a restart is not known: a new period begins.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 

@@ -46,7 +46,7 @@ impl Definition {
         };
         let state = old.map_or(new_state, |old| old.state);
         if old.is_some_and(|old| old.url.origin() != url.origin()) {
-            rules::check_given_anew(self.headers.as_deref(), self.sealed_secrets.as_ref())?;
+            rules::check_secrets_given_again(self.headers.as_deref(), self.sealed_secrets.as_ref())?;
         }
         let plugin = plugin::chosen(host, space, self.plugin, old).await?;
         let mut checked = Subscription {

@@ -147,7 +147,7 @@ pub fn sealed_secrets(
 /// Checks that no secret is kept, for a change that moves the subscription to another scheme, host or port: whoever may
 /// change it may not read its secrets, and the new endpoint would get them. Signing secrets stay: a signature does not
 /// disclose them.
-pub(super) fn check_given_anew(
+pub(super) fn check_secrets_given_again(
     headers: Option<&[HeaderInput]>,
     sealed: Option<&BTreeMap<String, Secret>>,
 ) -> Result<(), Error> {
@@ -157,8 +157,8 @@ pub(super) fn check_given_anew(
     let kept: Vec<_> = headers.chain(sealed.map(|(name, _)| format!("/sealed_secrets/{name}"))).collect();
     let Some(first) = kept.first() else { return Ok(()) };
     let right = format!(
-        "the URL moves to another scheme, host or port, whose owner would get the secret: give anew in the same change, \
-         or remove, {}",
+        "the URL moves to another scheme, host or port, which would receive kept secrets: in the same change, set or remove \
+         {}",
         kept.join(", ")
     );
     Err(Error::field(first, right))

@@ -49,7 +49,7 @@ impl Allowance {
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 
-    /// Starts anew, after a complete response.
+    /// Resets the count after a complete response.
     pub(super) fn renew(&self, bytes: usize) {
         self.0.store(bytes, Ordering::Relaxed);
     }
