@@ -1,5 +1,5 @@
 use hookmill_model::{EventId, SpaceId};
-use hookmill_store::{Accepted, Store};
+use hookmill_store::{Accepted, Identity, Store};
 
 use super::{Kept, To as _, event, event_at, is_database, now, space_called};
 
@@ -14,7 +14,7 @@ async fn the_same_event_again_is_a_repeat_and_another_of_its_id_a_conflict() {
     let first = event(&kept.space, "e1", "{}").to(subscription, now()).to(subscription, now());
     let mut again = event_at(&kept.space, "e1", "{}", super::after(9)).to(subscription, now());
     let mut other = again.clone();
-    other.content_sha256 = [2; 32];
+    other.identity = Identity::Producer { content_sha256: [2; 32] };
 
     assert_eq!(kept.store.accept(vec![first]).await.unwrap(), [Accepted::New { filled: None }]);
     again.deliveries.clear();
@@ -31,7 +31,7 @@ async fn a_batch_may_hold_an_event_twice() {
     let twice = || event(&kept.space, "e1", "{}").to(subscription, now());
     let other = event(&kept.space, "e2", "{}").to(subscription, now());
     let mut conflicting = twice();
-    conflicting.content_sha256 = [2; 32];
+    conflicting.identity = Identity::Producer { content_sha256: [2; 32] };
 
     let answers = kept.store.accept(vec![twice(), twice(), other, conflicting]).await.unwrap();
 

@@ -40,7 +40,7 @@ impl Listed {
     fn those(&self, wanted: impl Fn(usize, usize) -> bool) -> Vec<DeliveryId> {
         let all = self.all.iter().enumerate().flat_map(|(event, pair)| [(event, 0, pair[0]), (event, 1, pair[1])]);
         let mut those: Vec<_> = all.filter(|&(event, to, _)| wanted(event, to)).map(|(_, _, id)| id).collect();
-        those.sort_by(|a, b| b.cmp(a));
+        those.reverse();
         those
     }
 }

@@ -73,7 +73,7 @@ async fn a_database_of_the_first_version_is_migrated_with_all_its_rows() {
     assert_eq!(broken, 0);
     let referred: i64 = beside
         .query_row(
-            "SELECT count(*) FROM pragma_foreign_key_list('deliveries') WHERE \"table\" = 'subscriptions'",
+            "SELECT count(*) FROM pragma_foreign_key_list('notices') WHERE \"table\" = 'subscriptions'",
             [],
             |row| row.get(0),
         )

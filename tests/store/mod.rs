@@ -19,7 +19,7 @@ use hookmill_model::{
     Answer, Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Figures, Outcome, Pattern,
     PausePolicy, Space, SpaceId, Subscription, SubscriptionId,
 };
-use hookmill_store::{NewDelivery, NewEvent, Record, Sqlite, Store, StoreError};
+use hookmill_store::{Identity, NewDelivery, NewEvent, Record, Sqlite, Store, StoreError};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use tempfile::TempDir;
@@ -138,7 +138,8 @@ pub fn event_at(space: &SpaceId, id: &str, data: &str, accepted_at: Timestamp) -
         changed_fields: None,
         previous: None,
     };
-    NewEvent { event: Arc::new(event), content_sha256: [1; 32], deliveries: vec![] }
+    let identity = Identity::Producer { content_sha256: [1; 32] };
+    NewEvent { event: Arc::new(event), identity, deliveries: vec![] }
 }
 
 pub fn space_called(id: &SpaceId) -> Space {

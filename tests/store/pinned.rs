@@ -66,7 +66,7 @@ async fn deliveries_share_a_pinned_plugin_until_the_last_of_them_ends() {
     assert_eq!(setups(&kept), 1);
     kept.store.record(vec![done(third)].into()).await.unwrap();
     assert_eq!(setups(&kept), 0);
-    assert_eq!(kept.beside().query_row("SELECT count(pinned) FROM deliveries", [], |row| row.get(0)), Ok(0_i64));
+    assert_eq!(kept.beside().query_row("SELECT count(pinned) FROM waiting", [], |row| row.get(0)), Ok(0_i64));
 }
 
 #[tokio::test]

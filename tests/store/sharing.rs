@@ -123,7 +123,7 @@ async fn the_deliver_loop_does_not_wait_for_callers_who_hold_all_readers() {
 fn counted(kept: &Kept) -> [(DeliveryState, u64); 2] {
     let rows = kept.beside();
     [DeliveryState::Pending, DeliveryState::Held].map(|state| {
-        let sql = "SELECT count(*) FROM deliveries WHERE state = ?1";
+        let sql = "SELECT count(*) FROM waiting WHERE state = ?1";
         (state, rows.query_row(sql, [state.as_str()], |row| row.get::<_, i64>(0)).unwrap().unsigned_abs())
     })
 }
@@ -156,10 +156,9 @@ async fn the_backlog_is_what_the_rows_say_after_every_change_and_after_a_restart
         kept.store.command(&kept.space, id, Command::Resend { verbatim: false }, now()).await.unwrap();
         assert_eq!(kept.store.backlog(), counted(&kept));
     }
-    let held = kept
-        .beside()
-        .query_row("SELECT id FROM deliveries WHERE state = 'held' LIMIT 1", [], |row| row.get::<_, String>(0));
-    kept.store.command(&kept.space, held.unwrap().parse().unwrap(), Command::Cancel, now()).await.unwrap();
+    let held = DeliveryFilter { state: Some(DeliveryState::Held), ..DeliveryFilter::default() };
+    let held = kept.store.deliveries(&kept.space, held, 1).await.unwrap().entries[0].id;
+    kept.store.command(&kept.space, held, Command::Cancel, now()).await.unwrap();
     assert_eq!((kept.store.backlog(), counted(&kept)[1].1), (counted(&kept), 3));
 
     let kept = kept.reopened();

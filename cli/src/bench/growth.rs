@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use hookmill_model::{DeliveryId, Event, EventId, EventType, Pattern, SpaceId, Subscription};
-use hookmill_store::{NewDelivery, NewEvent, Sqlite, Store};
+use hookmill_store::{Identity, NewDelivery, NewEvent, Sqlite, Store};
 use indicatif::ProgressBar;
 use jiff::{SignedDuration, Timestamp};
 
@@ -86,9 +86,10 @@ async fn fill(template: &Template, folder: PathBuf, subscriptions: usize, waitin
     let data: Arc<serde_json::value::RawValue> = serde_json::value::RawValue::from_string("{}".to_owned())?.into();
     for _ in 0..waiting / BATCH {
         let event = || {
+            let key = store.take_keys(2);
             let event = Event {
                 space: space.clone(),
-                id: EventId::new(now),
+                id: EventId::with_key(now, key),
                 kind: kind.clone(),
                 occurred_at: now,
                 accepted_at: now,
@@ -96,9 +97,9 @@ async fn fill(template: &Template, folder: PathBuf, subscriptions: usize, waitin
                 changed_fields: None,
                 previous: None,
             };
-            let id = DeliveryId::new(now);
+            let id = DeliveryId::with_key(now, key + 1);
             let delivery = NewDelivery { id, subscription_id, due_at, leased_until: None, batch: None, test: false };
-            NewEvent { event: Arc::new(event), content_sha256: [0; 32], deliveries: vec![delivery] }
+            NewEvent { event: Arc::new(event), identity: Identity::Host { key }, deliveries: vec![delivery] }
         };
         store.accept((0..BATCH).map(|_| event()).collect()).await?;
     }

@@ -29,6 +29,16 @@ impl EventId {
         let ms = u64::try_from(now.as_millisecond()).unwrap_or(0);
         Self(format!("evt_{}", ulid::Ulid::from_parts(ms, rand::rng().random())))
     }
+
+    /// Returns the id that the host gives to the event with this key, accepted at `at`.
+    pub fn with_key(at: Timestamp, key: i64) -> Self {
+        Self(format!("evt_{}", super::id::ulid_with_key(at, key)))
+    }
+
+    /// Returns the event's key, if the id contains one. A producer may have posted such an id, of another host's event.
+    pub fn key(&self) -> Option<i64> {
+        super::id::key_in(ulid::Ulid::from_string(self.0.strip_prefix("evt_")?).ok()?)
+    }
 }
 crate::text_newtype!(EventId);
 

@@ -22,7 +22,7 @@ use hookmill_model::{
     ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Pause, PauseReason, SpaceId,
     Subscription,
 };
-use hookmill_store::{Accepted, NewBatch, NewDelivery, NewEvent, StoreError};
+use hookmill_store::{Accepted, Identity, NewBatch, NewDelivery, NewEvent, StoreError};
 
 /// An event as a producer posted it, parsed.
 #[derive(Clone, Debug)]
@@ -157,7 +157,7 @@ async fn commit(host: &Host, space: &SpaceId, slice: Slice) -> Result<Vec<Result
     Ok(receipts)
 }
 
-/// Returns an event, with the hash of its content, and the subscriptions that it goes to.
+/// Returns an event, with where its id comes from, and the subscriptions that it goes to.
 async fn matched(
     host: &Host,
     space: &SpaceId,
@@ -165,11 +165,18 @@ async fn matched(
     target: &Target,
     now: Timestamp,
     allowance: &mut Allowance,
-) -> ((Arc<Event>, [u8; 32]), Matched) {
-    let content_sha256 = content_sha256(&incoming);
+) -> ((Arc<Event>, Identity), Matched) {
+    let content_sha256 = incoming.id.as_ref().map(|_| content_sha256(&incoming));
+    let (id, identity) = match (incoming.id, content_sha256) {
+        (Some(id), Some(content_sha256)) => (id, Identity::Producer { content_sha256 }),
+        _ => {
+            let key = host.store.take_keys(1);
+            (EventId::with_key(now, key), Identity::Host { key })
+        }
+    };
     let event = Arc::new(Event {
         space: space.clone(),
-        id: incoming.id.unwrap_or_else(|| EventId::new(now)),
+        id,
         kind: incoming.kind,
         occurred_at: incoming.occurred_at.map_or(now, clock::whole_microseconds),
         accepted_at: now,
@@ -181,19 +188,20 @@ async fn matched(
         Target::Matching => host.registry.matching(&event, allowance).await,
         Target::Test(compiled) => Matched { wanted: vec![compiled.clone()], ..Matched::default() },
     };
-    ((event, content_sha256), matched)
+    ((event, identity), matched)
 }
 
 /// Returns an event with its deliveries, and for each delivery its reservation in memory, if any.
 fn prepare(
     host: &Host,
-    (event, content_sha256): (Arc<Event>, [u8; 32]),
+    (event, identity): (Arc<Event>, Identity),
     wanted: &[Arc<CompiledSubscription>],
     target: &Target,
     now: Timestamp,
 ) -> (NewEvent, Vec<Option<Reservation>>) {
     let test = matches!(target, Target::Test(_));
-    let deliveries = wanted.iter().map(|compiled| {
+    let first_key = host.store.take_keys(wanted.len());
+    let deliveries = (first_key..).zip(wanted).map(|(key, compiled)| {
         let subscription = &compiled.subscription;
         let batch = subscription.batch.as_ref().filter(|batch| !test && batch.includes(&event.kind));
         let closes_at = batch.map_or(now, |batch| delay::batch_end(now, batch.window_s));
@@ -207,11 +215,11 @@ fn prepare(
         let due_if_full = delay::first(now, subscription.delay_s);
         let bytes_max = batch_bytes_max(subscription.content_type, host.config.plugin.output_bytes_max);
         let batch = batch.map(|batch| NewBatch { closes_at, max: batch.max, bytes_max, due_if_full });
-        let (id, subscription_id) = (DeliveryId::new(now), subscription.id);
+        let (id, subscription_id) = (DeliveryId::with_key(now, key), subscription.id);
         (NewDelivery { id, subscription_id, due_at, leased_until, batch, test }, reservation)
     });
     let (deliveries, reservations) = deliveries.unzip();
-    (NewEvent { event, content_sha256, deliveries }, reservations)
+    (NewEvent { event, identity, deliveries }, reservations)
 }
 
 /// Pauses the subscriptions whose conditions could not be evaluated too many times in a row.

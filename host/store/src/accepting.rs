@@ -10,16 +10,32 @@ use jiff::Timestamp;
 pub struct NewEvent {
     /// The event.
     pub event: Arc<Event>,
-    /// SHA-256 over type, data and, if given, the time: shows whether an event with the same id is the same event.
-    pub content_sha256: [u8; 32],
+    /// Where its id comes from.
+    pub identity: Identity,
     /// One for each subscription that it matches.
     pub deliveries: Vec<NewDelivery>,
+}
+
+/// Where an event's id comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// The host generated it from this key, which [`Store::take_keys`](super::Store::take_keys) returned.
+    Host {
+        /// The key.
+        key: i64,
+    },
+    /// The producer chose it, and may post the event again.
+    Producer {
+        /// SHA-256 over type, data and, if given, the time: shows whether an event with the same id is the same event.
+        content_sha256: [u8; 32],
+    },
 }
 
 /// A delivery to be created.
 #[derive(Clone, Debug)]
 pub struct NewDelivery {
-    /// Its id, generated at the event's `accepted_at`: listings of a time range depend on that.
+    /// Its id. The store finds a delivery fastest if its id was generated at the event's `accepted_at` from one of the
+    /// consecutive keys that were taken for the event's deliveries.
     pub id: DeliveryId,
     /// Its subscription.
     pub subscription_id: SubscriptionId,

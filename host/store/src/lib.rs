@@ -6,8 +6,8 @@
 //!
 //! Its users rely on the following:
 //! - [`Store::accept`] and [`Store::record`] return only when the commit is on disk.
-//! - A lease (`leased_until`) is advisory: it keeps two workers off one delivery, and expires by itself. Correctness
-//!   depends only on [`Store::record`], which writes only if the delivery is as the lease left it.
+//! - A lease (`leased_until`) is advisory: it keeps two workers off one delivery, expires by itself, and ends with the
+//!   process. Correctness depends only on [`Store::record`], which writes only if the delivery is as the lease left it.
 //!
 //! They do not rely on an expired lease being exclusive. A delivery may then be sent twice; it is recorded once.
 #![forbid(unsafe_code)]
@@ -28,7 +28,7 @@ use hookmill_model::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-pub use accepting::{Accepted, NewBatch, NewDelivery, NewEvent};
+pub use accepting::{Accepted, Identity, NewBatch, NewDelivery, NewEvent};
 pub use listing::{DeliveryHead, EventHead, ListPart};
 pub use plugin::{DeletedPlugin, WaitingDeliveries};
 pub use sqlite::{OpenError, Sqlite};
@@ -200,6 +200,9 @@ pub struct SpaceChange {
 pub trait Store: Send + Sync + 'static {
     // The pipeline.
 
+    /// Takes consecutive keys, from which ids of events and deliveries are made; returns the first.
+    fn take_keys(&self, count: usize) -> i64;
+
     /// Commits events with their deliveries, in one transaction; the results are in order.
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError>;
 
@@ -228,7 +231,8 @@ pub trait Store: Send + Sync + 'static {
     /// Releases unused leases, each identified by its delivery and its end.
     async fn hand_back(&self, leases: Vec<(DeliveryId, Timestamp)>) -> Result<(), StoreError>;
 
-    /// Ends all leases, since their holder is gone. Returns how many there were.
+    /// Ends all leases, since their holder is gone. Returns how many there were, with the deliveries that the process before
+    /// was sending for the first time.
     async fn end_all_leases(&self) -> Result<u64, StoreError>;
 
     // Spaces and keys.

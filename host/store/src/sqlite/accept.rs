@@ -1,60 +1,111 @@
 //! Accepting events: writing their rows and those of their deliveries.
 
-use hookmill_model::DeliveryState;
+use hookmill_model::{DeliveryId, DeliveryState, Event};
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::super::{Accepted, NewEvent, StoreError};
-use super::backlog::Writing;
+use super::super::{Accepted, Identity, NewDelivery, NewEvent, StoreError};
 use super::batches::{self, Joined};
-use super::events;
-use super::row::{Columns as _, json, micros};
+use super::leases::Lease;
+use super::row::{Columns as _, count, json, micros};
+use super::writing::Writing;
+use super::{events, ids};
 
-const INSERT_EVENT: &str = "
-    INSERT INTO events (space, id, kind, occurred_at, accepted_at, content_sha256, data, changed_fields, previous)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-    ON CONFLICT (space, id) DO NOTHING";
+pub(super) const INSERT_EVENT: &str = "
+    INSERT INTO events (
+        key, space, type, first_delivery, deliveries, occurred_at, accepted_at, id, content_sha256, data,
+        changed_fields, previous
+    ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
-const INSERT_DELIVERY: &str = "
-    INSERT INTO deliveries (id, space, event, subscription, state, attempts, due_at, leased_until, ready_at, test)
-    VALUES (?1, ?2, ?3, ?4, 'pending', 0, ?5, ?6, coalesce(?6, ?5), ?7)";
+pub(super) const INSERT_DELIVERY: &str = "
+    INSERT INTO deliveries (key, space, subscription, type, event, due_at, test, batch, id)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
-const EARLIER: &str = "SELECT seq, content_sha256, occurred_at, accepted_at FROM events WHERE space = ?1 AND id = ?2";
+pub(super) const INSERT_WAITING: &str = "
+    INSERT INTO waiting (delivery, space, subscription, state, due_at, attempts) VALUES (?1, ?2, ?3, 'pending', ?4, 0)";
+
+pub(super) const EARLIER: &str = "
+    SELECT content_sha256, occurred_at, accepted_at, name, data FROM events JOIN types ON types.key = type
+    WHERE events.key = ?1";
 
 /// See [`Store::accept`](super::super::Store::accept). One event may be twice among `events`: the second is a repeat of the first.
 pub(super) fn accept(db: &Writing<'_>, events: &[NewEvent]) -> Result<Vec<Accepted>, StoreError> {
-    let mut insert = Inserts { event: db.prepare_cached(INSERT_EVENT)?, delivery: db.prepare_cached(INSERT_DELIVERY)? };
-    events.iter().map(|new| if insert.event(new)? { insert.deliveries(db, new) } else { earlier(db, new) }).collect()
+    let mut insert = Inserts {
+        event: db.prepare_cached(INSERT_EVENT)?,
+        delivery: db.prepare_cached(INSERT_DELIVERY)?,
+        waiting: db.prepare_cached(INSERT_WAITING)?,
+    };
+    events.iter().map(|new| insert.one(db, new)).collect()
 }
 
 struct Inserts<'db> {
     event: CachedStatement<'db>,
     delivery: CachedStatement<'db>,
+    waiting: CachedStatement<'db>,
+}
+
+/// The keys of an event and of what it refers to.
+struct Keys {
+    event: i64,
+    space: i64,
+    kind: i64,
+    /// That of its first delivery; the others follow.
+    first_delivery: i64,
 }
 
 impl Inserts<'_> {
-    /// Writes the event; false if its id is taken.
-    fn event(&mut self, new: &NewEvent) -> Result<bool, StoreError> {
+    fn one(&mut self, db: &Writing<'_>, new: &NewEvent) -> Result<Accepted, StoreError> {
         let event = &new.event;
-        let inserted = self.event.execute(params![
-            event.space.as_str(),
-            event.id.as_str(),
-            event.kind.as_str(),
+        let space = db.space(&event.space)?;
+        let key = match new.identity {
+            Identity::Host { key } => key,
+            Identity::Producer { content_sha256 } => match earlier(db, space, event, content_sha256)? {
+                Some(earlier) => return Ok(earlier),
+                None => db.take_keys(1),
+            },
+        };
+        let keys = Keys {
+            event: key,
+            space,
+            kind: db.event_type(&event.kind)?,
+            first_delivery: first_key(&new.deliveries).unwrap_or_else(|| db.take_keys(new.deliveries.len())),
+        };
+        self.event(&keys, new)?;
+        let end = keys.first_delivery + count(new.deliveries.len());
+        db.gave_keys(event.accepted_at, keys.event, keys.event + 1);
+        db.gave_keys(event.accepted_at, keys.first_delivery, end);
+        self.deliveries(db, &keys, new)
+    }
+
+    fn event(&mut self, keys: &Keys, new: &NewEvent) -> Result<(), StoreError> {
+        let event = &new.event;
+        let given = match new.identity {
+            Identity::Host { .. } => None,
+            Identity::Producer { content_sha256 } => Some((event.id.as_str(), content_sha256)),
+        };
+        self.event.execute(params![
+            keys.event,
+            keys.space,
+            keys.kind,
+            keys.first_delivery,
+            count(new.deliveries.len()),
             micros(event.occurred_at),
             micros(event.accepted_at),
-            new.content_sha256,
+            given.map(|(id, _)| id),
+            given.map(|(_, content_sha256)| content_sha256),
             event.data.get(),
             event.changed_fields.as_ref().map(json),
             event.previous.as_ref().map(|previous| previous.get()),
         ])?;
-        Ok(inserted > 0)
+        Ok(())
     }
 
-    fn deliveries(&mut self, db: &Writing<'_>, new: &NewEvent) -> Result<Accepted, StoreError> {
-        let event = db.last_insert_rowid();
+    fn deliveries(&mut self, db: &Writing<'_>, keys: &Keys, new: &NewEvent) -> Result<Accepted, StoreError> {
         let mut filled: Option<Timestamp> = None;
-        for delivery in &new.deliveries {
-            match batches::join(db, event, &new.event, delivery)? {
+        for (key, delivery) in (keys.first_delivery..).zip(&new.deliveries) {
+            let subscription = db.subscription(delivery.subscription_id)?;
+            let of = batches::Of { subscription, kind: keys.kind };
+            match batches::join(db, of, keys.event, &new.event, delivery)? {
                 Joined::No => {}
                 Joined::Open => continue,
                 Joined::Full { due_at } => {
@@ -62,32 +113,75 @@ impl Inserts<'_> {
                     continue;
                 }
             }
-            self.delivery.execute(params![
-                delivery.id.to_string(),
-                new.event.space.as_str(),
-                event,
-                delivery.subscription_id.to_string(),
-                micros(delivery.due_at),
-                delivery.leased_until.map(micros),
-                delivery.test,
-            ])?;
-            db.created(DeliveryState::Pending, 1);
-            batches::open(db, &new.event, delivery)?;
+            self.delivery(db, keys, new, (key, subscription), delivery)?;
+            batches::open(db, of, key, &new.event, delivery)?;
         }
         Ok(Accepted::New { filled })
     }
+
+    fn delivery(
+        &mut self,
+        db: &Writing<'_>,
+        keys: &Keys,
+        new: &NewEvent,
+        (key, subscription): (i64, i64),
+        delivery: &NewDelivery,
+    ) -> Result<(), StoreError> {
+        let due_at = micros(delivery.due_at);
+        let own = DeliveryId::with_key(new.event.accepted_at, key) == delivery.id;
+        self.delivery.execute(params![
+            key,
+            keys.space,
+            subscription,
+            keys.kind,
+            keys.event,
+            due_at,
+            delivery.test,
+            delivery.batch.is_some(),
+            (!own).then(|| delivery.id.to_bytes()),
+        ])?;
+        db.created(DeliveryState::Pending, 1);
+        match delivery.leased_until {
+            Some(until) => db.set_lease(
+                key,
+                Some(Lease {
+                    until: micros(until),
+                    subscription_id: delivery.subscription_id,
+                    subscription,
+                    space: keys.space,
+                    fresh: true,
+                    event: new.event.clone(),
+                }),
+            ),
+            None => {
+                self.waiting.execute(params![key, keys.space, subscription, due_at])?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the key of the first delivery, if the ids contain consecutive keys.
+fn first_key(deliveries: &[NewDelivery]) -> Option<i64> {
+    let first = deliveries.first()?.id.key()?;
+    let consecutive = (first..).zip(deliveries).all(|(key, delivery)| delivery.id.key() == Some(key));
+    consecutive.then_some(first)
 }
 
 /// Returns the result for an event whose id is taken.
-fn earlier(db: &Connection, new: &NewEvent) -> Result<Accepted, StoreError> {
+fn earlier(db: &Connection, space: i64, event: &Event, content: [u8; 32]) -> Result<Option<Accepted>, StoreError> {
+    let Some(key) = ids::event(db, space, &event.id)? else { return Ok(None) };
     let mut select = db.prepare_cached(EARLIER)?;
-    let found = select.query_row([new.event.space.as_str(), new.event.id.as_str()], |row| {
-        let content: [u8; 32] = row.value("content_sha256")?;
-        let repeat = (row.value("seq")?, row.time("occurred_at")?, row.time("accepted_at")?);
-        Ok((content == new.content_sha256).then_some(repeat))
-    });
-    let Some((seq, occurred_at, accepted_at)) = found? else {
-        return Ok(Accepted::Conflict);
-    };
-    Ok(Accepted::Repeat { occurred_at, accepted_at, deliveries: events::deliveries_made(db, seq)? })
+    let (same, occurred_at, accepted_at) = select.query_row([key], |row| {
+        let same = match row.value::<Option<[u8; 32]>>("content_sha256")? {
+            Some(earlier) => earlier == content,
+            // The host generated the id, and the producer posts it again.
+            None => row.value::<String>("name")? == event.kind.as_str() && row.value::<String>("data")? == event.data.get(),
+        };
+        Ok((same, row.time("occurred_at")?, row.time("accepted_at")?))
+    })?;
+    if !same {
+        return Ok(Some(Accepted::Conflict));
+    }
+    Ok(Some(Accepted::Repeat { occurred_at, accepted_at, deliveries: events::deliveries_made(db, key)? }))
 }

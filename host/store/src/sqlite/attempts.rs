@@ -1,68 +1,101 @@
 //! Attempts: written once, with their delivery's next state, and read with the delivery.
 
 use bytes::Bytes;
-use hookmill_model::{Answer, Attempt, DeliveryId, Digest, Figures, Outcome, PluginFault, SendFault, SentRequest};
+use hookmill_model::{
+    Answer, Attempt, Delivery, DeliveryState, Digest, Figures, Outcome, PluginFault, SendFault, SentRequest,
+};
 use rusqlite::{Connection, Row, named_params};
 
-use super::super::StoreError;
+use super::super::{Record, StoreError};
+use super::leases::Lease;
 use super::row::{Columns as _, corrupt, count, json, micros, name};
+use super::writing::Writing;
 
-const INSERT: &str = "
+pub(super) const INSERT: &str = "
     INSERT INTO attempts (
-        delivery, number, due_at, started_at, transform_us, send_us, plugin_digest, fuel_used, fuel_max,
-        memory_bytes, memory_bytes_max, logs, request_method, request_url, request_headers, request_body,
-        request_sealed, request_signature_headers, outcome, code, message, retry, plugin_fault, answer_status,
-        answer_headers, answer_body, answer_truncated
+        key, space, due_at, started_at, recorded_at, transform_us, send_us, outcome, problem, answer_status, plugin,
+        fuel_used, fuel_max, memory_bytes, memory_bytes_max, message, retry, plugin_fault, reason, logs, request_method,
+        request_url, request_headers, request_sealed, request_signature_headers, answer_headers, answer_truncated,
+        request_body, answer_body
     ) VALUES (
-        :delivery, :number, :due_at, :started_at, :transform_us, :send_us, :plugin_digest, :fuel_used, :fuel_max,
-        :memory_bytes, :memory_bytes_max, :logs, :request_method, :request_url, :request_headers, :request_body,
-        :request_sealed, :request_signature_headers, :outcome, :code, :message, :retry, :plugin_fault,
-        :answer_status, :answer_headers, :answer_body, :answer_truncated
+        :key, :space, :due_at, :started_at, :recorded_at, :transform_us, :send_us, :outcome, :problem, :answer_status,
+        :plugin, :fuel_used, :fuel_max, :memory_bytes, :memory_bytes_max, :message, :retry, :plugin_fault, :reason, :logs,
+        :request_method, :request_url, :request_headers, :request_sealed, :request_signature_headers, :answer_headers,
+        :answer_truncated, :request_body, :answer_body
     )";
 
-pub(super) const OF_DELIVERY: &str = "SELECT * FROM attempts WHERE delivery = ?1 ORDER BY number";
+pub(super) const OF_DELIVERY: &str = "
+    SELECT attempts.*, digest FROM attempts LEFT JOIN digests ON digests.key = plugin
+    WHERE attempts.key > ?1 AND attempts.key < ?2 ORDER BY attempts.key";
 
-/// Writes an attempt.
-pub(super) fn insert(db: &Connection, attempt: &Attempt) -> Result<(), StoreError> {
+/// Attempts of one delivery: their numbers are the lower 16 bits of their keys.
+pub(super) const NUMBERS: i64 = 1 << 16;
+
+/// Returns the range of the keys of a delivery's attempts, without its ends.
+pub(super) fn range(delivery: i64) -> [i64; 2] {
+    [delivery * NUMBERS, (delivery + 1) * NUMBERS]
+}
+
+/// Writes an attempt of the delivery with this key.
+pub(super) fn insert(
+    db: &Writing<'_>,
+    delivery: i64,
+    lease: &Lease,
+    record: &Record,
+    attempt: &Attempt,
+) -> Result<(), StoreError> {
+    let number = i64::from(attempt.number);
+    if number >= NUMBERS {
+        return Err(StoreError::Corrupt(format!("attempt {number} is more than a delivery may have")));
+    }
     let request = attempt.request.as_ref();
     let figures = &attempt.figures;
-    let OutcomeColumns { code, message, retry, answer } = columns(&attempt.outcome);
+    let OutcomeColumns { problem, message, retry, answer } = columns(&attempt.outcome);
+    let plugin = attempt.plugin_digest.as_ref().map(|digest| db.digest(digest)).transpose()?;
+    let dictionary = lease.event.data.get().as_bytes();
     db.prepare_cached(INSERT)?.execute(named_params! {
-        ":delivery": attempt.delivery_id.to_string(),
-        ":number": attempt.number,
+        ":key": delivery * NUMBERS + number,
+        ":space": lease.space,
         ":due_at": micros(attempt.due_at),
         ":started_at": micros(attempt.started_at),
+        ":recorded_at": micros(record.at),
         ":transform_us": count(figures.transform_us),
         ":send_us": count(attempt.send_us),
-        ":plugin_digest": attempt.plugin_digest.as_ref().map(Digest::as_bytes),
+        ":outcome": attempt.outcome.as_str(),
+        ":problem": problem,
+        ":answer_status": answer.map(|answer| answer.status),
+        ":plugin": plugin,
         ":fuel_used": count(figures.fuel_used),
         ":fuel_max": count(figures.fuel_max),
         ":memory_bytes": count(figures.memory_bytes),
         ":memory_bytes_max": count(figures.memory_bytes_max),
+        ":message": message,
+        ":retry": retry,
+        ":plugin_fault": attempt.plugin_fault.as_ref().map(json),
+        ":reason": (record.state == DeliveryState::Delivered).then_some(record.reason.as_deref()).flatten(),
         ":logs": (!attempt.logs.is_empty()).then(|| json(&attempt.logs)),
         ":request_method": request.map(|request| &request.method),
         ":request_url": request.map(|request| &request.url),
         ":request_headers": request.map(|request| json(&request.headers)),
-        ":request_body": request.map(|request| &request.body[..]),
         ":request_sealed": request.filter(|request| !request.sealed.is_empty()).map(|request| json(&request.sealed)),
         ":request_signature_headers": request.map_or(0, |request| request.signature_headers),
-        ":outcome": attempt.outcome.as_str(),
-        ":code": code,
-        ":message": message,
-        ":retry": retry,
-        ":plugin_fault": attempt.plugin_fault.as_ref().map(json),
-        ":answer_status": answer.map(|answer| answer.status),
         ":answer_headers": answer.map(|answer| json(&answer.headers)),
-        ":answer_body": answer.map(|answer| &answer.body[..]),
         ":answer_truncated": answer.map(|answer| answer.truncated),
+        ":request_body": request.map(|request| compress(&request.body, dictionary)),
+        ":answer_body": answer.map(|answer| &answer.body[..]),
     })?;
     Ok(())
+}
+
+/// Returns a kept body's stored form: an LZ4 block behind its length.
+pub(super) fn compress(body: &[u8], dictionary: &[u8]) -> Vec<u8> {
+    lz4_flex::block::compress_prepend_size_with_dict(body, dictionary)
 }
 
 /// The columns of an outcome other than its name.
 #[derive(Default)]
 struct OutcomeColumns<'a> {
-    code: Option<String>,
+    problem: Option<String>,
     message: Option<&'a str>,
     retry: Option<bool>,
     answer: Option<&'a Answer>,
@@ -70,15 +103,18 @@ struct OutcomeColumns<'a> {
 
 fn columns(outcome: &Outcome) -> OutcomeColumns<'_> {
     match outcome {
-        Outcome::Succeeded(answer) | Outcome::Rejected(answer) => {
-            OutcomeColumns { answer: Some(answer), ..OutcomeColumns::default() }
-        }
+        Outcome::Succeeded(answer) => OutcomeColumns { answer: Some(answer), ..OutcomeColumns::default() },
+        Outcome::Rejected(answer) => OutcomeColumns {
+            problem: Some(answer.status.to_string()),
+            answer: Some(answer),
+            ..OutcomeColumns::default()
+        },
         Outcome::Unreachable(SendFault { code, message }) => {
-            OutcomeColumns { code: Some(name(code)), message: Some(message), ..OutcomeColumns::default() }
+            OutcomeColumns { problem: Some(name(code)), message: Some(message), ..OutcomeColumns::default() }
         }
         Outcome::Skipped(message) => OutcomeColumns { message: Some(message), ..OutcomeColumns::default() },
         Outcome::PluginFailed(PluginFault { code, message, retry }) => OutcomeColumns {
-            code: Some(name(code)),
+            problem: Some(name(code)),
             message: Some(message),
             retry: Some(*retry),
             ..OutcomeColumns::default()
@@ -86,22 +122,22 @@ fn columns(outcome: &Outcome) -> OutcomeColumns<'_> {
     }
 }
 
-/// Reads a delivery's attempts, oldest first.
-pub(super) fn of_delivery(db: &Connection, id: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
+/// Reads the attempts of the delivery with this key, oldest first.
+pub(super) fn of_delivery(db: &Connection, key: i64, delivery: &Delivery) -> Result<Vec<Attempt>, StoreError> {
     let mut select = db.prepare_cached(OF_DELIVERY)?;
-    Ok(select.query_map([id.to_string()], read)?.collect::<rusqlite::Result<_>>()?)
+    Ok(select.query_map(range(key), |row| read(row, delivery))?.collect::<rusqlite::Result<_>>()?)
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Attempt> {
+fn read(row: &Row<'_>, delivery: &Delivery) -> rusqlite::Result<Attempt> {
     Ok(Attempt {
-        delivery_id: row.text("delivery")?,
-        number: row.value("number")?,
+        delivery_id: delivery.id,
+        number: u32::try_from(row.value::<i64>("key")? % NUMBERS).map_err(|error| corrupt("key", error))?,
         due_at: row.time("due_at")?,
         started_at: row.time("started_at")?,
         send_us: row.count("send_us")?,
-        request: request(row)?,
+        request: request(row, delivery.event.data.get().as_bytes())?,
         outcome: outcome(row)?,
-        plugin_digest: row.value::<Option<[u8; 32]>>("plugin_digest")?.map(Digest::from),
+        plugin_digest: row.value::<Option<[u8; 32]>>("digest")?.map(Digest::from),
         plugin_fault: row.json_if_any("plugin_fault")?,
         figures: figures(row)?,
         logs: row.json_if_any("logs")?.unwrap_or_default(),
@@ -118,13 +154,16 @@ fn figures(row: &Row<'_>) -> rusqlite::Result<Figures> {
     })
 }
 
-fn request(row: &Row<'_>) -> rusqlite::Result<Option<SentRequest>> {
+fn request(row: &Row<'_>, dictionary: &[u8]) -> rusqlite::Result<Option<SentRequest>> {
     let Some(method) = row.value("request_method")? else { return Ok(None) };
+    let block = row.get_ref("request_body")?.as_blob().map_err(|error| corrupt("request_body", error))?;
+    let body = lz4_flex::block::decompress_size_prepended_with_dict(block, dictionary)
+        .map_err(|error| corrupt("request_body", error))?;
     Ok(Some(SentRequest {
         method,
         url: row.value("request_url")?,
         headers: row.json("request_headers")?,
-        body: Bytes::from(row.value::<Vec<u8>>("request_body")?),
+        body: Bytes::from(body),
         signature_headers: row.value("request_signature_headers")?,
         sealed: row.json_if_any("request_sealed")?.unwrap_or_default(),
     }))
@@ -135,11 +174,11 @@ fn outcome(row: &Row<'_>) -> rusqlite::Result<Outcome> {
         "succeeded" => answer(row).map(Outcome::Succeeded),
         "rejected" => answer(row).map(Outcome::Rejected),
         "unreachable" => {
-            Ok(Outcome::Unreachable(SendFault { code: row.variant("code")?, message: row.value("message")? }))
+            Ok(Outcome::Unreachable(SendFault { code: row.variant("problem")?, message: row.value("message")? }))
         }
         "skipped" => row.value("message").map(Outcome::Skipped),
         "plugin_failed" => Ok(Outcome::PluginFailed(PluginFault {
-            code: row.variant("code")?,
+            code: row.variant("problem")?,
             message: row.value("message")?,
             retry: row.value("retry")?,
         })),

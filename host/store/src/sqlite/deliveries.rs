@@ -1,250 +1,180 @@
-//! Deliveries: listing, reading, and the commands of callers.
+//! Deliveries: reading, and the commands of callers.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, SpaceId};
+use hookmill_model::{Attempt, Delivery, DeliveryId, DeliveryState, Event, SpaceId};
 use jiff::Timestamp;
-use rusqlite::types::Value;
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params, params_from_iter};
-use ulid::Ulid;
+use rusqlite::{Connection, Row, params};
 
-use super::super::{Command, Commanded, DeliveryFilter, DeliveryHead, ListPart, StoreError};
-use super::attempts;
-use super::backlog::{Backlog, Writing};
+use super::super::{Command, Commanded, DeliveryHead, StoreError};
+use super::backlog::Backlog;
 use super::events::{Events, read_head};
 use super::pinned::{self, PinnedPlugins};
-use super::row::{Columns as _, PART_BYTES_MAX, corrupt, micros};
+use super::row::{Columns as _, corrupt, micros};
+use super::tallies::Counted;
+use super::writing::Writing;
+use super::{attempts, ids, names};
 
-/// The columns that [`Delivered::row`] reads.
-pub(super) const COLUMNS: &str = "id, subscription, event, batched, state, attempts, due_at, leased_until, completed_at, reason, test, verbatim, \
-    pinned";
+/// A delivery with whatever determines its state; see the schema's header.
+pub(super) const BY_KEY: &str = "
+    SELECT d.space, d.subscription AS subscription_key, subscriptions.id AS subscription, d.event, d.test, d.batch,
+        d.id AS id, d.due_at AS first_due_at,
+        w.state AS waiting, w.due_at AS next_due_at, w.attempts AS waiting_attempts, w.batched, w.verbatim, w.pinned,
+        w.reason AS waiting_reason,
+        e.state AS ended, e.completed_at, e.due_at AS ended_due_at, e.attempts AS ended_attempts,
+        e.reason AS ended_reason,
+        a.key AS attempt, a.due_at AS attempt_due_at, a.recorded_at, a.problem, a.answer_status, a.reason
+    FROM deliveries AS d JOIN subscriptions ON subscriptions.key = d.subscription
+        LEFT JOIN waiting AS w ON w.delivery = d.key
+        LEFT JOIN ended AS e ON e.delivery = d.key
+        LEFT JOIN attempts AS a
+            ON a.key = (SELECT max(key) FROM attempts WHERE key > d.key * 65536 AND key < (d.key + 1) * 65536)
+    WHERE d.key = ?1";
 
 const BATCHED: &str = "SELECT event FROM batched_events WHERE delivery = ?1 ORDER BY position";
 
-pub(super) const BACKLOG: &str = "
-    SELECT (SELECT count(*) FROM deliveries INDEXED BY deliveries_by_readiness WHERE state = 'pending'),
-           (SELECT count(*) FROM deliveries INDEXED BY deliveries_held WHERE state = 'held')";
+const BATCHED_COUNT: &str = "SELECT count(*) FROM batched_events WHERE delivery = ?1";
 
-/// A reader of deliveries with their events.
-pub(super) struct Delivered<'db> {
-    db: &'db Connection,
-    events: Events,
-    pinned: PinnedPlugins,
+pub(super) const BACKLOG: &str = "
+    SELECT (SELECT count(*) FROM waiting INDEXED BY waiting_by_due_time WHERE state = 'pending'),
+        (SELECT count(*) FROM waiting) - (SELECT count(*) FROM waiting INDEXED BY waiting_by_due_time WHERE state = 'pending')";
+
+/// The state of a delivery, from the rows that determine it.
+pub(super) struct Progress {
+    pub(super) state: DeliveryState,
+    pub(super) attempts: u32,
+    pub(super) due_at: Timestamp,
+    pub(super) completed_at: Option<Timestamp>,
+    pub(super) reason: Option<String>,
 }
 
-impl<'db> Delivered<'db> {
-    pub(super) fn new(db: &'db Connection) -> Self {
-        Self { db, events: Events::default(), pinned: PinnedPlugins::default() }
+impl Progress {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        if let Some(waiting) = row.value::<Option<String>>("waiting")? {
+            return Ok(Self {
+                state: state(&waiting)?,
+                attempts: row.value("waiting_attempts")?,
+                due_at: row.time("next_due_at")?,
+                completed_at: None,
+                reason: row.value("waiting_reason")?,
+            });
+        }
+        if let Some(ended) = row.value::<Option<String>>("ended")? {
+            return Ok(Self {
+                state: state(&ended)?,
+                attempts: row.value("ended_attempts")?,
+                due_at: row.time("ended_due_at")?,
+                completed_at: row.time_if_any("completed_at")?,
+                reason: row.value("ended_reason")?,
+            });
+        }
+        match row.value::<Option<i64>>("attempt")? {
+            Some(attempt) => Ok(Self {
+                state: DeliveryState::Delivered,
+                attempts: u32::try_from(attempt % attempts::NUMBERS).map_err(|error| corrupt("key", error))?,
+                due_at: row.time("attempt_due_at")?,
+                completed_at: row.time_if_any("recorded_at")?,
+                reason: row.value("reason")?,
+            }),
+            None => Ok(Self {
+                state: DeliveryState::Pending,
+                attempts: 0,
+                due_at: row.time("first_due_at")?,
+                completed_at: None,
+                reason: None,
+            }),
+        }
     }
+}
 
-    pub(super) fn row(&mut self, row: &Row<'_>) -> rusqlite::Result<Delivery> {
-        let pinned: Option<[u8; 32]> = row.value("pinned")?;
-        Ok(Delivery {
-            id: row.text("id")?,
-            subscription_id: row.text("subscription")?,
-            event: self.events.get(self.db, row.value("event")?)?,
-            batched: row.value("batched")?,
-            more: Vec::new(),
-            test: row.value("test")?,
-            verbatim: row.value("verbatim")?,
-            pinned: pinned.map(|id| self.pinned.get(self.db, id)).transpose()?,
-            state: state(row)?,
-            attempts: row.value("attempts")?,
-            due_at: row.time("due_at")?,
-            leased_until: row.time_if_any("leased_until")?,
-            completed_at: row.time_if_any("completed_at")?,
-            reason: row.value("reason")?,
-        })
-    }
+fn state(name: &str) -> rusqlite::Result<DeliveryState> {
+    DeliveryState::from_name(name).ok_or_else(|| corrupt("state", format!("`{name}` is none")))
 }
 
 /// Reads the further events of batched deliveries.
 pub(super) fn read_batches(db: &Connection, deliveries: &mut [Delivery]) -> Result<(), StoreError> {
     let mut events = Events::default();
-    let mut select = db.prepare_cached(BATCHED)?;
     for delivery in deliveries.iter_mut().filter(|delivery| delivery.batched > 0) {
-        let keys = select.query_map([delivery.id.to_string()], |row| row.get(0))?;
-        for key in keys.collect::<rusqlite::Result<Vec<i64>>>()? {
-            delivery.more.push(events.get(db, key)?);
+        if let Some(key) = ids::delivery(db, delivery.id)? {
+            read_batch(db, &mut events, key, delivery)?;
         }
     }
     Ok(())
 }
 
-fn state(row: &Row<'_>) -> rusqlite::Result<DeliveryState> {
-    let name: String = row.value("state")?;
-    DeliveryState::from_name(&name).ok_or_else(|| corrupt("state", format!("`{name}` is none")))
+fn read_batch(db: &Connection, events: &mut Events, key: i64, delivery: &mut Delivery) -> Result<(), StoreError> {
+    let mut select = db.prepare_cached(BATCHED)?;
+    for event in select.query_map([key], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()? {
+        delivery.more.push(events.get(db, event)?);
+    }
+    Ok(())
 }
 
-/// Columns of a listing.
-const HEAD: &str = "id, subscription, event, batched, state, attempts, due_at, completed_at, reason, test";
+/// Reads a delivery's number of further events from its row.
+fn batched(db: &Connection, row: &Row<'_>, key: i64) -> rusqlite::Result<u32> {
+    if row.value("batch")? { db.prepare_cached(BATCHED_COUNT)?.query_row([key], |row| row.get(0)) } else { Ok(0) }
+}
 
-/// Deliveries that one part of a listing examines: some 30 ms. A filter that few of them pass takes more parts, between
-/// which others have their turns.
-const EXAMINED_MAX: usize = 10_000;
-
-/// Time after which a part of a listing ends, for a disk that is slow.
-const EXAMINING_MAX: Duration = Duration::from_secs(1);
-
-const EVENT_HEAD: &str = "SELECT id, kind, occurred_at, accepted_at FROM events WHERE seq = ?1";
-
-/// See [`Store::deliveries`](super::super::Store::deliveries).
-pub(super) fn list(
+/// Reads the head of the delivery with this key from its row.
+pub(super) fn read_delivery_head(
     db: &Connection,
-    space: &SpaceId,
-    filter: &DeliveryFilter,
-    limit: usize,
-) -> Result<ListPart<DeliveryHead, DeliveryId>, StoreError> {
-    // Else the walk over another space's deliveries would be this one's to wait for, and its cursor an id of the other.
-    if let Some(subscription) = filter.subscription
-        && !db.prepare_cached(OF_SPACE)?.exists(params![subscription.to_string(), space.as_str()])?
-    {
-        return Ok(ListPart::empty());
-    }
-    let (sql, values) = listing(space, filter);
-    let (mut select, mut event) = (db.prepare_cached(&sql)?, db.prepare_cached(EVENT_HEAD)?);
-    let mut rows = select.query(params_from_iter(values))?;
-    let mut entries: Vec<DeliveryHead> = Vec::new();
-    let mut held = 0;
-    let until = Instant::now() + EXAMINING_MAX;
-    let mut examined = 0;
-    while let Some(row) = rows.next()? {
-        if let Some(delivery) = wanted(row, &mut event, filter)? {
-            held += delivery.reason.as_ref().map_or(0, String::len);
-            if entries.len() == limit || (held > PART_BYTES_MAX && !entries.is_empty()) {
-                let next = entries.last().map(|last| last.id);
-                return Ok(ListPart { entries, next });
-            }
-            entries.push(delivery);
-        }
-        examined += 1;
-        if examined == EXAMINED_MAX || Instant::now() >= until {
-            return Ok(ListPart { entries, next: Some(row.text("id")?) });
-        }
-    }
-    Ok(ListPart { entries, next: None })
-}
-
-const OF_SPACE: &str = "SELECT 1 FROM subscriptions WHERE id = ?1 AND space = ?2";
-
-/// Reads a delivery if it passes the filters that the statement does not apply.
-fn wanted(
     row: &Row<'_>,
-    event: &mut CachedStatement<'_>,
-    filter: &DeliveryFilter,
-) -> rusqlite::Result<Option<DeliveryHead>> {
-    let state = state(row)?;
-    if filter.state.is_some_and(|wanted| wanted != state) {
-        return Ok(None);
-    }
-    let subscription_id = row.text("subscription")?;
-    if filter.subscription.is_some_and(|wanted| wanted != subscription_id) {
-        return Ok(None);
-    }
-    let event = event.query_row([row.value::<i64>("event")?], read_head)?;
-    if filter.event_type.as_ref().is_some_and(|wanted| !wanted.matches(&event.kind))
-        || filter.since.is_some_and(|since| event.accepted_at < since)
-        || filter.until.is_some_and(|until| event.accepted_at >= until)
-    {
-        return Ok(None);
-    }
-    Ok(Some(DeliveryHead {
-        id: row.text("id")?,
-        subscription_id,
-        event_id: event.id,
-        event_type: event.kind,
+    key: i64,
+    event: &super::super::EventHead,
+) -> rusqlite::Result<DeliveryHead> {
+    let Progress { state, attempts, due_at, completed_at, reason } = Progress::read(row)?;
+    Ok(DeliveryHead {
+        id: ids::of_delivery(key, row.value("id")?, event.accepted_at),
+        subscription_id: row.text("subscription")?,
+        event_id: event.id.clone(),
+        event_type: event.kind.clone(),
         accepted_at: event.accepted_at,
-        batched: row.value("batched")?,
+        batched: batched(db, row, key)?,
         test: row.value("test")?,
         state,
-        attempts: row.value("attempts")?,
-        due_at: row.time("due_at")?,
-        completed_at: row.time_if_any("completed_at")?,
-        reason: row.value("reason")?,
-    }))
+        attempts,
+        due_at,
+        completed_at,
+        reason,
+    })
 }
 
-/// The deliveries with the event as their first, and those whose batches it joined.
-const OF_EVENT: &str = "id IN (
-    SELECT id FROM deliveries INDEXED BY deliveries_of_event
-    WHERE event = (SELECT seq FROM events WHERE space = ? AND id = ?)
-    UNION ALL
-    SELECT delivery FROM batched_events INDEXED BY batched_events_by_event
-    WHERE event = (SELECT seq FROM events WHERE space = ? AND id = ?))";
-
-/// Returns the statement for a filter, and its parameters in order: all deliveries in the range of an index, newest first.
-/// [`wanted`] applies what the index does not know.
-///
-/// The index is named, since SQLite cannot know that an event has few deliveries and a space has many. The most selective
-/// filter determines the index.
-pub(super) fn listing(space: &SpaceId, filter: &DeliveryFilter) -> (String, Vec<Value>) {
-    let (index, condition, mut values) = range(space, filter);
-    let mut sql = format!("SELECT {HEAD} FROM deliveries{index} WHERE {condition}");
-    let mut also = |condition: &str, value: String| {
-        sql.push_str(condition);
-        values.push(value.into());
-    };
-    // Ids start with the millisecond in which the event was accepted: they narrow the scan, the event's time decides.
-    if let Some(since) = filter.since {
-        also(" AND id >= ?", first_id(since.as_millisecond()));
-    }
-    if let Some(until) = filter.until {
-        also(" AND id < ?", first_id(until.as_millisecond() + 1));
-    }
-    if let Some(before) = filter.before {
-        also(" AND id < ?", before.to_string());
-    }
-    sql.push_str(" ORDER BY id DESC");
-    (sql, values)
+/// Returns the key of a space's delivery, if it exists.
+fn key_of(db: &Connection, space: &SpaceId, id: DeliveryId) -> Result<Option<i64>, StoreError> {
+    let Some(space) = names::space(db, space)? else { return Ok(None) };
+    let Some(key) = ids::delivery(db, id)? else { return Ok(None) };
+    Ok(db.prepare_cached(OF_SPACE)?.exists([key, space])?.then_some(key))
 }
 
-/// Returns the most selective index for a filter, the range in it, and its parameters.
-fn range(space: &SpaceId, filter: &DeliveryFilter) -> (&'static str, String, Vec<Value>) {
-    let in_space = Value::from(space.as_str().to_owned());
-    match (&filter.event, filter.state, filter.subscription) {
-        // By their ids, which come from two indexes.
-        (Some(event), _, _) => {
-            let event = Value::from(event.as_str().to_owned());
-            let values = vec![in_space.clone(), in_space.clone(), event.clone(), in_space, event];
-            ("", format!("space = ? AND {OF_EVENT}"), values)
-        }
-        // A literal, so that SQLite sees that the partial index covers the condition.
-        (None, Some(state), _) if state != DeliveryState::Delivered => {
-            let condition = format!("space = ? AND state = '{}' AND state <> 'delivered'", state.as_str());
-            (" INDEXED BY deliveries_by_state", condition, vec![in_space])
-        }
-        (None, _, Some(subscription)) => {
-            let values = vec![subscription.to_string().into()];
-            (" INDEXED BY deliveries_of_subscription", "subscription = ?".to_owned(), values)
-        }
-        (None, _, None) => (" INDEXED BY deliveries_of_space", "space = ?".to_owned(), vec![in_space]),
-    }
-}
-
-/// Returns the lowest id of a delivery that was created in this millisecond.
-pub(super) fn first_id(millisecond: i64) -> String {
-    format!("dlv_{}", Ulid::from_parts(u64::try_from(millisecond).unwrap_or(0), 0))
-}
+const OF_SPACE: &str = "SELECT 1 FROM deliveries WHERE key = ?1 AND space = ?2";
 
 /// See [`Store::delivery_head`](super::super::Store::delivery_head).
 pub(super) fn head(db: &Connection, space: &SpaceId, id: DeliveryId) -> Result<Option<DeliveryHead>, StoreError> {
-    let mut select = db.prepare_cached(&format!("SELECT {HEAD} FROM deliveries WHERE id = ?1 AND space = ?2"))?;
-    let mut event = db.prepare_cached(EVENT_HEAD)?;
-    let all = DeliveryFilter::default();
-    let found =
-        select.query_row(params![id.to_string(), space.as_str()], |row| wanted(row, &mut event, &all)).optional()?;
-    Ok(found.flatten())
+    let Some(key) = key_of(db, space, id)? else { return Ok(None) };
+    let mut event = db.prepare_cached(super::events::HEAD_BY_KEY)?;
+    let head = db.prepare_cached(BY_KEY)?.query_row([key], |row| {
+        let of = row.value::<i64>("event")?;
+        let event = event.query_row([of], |row| read_head(row, of))?;
+        read_delivery_head(db, row, key, &event)
+    })?;
+    Ok(Some(head))
 }
 
-/// Lengths are in the rows' heads: no body is read.
+/// Lengths are in the rows' heads, and an LZ4 block begins with its own: no body is read to its end.
 const BYTES: &str = "
-    SELECT coalesce(sum(coalesce(length(request_body), 0) + coalesce(length(answer_body), 0)), 0) FROM attempts
-    WHERE delivery = ?1 AND EXISTS (SELECT 1 FROM deliveries WHERE id = ?1 AND space = ?2)";
+    SELECT substr(request_body, 1, 4) AS request_bytes, length(answer_body) AS answer_bytes FROM attempts
+    WHERE key > ?1 AND key < ?2";
 
 /// See [`Store::delivery_bytes`](super::super::Store::delivery_bytes).
 pub(super) fn bytes(db: &Connection, space: &SpaceId, id: DeliveryId) -> Result<u64, StoreError> {
-    let bytes: i64 = db.prepare_cached(BYTES)?.query_row(params![id.to_string(), space.as_str()], |row| row.get(0))?;
-    Ok(bytes.unsigned_abs())
+    let Some(key) = key_of(db, space, id)? else { return Ok(0) };
+    let mut select = db.prepare_cached(BYTES)?;
+    let sizes = select.query_map(attempts::range(key), |row| {
+        let request: Option<[u8; 4]> = row.value("request_bytes")?;
+        let answer: Option<u32> = row.value("answer_bytes")?;
+        Ok(u64::from(request.map_or(0, u32::from_le_bytes)) + u64::from(answer.unwrap_or(0)))
+    })?;
+    Ok(sizes.sum::<rusqlite::Result<u64>>()?)
 }
 
 /// See [`Store::delivery`](super::super::Store::delivery).
@@ -253,31 +183,55 @@ pub(super) fn one(
     space: &SpaceId,
     id: DeliveryId,
 ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
-    let Some(mut delivery) = find(db, space, id)? else { return Ok(None) };
-    read_batches(db, std::slice::from_mut(&mut delivery))?;
-    Ok(Some((delivery, attempts::of_delivery(db, id)?)))
+    let Some(key) = key_of(db, space, id)? else { return Ok(None) };
+    let mut events = Events::default();
+    let (mut delivery, _) = read(db, &mut events, key)?;
+    read_batch(db, &mut events, key, &mut delivery)?;
+    let attempts = attempts::of_delivery(db, key, &delivery)?;
+    Ok(Some((delivery, attempts)))
 }
 
-fn find(db: &Connection, space: &SpaceId, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-    let mut select = db.prepare_cached(&format!("SELECT {COLUMNS} FROM deliveries WHERE id = ?1 AND space = ?2"))?;
-    let mut read = Delivered::new(db);
-    Ok(select.query_row(params![id.to_string(), space.as_str()], |row| read.row(row)).optional()?)
+/// Reads the delivery with this key without further events and the key of its subscription.
+fn read(db: &Connection, events: &mut Events, key: i64) -> Result<(Delivery, i64), StoreError> {
+    let mut pinned = PinnedPlugins::default();
+    Ok(db.prepare_cached(BY_KEY)?.query_row([key], |row| {
+        let Progress { state, attempts, due_at, completed_at, reason } = Progress::read(row)?;
+        let event: Arc<Event> = events.get(db, row.value("event")?)?;
+        let setup: Option<[u8; 32]> = row.value("pinned")?;
+        let delivery = Delivery {
+            id: ids::of_delivery(key, row.value("id")?, event.accepted_at),
+            subscription_id: row.text("subscription")?,
+            event,
+            batched: batched(db, row, key)?,
+            more: Vec::new(),
+            test: row.value("test")?,
+            verbatim: row.value::<Option<bool>>("verbatim")?.unwrap_or(false),
+            pinned: setup.map(|id| pinned.get(db, id)).transpose()?,
+            state,
+            attempts,
+            due_at,
+            leased_until: None,
+            completed_at,
+            reason,
+        };
+        Ok((delivery, row.value("subscription_key")?))
+    })?)
 }
 
-const CANCEL: &str = "
-    UPDATE deliveries
-    SET state = 'cancelled', leased_until = NULL, ready_at = due_at, completed_at = ?2, pinned = NULL,
-        reason = 'cancelled by a caller'
-    WHERE id = ?1";
+/// Ends what waits, for this reason.
+pub(super) const CANCEL: &str = "
+    INSERT INTO ended (delivery, space, subscription, state, completed_at, due_at, attempts, reason)
+    SELECT delivery, space, subscription, 'cancelled', ?2, due_at, attempts, ?3 FROM waiting WHERE delivery = ?1";
 
 /// Earlier results are in its attempts, and its pinned plugin is dropped if it is to be transformed again. A waiting delivery
 /// becomes due at once, and no later than before.
-const RETRY: &str = "
-    UPDATE deliveries
-    SET state = 'pending', leased_until = NULL, completed_at = NULL, reason = NULL, verbatim = ?3,
-        pinned = iif(?3, pinned, NULL),
-        due_at = iif(state = 'pending', min(due_at, ?2), ?2), ready_at = iif(state = 'pending', min(due_at, ?2), ?2)
-    WHERE id = ?1";
+const RESEND: &str = "
+    INSERT INTO waiting (delivery, space, subscription, state, due_at, attempts, verbatim)
+    VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6)
+    ON CONFLICT (delivery) DO UPDATE SET
+        due_at = min(due_at, ?4), verbatim = ?6, reason = NULL, pinned = iif(?6, pinned, NULL)";
+
+const DELETE_ENDED: &str = "DELETE FROM ended WHERE delivery = ?1";
 
 /// See [`Store::command`](super::super::Store::command).
 pub(super) fn command(
@@ -287,36 +241,65 @@ pub(super) fn command(
     command: Command,
     now: Timestamp,
 ) -> Result<Commanded, StoreError> {
-    let Some(delivery) = find(db, space, id)? else { return Ok(Commanded::Unknown) };
-    if delivery.leased_until.is_some_and(|until| until > now) {
+    let Some(key) = key_of(db, space, id)? else { return Ok(Commanded::Unknown) };
+    let lease = db.lease(key);
+    if lease.as_ref().is_some_and(|lease| lease.until > micros(now)) {
         return Ok(Commanded::InFlight);
     }
-    let (id, now) = (id.to_string(), micros(now));
-    let state = match (command, delivery.state) {
+    let (delivery, subscription) = read(db, &mut Events::default(), key)?;
+    let of = Of { space: db.space(space)?, subscription };
+    match (command, delivery.state) {
         (Command::Cancel, DeliveryState::Pending | DeliveryState::Held) => {
-            db.prepare_cached(CANCEL)?.execute(params![id, now])?;
-            DeliveryState::Cancelled
+            if lease.is_some() {
+                super::lease::put_back(db, key)?;
+            }
+            cancel(db, key, of, delivery.state, now, "cancelled by a caller")?;
         }
         (Command::Cancel, state) => return Ok(Commanded::NotIn(state)),
         // The deliver loop would only hold it again.
         (Command::Resend { .. }, DeliveryState::Held) => return Ok(Commanded::NotIn(DeliveryState::Held)),
-        (Command::Resend { verbatim: true }, _) if !sent(db, &id)? => return Ok(Commanded::NothingSent),
+        (Command::Resend { verbatim: true }, _) if !sent(db, key)? => return Ok(Commanded::NothingSent),
         (Command::Resend { verbatim }, _) => {
-            db.prepare_cached(RETRY)?.execute(params![id, now, verbatim])?;
-            DeliveryState::Pending
+            db.set_lease(key, None);
+            db.prepare_cached(DELETE_ENDED)?.execute([key])?;
+            let row = params![key, of.space, subscription, micros(now), delivery.attempts, verbatim];
+            db.prepare_cached(RESEND)?.execute(row)?;
+            db.moved(delivery.state, DeliveryState::Pending, 1);
         }
-    };
-    db.moved(delivery.state, state, 1);
+    }
     if let Some(pinned) = &delivery.pinned {
         pinned::drop_if_unused(db, pinned)?;
     }
     Ok(Commanded::Done)
 }
 
+/// What a delivery is of: the keys of its space and its subscription.
+#[derive(Clone, Copy)]
+pub(super) struct Of {
+    pub(super) space: i64,
+    pub(super) subscription: i64,
+}
+
+/// Cancels the waiting delivery with this key.
+pub(super) fn cancel(
+    db: &Writing<'_>,
+    key: i64,
+    of: Of,
+    state: DeliveryState,
+    now: Timestamp,
+    reason: &str,
+) -> Result<(), StoreError> {
+    db.prepare_cached(CANCEL)?.execute(params![key, micros(now), reason])?;
+    db.prepare_cached(super::record::DELETE_WAITING)?.execute([key])?;
+    db.moved(state, DeliveryState::Cancelled, 1);
+    db.count(of.space, of.subscription, now, Counted::Cancelled, 1);
+    Ok(())
+}
+
 /// Whether a request of the delivery was ever sent.
-fn sent(db: &Connection, id: &str) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM attempts WHERE delivery = ?1 AND request_method IS NOT NULL";
-    Ok(db.prepare_cached(sql)?.exists([id])?)
+fn sent(db: &Connection, key: i64) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM attempts WHERE key > ?1 AND key < ?2 AND request_method IS NOT NULL";
+    Ok(db.prepare_cached(sql)?.exists(attempts::range(key))?)
 }
 
 /// Counts the deliveries that are not final, at the start; see [`Store::backlog`](super::super::Store::backlog).

@@ -4,39 +4,28 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use hookmill_model::{Event, EventId, SpaceId};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row};
 use serde_json::value::RawValue;
 
 use super::super::{EventHead, ListPart, StoreError};
-use super::row::{Columns as _, corrupt, count, part};
+use super::row::{Columns as _, corrupt, part};
+use super::{ids, keys, names};
 
-const BY_SEQ: &str =
-    "SELECT space, id, kind, occurred_at, accepted_at, data, changed_fields, previous FROM events WHERE seq = ?1";
-
-const BY_ID: &str = "SELECT seq, space, id, kind, occurred_at, accepted_at, data, changed_fields, previous FROM events WHERE space = ?1 AND id = ?2";
-
-pub(super) const NEWEST: &str = "
-    SELECT space, id, kind, occurred_at, accepted_at, data, changed_fields, previous
-    FROM events INDEXED BY events_of_space WHERE space = ?1 ORDER BY seq DESC LIMIT ?2";
-
-pub(super) const NEWEST_BEFORE: &str = "
-    SELECT space, id, kind, occurred_at, accepted_at, data, changed_fields, previous
-    FROM events INDEXED BY events_of_space
-    WHERE space = ?1 AND seq < (SELECT seq FROM events WHERE space = ?1 AND id = ?3) ORDER BY seq DESC LIMIT ?2";
+pub(super) const BY_KEY: &str = "
+    SELECT spaces.id AS space, events.id AS id, types.name AS type, occurred_at, accepted_at, data, changed_fields, previous
+    FROM events JOIN spaces ON spaces.key = events.space JOIN types ON types.key = events.type WHERE events.key = ?1";
 
 /// Without the columns that may be large, which come last in a row and are not read from disk then.
-pub(super) const NEWEST_HEADS: &str = "
-    SELECT id, kind, occurred_at, accepted_at
-    FROM events INDEXED BY events_of_space WHERE space = ?1 ORDER BY seq DESC LIMIT ?2";
-
-pub(super) const NEWEST_HEADS_BEFORE: &str = "
-    SELECT id, kind, occurred_at, accepted_at
-    FROM events INDEXED BY events_of_space
-    WHERE space = ?1 AND seq < (SELECT seq FROM events WHERE space = ?1 AND id = ?3) ORDER BY seq DESC LIMIT ?2";
+pub(super) const HEAD_BY_KEY: &str = "
+    SELECT events.id AS id, types.name AS type, occurred_at, accepted_at
+    FROM events JOIN types ON types.key = events.type WHERE events.key = ?1";
 
 pub(super) const DELIVERIES_MADE: &str = "
-    SELECT (SELECT count(*) FROM deliveries INDEXED BY deliveries_of_event WHERE event = ?1)
-        + (SELECT count(*) FROM batched_events INDEXED BY batched_events_by_event WHERE event = ?1)";
+    SELECT (
+            SELECT count(*) FROM deliveries
+            WHERE key >= first_delivery AND key < first_delivery + events.deliveries AND event = ?1
+        ) + (SELECT count(*) FROM later_deliveries WHERE event = ?1)
+    FROM events WHERE key = ?1";
 
 /// See [`Store::events`](super::super::Store::events).
 pub(super) fn list(
@@ -45,15 +34,11 @@ pub(super) fn list(
     before: Option<&EventId>,
     limit: usize,
 ) -> Result<ListPart<Event, EventId>, StoreError> {
-    let (space, rows) = (space.as_str(), count(limit + 1));
-    let read = |row: &Row<'_>| Ok((read(row)?, row.bytes("data")? + row.bytes("previous")?));
-    let id = |event: &Event| event.id.clone();
-    match before {
-        None => part(db.prepare_cached(NEWEST)?.query_map(params![space, rows], read)?, limit, id),
-        Some(before) => {
-            part(db.prepare_cached(NEWEST_BEFORE)?.query_map(params![space, rows, before.as_str()], read)?, limit, id)
-        }
-    }
+    let mut select = db.prepare_cached(BY_KEY)?;
+    let rows = newest(db, space, before, limit)?.into_iter().map(|key| {
+        select.query_row([key], |row| Ok((read(row, key)?, row.bytes("data")? + row.bytes("previous")?)))
+    });
+    part(rows, limit, |event: &Event| event.id.clone())
 }
 
 /// See [`Store::event_heads`](super::super::Store::event_heads).
@@ -63,39 +48,54 @@ pub(super) fn heads(
     before: Option<&EventId>,
     limit: usize,
 ) -> Result<ListPart<EventHead, EventId>, StoreError> {
-    let (space, rows) = (space.as_str(), count(limit + 1));
-    let read = |row: &Row<'_>| Ok((read_head(row)?, 0));
-    let id = |event: &EventHead| event.id.clone();
-    match before {
-        None => part(db.prepare_cached(NEWEST_HEADS)?.query_map(params![space, rows], read)?, limit, id),
-        Some(before) => {
-            let mut select = db.prepare_cached(NEWEST_HEADS_BEFORE)?;
-            part(select.query_map(params![space, rows, before.as_str()], read)?, limit, id)
-        }
-    }
+    let mut select = db.prepare_cached(HEAD_BY_KEY)?;
+    let rows = newest(db, space, before, limit)?
+        .into_iter()
+        .map(|key| select.query_row([key], |row| Ok((read_head(row, key)?, 0))));
+    part(rows, limit, |event: &EventHead| event.id.clone())
+}
+
+/// Returns the keys of a space's newest events, before one of them: one more than `limit`.
+fn newest(
+    db: &Connection,
+    space: &SpaceId,
+    before: Option<&EventId>,
+    limit: usize,
+) -> Result<Vec<i64>, StoreError> {
+    let Some(space) = names::space(db, space)? else { return Ok(Vec::new()) };
+    let before = match before {
+        None => i64::MAX,
+        Some(id) => match ids::event(db, space, id)? {
+            Some(key) => key,
+            None => return Ok(Vec::new()),
+        },
+    };
+    let types = keys::types(db, &keys::EVENTS_OF_SPACE, space)?;
+    keys::newest(db, &keys::EVENTS_OF_SPACE, space, &types, keys::Range { from: 0, before }, limit + 1)
 }
 
 /// Reads an event's head.
-pub(super) fn read_head(row: &Row<'_>) -> rusqlite::Result<EventHead> {
+pub(super) fn read_head(row: &Row<'_>, key: i64) -> rusqlite::Result<EventHead> {
+    let accepted_at = row.time("accepted_at")?;
     Ok(EventHead {
-        id: row.text("id")?,
-        kind: row.text("kind")?,
+        id: ids::of_event(key, row.value("id")?, accepted_at)?,
+        kind: row.text("type")?,
         occurred_at: row.time("occurred_at")?,
-        accepted_at: row.time("accepted_at")?,
+        accepted_at,
     })
 }
 
 /// See [`Store::event`](super::super::Store::event).
 pub(super) fn one(db: &Connection, space: &SpaceId, id: &EventId) -> Result<Option<(Event, u64)>, StoreError> {
-    let mut select = db.prepare_cached(BY_ID)?;
-    let found =
-        select.query_row([space.as_str(), id.as_str()], |row| Ok((row.value("seq")?, read(row)?))).optional()?;
-    found.map(|(seq, event)| Ok((event, deliveries_made(db, seq)?))).transpose()
+    let Some(space) = names::space(db, space)? else { return Ok(None) };
+    let Some(key) = ids::event(db, space, id)? else { return Ok(None) };
+    let event = db.prepare_cached(BY_KEY)?.query_row([key], |row| read(row, key))?;
+    Ok(Some((event, deliveries_made(db, key)?)))
 }
 
 /// Returns the number of an event's deliveries.
-pub(super) fn deliveries_made(db: &Connection, seq: i64) -> Result<u64, StoreError> {
-    let made: i64 = db.prepare_cached(DELIVERIES_MADE)?.query_row([seq], |row| row.get(0))?;
+pub(super) fn deliveries_made(db: &Connection, key: i64) -> Result<u64, StoreError> {
+    let made: i64 = db.prepare_cached(DELIVERIES_MADE)?.query_row([key], |row| row.get(0))?;
     Ok(made.unsigned_abs())
 }
 
@@ -105,25 +105,26 @@ pub(super) struct Events(HashMap<i64, Arc<Event>>);
 
 impl Events {
     /// Returns the event with this key.
-    pub(super) fn get(&mut self, db: &Connection, seq: i64) -> rusqlite::Result<Arc<Event>> {
-        if let Some(event) = self.0.get(&seq) {
+    pub(super) fn get(&mut self, db: &Connection, key: i64) -> rusqlite::Result<Arc<Event>> {
+        if let Some(event) = self.0.get(&key) {
             return Ok(Arc::clone(event));
         }
-        let event = Arc::new(db.prepare_cached(BY_SEQ)?.query_row([seq], read)?);
-        self.0.insert(seq, Arc::clone(&event));
+        let event = Arc::new(db.prepare_cached(BY_KEY)?.query_row([key], |row| read(row, key))?);
+        self.0.insert(key, Arc::clone(&event));
         Ok(event)
     }
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
+fn read(row: &Row<'_>, key: i64) -> rusqlite::Result<Event> {
     let raw = |column, text| RawValue::from_string(text).map_err(|error| corrupt(column, error));
     let previous: Option<String> = row.value("previous")?;
+    let accepted_at = row.time("accepted_at")?;
     Ok(Event {
         space: row.text("space")?,
-        id: row.text("id")?,
-        kind: row.text("kind")?,
+        id: ids::of_event(key, row.value("id")?, accepted_at)?,
+        kind: row.text("type")?,
         occurred_at: row.time("occurred_at")?,
-        accepted_at: row.time("accepted_at")?,
+        accepted_at,
         data: raw("data", row.value("data")?)?.into(),
         changed_fields: row.json_if_any("changed_fields")?,
         previous: previous.map(|text| Ok::<_, rusqlite::Error>(raw("previous", text)?.into())).transpose()?,

@@ -15,7 +15,13 @@ mod checkpoint;
 mod deliveries;
 mod events;
 mod forget;
+mod ids;
+mod keys;
 mod lease;
+mod leases;
+mod marks;
+mod migrate;
+mod names;
 mod notices;
 mod open;
 mod pinned;
@@ -25,14 +31,18 @@ mod plugins;
 mod readers;
 mod record;
 mod row;
+mod search;
 mod shadows;
 mod spaces;
 mod subscriptions;
+mod tallies;
 mod writer;
+mod writing;
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -52,6 +62,7 @@ use hookmill_model::{
 pub use open::OpenError;
 use readers::{CALLERS_READERS, LOOP_READERS, QUERY_TIME_MAX, Readers};
 use writer::Writer;
+use writing::Shared;
 
 /// The store in a directory. Dropping it finishes queued operations and closes the file.
 pub struct Sqlite {
@@ -61,6 +72,9 @@ pub struct Sqlite {
     readers: Readers,
     /// Of the deliver loop, of notices, and of what a start reads.
     own_readers: Readers,
+    shared: Arc<Shared>,
+    /// Deliveries that the process before was sending for the first time, until they were reported.
+    recovered: AtomicUsize,
     _lock: File,
 }
 
@@ -73,23 +87,31 @@ impl Sqlite {
         let lock = open::lock(dir)?;
         let file = dir.join("hookmill.db");
         let db = open::writer(&file)?;
-        let backlog = deliveries::backlog(&db)?;
+        let recovered = marks::recover(&db)?;
+        let (marks, backlog) = (marks::read(&db)?, deliveries::backlog(&db)?);
+        let shared = Arc::new(Shared::new(marks.next_key));
         let checkpointer = Checkpointer::start(open::checkpointer(&file)?).map_err(OpenError::Thread)?;
-        let writer = Writer::start(db, backlog, checkpointer).map_err(OpenError::Thread)?;
+        let writer = Writer::start(db, Arc::clone(&shared), (marks, backlog), checkpointer).map_err(OpenError::Thread)?;
         let own_readers = Readers::start(file.clone(), "store-loop", LOOP_READERS, None).map_err(OpenError::Thread)?;
         let readers = Readers::start(file, "store-reader", CALLERS_READERS, Some(QUERY_TIME_MAX));
-        Ok(Self { writer, readers: readers.map_err(OpenError::Thread)?, own_readers, _lock: lock })
+        let recovered = AtomicUsize::new(recovered);
+        Ok(Self { writer, readers: readers.map_err(OpenError::Thread)?, own_readers, shared, recovered, _lock: lock })
     }
 }
 
 #[async_trait]
 impl Store for Sqlite {
+    fn take_keys(&self, count: usize) -> i64 {
+        self.shared.take_keys(count)
+    }
+
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
         self.writer.write(move |db| accept::accept(db, &events)).await
     }
 
     async fn pending(&self) -> Result<Vec<(SubscriptionId, Timestamp)>, StoreError> {
-        self.own_readers.read(lease::pending).await
+        let leased = self.shared.leases(|leases| leases.summary());
+        self.own_readers.read(move |db| lease::pending(db, leased)).await
     }
 
     async fn lease_due(
@@ -121,7 +143,8 @@ impl Store for Sqlite {
     }
 
     async fn end_all_leases(&self) -> Result<u64, StoreError> {
-        self.writer.write(|db| lease::end_all(db)).await
+        let ended = self.writer.write(lease::end_all).await?;
+        Ok((self.recovered.swap(0, Ordering::Relaxed) + ended) as u64)
     }
 
     async fn create_space(&self, space: Space) -> Result<bool, StoreError> {
@@ -284,7 +307,9 @@ impl Store for Sqlite {
         limit: usize,
     ) -> Result<ListPart<DeliveryHead, DeliveryId>, StoreError> {
         let of = space.clone();
-        self.readers.read_for(space, move |db| deliveries::list(db, &of, &filter, limit)).await
+        let shared = Arc::clone(&self.shared);
+        let fresh = move |space| shared.leases(|leases| leases.fresh_of(space));
+        self.readers.read_for(space, move |db| search::list(db, &of, &filter, limit, fresh)).await
     }
 
     async fn delivery_head(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<DeliveryHead>, StoreError> {

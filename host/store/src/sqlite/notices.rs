@@ -2,7 +2,7 @@
 //! decided by [`FailureGroup`].
 
 use hookmill_model::{
-    DeliveryId, DeliveryState, EventId, EventType, FailureGroup, Failures, Notice, NoticeKind, NoticeStage, Pause,
+    DeliveryState, Event, EventId, FailureGroup, Failures, Notice, NoticeKind, NoticeStage, Pause,
     Quiet, SubscriptionId,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -10,9 +10,6 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::super::{NoticeStep, Record, StoreError};
 use super::row::{Columns as _, count, micros, name};
-
-pub(super) const KIND_OF_EVENT: &str =
-    "SELECT kind FROM deliveries JOIN events ON seq = event WHERE deliveries.id = ?1";
 
 const GROUP: &str = "SELECT * FROM failure_groups WHERE subscription = ?1";
 
@@ -42,8 +39,14 @@ pub(super) const WAITING: &str = "SELECT * FROM notices WHERE stage = ?1 AND due
 
 pub(super) const NEXT: &str = "SELECT min(due_at) AS due_at FROM notices WHERE stage = ?1";
 
-/// Updates the group of the record's subscription, in the record's transaction. A test changes nothing.
-pub(super) fn follow(db: &Connection, record: &Record, state: DeliveryState) -> Result<(), StoreError> {
+/// Updates the group of the record's subscription, in the record's transaction. A test changes nothing, nor does the
+/// failure of an operational event: it is not reported by another one.
+pub(super) fn follow(
+    db: &Connection,
+    record: &Record,
+    event: &Event,
+    state: DeliveryState,
+) -> Result<(), StoreError> {
     let id = record.subscription_id;
     match state {
         _ if record.test => Ok(()),
@@ -55,7 +58,7 @@ pub(super) fn follow(db: &Connection, record: &Record, state: DeliveryState) -> 
             },
             None => Ok(()),
         },
-        DeliveryState::Failed if !is_operational(db, record.delivery_id)? => {
+        DeliveryState::Failed if !event.kind.is_operational() => {
             let (at, reason, delivery) = (record.at, record.reason.clone(), record.delivery_id);
             let failed = match group(db, id)? {
                 Some(group) => group.fail(at, reason, delivery),
@@ -71,15 +74,10 @@ pub(super) fn follow(db: &Connection, record: &Record, state: DeliveryState) -> 
     }
 }
 
-/// Whether this delivery carries an operational event: its failure is not reported by another operational event.
-fn is_operational(db: &Connection, id: DeliveryId) -> Result<bool, StoreError> {
-    let kind: EventType = db.prepare_cached(KIND_OF_EVENT)?.query_row([id.to_string()], |row| row.text("kind"))?;
-    Ok(kind.is_operational())
-}
-
 /// Reports that the host paused this record's subscription, at once and with all unreported failures.
-pub(super) fn paused_by(db: &Connection, record: &Record, pause: &Pause) -> Result<(), StoreError> {
-    let stage = if is_operational(db, record.delivery_id)? { NoticeStage::Mail } else { NoticeStage::Event };
+pub(super) fn paused_by(db: &Connection, record: &Record, event: &Event, pause: &Pause) -> Result<(), StoreError> {
+    // The failure of an operational event is not reported by another operational event.
+    let stage = if event.kind.is_operational() { NoticeStage::Mail } else { NoticeStage::Event };
     paused(db, record.subscription_id, record.at, pause, stage)
 }
 

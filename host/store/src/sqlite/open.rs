@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::super::StoreError;
+use super::migrate;
 
 /// The reason why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0007_words.sql"),
     include_str!("../../migrations/0008_quotas.sql"),
     include_str!("../../migrations/0009_turns.sql"),
+    include_str!("../../migrations/0010_append.sql"),
 ];
 
 /// What lies in the data directory. SQLite gives its log and index the database's own permissions.
@@ -173,6 +175,9 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), OpenError> {
 fn step(db: &mut Connection, number: usize, sql: &str) -> rusqlite::Result<()> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(sql)?;
+    if number == migrate::APPEND {
+        migrate::append(&transaction)?;
+    }
     transaction.pragma_update(None, "user_version", u32::try_from(number).unwrap_or(u32::MAX))?;
     transaction.commit()
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hookmill_model::{DeliveryId, Digest, PinnedPlugin};
+use hookmill_model::{Digest, PinnedPlugin};
 use rusqlite::{Connection, params};
 
 use super::super::StoreError;
@@ -13,27 +13,27 @@ use super::row::Columns as _;
 const KEEP: &str = "
     INSERT INTO pinned_plugins (id, digest, config)
     SELECT ?1, ?2, ?3
-    WHERE EXISTS (SELECT 1 FROM deliveries WHERE id = ?4 AND pinned IS NULL)
+    WHERE EXISTS (SELECT 1 FROM waiting WHERE delivery = ?4 AND pinned IS NULL)
         AND (?2 IS NULL OR EXISTS (SELECT 1 FROM components WHERE digest = ?2))
     ON CONFLICT (id) DO NOTHING";
 
 const SET: &str = "
-    UPDATE deliveries SET pinned = (SELECT id FROM pinned_plugins WHERE id = ?2)
-    WHERE id = ?1 AND pinned IS NULL AND completed_at IS NULL";
+    UPDATE waiting SET pinned = (SELECT id FROM pinned_plugins WHERE id = ?2)
+    WHERE delivery = ?1 AND pinned IS NULL";
 
 const ONE: &str = "SELECT digest, config FROM pinned_plugins WHERE id = ?1";
 
 pub(super) const DROP_IF_UNUSED: &str = "
     DELETE FROM pinned_plugins
-    WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_by_pinned WHERE pinned = ?1)";
+    WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM waiting INDEXED BY waiting_by_pinned WHERE pinned = ?1)";
 
 pub(super) const DROP_UNUSED: &str = "
     DELETE FROM pinned_plugins
-    WHERE id NOT IN (SELECT pinned FROM deliveries INDEXED BY deliveries_by_pinned WHERE pinned IS NOT NULL)";
+    WHERE id NOT IN (SELECT pinned FROM waiting INDEXED BY waiting_by_pinned WHERE pinned IS NOT NULL)";
 
-/// Pins a plugin to a delivery that is not final and has none.
-pub(super) fn keep(db: &Connection, delivery: DeliveryId, pinned: &PinnedPlugin) -> Result<(), StoreError> {
-    let (id, delivery) = (pinned.id(), delivery.to_string());
+/// Pins a plugin to the waiting delivery with this key, if it has none.
+pub(super) fn keep(db: &Connection, delivery: i64, pinned: &PinnedPlugin) -> Result<(), StoreError> {
+    let id = pinned.id();
     let digest = pinned.digest.as_ref().map(Digest::as_bytes);
     db.prepare_cached(KEEP)?.execute(params![id, digest, pinned.config, delivery])?;
     db.prepare_cached(SET)?.execute(params![delivery, id])?;

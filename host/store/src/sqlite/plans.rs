@@ -1,10 +1,11 @@
 //! Tests of SQLite's query plans: statements use an index, and its order instead of sorting.
 
-use hookmill_model::{DeliveryId, DeliveryState, EventId, Pattern, SpaceId, SubscriptionId};
 use rusqlite::{Connection, params_from_iter};
 
-use super::super::DeliveryFilter;
-use super::{attempts, deliveries, events, lease, notices, open, pinned, plugins, record, subscriptions};
+use super::{
+    accept, attempts, deliveries, events, forget, ids, keys, lease, marks, notices, open, pinned, plugins, record, search,
+    subscriptions,
+};
 
 fn database() -> Connection {
     let mut db = Connection::open_in_memory().expect("opening in memory");
@@ -23,7 +24,7 @@ fn plan(db: &Connection, sql: &str) -> String {
 fn assert_plan(db: &Connection, sql: &str, step: &str) {
     let plan = plan(db, sql);
     assert!(plan.contains(step), "{sql}\n{plan}");
-    for wrong in ["SCAN deliveries", "SCAN events", "SCAN attempts", "TEMP B-TREE"] {
+    for wrong in ["SCAN d", "SCAN events", "SCAN attempts", "SCAN ended", "SCAN minutes", "TEMP B-TREE"] {
         assert!(!plan.contains(wrong), "{sql}\n{plan}");
     }
 }
@@ -32,31 +33,37 @@ fn assert_plan(db: &Connection, sql: &str, step: &str) {
 fn statements_search_an_index() {
     let db = database();
     for (sql, step) in [
-        (
-            lease::READY,
-            "SEARCH deliveries USING COVERING INDEX deliveries_by_readiness (subscription=? AND ready_at<?)",
-        ),
-        (lease::NEXT_SUBSCRIPTION, "SEARCH deliveries USING COVERING INDEX deliveries_by_readiness (subscription>?)"),
-        (&lease::lease_sql(), "SEARCH deliveries USING PRIMARY KEY (id=?)"),
-        (lease::HAND_BACK, "SEARCH deliveries USING PRIMARY KEY (id=?)"),
-        (subscriptions::SET_FREE, "SEARCH deliveries USING INDEX deliveries_held (subscription=?)"),
-        (subscriptions::CANCEL_ALL, "SEARCH deliveries USING COVERING INDEX deliveries_by_state (space=? AND state=?)"),
+        (accept::EARLIER, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (ids::DELIVERY_BY_KEY, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
+        (ids::DELIVERY_BY_ID, "SEARCH deliveries USING COVERING INDEX deliveries_by_id (id=?)"),
+        (ids::EVENT_BY_KEY, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (ids::EVENT_BY_ID, "SEARCH events USING COVERING INDEX event_id_is_unique_in_its_space (space=? AND id=?)"),
+        (lease::BY_DUE_TIME, "SEARCH waiting USING COVERING INDEX waiting_by_due_time (subscription=?)"),
+        (lease::NEXT_SUBSCRIPTION, "SEARCH waiting USING COVERING INDEX waiting_by_due_time (subscription>?)"),
+        (lease::ONE, "SEARCH waiting USING INTEGER PRIMARY KEY (rowid=?)"),
+        (lease::PUT_BACK, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
+        (marks::UNDONE, "SEARCH d USING INTEGER PRIMARY KEY (rowid>?)"),
+        (subscriptions::SET_FREE, "SEARCH waiting USING INDEX waiting_of_subscription (subscription=? AND state=?)"),
+        (subscriptions::WAITING, "SEARCH waiting USING COVERING INDEX waiting_of_subscription (subscription=? AND state=?)"),
         (subscriptions::OF_SPACE, "SEARCH subscriptions USING INDEX subscriptions_of_space (space=? AND id>?)"),
         (subscriptions::OF_ALL, "SEARCH subscriptions USING INDEX sqlite_autoindex_subscriptions_1 (id>?)"),
-        (attempts::OF_DELIVERY, "SEARCH attempts USING INDEX sqlite_autoindex_attempts_1 (delivery=?)"),
-        (events::NEWEST, "SEARCH events USING INDEX events_of_space (space=?)"),
-        (events::NEWEST_BEFORE, "SEARCH events USING INDEX events_of_space (space=? AND rowid<?)"),
-        (events::NEWEST_HEADS, "SEARCH events USING INDEX events_of_space (space=?)"),
-        (events::NEWEST_HEADS_BEFORE, "SEARCH events USING INDEX events_of_space (space=? AND rowid<?)"),
-        (events::DELIVERIES_MADE, "SEARCH deliveries USING COVERING INDEX deliveries_of_event (event=?)"),
-        (notices::KIND_OF_EVENT, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (attempts::OF_DELIVERY, "SEARCH attempts USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (deliveries::BY_KEY, "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)"),
+        (deliveries::BY_KEY, "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"),
+        (deliveries::BY_KEY, "SEARCH attempts USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (deliveries::CANCEL, "SEARCH waiting USING INTEGER PRIMARY KEY (rowid=?)"),
+        (record::DELETE_WAITING, "SEARCH waiting USING INTEGER PRIMARY KEY (rowid=?)"),
+        (events::BY_KEY, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (events::HEAD_BY_KEY, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (events::DELIVERIES_MADE, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (events::DELIVERIES_MADE, "SEARCH later_deliveries USING PRIMARY KEY (event=?)"),
+        (forget::OLD, "SEARCH d USING COVERING INDEX deliveries_of_subscription (subscription=? AND type=? AND rowid<?)"),
         (notices::WAITING, "SEARCH notices USING INDEX notices_by_stage (stage=? AND due_at<?)"),
         (notices::NEXT, "SEARCH notices USING COVERING INDEX notices_by_stage (stage=?)"),
         (notices::UNREPORTED_GROUPS, "USING INDEX failure_groups_untold"),
-        (record::FINISH, "SEARCH deliveries USING PRIMARY KEY (id=?)"),
-        (pinned::DROP_IF_UNUSED, "SEARCH deliveries USING COVERING INDEX deliveries_by_pinned (pinned=?)"),
-        (pinned::DROP_UNUSED, "deliveries USING COVERING INDEX deliveries_by_pinned"),
-        (plugins::WAITING, "SEARCH deliveries USING INDEX deliveries_by_pinned (pinned=?)"),
+        (pinned::DROP_IF_UNUSED, "SEARCH waiting USING COVERING INDEX waiting_by_pinned (pinned=?)"),
+        (pinned::DROP_UNUSED, "waiting USING COVERING INDEX waiting_by_pinned"),
+        (plugins::WAITING, "SEARCH waiting USING INDEX waiting_by_pinned (pinned=?)"),
     ] {
         assert_plan(&db, sql, step);
     }
@@ -65,31 +72,33 @@ fn statements_search_an_index() {
 #[test]
 fn counting_the_backlog_reads_no_row() {
     let plan = plan(&database(), deliveries::BACKLOG);
-    assert!(plan.contains("deliveries USING COVERING INDEX deliveries_by_readiness"), "{plan}");
-    assert!(plan.contains("deliveries USING COVERING INDEX deliveries_held"), "{plan}");
+    assert!(plan.contains("waiting USING COVERING INDEX waiting_by_due_time"), "{plan}");
 }
 
 #[test]
 fn every_listing_walks_an_index_from_its_newest_entry() {
     let db = database();
-    let now = jiff::Timestamp::UNIX_EPOCH;
-    let states = [None, Some(DeliveryState::Delivered), Some(DeliveryState::Failed), Some(DeliveryState::Pending)];
-    for choice in 0..64_u32 {
-        let chosen = |bit: u32| choice & (1 << bit) != 0;
-        for state in states {
-            let filter = DeliveryFilter {
-                state,
-                subscription: chosen(0).then(|| SubscriptionId::new(now)),
-                event: chosen(1).then(|| EventId::new(now)),
-                event_type: chosen(5).then(|| Pattern::parse("lead.*").expect("a pattern")),
-                since: chosen(2).then_some(now),
-                until: chosen(3).then_some(now),
-                before: chosen(4).then(|| DeliveryId::new(now)),
-            };
-            let space = SpaceId::parse("acme").expect("a space's id");
-            let (sql, values) = deliveries::listing(&space, &filter);
-            assert_eq!(db.prepare(&sql).expect("preparing").parameter_count(), values.len(), "{sql}");
-            assert_plan(&db, &sql, "SEARCH deliveries USING INDEX deliveries_");
-        }
+    for index in [keys::EVENTS_OF_SPACE, keys::DELIVERIES_OF_SPACE, keys::DELIVERIES_OF_SUBSCRIPTION] {
+        assert_plan(&db, index.next_type, "USING COVERING INDEX");
+        assert_plan(&db, index.next_type, "SEARCH types USING INTEGER PRIMARY KEY (rowid=?)");
+        assert_plan(&db, index.newest, "=? AND type=? AND rowid>? AND rowid<?)");
+    }
+    for (sql, step) in [
+        (search::ENDED_OF_SPACE, "COVERING INDEX ended_of_space (space=? AND state=? AND rowid>? AND rowid<?)"),
+        (
+            search::ENDED_OF_SUBSCRIPTION,
+            "COVERING INDEX ended_of_subscription (subscription=? AND state=? AND rowid>? AND rowid<?)",
+        ),
+        (search::WAITING_OF_SPACE, "COVERING INDEX waiting_of_space (space=? AND state=? AND rowid>? AND rowid<?)"),
+        (
+            search::WAITING_OF_SUBSCRIPTION,
+            "COVERING INDEX waiting_of_subscription (subscription=? AND state=? AND rowid>? AND rowid<?)",
+        ),
+        (search::OF_EVENT, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (search::LATER_OF_EVENT, "SEARCH later_deliveries USING PRIMARY KEY (event=? AND delivery>? AND delivery<?)"),
+        (keys::SINCE, "SEARCH minutes USING INTEGER PRIMARY KEY (rowid>?)"),
+        (keys::UNTIL, "SEARCH minutes USING INTEGER PRIMARY KEY (rowid<?)"),
+    ] {
+        assert_plan(&db, sql, step);
     }
 }

@@ -5,6 +5,7 @@ use hookmill_model::{Digest, Plugin, PluginName, PluginVersion, SpaceId};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{DeletedPlugin, StoreError, WaitingDeliveries};
+use super::ids;
 use super::row::{Columns as _, corrupt, count, json, micros};
 
 const FIND_DIGEST: &str = "SELECT digest FROM plugins WHERE coalesce(space, '') = ?1 AND name = ?2 AND version = ?3";
@@ -23,8 +24,13 @@ const USABLE: &str = "
     SELECT * FROM plugins WHERE coalesce(space, '') IN ('', ?1) AND (?2 IS NULL OR name = ?2)";
 
 pub(super) const WAITING: &str = "
-    SELECT deliveries.id, subscription FROM pinned_plugins CROSS JOIN deliveries INDEXED BY deliveries_by_pinned
-    ON pinned = pinned_plugins.id WHERE digest = ?1 AND space = ?2";
+    SELECT waiting.delivery, deliveries.id, accepted_at, subscriptions.id AS subscription
+    FROM pinned_plugins CROSS JOIN waiting INDEXED BY waiting_by_pinned ON pinned = pinned_plugins.id
+        JOIN spaces ON spaces.key = waiting.space
+        JOIN subscriptions ON subscriptions.key = waiting.subscription
+        JOIN deliveries ON deliveries.key = waiting.delivery
+        JOIN events ON events.key = event
+    WHERE digest = ?1 AND spaces.id = ?2";
 
 const DELETE: &str = "DELETE FROM plugins WHERE space = ?1 AND name = ?2 AND version = ?3 AND digest = ?4";
 
@@ -122,7 +128,8 @@ fn waiting(
     while let Some(row) = rows.next()? {
         waiting.count += 1;
         if waiting.first.len() < limit {
-            waiting.first.push((row.text("id")?, row.text("subscription")?));
+            let id = ids::of_delivery(row.value("delivery")?, row.value("id")?, row.time("accepted_at")?);
+            waiting.first.push((id, row.text("subscription")?));
         }
     }
     Ok(waiting)

@@ -1,30 +1,29 @@
-//! Recording the results of leased deliveries that are still as their leases left them.
+//! Recording the results of deliveries whose leases are still those of their workers: on this correctness rests.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use hookmill_model::{Activity, DeliveryState, SubscriptionId, SubscriptionState};
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
+use hookmill_model::{Activity, DeliveryState, SubscriptionState};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{Record, Recorded, StoreError};
-use super::backlog::Writing;
+use super::leases::Lease;
 use super::row::micros;
-use super::{attempts, notices, pinned, subscriptions};
+use super::tallies::Counted;
+use super::writing::Writing;
+use super::{attempts, ids, notices, pinned, subscriptions};
 
-/// The compare-and-set on which correctness rests.
-pub(super) const FINISH: &str = "
-    UPDATE deliveries
-    SET state = ?3, attempts = coalesce(?4, attempts), due_at = ?5, leased_until = NULL, ready_at = ?5,
-        completed_at = ?6, reason = ?7, verbatim = iif(?6 IS NULL, verbatim, 0)
-    WHERE id = ?1 AND state = 'pending' AND leased_until = ?2";
+pub(super) const PUT_WAITING: &str = "
+    INSERT INTO waiting (delivery, space, subscription, state, due_at, attempts, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    ON CONFLICT (delivery) DO UPDATE SET state = ?4, due_at = ?5, attempts = ?6, reason = ?7";
 
-/// The same for a delivery with a pinned plugin, which is dropped at the end. Separate, since writing a column that refers
-/// to another table makes SQLite keep a journal of the statement, which few deliveries need.
-pub(super) const FINISH_WITH_PINNED: &str = "
-    UPDATE deliveries
-    SET state = ?3, attempts = coalesce(?4, attempts), due_at = ?5, leased_until = NULL, ready_at = ?5,
-        completed_at = ?6, reason = ?7, verbatim = iif(?6 IS NULL, verbatim, 0), pinned = iif(?6 IS NULL, pinned, NULL)
-    WHERE id = ?1 AND state = 'pending' AND leased_until = ?2";
+pub(super) const DELETE_WAITING: &str = "DELETE FROM waiting WHERE delivery = ?1";
+
+const ATTEMPTS: &str = "SELECT attempts FROM waiting WHERE delivery = ?1";
+
+pub(super) const PUT_ENDED: &str = "
+    INSERT INTO ended (delivery, space, subscription, state, completed_at, due_at, attempts, reason)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
 const ACTIVITY: &str = "
     SELECT failure_streak, failed_deliveries, last_triggered_at, plugin_failures
@@ -40,14 +39,15 @@ const PUT_ACTIVITY: &str = "
 
 /// See [`Store::record`](super::super::Store::record).
 pub(super) fn record(db: &Writing<'_>, records: &[Record]) -> Result<Vec<Recorded>, StoreError> {
-    let mut finish = (db.prepare_cached(FINISH)?, db.prepare_cached(FINISH_WITH_PINNED)?);
     let mut activities = HashMap::new();
     let mut recorded = Vec::with_capacity(records.len());
     for record in records {
-        recorded.push(if write(db, &mut finish, record)? {
-            Recorded::Written { paused: count(db, &mut activities, record)? }
-        } else {
-            Recorded::Stale
+        recorded.push(match leased(db, record)? {
+            Some((key, lease)) => {
+                write(db, record, key, &lease)?;
+                Recorded::Written { paused: count(db, &mut activities, record, &lease)? }
+            }
+            None => Recorded::Stale,
         });
     }
     for (subscription, activity) in activities {
@@ -56,36 +56,48 @@ pub(super) fn record(db: &Writing<'_>, records: &[Record]) -> Result<Vec<Recorde
     Ok(recorded)
 }
 
+/// Returns the key of a record's delivery and its lease, if that is still the record's.
+fn leased(db: &Writing<'_>, record: &Record) -> Result<Option<(i64, Lease)>, StoreError> {
+    let until = micros(record.leased_until);
+    let of = |key| db.lease(key).filter(|lease| lease.until == until).map(|lease| (key, lease));
+    match record.delivery_id.key() {
+        // Only a row whose id contains its key has a lease under that key, and an id with another time was never leased.
+        Some(key) if of(key).is_some_and(|(_, lease)| lease.subscription_id == record.subscription_id) => Ok(of(key)),
+        _ => Ok(ids::delivery(db, record.delivery_id)?.and_then(of)),
+    }
+}
+
 /// Counts a written record's attempt in its subscription's activity, and pauses the subscription if its policy says so.
 /// True if it was active until then.
 fn count(
     db: &Connection,
-    activities: &mut HashMap<SubscriptionId, Activity>,
+    activities: &mut HashMap<i64, Activity>,
     record: &Record,
+    lease: &Lease,
 ) -> Result<bool, StoreError> {
     let Some(counted) = record.counted() else { return Ok(false) };
-    let activity = match activities.entry(record.subscription_id) {
+    let activity = match activities.entry(lease.subscription) {
         Entry::Occupied(read) => read.into_mut(),
-        Entry::Vacant(unread) => unread.insert(activity(db, record.subscription_id)?),
+        Entry::Vacant(unread) => unread.insert(activity(db, lease.subscription)?),
     };
     activity.count(&counted);
     let Some(pause) = record.pause_policy.decide(&counted, activity) else { return Ok(false) };
     let paused = subscriptions::pause(db, record.subscription_id, &pause)?;
     if paused {
-        notices::paused_by(db, record, &pause)?;
+        notices::paused_by(db, record, &lease.event, &pause)?;
     }
     Ok(paused)
 }
 
-fn activity(db: &Connection, subscription: SubscriptionId) -> Result<Activity, StoreError> {
+fn activity(db: &Connection, subscription: i64) -> Result<Activity, StoreError> {
     let mut select = db.prepare_cached(ACTIVITY)?;
-    let activity = select.query_row([subscription.to_string()], subscriptions::read_activity).optional()?;
+    let activity = select.query_row([subscription], subscriptions::read_activity).optional()?;
     Ok(activity.unwrap_or_default())
 }
 
-fn put_activity(db: &Connection, subscription: SubscriptionId, activity: &Activity) -> Result<(), StoreError> {
+fn put_activity(db: &Connection, subscription: i64, activity: &Activity) -> Result<(), StoreError> {
     db.prepare_cached(PUT_ACTIVITY)?.execute(params![
-        subscription.to_string(),
+        subscription,
         activity.failure_streak,
         activity.failed_deliveries,
         activity.last_triggered_at.map(micros),
@@ -94,39 +106,65 @@ fn put_activity(db: &Connection, subscription: SubscriptionId, activity: &Activi
     Ok(())
 }
 
-/// Writes a record. False, and nothing written, if the delivery is no longer as its lease left it.
-fn write<'db>(
-    db: &'db Writing<'_>,
-    (finish, finish_with_pinned): &mut (CachedStatement<'db>, CachedStatement<'db>),
-    record: &Record,
-) -> Result<bool, StoreError> {
+/// Writes a record under its lease, which ends.
+fn write(db: &Writing<'_>, record: &Record, key: i64, lease: &Lease) -> Result<(), StoreError> {
     let state = state_now(db, record)?;
-    let finish = if record.pinned.is_some() { finish_with_pinned } else { finish };
-    let updated = finish.execute(params![
-        record.delivery_id.to_string(),
-        micros(record.leased_until),
-        state.as_str(),
-        record.attempt.as_ref().map(|attempt| attempt.number),
-        micros(record.due_at),
-        state.is_final().then_some(micros(record.at)),
-        record.reason,
-    ])?;
-    if updated == 0 {
-        return Ok(false);
+    let attempts = match &record.attempt {
+        Some(attempt) => {
+            attempts::insert(db, key, lease, record, attempt)?;
+            attempt.number
+        }
+        None if lease.fresh => 0,
+        None => db.prepare_cached(ATTEMPTS)?.query_row([key], |row| row.get(0))?,
+    };
+    let (due_at, reason) = (micros(record.due_at), record.reason.as_deref());
+    match state {
+        DeliveryState::Pending | DeliveryState::Held => {
+            let row = params![key, lease.space, lease.subscription, state.as_str(), due_at, attempts, reason];
+            db.prepare_cached(PUT_WAITING)?.execute(row)?;
+        }
+        _ if !lease.fresh => {
+            db.prepare_cached(DELETE_WAITING)?.execute([key])?;
+        }
+        _ => {}
     }
-    db.moved(DeliveryState::Pending, state, 1);
-    if let Some(attempt) = &record.attempt {
-        attempts::insert(db, attempt)?;
+    match state {
+        DeliveryState::Failed | DeliveryState::Skipped | DeliveryState::Cancelled => {
+            let (at, state) = (micros(record.at), state.as_str());
+            let row = params![key, lease.space, lease.subscription, state, at, due_at, attempts, reason];
+            db.prepare_cached(PUT_ENDED)?.execute(row)?;
+        }
+        // Its attempt is its state.
+        DeliveryState::Delivered if record.attempt.is_none() => {
+            return Err(StoreError::Corrupt("a delivery was recorded as delivered without an attempt".to_owned()));
+        }
+        DeliveryState::Delivered | DeliveryState::Pending | DeliveryState::Held => {}
     }
     if let Some(pinned) = &record.pinned {
         if state.is_final() {
             pinned::drop_if_unused(db, pinned)?;
         } else {
-            pinned::keep(db, record.delivery_id, pinned)?;
+            pinned::keep(db, key, pinned)?;
         }
     }
-    notices::follow(db, record, state)?;
-    Ok(true)
+    db.set_lease(key, None);
+    db.moved(DeliveryState::Pending, state, 1);
+    if let Some(what) = counted(state, record.attempt.is_some()) {
+        db.count(lease.space, lease.subscription, record.at, what, 1);
+    }
+    notices::follow(db, record, &lease.event, state)
+}
+
+/// Returns what a record counts as.
+fn counted(state: DeliveryState, attempted: bool) -> Option<Counted> {
+    match state {
+        DeliveryState::Pending => attempted.then_some(Counted::Retried),
+        DeliveryState::Held => None,
+        DeliveryState::Delivered => Some(Counted::Delivered),
+        DeliveryState::Failed => Some(Counted::Failed),
+        DeliveryState::Skipped => Some(Counted::Skipped),
+        DeliveryState::Cancelled => Some(Counted::Cancelled),
+    }
 }
 
 /// The state that holds by now. The worker saw the subscription paused a moment ago: had it been activated or deleted

@@ -30,8 +30,11 @@ impl From<rusqlite::Error> for StoreError {
 
 impl StoreError {
     /// The error of an operation whose group could not be committed.
-    pub(super) fn of_group(error: Arc<rusqlite::Error>) -> Self {
-        if is_of_disk(&error) { Self::Disk(Box::new(error)) } else { Self::Database(Box::new(error)) }
+    pub(super) fn of_group(error: Arc<Self>) -> Self {
+        match *error {
+            Self::Disk(_) => Self::Disk(Box::new(error)),
+            _ => Self::Database(Box::new(error)),
+        }
     }
 }
 
@@ -155,7 +158,8 @@ impl Columns for Row<'_> {
     }
 }
 
-fn time(column: &str, micros: i64) -> rusqlite::Result<Timestamp> {
+/// Converts a stored time.
+pub(super) fn time(column: &str, micros: i64) -> rusqlite::Result<Timestamp> {
     Timestamp::from_microsecond(micros).map_err(|error| corrupt(column, error))
 }
 

@@ -5,11 +5,12 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{EventTypeEntry, ListPart, SpaceChange, StoreError};
 use super::row::{Columns as _, count, json, micros, name, part};
+use super::writing::Writing;
 
 /// See [`Store::create_space`](super::super::Store::create_space).
-pub(super) fn create(db: &Connection, space: &Space) -> Result<bool, StoreError> {
+pub(super) fn create(db: &Writing<'_>, space: &Space) -> Result<bool, StoreError> {
     let insert = "
-        INSERT INTO spaces (id, name, created_at, administrators, plugin_keys) VALUES (?1, ?2, ?3, ?4, ?5)
+        INSERT INTO spaces (id, name, created_at, administrators, plugin_keys, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
         ON CONFLICT (id) DO NOTHING";
     let created = db.prepare_cached(insert)?.execute(params![
         space.id.as_str(),
@@ -17,6 +18,7 @@ pub(super) fn create(db: &Connection, space: &Space) -> Result<bool, StoreError>
         micros(space.created_at),
         json(&space.administrators),
         json(&space.plugin_keys),
+        db.take_keys(1),
     ])?;
     Ok(created > 0)
 }

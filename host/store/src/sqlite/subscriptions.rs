@@ -5,28 +5,23 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{ListPart, StoreError};
-use super::backlog::Writing;
+use super::deliveries::{self, Of};
 use super::row::{Columns as _, count, json, micros, part};
+use super::writing::Writing;
 use super::{notices, pinned, shadows};
 
 const PUT: &str = "
-    INSERT INTO subscriptions (id, space, state, definition) VALUES (?1, ?2, ?3, ?4)
+    INSERT INTO subscriptions (id, space, state, definition, key) VALUES (?1, ?2, ?3, ?4, ?5)
     ON CONFLICT (id) DO UPDATE SET space = ?2, state = ?3, definition = ?4";
 
+const UPDATE: &str = "UPDATE subscriptions SET space = ?2, state = ?3, definition = ?4 WHERE id = ?1";
+
 pub(super) const SET_FREE: &str = "
-    UPDATE deliveries INDEXED BY deliveries_held
-    SET state = 'pending', due_at = max(due_at, ?2), ready_at = max(due_at, ?2)
+    UPDATE waiting INDEXED BY waiting_of_subscription SET state = 'pending', due_at = max(due_at, ?2)
     WHERE subscription = ?1 AND state = 'held'";
 
-/// Leaves out deliveries with a lease that has not expired: a worker may be sending them.
-pub(super) const CANCEL_ALL: &str = "
-    UPDATE deliveries
-    SET state = 'cancelled', leased_until = NULL, ready_at = due_at, completed_at = ?3, pinned = NULL,
-        reason = 'the subscription was deleted'
-    WHERE id IN (
-        SELECT id FROM deliveries INDEXED BY deliveries_by_state
-        WHERE space = ?2 AND state = ?4 AND state <> 'delivered' AND subscription = ?1
-    ) AND (leased_until IS NULL OR leased_until <= ?3)";
+pub(super) const WAITING: &str = "
+    SELECT delivery FROM waiting INDEXED BY waiting_of_subscription WHERE subscription = ?1 AND state = ?2";
 
 /// Failures before an activation do not count.
 const RESET_FAILURES: &str = "UPDATE subscription_activity SET failure_streak = 0, failed_deliveries = 0, plugin_failures = 0 WHERE subscription = ?1";
@@ -40,48 +35,48 @@ const DEFINITION: &str = "SELECT definition FROM subscriptions WHERE id = ?1";
 
 const ONE: &str = "
     SELECT definition, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
-    FROM subscriptions LEFT JOIN subscription_activity ON subscription = id
+    FROM subscriptions LEFT JOIN subscription_activity ON subscription = key
     WHERE id = ?1 AND space = ?2 AND state <> 'deleted'";
 
 pub(super) const OF_SPACE: &str = "
     SELECT definition, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
-    FROM subscriptions INDEXED BY subscriptions_of_space LEFT JOIN subscription_activity ON subscription = id
+    FROM subscriptions INDEXED BY subscriptions_of_space LEFT JOIN subscription_activity ON subscription = key
     WHERE space = ?3 AND id > ?1 AND state <> 'deleted' ORDER BY id LIMIT ?2";
 
 pub(super) const OF_ALL: &str = "
     SELECT definition, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
-    FROM subscriptions LEFT JOIN subscription_activity ON subscription = id
+    FROM subscriptions LEFT JOIN subscription_activity ON subscription = key
     WHERE id > ?1 AND state <> 'deleted' ORDER BY id LIMIT ?2";
 
 /// See [`Store::put_subscription`](super::super::Store::put_subscription).
 pub(super) fn put(db: &Writing<'_>, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError> {
-    let (id, at) = (subscription.id.to_string(), micros(now));
+    let id = subscription.id.to_string();
     let before =
-        db.prepare_cached(DEFINITION)?.query_row([&id], |row| row.json::<Subscription>("definition")).optional()?;
-    write(db, subscription)?;
+        db.prepare_cached(DEFINITION)?.query_row([id], |row| row.json::<Subscription>("definition")).optional()?;
+    create_or_replace(db, subscription)?;
+    let key = db.subscription(subscription.id)?;
     shadows::follow(db, subscription, now)?;
     if let (Some(plugin), Some(old)) = (&subscription.plugin, before.as_ref().and_then(|before| before.plugin.as_ref()))
         && !plugin.runs_as(old)
     {
-        db.prepare_cached(RESET_PLUGIN_FAILURES)?.execute([&id])?;
+        db.prepare_cached(RESET_PLUGIN_FAILURES)?.execute([key])?;
     }
     let before = before.map(|before| before.state);
     match subscription.state {
         // A subscription that is new or was active before has no held deliveries.
         SubscriptionState::Active if matches!(before, None | Some(SubscriptionState::Active)) => {}
         SubscriptionState::Active => {
-            let freed = db.prepare_cached(SET_FREE)?.execute(params![id, at])?;
+            let freed = db.prepare_cached(SET_FREE)?.execute([key, micros(now)])?;
             db.moved(DeliveryState::Held, DeliveryState::Pending, freed);
-            db.prepare_cached(RESET_FAILURES)?.execute([id])?;
+            db.prepare_cached(RESET_FAILURES)?.execute([key])?;
             notices::activated(db, subscription.id, now)?;
         }
         // The deliver loop holds its deliveries, each when it is due.
         SubscriptionState::Draft | SubscriptionState::Verifying | SubscriptionState::Paused => {}
         SubscriptionState::Deleted => {
+            let of = Of { space: db.space(&subscription.space)?, subscription: key };
             for state in [DeliveryState::Pending, DeliveryState::Held] {
-                let parameters = params![id, subscription.space.as_str(), at, state.as_str()];
-                let cancelled = db.prepare_cached(CANCEL_ALL)?.execute(parameters)?;
-                db.moved(state, DeliveryState::Cancelled, cancelled);
+                cancel_all(db, of, state, now)?;
             }
             pinned::drop_unused(db)?;
         }
@@ -89,12 +84,26 @@ pub(super) fn put(db: &Writing<'_>, subscription: &Subscription, now: Timestamp)
     Ok(())
 }
 
-fn write(db: &Connection, subscription: &Subscription) -> Result<(), StoreError> {
+/// Cancels a deleted subscription's deliveries in a state, except those that a worker may be sending.
+fn cancel_all(db: &Writing<'_>, of: Of, state: DeliveryState, now: Timestamp) -> Result<(), StoreError> {
+    let mut select = db.prepare_cached(WAITING)?;
+    let rows = select.query_map(params![of.subscription, state.as_str()], |row| row.get(0))?;
+    for key in rows.collect::<rusqlite::Result<Vec<i64>>>()? {
+        if db.leases(|leases| leases.get(key).is_none_or(|lease| lease.until <= micros(now))) {
+            db.set_lease(key, None);
+            deliveries::cancel(db, key, of, state, now, "the subscription was deleted")?;
+        }
+    }
+    Ok(())
+}
+
+fn create_or_replace(db: &Writing<'_>, subscription: &Subscription) -> Result<(), StoreError> {
     db.prepare_cached(PUT)?.execute(params![
         subscription.id.to_string(),
         subscription.space.as_str(),
         subscription.state.as_str(),
         json(subscription),
+        db.take_keys(1),
     ])?;
     Ok(())
 }
@@ -109,7 +118,12 @@ pub(super) fn pause(db: &Connection, id: SubscriptionId, pause: &Pause) -> Resul
     subscription.state = SubscriptionState::Paused;
     subscription.pause_reason = Some(pause.reason);
     subscription.pause_detail = Some(pause.detail.clone());
-    write(db, &subscription)?;
+    db.prepare_cached(UPDATE)?.execute(params![
+        id.to_string(),
+        subscription.space.as_str(),
+        subscription.state.as_str(),
+        json(&subscription),
+    ])?;
     Ok(true)
 }
 

@@ -23,8 +23,9 @@ use tokio::sync::{mpsc, oneshot};
 use hookmill_model::DeliveryState;
 
 use super::super::StoreError;
-use super::backlog::{Backlog, CommittedBacklog, Writing};
+use super::backlog::{Backlog, CommittedBacklog};
 use super::checkpoint::Checkpointer;
+use super::writing::{Marks, Shared, Writing};
 
 /// Operations in one transaction: more have no measurable benefit, and the first waits for the last.
 const GROUP_MAX: usize = 512;
@@ -50,14 +51,19 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread, on a database with this backlog.
-    pub(super) fn start(db: Connection, counted: Backlog, checkpointer: Checkpointer) -> std::io::Result<Self> {
+    pub(super) fn start(
+        db: Connection,
+        shared: Arc<Shared>,
+        (marks, counted): (Marks, Backlog),
+        checkpointer: Checkpointer,
+    ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let (commits, backlog) = (Arc::new(AtomicU64::new(0)), Arc::new(CommittedBacklog::default()));
         backlog.add(counted);
         let counts = Counts { commits: Arc::clone(&commits), backlog: Arc::clone(&backlog) };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || work(&Writing::new(&db), jobs, &counts, &checkpointer))?;
+            .spawn(move || work(&Writing::new(&db, shared, marks), jobs, &counts, &checkpointer))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), commits, backlog })
     }
 
@@ -99,7 +105,7 @@ trait Job: Send {
     /// Executes it; false if it failed.
     fn run(&mut self, db: &Writing<'_>) -> bool;
     /// Sends its result to the caller, or the error that its group was not committed.
-    fn answer(self: Box<Self>, group: Result<(), Arc<rusqlite::Error>>);
+    fn answer(self: Box<Self>, group: Result<(), Arc<StoreError>>);
 }
 
 struct Operation<F, T> {
@@ -118,7 +124,7 @@ where
         self.result.is_ok()
     }
 
-    fn answer(self: Box<Self>, group: Result<(), Arc<rusqlite::Error>>) {
+    fn answer(self: Box<Self>, group: Result<(), Arc<StoreError>>) {
         let result = match group {
             Ok(()) => self.result,
             Err(error) => Err(StoreError::of_group(error)),
@@ -151,48 +157,53 @@ fn work(db: &Writing<'_>, mut jobs: mpsc::Receiver<Box<dyn Job>>, counts: &Count
         in_company = group.len() >= COMPANY_MIN;
         began = Instant::now();
         let committed = commit(db, &mut group).map_err(Arc::new);
-        if committed.is_ok() {
+        if let Ok(marks) = &committed {
             counts.commits.fetch_add(1, Ordering::Relaxed);
-            counts.backlog.add(db.changes());
+            counts.backlog.add(db.committed(*marks));
         }
         checkpointer.committed();
         for job in group.drain(..) {
-            job.answer(committed.clone());
+            job.answer(committed.as_ref().map(|_| ()).map_err(Arc::clone));
         }
     }
 }
 
 /// Executes a group in one transaction and commits it. On an error, nothing of it remains.
-fn commit(db: &Writing<'_>, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+fn commit(db: &Writing<'_>, group: &mut [Box<dyn Job>]) -> Result<Marks, StoreError> {
     let committed = run(db, group);
-    if committed.is_err() && !db.is_autocommit() {
-        execute(db, "ROLLBACK")?;
+    if committed.is_err() {
+        roll_back(db)?;
     }
     committed
 }
 
-fn run(db: &Writing<'_>, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
-    db.reset(Backlog::default());
+fn run(db: &Writing<'_>, group: &mut [Box<dyn Job>]) -> Result<Marks, StoreError> {
+    db.begin();
     execute(db, "BEGIN IMMEDIATE")?;
     if !group.iter_mut().all(|job| job.run(db)) {
-        // SQLite rolls back by itself where it cannot continue, as with a full disk.
-        if !db.is_autocommit() {
-            execute(db, "ROLLBACK")?;
-        }
-        db.reset(Backlog::default());
+        roll_back(db)?;
+        db.begin();
         execute(db, "BEGIN IMMEDIATE")?;
         run_apart(db, group)?;
     }
-    execute(db, "COMMIT")
+    let marks = db.finish()?;
+    execute(db, "COMMIT")?;
+    Ok(marks)
+}
+
+/// Rolls the transaction back, unless SQLite did by itself, as with a full disk.
+fn roll_back(db: &Writing<'_>) -> rusqlite::Result<()> {
+    db.go_back_to_begin();
+    if db.is_autocommit() { Ok(()) } else { execute(db, "ROLLBACK") }
 }
 
 /// Executes each operation so that a failure undoes only that operation.
 fn run_apart(db: &Writing<'_>, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
     for job in group {
         execute(db, "SAVEPOINT operation")?;
-        let changes = db.changes();
+        let before = db.savepoint();
         if !job.run(db) {
-            db.reset(changes);
+            db.go_back(before);
             execute(db, "ROLLBACK TO operation")?;
         }
         execute(db, "RELEASE operation")?;

@@ -1,0 +1,33 @@
+-- The end of the migration: the rows have been moved.
+
+DROP TABLE batched_events;
+DROP TABLE open_batches;
+DROP TABLE attempts;
+DROP TABLE deliveries;
+DROP TABLE events;
+ALTER TABLE new_events RENAME TO events;
+ALTER TABLE new_deliveries RENAME TO deliveries;
+ALTER TABLE new_attempts RENAME TO attempts;
+ALTER TABLE new_batched_events RENAME TO batched_events;
+ALTER TABLE new_open_batches RENAME TO open_batches;
+
+-- An index ends in the table's key by itself, so each of these is in order of acceptance.
+
+CREATE UNIQUE INDEX event_id_is_unique_in_its_space ON events (space, id) WHERE id IS NOT NULL;
+CREATE INDEX events_of_space ON events (space, type);
+
+-- Listings by type take a range; those of all types merge the types' ranges.
+CREATE INDEX deliveries_of_space ON deliveries (space, type);
+CREATE INDEX deliveries_of_subscription ON deliveries (subscription, type);
+
+-- What failed. Most attempts succeed and are not in it.
+CREATE INDEX attempts_by_problem ON attempts (space, problem) WHERE problem IS NOT NULL;
+
+-- What is next of each subscription, so that no one's backlog stands in front of another's.
+CREATE INDEX waiting_by_due_time ON waiting (subscription, due_at) WHERE state = 'pending';
+CREATE INDEX waiting_of_space ON waiting (space, state);
+CREATE INDEX waiting_of_subscription ON waiting (subscription, state);
+CREATE INDEX waiting_by_pinned ON waiting (pinned) WHERE pinned IS NOT NULL;
+
+CREATE INDEX ended_of_space ON ended (space, state);
+CREATE INDEX ended_of_subscription ON ended (subscription, state);
