@@ -46,7 +46,7 @@ async fn a_database_of_a_later_version_is_refused_untouched() {
 
     let error = Sqlite::open(&dir).err().unwrap();
 
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 9 }));
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 10 }));
     assert!(error.to_string().contains("a later version wrote it"), "{error}");
 }
 
@@ -54,7 +54,7 @@ async fn a_database_of_a_later_version_is_refused_untouched() {
 async fn migrations_start_from_nothing_and_are_applied_once() {
     let kept = Kept::new().await.reopened();
     let version: i64 = kept.beside().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-    assert_eq!(version, 9);
+    assert_eq!(version, 10);
     assert_eq!(kept.store.spaces(None, 10).await.unwrap().len(), 1);
 }
 

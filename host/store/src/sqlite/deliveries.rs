@@ -10,7 +10,7 @@ use super::super::{Command, Commanded, DeliveryHead, StoreError};
 use super::backlog::Backlog;
 use super::events::{Events, read_head};
 use super::pinned::{self, PinnedPlugins};
-use super::row::{Columns as _, corrupt, micros};
+use super::row::{Columns as _, corrupt, micros, time};
 use super::tallies::Counted;
 use super::writing::Writing;
 use super::{attempts, ids, names};
@@ -177,15 +177,17 @@ pub(super) fn bytes(db: &Connection, space: &SpaceId, id: DeliveryId) -> Result<
     Ok(sizes.sum::<rusqlite::Result<u64>>()?)
 }
 
-/// See [`Store::delivery`](super::super::Store::delivery).
+/// See [`Store::delivery`](super::super::Store::delivery). `leased_until` returns when a delivery's lease expires.
 pub(super) fn one(
     db: &Connection,
     space: &SpaceId,
     id: DeliveryId,
+    leased_until: impl FnOnce(i64) -> Option<i64>,
 ) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
     let Some(key) = key_of(db, space, id)? else { return Ok(None) };
     let mut events = Events::default();
     let (mut delivery, _) = read(db, &mut events, key)?;
+    delivery.leased_until = leased_until(key).map(|at| time("leased_until", at)).transpose()?;
     read_batch(db, &mut events, key, &mut delivery)?;
     let attempts = attempts::of_delivery(db, key, &delivery)?;
     Ok(Some((delivery, attempts)))

@@ -324,7 +324,9 @@ impl Store for Sqlite {
 
     async fn delivery(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, StoreError> {
         let of = space.clone();
-        self.readers.read_for(space, move |db| deliveries::one(db, &of, id)).await
+        let shared = Arc::clone(&self.shared);
+        let leased_until = move |key| shared.leases(|leases| leases.get(key).map(|lease| lease.until));
+        self.readers.read_for(space, move |db| deliveries::one(db, &of, id, leased_until)).await
     }
 
     async fn command(
