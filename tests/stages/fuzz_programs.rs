@@ -251,7 +251,7 @@ fn schema(rng: &mut StdRng, depth: u32) -> Value {
 async fn no_schema_panics_aborts_or_takes_long() {
     let mut rng = StdRng::seed_from_u64(14);
     let (mut saved, mut fit, mut too_much, mut slowest) = (0, 0, 0, Duration::ZERO);
-    let checker = Checker { program: BINARY.as_ref(), space: None };
+    let checker = Checker { program: BINARY.as_ref(), turns: None };
     let rounds = rounds(60);
     for round in 0..rounds {
         let depth = rng.random_range(0..6);
