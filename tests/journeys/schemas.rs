@@ -40,6 +40,17 @@ async fn a_schema_that_is_too_much_is_refused_when_it_is_saved() {
     }
 }
 
+#[tokio::test]
+async fn a_check_in_a_process_of_its_own_is_never_short_of_memory() {
+    let host = TestHost::start().await;
+    // Some MiB, up to the limit of a pattern.
+    let schema = json!({"pattern": "(a{1000}){1000}"});
+    for _ in 0..30 {
+        let (status, answer) = put(&host, "acme", &schema, &json!({})).await;
+        assert!(status == 422 && answer.to_string().contains("not a JSON Schema"), "{answer}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_check_that_does_not_end_is_ended_and_takes_the_turn_of_its_space_alone() {
     let host = TestHost::start().await;

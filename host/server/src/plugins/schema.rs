@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use hookmill_engine::Engine;
+use hookmill_engine::{Engine, SMALL_ARENAS};
 use hookmill_model::SpaceId;
 use hookmill_schema::Answer;
 pub use hookmill_schema::Task;
@@ -156,8 +156,9 @@ fn here(task: &Task) -> Result<Answer, Vec<u8>> {
 /// Runs a child. None if it was ended or crashed.
 async fn answer_of(program: &Path, task: &[u8]) -> io::Result<Option<Answer>> {
     let mut command = Command::new(program);
+    let (name, value) = SMALL_ARENAS;
     let (seconds, memory_bytes) = (CPU_S_MAX.to_string(), MEMORY_BYTES_MAX.to_string());
-    command.args(["check-schema", &seconds, &memory_bytes]).env_clear().kill_on_drop(true);
+    command.args(["check-schema", &seconds, &memory_bytes]).env_clear().env(name, value).kill_on_drop(true);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let mut stdin = child.stdin.take().expect("the stream is piped");
     let stdout = child.stdout.take().expect("the stream is piped");
