@@ -20,7 +20,7 @@ use crate::config::Limits;
 pub const REFUSED: u8 = 3;
 
 /// The wall-clock limit of a child as a multiple of its CPU limit, for a busy machine.
-const STARVED: u64 = 3;
+const STARVED: u64 = 10;
 
 /// The environment variable of a child that limits its address space. Its allocator would reserve a GiB before the limit is
 /// set, and may then fail at once, or not before that GiB is used.
