@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use crate::support::host::TestHost;
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn host(accept: AcceptConfig) -> TestHost {
     TestHost::start_with(|config| config.accept = accept).await
@@ -35,9 +35,9 @@ async fn a_connection_on_which_nothing_is_asked_is_closed() {
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     for sent in [b"".as_slice(), b"P", b"POST /v1/spaces/acme/events HTTP/1.1\r\nhost: x\r\n", &preface[..20], preface]
     {
+        let start = Instant::now();
         let mut stream = connect(&host).await;
         stream.write_all(sent).await.unwrap();
-        let start = Instant::now();
         closed(&mut stream).await;
         assert!(start.elapsed() > Duration::from_millis(900), "{sent:?} was cut off after {:?}", start.elapsed());
     }
@@ -45,14 +45,15 @@ async fn a_connection_on_which_nothing_is_asked_is_closed() {
 
 #[tokio::test]
 async fn a_connection_is_kept_between_requests_and_ends_after_the_last() {
-    let host = host(AcceptConfig { idle_connection_s: 1, ..AcceptConfig::default() }).await;
+    // Much longer than from one request to the next, but not than all of them take.
+    let host = host(AcceptConfig { idle_connection_s: 3, ..AcceptConfig::default() }).await;
     let mut stream = connect(&host).await;
-    for _ in 0..3 {
+    for _ in 0..8 {
         stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         sleep(Duration::from_millis(500)).await;
     }
     let answers = String::from_utf8(closed(&mut stream).await).unwrap();
-    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 8, "{answers}");
 }
 
 #[tokio::test]
@@ -90,5 +91,6 @@ async fn connections_without_requests_lock_out_nobody() {
         let answer = String::from_utf8(closed(&mut stream).await).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     }
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    // Half of what a connection may be idle.
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
 }

@@ -15,6 +15,7 @@ use hookmill_model::{Digest, SpaceId};
 use tokio::task::JoinSet;
 
 use crate::engine::fixture::{binary, engine_with, transform};
+use crate::support::script;
 
 const ECHO: Bytes = Bytes::from_static(hookmill_guests::ECHO);
 
@@ -189,11 +190,9 @@ async fn many_who_want_the_same_plugin_compile_it_once() {
     let folder = tempfile::tempdir().expect("a folder");
     // Each start writes a line before it compiles.
     let counter = folder.path().join("count");
-    let script = folder.path().join("compiler");
-    let text = format!("#!/bin/sh\necho >> {}\nexec {} \"$@\"\n", counter.display(), binary().display());
-    fs::write(&script, text).expect("written");
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).expect("executable");
-    let engine = Engine::new(&Limits::default(), &folder.path().join("cache"), script).expect("it starts");
+    let program = folder.path().join("compiler");
+    script(&program, &format!("echo >> {}\nexec {} \"$@\"", counter.display(), binary().display()));
+    let engine = Engine::new(&Limits::default(), &folder.path().join("cache"), program).expect("it starts");
     let component = ECHO;
     let digest = Digest::of(&component);
     let loads = (0..20).map(|_| engine.load(digest, component.clone()));
@@ -205,10 +204,9 @@ async fn many_who_want_the_same_plugin_compile_it_once() {
 
 /// An engine whose compiler takes a while and refuses everything.
 fn with_slow_compiler(folder: &Path) -> Engine {
-    let script = folder.join("compiler");
-    fs::write(&script, "#!/bin/sh\ncat >/dev/null\nsleep 0.2\necho no >&2\nexit 3\n").expect("written");
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).expect("executable");
-    Engine::new(&Limits::default(), &folder.join("cache"), script).expect("it starts")
+    let program = folder.join("compiler");
+    script(&program, "cat >/dev/null\nsleep 0.2\necho no >&2\nexit 3");
+    Engine::new(&Limits::default(), &folder.join("cache"), program).expect("it starts")
 }
 
 #[tokio::test]

@@ -271,21 +271,22 @@ async fn components_that_copy_from_one_to_another_let_others_run_and_end() {
 }
 
 fn endless_fuel(transforms_max: u32) -> Limits {
-    Limits { fuel_base: u64::MAX / 2, wall_clock_ms_max: 100, transforms_max, ..Limits::default() }
+    Limits { fuel_base: u64::MAX / 2, wall_clock_ms_max: 60_000, transforms_max, ..Limits::default() }
 }
 
 #[tokio::test]
 async fn a_guest_that_outlasts_the_clock_is_ended_and_may_try_again() {
-    let engine = engine_with(&endless_fuel(1), &kept());
+    let limits = Limits { wall_clock_ms_max: 500, ..endless_fuel(1) };
+    let engine = engine_with(&limits, &kept());
     let plugin = rogue(&engine).await;
     // Each must release its slot: there is only one.
     for word in ["spin", "flood", "sleep", "spin"] {
         let transformed = tell_on(&engine, &plugin, word).await;
         let fault = transformed.result.expect_err("it never ends");
         assert_eq!((fault.code, fault.retry), (PluginFaultCode::TimedOut, true), "{word}");
-        assert_eq!(fault.message, "took longer than 100 ms");
+        assert_eq!(fault.message, "took longer than 500 ms");
         assert_eq!(transformed.logs[0].message, format!("told to {word}"));
-        assert!(transformed.figures.transform_us < 1_000_000, "{word} took {} µs", transformed.figures.transform_us);
+        assert!(transformed.figures.transform_us < 5_000_000, "{word} took {} µs", transformed.figures.transform_us);
     }
     assert!(is_echo(&tell_on(&engine, &plugin, "echo").await));
 }
@@ -297,15 +298,14 @@ async fn a_transform_that_nobody_waits_for_gives_its_slot_back() {
     for _ in 0..3 {
         let spinning = tell_on(&engine, &plugin, "spin");
         let gone = tokio::time::timeout(Duration::from_millis(5), spinning).await;
-        assert!(gone.is_err(), "it spins for 100 ms");
+        assert!(gone.is_err(), "it spins for a minute");
     }
     assert!(is_echo(&tell_on(&engine, &plugin, "echo").await));
 }
 
 #[tokio::test]
 async fn a_long_guest_lets_others_run_on_its_thread() {
-    let limits = Limits { wall_clock_ms_max: 60_000, ..endless_fuel(3) };
-    let engine = engine_with(&limits, &kept());
+    let engine = engine_with(&endless_fuel(3), &kept());
     let plugin = rogue(&engine).await;
     let spinning = tokio::spawn({
         let (engine, plugin) = (engine.clone(), Arc::clone(&plugin));

@@ -102,7 +102,11 @@ async fn conditions_of_one_space_that_take_all_they_may_do_not_hold_up_another_s
     }
     let numbers: String = (1..90_000).map(|n| format!("{n},")).collect();
     let large = format!(r#"{{"type":"deal.won","data":{{"l":[{numbers}0],"s":"{}"}}}}"#, "ab".repeat(50_000));
-    let noise = (0..4).map(|_| host.call(Method::POST, "/v1/spaces/acme/events", &large));
+    let noise = async {
+        let started = Instant::now();
+        let posts = (0..4).map(|_| host.call(Method::POST, "/v1/spaces/acme/events", &large));
+        (futures::future::join_all(posts).await, started.elapsed())
+    };
     let quiet = async {
         let mut slowest = Duration::ZERO;
         for _ in 0..40 {
@@ -114,9 +118,8 @@ async fn conditions_of_one_space_that_take_all_they_may_do_not_hold_up_another_s
         }
         slowest
     };
-    let (noise, slowest) = tokio::join!(futures::future::join_all(noise), quiet);
-    println!("the quiet space's slowest of 40 posts took {slowest:?}");
+    let ((noise, all), slowest) = tokio::join!(noise, quiet);
     assert!(noise.iter().all(|(status, _)| *status == 202));
     // Before there was a budget, the two workers were taken for minutes.
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(slowest < all / 4, "the quiet space's slowest of 40 posts took {slowest:?}, the noise {all:?}");
 }

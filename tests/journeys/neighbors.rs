@@ -149,12 +149,13 @@ async fn rows_of_a_long_queue_hide_no_due_row_of_another_space_or_subscription()
 async fn a_receiver_that_hangs_is_held_to_one_place_until_it_answers() {
     let (hangs, fine) = (hanging().await, Receiver::start().await);
     let mut host = TestHost::start_with(|config| config.deliver.in_flight_per_subscription_max = 4).await;
-    subscribe(&host, "acme", &hangs.url("/"), json!({"timeout_ms": 1_000})).await;
+    // On a busy machine, what is sent at once may arrive half of this apart.
+    subscribe(&host, "acme", &hangs.url("/"), json!({"timeout_ms": 2_000})).await;
     post(&host, "acme", 6).await;
     host.settle().await;
     let came = hangs.take(6).await;
-    let apart = |at: usize| came[at].at.duration_since(came[at - 1].at).as_millis();
-    assert!(apart(4) >= 900 && apart(5) >= 900, "four at once, then one after the other");
+    let apart = |one: usize, other: usize| came[other].at.duration_since(came[one].at).as_millis();
+    assert!(apart(0, 4) >= 1_000 && apart(4, 5) >= 1_000, "four at once, then one after the other");
 
     // What it answers in time counts, whatever it is.
     hangs.script("/", [Reply::status(500), Reply::status(500)]);
@@ -162,7 +163,7 @@ async fn a_receiver_that_hangs_is_held_to_one_place_until_it_answers() {
     host.settle().await;
     let came = hangs.take(4).await;
     let together = came[3].at.duration_since(came[2].at).as_millis();
-    assert!(together < 900, "two answers, two more places; apart by {together} ms");
+    assert!(together < 1_000, "two answers, two more places; apart by {together} ms");
     drop(fine);
 }
 
@@ -183,7 +184,7 @@ async fn subscriptions_that_hang_share_few_places_and_leave_the_rest_to_their_ne
         }
         ids
     };
-    let ids = ids(1_000).await;
+    let ids = ids(2_000).await;
     post(&host, "acme", 1).await;
     host.settle().await;
     hangs.take(20).await;

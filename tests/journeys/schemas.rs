@@ -40,6 +40,17 @@ async fn a_schema_that_is_too_much_is_refused_when_it_is_saved() {
     }
 }
 
+#[tokio::test]
+async fn a_check_in_a_process_of_its_own_is_never_short_of_memory() {
+    let host = TestHost::start().await;
+    // Some MiB, up to the limit of a pattern.
+    let schema = json!({"pattern": "(a{1000}){1000}"});
+    for _ in 0..30 {
+        let (status, answer) = put(&host, "acme", &schema, &json!({})).await;
+        assert!(status == 422 && answer.to_string().contains("not a JSON Schema"), "{answer}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_check_that_does_not_end_is_ended_and_takes_the_turn_of_its_space_alone() {
     let host = TestHost::start().await;
@@ -48,13 +59,19 @@ async fn a_check_that_does_not_end_is_ended_and_takes_the_turn_of_its_space_alon
     let (schema, value) = (doubling(10, "items"), json!(vec![1; 200_000]));
     // A pattern, so that the check needs a process of its own.
     let simple = json!({"properties": {"a": {"type": "string", "pattern": "^a+$"}}});
-    let started = Instant::now();
     let hostile = async {
+        let started = Instant::now();
         let checks = (0..3).map(|_| put(&host, "acme", &schema, &value));
+        let mut ended = 0;
         for (status, answer) in futures::future::join_all(checks).await {
-            assert_eq!(status, 422, "{answer}");
-            assert!(answer.to_string().contains("takes too long or too much memory"), "{answer}");
+            // One that waited for the others may be told to come again, if the machine is busy.
+            let (right, text) =
+                if status == 503 { (503, "try again later") } else { (422, "too long or too much memory") };
+            assert!(status == right && answer.to_string().contains(text), "{status}: {answer}");
+            ended += u32::from(status == 422);
         }
+        assert!(ended > 0, "none is refused for what it is");
+        started.elapsed()
     };
     let quiet = async {
         let mut slowest = Duration::ZERO;
@@ -67,9 +84,9 @@ async fn a_check_that_does_not_end_is_ended_and_takes_the_turn_of_its_space_alon
         }
         slowest
     };
-    let ((), slowest) = tokio::join!(hostile, quiet);
-    println!("the quiet space's slowest check took {slowest:?}, all {:?}", started.elapsed());
-    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    let (all, slowest) = tokio::join!(hostile, quiet);
+    // The three take turns: one that waited for one of them would take nearly a third.
+    assert!(slowest < all / 4, "the quiet space's slowest check took {slowest:?}, the other space's {all:?}");
     // The children are gone, and with them the turns.
     let (status, _) = put(&host, "acme", &simple, &json!({"a": "a"})).await;
     assert_eq!(status, 200);

@@ -69,17 +69,25 @@ fn config() -> SendConfig {
         allow_networks: vec!["127.0.0.0/8".parse().unwrap()],
         lookups_max: 4,
         lookups_per_space_max: 2,
-        lookup_timeout_s: 1,
+        lookup_timeout_s: 30,
         ..SendConfig::default()
     }
 }
+
+/// For tests in which names hang.
+fn impatient(seconds: u64) -> SendConfig {
+    SendConfig { lookup_timeout_s: seconds, ..config() }
+}
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(60);
 
 fn space(id: &str) -> SpaceId {
     id.parse().unwrap()
 }
 
 async fn send(client: &Client, of: &str, url: &str) -> Result<Sent, SendError> {
-    send_within(client, of, url, Duration::from_secs(10)).await
+    send_within(client, of, url, LONG).await
 }
 
 async fn send_within(client: &Client, of: &str, url: &str, timeout: Duration) -> Result<Sent, SendError> {
@@ -91,7 +99,7 @@ async fn send_within(client: &Client, of: &str, url: &str, timeout: Duration) ->
 #[tokio::test(flavor = "multi_thread")]
 async fn a_space_whose_names_hang_leaves_turns_for_the_others() {
     let names = Names::default();
-    let resolver = names.resolver(&config());
+    let resolver = names.resolver(&impatient(3));
     let mut hanging = JoinSet::new();
     for n in 0..200 {
         let resolver = resolver.clone();
@@ -100,12 +108,12 @@ async fn a_space_whose_names_hang_leaves_turns_for_the_others() {
     while names.hanging() < 2 {
         tokio::task::yield_now().await;
     }
-    let start = Instant::now();
     for n in 0..20 {
         let found = resolver.lookup(&space("quiet"), &format!("{n}.example")).await.unwrap();
         assert_eq!(*found, [IpAddr::V4(Ipv4Addr::LOCALHOST)]);
     }
-    assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
+    // The first of the others ends when its name has hung for as long as it may.
+    assert!(hanging.try_join_next().is_none(), "it waited for the other space's names");
     let told = hanging.join_all().await;
     assert!(told.iter().all(|error| !error.is_ours()), "{told:?}");
     assert_eq!(told.iter().filter(|error| matches!(error, LookupError::Slow(_))).count(), 2);
@@ -170,19 +178,20 @@ async fn what_is_kept_of_names_is_bounded() {
 #[tokio::test]
 async fn a_name_that_hangs_is_the_receivers_fault_of_dns() {
     let names = Names::default();
-    let client = Client::with_resolver(&config(), Vec::new(), names.resolver(&config())).unwrap();
+    let config = impatient(1);
+    let client = Client::with_resolver(&config, Vec::new(), names.resolver(&config)).unwrap();
     let start = Instant::now();
     let fault = send(&client, "acme", "http://it.hang/?token=s3cret").await.unwrap().result.unwrap_err();
     assert_eq!(fault.code, SendFaultCode::Dns);
     assert_eq!(fault.message, "the host name did not resolve: no answer within 1 s");
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < LONG, "{:?}", start.elapsed());
     names.end();
 }
 
 #[tokio::test]
 async fn where_all_turns_hang_the_host_is_at_fault_and_not_the_name() {
     let names = Names::default();
-    let config = SendConfig { lookups_max: 1, lookups_per_space_max: 1, ..config() };
+    let config = SendConfig { lookups_max: 1, lookups_per_space_max: 1, ..impatient(1) };
     let client = Client::with_resolver(&config, Vec::new(), names.resolver(&config)).unwrap();
     let loud = tokio::spawn({
         let client = client.clone();

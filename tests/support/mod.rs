@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod cpu;
 pub mod errors;
 pub mod fixtures;
 pub mod host;
@@ -10,6 +11,20 @@ pub mod sink;
 pub mod slow_disk;
 pub mod smtp;
 pub mod tls;
+
+/// Writes a program for the shell.
+///
+/// A process of its own does it: a file that this one had open for writing while another test starts a process could not be
+/// run for a moment ("text file busy").
+pub fn script(path: &std::path::Path, text: &str) {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let mut command = Command::new("sh");
+    command.args(["-c", "cat >\"$0\" && chmod 700 \"$0\""]).arg(path).stdin(Stdio::piped());
+    let mut writing = command.spawn().unwrap();
+    writing.stdin.take().unwrap().write_all(format!("#!/bin/sh\n{text}\n").as_bytes()).unwrap();
+    assert!(writing.wait().unwrap().success());
+}
 
 /// Reports that a test is left out because a tool is missing, on a line that the test runner does not capture.
 ///

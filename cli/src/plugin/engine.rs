@@ -47,7 +47,8 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Bytes> {
 /// Inspects a component as a host does when it is uploaded.
 pub(super) async fn inspect(engine: &Engine, component: Bytes) -> Result<Inspected, AdmitError> {
     let _working = style::working("compiling");
-    admit::inspect(engine, None, &[], &Candidate { component, signature: None, source: None }).await
+    admit::inspect(engine, Checker::of_operator(engine), &[], &Candidate { component, signature: None, source: None })
+        .await
 }
 
 /// Returns a configuration as a host keeps it, with the defaults of the plugin's schema; the error states where it does not
@@ -55,7 +56,7 @@ pub(super) async fn inspect(engine: &Engine, component: Bytes) -> Result<Inspect
 pub(super) async fn configured(inspected: &Inspected, config: &RawValue) -> Result<Box<RawValue>, String> {
     let config = serde_json::from_str(config.get()).map_err(|err| err.to_string())?;
     let program = crate::program().map_err(|err| err.to_string())?;
-    let checker = Checker { program: &program, space: None };
+    let checker = Checker { program: &program, turns: None };
     let filled =
         versions::configured(checker, &inspected.config_schema, config).await.map_err(|err| err.to_string())?;
     serde_json::value::to_raw_value(&filled).map_err(|err| err.to_string())

@@ -20,7 +20,11 @@ use crate::config::Limits;
 pub const REFUSED: u8 = 3;
 
 /// The wall-clock limit of a child as a multiple of its CPU limit, for a busy machine.
-const STARVED: u64 = 3;
+const STARVED: u64 = 10;
+
+/// The environment variable of a child that limits its address space. Its allocator would reserve a GiB before the limit is
+/// set, and may then fail at once, or not before that GiB is used.
+pub const SMALL_ARENAS: (&str, &str) = ("MIMALLOC_ARENA_RESERVE", "64M");
 
 /// Bytes of a child's standard error that are kept.
 const COMPLAINT_BYTES: usize = 4 << 10;
@@ -92,7 +96,8 @@ impl Compiler {
     fn spawn(&self, binary: &Path) -> std::io::Result<Child> {
         let mut command = Command::new(binary);
         command.args(["compile", &self.seconds.to_string(), &self.memory_bytes.to_string()]);
-        command.env_clear().kill_on_drop(true);
+        let (name, value) = SMALL_ARENAS;
+        command.env_clear().env(name, value).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
     }
 

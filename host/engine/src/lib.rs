@@ -50,7 +50,7 @@ use wasmtime::component::Linker;
 use self::bindings::v1;
 use self::state::State;
 
-pub use self::compile::{REFUSED, precompile};
+pub use self::compile::{REFUSED, SMALL_ARENAS, precompile};
 pub use self::config::Limits;
 pub use self::contract::Outline;
 pub use self::plugins::Prepared;

@@ -15,6 +15,7 @@ use crate::queues::{ActiveComparisons, Commits, Inbox, Notices, PreviewSlots, Sh
 use crate::quotas::Quotas;
 use crate::registry::Registry;
 use crate::stages::send;
+use crate::task::SpaceTurns;
 
 /// The state of a running host.
 pub struct Host {
@@ -44,6 +45,8 @@ pub struct Host {
     pub preview_slots: PreviewSlots,
     /// The turns of pulls from registries.
     pub pulls: Semaphore,
+    /// The turns of spaces at checks against schemas that may take long: the share of the machine that hostile schemas get.
+    pub checks: SpaceTurns,
     /// The running comparisons.
     pub comparisons: ActiveComparisons,
     /// What each space may use.
@@ -73,6 +76,7 @@ impl Host {
             shadows: Shadows::new(&config.shadow),
             preview_slots: PreviewSlots::new(config.plugin.transforms_max),
             pulls: Semaphore::new(config.oci.pulls_max),
+            checks: SpaceTurns::new(2),
             comparisons: ActiveComparisons::default(),
             metrics: Metrics::default(),
             config,

@@ -68,24 +68,24 @@ impl From<AdmitError> for Error {
 }
 
 /// Checks a component: its signature (unless there are no `keys`), its shape, its description, and the schema of its
-/// configuration. `space` is the one that uploads it; none if the operator installs it.
+/// configuration, with the `checker` of the space that uploads it, or of the operator.
 ///
 /// # Errors
 /// If it is not admitted, or the engine fails.
 pub async fn inspect(
     engine: &Engine,
-    space: Option<&SpaceId>,
+    checker: Checker<'_>,
     keys: &[PluginKey],
     candidate: &Candidate,
 ) -> Result<Inspected, AdmitError> {
     let Candidate { component, signature, .. } = candidate;
     signature::check(keys, Digest::of(component), signature.as_deref()).map_err(AdmitError::Unsigned)?;
+    let space = checker.turns.map(|(_, space)| space);
     let inspected = engine.inspect_for(space, component.clone()).await.map_err(|error| match error {
         InspectError::Refused(refusal) => AdmitError::Refused(refusal),
         InspectError::Busy => AdmitError::Busy,
         InspectError::Engine(error) => AdmitError::Engine(error),
     })?;
-    let checker = Checker { program: engine.program(), space };
     match checker.check_schema(&inspected.config_schema).await {
         Ok(()) => Ok(inspected),
         Err(err @ (CheckError::Busy | CheckError::Process(_))) => Err(AdmitError::Schema(err)),
@@ -122,7 +122,7 @@ async fn admitted(
     keys: &[PluginKey],
     candidate: Candidate,
 ) -> Result<(bool, Plugin), Error> {
-    let inspected = inspect(&host.engine, Some(space), keys, &candidate).await?;
+    let inspected = inspect(&host.engine, Checker::of(host, space), keys, &candidate).await?;
     let plugin = plugin(Some(space.clone()), inspected, candidate.component.len(), candidate.source, host.clock.now());
     let (host, space) = (Arc::clone(host), space.clone());
     unbroken(async move { install(&host, &space, plugin, candidate.component).await }).await
@@ -155,7 +155,7 @@ pub async fn for_all_spaces(
     keys: &[PluginKey],
     candidate: Candidate,
 ) -> Result<(Plugin, Option<Plugin>), AdmitError> {
-    let inspected = inspect(&host.engine, None, keys, &candidate).await?;
+    let inspected = inspect(&host.engine, Checker::of_operator(&host.engine), keys, &candidate).await?;
     let plugin = plugin(None, inspected, candidate.component.len(), candidate.source, host.clock.now());
     let had = host.store.shared_plugin(&plugin.name, &plugin.version).await?;
     host.store.put_plugin(&plugin, candidate.component).await?;

@@ -5,9 +5,9 @@
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::LazyLock;
 use std::time::Duration;
 
+use hookmill_engine::{Engine, SMALL_ARENAS};
 use hookmill_model::SpaceId;
 use hookmill_schema::Answer;
 pub use hookmill_schema::Task;
@@ -20,20 +20,20 @@ use crate::error::{Code, Error};
 use crate::host::Host;
 use crate::task::SpaceTurns;
 
-/// How long a check may take: far longer than any honest one.
-const CHECK_MAX: Duration = Duration::from_secs(2);
+/// CPU time of a check, in seconds: far more than any honest one needs.
+const CPU_S_MAX: u64 = 2;
 
-/// How long a check may wait for its turn.
-const WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long a check may take by the clock. It says nothing about the check, only that the machine is busy.
+const CHECK_MAX: Duration = Duration::from_secs(20);
+
+/// How long a check may wait for its turn: as long as another's check may take.
+const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// Memory of a child: a schema of the largest size takes some 50 MiB.
 const MEMORY_BYTES_MAX: u64 = 512 << 20;
 
 /// Bytes of a child's answer: the message is cut, and a pointer is no longer than the value.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
-
-/// Children at once: the share of the machine that hostile schemas can take. It is the same for all hosts of a process.
-static CHECKS: LazyLock<SpaceTurns> = LazyLock::new(|| SpaceTurns::new(2));
 
 /// Why a value was not found to fit its schema.
 #[derive(Debug, thiserror::Error)]
@@ -49,10 +49,10 @@ pub enum CheckError {
     /// The schema is none.
     #[error("{0}")]
     NoSchema(String),
-    /// The check took too long, too much memory, or recursed without end, which counts as not fitting.
+    /// The check took too much CPU time, too much memory, or recursed without end, which counts as not fitting.
     #[error("checking this against its schema takes too long or too much memory")]
     TooMuch,
-    /// Too many checks are waiting; a later one may succeed.
+    /// Too many checks are waiting, or the machine is too busy for this one; a later one may succeed.
     #[error("too much is being checked against schemas: try again later")]
     Busy,
     /// The check's process failed.
@@ -85,14 +85,19 @@ impl CheckError {
 pub struct Checker<'a> {
     /// The program that checks as `hookmill check-schema`.
     pub program: &'a Path,
-    /// The space; none for what the operator installs.
-    pub space: Option<&'a SpaceId>,
+    /// The space, and the turns that it takes; none for what the operator installs.
+    pub turns: Option<(&'a SpaceTurns, &'a SpaceId)>,
 }
 
 impl<'a> Checker<'a> {
     /// Returns the checker of a space.
     pub fn of(host: &'a Host, space: &'a SpaceId) -> Self {
-        Self { program: host.engine.program(), space: Some(space) }
+        Self { program: host.engine.program(), turns: Some((&host.checks, space)) }
+    }
+
+    /// Returns the operator's checker.
+    pub fn of_operator(engine: &'a Engine) -> Self {
+        Self { program: engine.program(), turns: None }
     }
 
     /// Checks that `schema` is a JSON Schema, within the limits of one that is saved.
@@ -125,14 +130,12 @@ impl<'a> Checker<'a> {
     }
 
     async fn run_child(self, task: &[u8]) -> Result<Answer, CheckError> {
-        let _turn = match self.space {
-            Some(space) => Some(timeout(WAIT_MAX, CHECKS.take(space)).await.map_err(|_| CheckError::Busy)?),
+        let _turn = match self.turns {
+            Some((turns, space)) => Some(timeout(WAIT_MAX, turns.take(space)).await.map_err(|_| CheckError::Busy)?),
             None => None,
         };
-        // Dropping it kills the child, which also limits its own CPU time.
-        let Ok(answer) = timeout(CHECK_MAX, answer_of(self.program, task)).await else {
-            return Err(CheckError::TooMuch);
-        };
+        // The child limits its own CPU time; dropping it kills it.
+        let answer = timeout(CHECK_MAX, answer_of(self.program, task)).await.map_err(|_| CheckError::Busy)?;
         match answer.map_err(CheckError::Process)? {
             Some(answer) => Ok(answer),
             None => Err(CheckError::TooMuch),
@@ -153,8 +156,9 @@ fn here(task: &Task) -> Result<Answer, Vec<u8>> {
 /// Runs a child. None if it was ended or crashed.
 async fn answer_of(program: &Path, task: &[u8]) -> io::Result<Option<Answer>> {
     let mut command = Command::new(program);
-    let (seconds, memory_bytes) = (CHECK_MAX.as_secs().to_string(), MEMORY_BYTES_MAX.to_string());
-    command.args(["check-schema", &seconds, &memory_bytes]).env_clear().kill_on_drop(true);
+    let (name, value) = SMALL_ARENAS;
+    let (seconds, memory_bytes) = (CPU_S_MAX.to_string(), MEMORY_BYTES_MAX.to_string());
+    command.args(["check-schema", &seconds, &memory_bytes]).env_clear().env(name, value).kill_on_drop(true);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let mut stdin = child.stdin.take().expect("the stream is piped");
     let stdout = child.stdout.take().expect("the stream is piped");
