@@ -91,7 +91,8 @@ impl Sqlite {
         let (marks, backlog) = (marks::read(&db)?, deliveries::backlog(&db)?);
         let shared = Arc::new(Shared::new(marks.next_key));
         let checkpointer = Checkpointer::start(open::checkpointer(&file)?).map_err(OpenError::Thread)?;
-        let writer = Writer::start(db, Arc::clone(&shared), (marks, backlog), checkpointer).map_err(OpenError::Thread)?;
+        let writer =
+            Writer::start(db, Arc::clone(&shared), (marks, backlog), checkpointer).map_err(OpenError::Thread)?;
         let own_readers = Readers::start(file.clone(), "store-loop", LOOP_READERS, None).map_err(OpenError::Thread)?;
         let readers = Readers::start(file, "store-reader", CALLERS_READERS, Some(QUERY_TIME_MAX));
         let recovered = AtomicUsize::new(recovered);

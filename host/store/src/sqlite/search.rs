@@ -86,8 +86,8 @@ impl Source {
             Some(held @ DeliveryState::Held) => state(WAITING_OF_SPACE, WAITING_OF_SUBSCRIPTION, held, Vec::new()),
             Some(pending @ DeliveryState::Pending) => state(WAITING_OF_SPACE, WAITING_OF_SUBSCRIPTION, pending, fresh),
             None | Some(DeliveryState::Delivered) => {
-                let (index, scope) = subscription
-                    .map_or((&DELIVERIES_OF_SPACE, space), |key| (&DELIVERIES_OF_SUBSCRIPTION, key));
+                let (index, scope) =
+                    subscription.map_or((&DELIVERIES_OF_SPACE, space), |key| (&DELIVERIES_OF_SUBSCRIPTION, key));
                 let types = match &filter.event_type {
                     Some(pattern) => keys::matching_types(db, index, scope, pattern)?,
                     None => keys::types(db, index, scope)?,
@@ -138,7 +138,8 @@ pub(super) fn list(
     let Some(mut range) = range(db, filter)? else { return Ok(ListPart::empty()) };
     let fresh = if filter.state == Some(DeliveryState::Pending) { fresh(space) } else { Vec::new() };
     let Some(source) = Source::of(db, space, filter, fresh)? else { return Ok(ListPart::empty()) };
-    let mut read = Candidates { db, space, filter, row: db.prepare_cached(BY_KEY)?, event: db.prepare_cached(HEAD_BY_KEY)? };
+    let mut read =
+        Candidates { db, space, filter, row: db.prepare_cached(BY_KEY)?, event: db.prepare_cached(HEAD_BY_KEY)? };
     let (mut entries, mut held, mut examined) = (Vec::<DeliveryHead>::new(), 0, 0);
     let until = Instant::now() + EXAMINING_MAX;
     let mut round = limit + 1;
