@@ -198,3 +198,22 @@ async fn subscriptions_that_hang_share_few_places_and_leave_the_rest_to_their_ne
     }
     assert!(hangs.requests().len() <= 20 + 6, "{}", hangs.requests().len());
 }
+
+#[tokio::test]
+async fn what_is_in_memory_is_sent_while_rows_are_being_fetched() {
+    let fine = Receiver::start().await;
+    let mut host = TestHost::start().await;
+    subscribe(&host, "acme", &fine.url("/later"), json!({"event_types": ["deal.won"], "delay_s": 60})).await;
+    subscribe(&host, "acme", &fine.url("/now"), json!({"event_types": ["deal.created"]})).await;
+    host.post("deal.won", "{}").await;
+    host.clock.advance(Duration::from_secs(61));
+    host.post("deal.created", "{}").await;
+    // Nothing can be leased for now.
+    let database = host.database();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let sent = tokio::time::timeout(2 * SECOND, until(&mut host, &fine, 1)).await;
+    assert_eq!(sent.expect("it did not wait for the fetch")[0].target, "/now");
+    database.execute_batch("ROLLBACK").unwrap();
+    host.settle().await;
+    assert_eq!(fine.requests().len(), 2);
+}

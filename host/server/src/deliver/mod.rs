@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::host::Host;
 use crate::queues::Leased;
+use fetch::Fetched;
 use finish::FinishedAttempt;
 use lane::Ended;
 use lanes::Lanes;
@@ -46,6 +47,10 @@ pub struct Deliver {
     host: Arc<Host>,
     lanes: Lanes,
     preparing: Preparing,
+    /// The step of a fetch in progress, if there is one.
+    fetching: JoinSet<Fetched>,
+    /// Fetched deliveries for which their lanes have no room.
+    overflow: Vec<Leased>,
     attempts: JoinSet<(SubscriptionId, Option<FinishedAttempt>)>,
     /// Attempts that ended while others are being recorded.
     unrecorded: Vec<FinishedAttempt>,
@@ -61,6 +66,8 @@ impl Deliver {
             lanes: Lanes::new(&host.config.deliver),
             preparing: Preparing::new(),
             host,
+            fetching: JoinSet::new(),
+            overflow: Vec::new(),
             attempts: JoinSet::new(),
             unrecorded: Vec::new(),
             recording: JoinSet::new(),
@@ -76,7 +83,8 @@ impl Deliver {
         while !shutdown.is_cancelled() {
             self.step().await;
             let host = Arc::clone(&self.host);
-            let next_due = host.inbox.alarm().next_due().filter(|_| !host.inbox.is_full());
+            let may_fetch = !host.inbox.is_full() && self.fetching.is_empty();
+            let next_due = host.inbox.alarm().next_due().filter(|_| may_fetch);
             let next_due = next_due.into_iter().chain(self.lanes.next_wake()).min();
             tokio::select! {
                 () = shutdown.cancelled() => {}
@@ -127,16 +135,16 @@ impl Deliver {
     }
 
     async fn take_in(&mut self) {
-        let mut overflow = Vec::new();
         for leased in self.host.inbox.arrivals() {
-            overflow.extend(self.lanes.push(leased));
+            self.overflow.extend(self.lanes.push(leased));
         }
         let now = self.host.clock.now();
-        let due = self.host.inbox.alarm().next_due().is_some_and(|due| due <= now) && !self.host.inbox.is_full();
-        if due && let Err(err) = self.fetch(now, &mut overflow).await {
-            self.store_failed("fetching due deliveries", &err);
+        let due = self.host.inbox.alarm().next_due().is_some_and(|due| due <= now);
+        if due && self.fetching.is_empty() && !self.host.inbox.is_full() {
+            self.fetch();
         }
-        if !overflow.is_empty() {
+        if !self.overflow.is_empty() {
+            let overflow = std::mem::take(&mut self.overflow);
             self.hand_back(overflow).await;
         }
     }
@@ -178,11 +186,12 @@ impl Deliver {
         });
     }
 
-    /// Waits until an attempt, a recording or the preparing of a plugin ends; false if there is none.
+    /// Waits until an attempt, a recording, a step of a fetch or the preparing of a plugin ends; false if there is none.
     async fn ended(&mut self) -> bool {
         tokio::select! {
             Some(ended) = self.attempts.join_next() => self.attempted(ended),
             Some(ended) = self.recording.join_next() => self.recorded(ended),
+            Some(ended) = self.fetching.join_next() => self.fetched(ended),
             Some(ended) = self.preparing.join_next() => self.prepared(ended),
             else => return false,
         }
@@ -238,7 +247,12 @@ impl Deliver {
 
     async fn drain(mut self) {
         self.preparing.stop();
-        let waiting = self.lanes.drain();
+        // Rows that are being leased are handed back too.
+        if let Some(Ok(Fetched::Leased(Ok(rows)))) = self.fetching.join_next().await {
+            self.leased(rows);
+        }
+        let mut waiting = self.lanes.drain();
+        waiting.append(&mut self.overflow);
         let (in_flight, handed_back) = (self.lanes.in_flight(), waiting.len());
         tracing::info!(in_flight, handed_back, "draining");
         let arrived = self.host.inbox.arrivals();
