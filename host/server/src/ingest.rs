@@ -18,6 +18,7 @@ use crate::host::Host;
 use crate::queues::{Leased, Reservation};
 use crate::registry::{Allowance, CompiledSubscription, Exhausted, Matched};
 use crate::stages::delay;
+use crate::task::{QUICK_BYTES, long_in_turn};
 use hookmill_model::{
     ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Pause, PauseReason, SpaceId,
     Subscription,
@@ -166,7 +167,12 @@ async fn matched(
     now: Timestamp,
     allowance: &mut Allowance,
 ) -> ((Arc<Event>, [u8; 32]), Matched) {
-    let content_sha256 = content_sha256(&incoming);
+    let content_sha256 = if incoming.data.get().len() > QUICK_BYTES {
+        let incoming = incoming.clone();
+        long_in_turn(space, move || content_sha256(&incoming)).await
+    } else {
+        content_sha256(&incoming)
+    };
     let event = Arc::new(Event {
         space: space.clone(),
         id: incoming.id.unwrap_or_else(|| EventId::new(now)),
