@@ -113,8 +113,8 @@ pub struct AcceptConfig {
     /// Deliveries of one NDJSON request. They take some 30 µs each of the only writer's time. The events beyond are
     /// refused one by one, and may be posted in a request of their own.
     pub batch_deliveries_max: usize,
-    /// Deliveries of one space that are committed together: others' commits wait for them, some 15 ms by default. A
-    /// request with more is committed in slices, in turn with other requests.
+    /// Deliveries of one space that are committed together, some 15 ms by default. While several spaces commit, a quarter
+    /// of it, since their commits wait for each other. A request with more is committed in slices, in turn with others.
     pub commit_deliveries_max: usize,
     /// Size of one NDJSON request, which is held in memory.
     pub batch_bytes_max: usize,
@@ -190,7 +190,8 @@ pub struct DeliverConfig {
     pub waiting_per_subscription_max: usize,
     /// Bytes of events that wait in memory; beyond it they wait in rows. Shared between spaces like the places in flight.
     pub waiting_bytes_max: usize,
-    /// Due rows that are fetched at once: enough that the cost of a backlog is not one transaction for each row.
+    /// Due rows that are fetched at once: enough that the cost of a backlog is not one transaction for each row. A quarter
+    /// of it while several spaces commit.
     pub fetch_max: usize,
     /// Seconds that a lease lasts: twice the longest timeout by default, so that a delivery may wait in memory for some
     /// time before its attempt begins. After a crash nothing waits for it: a start ends all leases.

@@ -120,7 +120,7 @@ async fn commit_all(
             break;
         }
         deliveries += made;
-        if slice.rows > 0 && slice.rows + made.max(1) > limits.commit_deliveries_max {
+        if slice.rows > 0 && slice.rows + made.max(1) > host.commits.deliveries_at_once(now) {
             results.extend(commit(host, space, std::mem::take(&mut slice)).await?);
             now = host.clock.now();
         }
@@ -141,7 +141,7 @@ async fn commit_all(
 async fn commit(host: &Host, space: &SpaceId, slice: Slice) -> Result<Vec<Result<Receipt, NotAccepted>>, StoreError> {
     let Slice { new, reservations, rows } = slice;
     let accepted = {
-        let _turn = host.commits.turn(space, rows).await;
+        let _turn = host.commits.turn(space, rows, host.clock.now()).await;
         host.store.accept(new.clone()).await?
     };
     let mut leased = Vec::new();
