@@ -20,7 +20,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use hookmill_model::{Delivery, Rate, SpaceId, SubscriptionId};
 use jiff::Timestamp;
 
-use super::lane::{Check, Ended, Lane};
+use super::lane::{Check, Ended, Lane, may_take};
 use crate::config::DeliverConfig;
 use crate::queues::{Inbox, Leased};
 
@@ -322,12 +322,6 @@ impl Lanes {
         self.ring.clear();
         self.lanes.values_mut().flat_map(|lane| lane.waiting.drain(..)).collect()
     }
-}
-
-/// Whether a lane that holds so many places gets one of its space's `room`: the first, or one that leaves a first for
-/// another. Each takes up two of the room: one of the free places, and one of those that the space may still take.
-fn may_take(held: usize, room: usize) -> bool {
-    held == 0 || held + 2 <= room
 }
 
 /// The lanes that stop when it is their turn.

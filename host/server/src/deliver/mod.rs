@@ -39,7 +39,7 @@ pub use repeat::{MOVED, may_repeat};
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Attempts that are recorded together, or deliveries that are handed back: others' commits wait for them, some
-/// milliseconds. Many of them end at once when their receivers hang.
+/// milliseconds, so they are fewer while several spaces commit. Many of them end at once when their receivers hang.
 const COMMIT_MAX: usize = 128;
 
 /// The loop.
@@ -163,7 +163,14 @@ impl Deliver {
         }
         let now = self.host.clock.now();
         let at_once = self.host.commits.at_once(COMMIT_MAX, now);
-        let rest = self.unrecorded.split_off(self.unrecorded.len().min(at_once));
+        let mut rows = 0;
+        let together = self.unrecorded.iter().take_while(|attempt| {
+            let first = rows == 0;
+            rows += attempt.rows();
+            first || rows <= at_once
+        });
+        let together = together.count();
+        let rest = self.unrecorded.split_off(together);
         let (host, attempts) = (self.host.clone(), std::mem::replace(&mut self.unrecorded, rest));
         self.recording_of = attempts.iter().map(|attempt| attempt.compiled.subscription.space.clone()).collect();
         self.recording_of.iter().for_each(|space| self.host.commits.by(space, now));

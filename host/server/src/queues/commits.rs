@@ -9,6 +9,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::AcceptConfig;
 
+/// Bytes of data that take about as long to write as a row, and count as one more.
+const ROW_BYTES: usize = 8 << 10;
+
+/// Returns the rows for which so many rows with so much data count.
+pub fn rows(rows: usize, bytes: usize) -> usize {
+    rows + bytes / ROW_BYTES
+}
+
 /// How long a space counts as one that commits after it did.
 const COMPANY: SignedDuration = SignedDuration::from_secs(1);
 
