@@ -190,8 +190,7 @@ pub struct DeliverConfig {
     pub waiting_per_subscription_max: usize,
     /// Bytes of events that wait in memory; beyond it they wait in rows. Shared between spaces like the places in flight.
     pub waiting_bytes_max: usize,
-    /// Due rows that are fetched at once: enough that the cost of a backlog is not one transaction for each row. A quarter
-    /// of it while several spaces commit.
+    /// Due rows that are fetched at once: enough that the cost of a backlog is not one transaction for each row.
     pub fetch_max: usize,
     /// Seconds that a lease lasts: twice the longest timeout by default, so that a delivery may wait in memory for some
     /// time before its attempt begins. After a crash nothing waits for it: a start ends all leases.

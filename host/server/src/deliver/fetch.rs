@@ -106,8 +106,8 @@ impl Deliver {
         }
         due.sort_unstable_by_key(|due| due.at);
         let later = now.checked_add(STORE_PAUSE).unwrap_or(now);
-        let mut left = self.host.commits.at_once(self.host.config.deliver.fetch_max, now);
-        let mut rooms = self.rooms(&due, left, later, &mut wanted);
+        let mut rooms = self.rooms(&due, later, &mut wanted);
+        let mut left = self.host.config.deliver.fetch_max;
         for Due { id, space, most, .. } in due {
             let Some(room) = rooms.get_mut(&space) else { continue };
             let rows = (room.rows / room.subscriptions).max(1).min(room.rows).min(left).min(most);
@@ -125,18 +125,12 @@ impl Deliver {
     }
 
     /// Returns the share of each space that has due rows and room for them.
-    fn rooms(
-        &mut self,
-        due: &[Due],
-        rows_max: usize,
-        later: Timestamp,
-        wanted: &mut Wanted,
-    ) -> HashMap<Option<SpaceId>, Room> {
+    fn rooms(&mut self, due: &[Due], later: Timestamp, wanted: &mut Wanted) -> HashMap<Option<SpaceId>, Room> {
         let mut rooms: HashMap<Option<SpaceId>, Room> = HashMap::new();
         for due in due {
             rooms.entry(due.space.clone()).or_default().subscriptions += 1;
         }
-        let each = (rows_max / rooms.len().max(1)).max(1);
+        let each = (self.host.config.deliver.fetch_max / rooms.len().max(1)).max(1);
         let inbox = &self.host.inbox;
         rooms.retain(|space, room| {
             let Some(space) = space else {
