@@ -149,6 +149,7 @@ pub fn space_called(id: &SpaceId) -> Space {
         administrators: Vec::new(),
         plugin_keys: Vec::new(),
         quotas: hookmill_model::Quotas::default(),
+        retention: hookmill_model::Retention::default(),
         created_at: now(),
     }
 }

@@ -58,7 +58,7 @@ pub use rules::{AnswerRule, Batch, QueryParameter, Rate, RatePeriod, StatusChang
 pub use secret::Secret;
 pub use shadow::{Shadow, Tally};
 pub use signing::{HmacAlgorithm, HmacScheme, SignatureEncoding, Signing, StandardAlgorithm};
-pub use space::{MailAddress, Space, SpaceId};
+pub use space::{MailAddress, Retention, Space, SpaceId};
 pub use subscription::{
     ContentType, CustomHeader, FieldSelection, Method, PauseReason, RetryPolicy, SIGNING_SECRET, Subscription,
     SubscriptionState, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX,

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod accepting;
+mod forgetting;
 mod listing;
 mod plugin;
 mod sqlite;
@@ -29,6 +30,7 @@ use hookmill_model::{
 use jiff::{SignedDuration, Timestamp};
 
 pub use accepting::{Accepted, Identity, NewBatch, NewDelivery, NewEvent};
+pub use forgetting::{Forgotten, Place};
 pub use listing::{DeliveryHead, EventHead, ListPart};
 pub use plugin::{DeletedPlugin, WaitingDeliveries};
 pub use sqlite::{OpenError, Sqlite};
@@ -193,6 +195,10 @@ pub struct SpaceChange {
     pub plugin_keys: Option<Vec<PluginKey>>,
     /// How much of the host it may use.
     pub quotas: Option<Quotas>,
+    /// How many days it keeps its history; none for the host's default.
+    pub keep_days: Option<Option<u32>>,
+    /// How many bytes of it; none for no limit but the host's.
+    pub keep_bytes: Option<Option<u64>>,
 }
 
 /// The persistent state of a host. The module's documentation states what its users rely on.
@@ -387,6 +393,21 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes up to `limit` of a subscription's final deliveries, with their attempts, that ended before `before`, oldest
     /// first; returns how many.
     async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+    /// Deletes a space's oldest deliveries that ended before `ended_before`, with their attempts, and its events without
+    /// deliveries: of the events accepted before `accepted_before`, from a place on, as many rows as `limit`, about.
+    async fn forget_events(
+        &self,
+        space: &SpaceId,
+        accepted_before: Option<Timestamp>,
+        ended_before: Timestamp,
+        from: Place,
+        limit: usize,
+    ) -> Result<Forgotten, StoreError>;
+    /// Returns the bytes that a space stores: of its events' data, and of its attempts' headers, bodies and logs. They are
+    /// kept in memory, and cost no query.
+    fn stored_bytes(&self, space: &SpaceId) -> u64;
+    /// Returns the same of every space that stores some.
+    fn all_stored_bytes(&self) -> Vec<(SpaceId, u64)>;
     /// Returns the number of writing transactions that were committed since the store was opened: each is a flush of the
     /// disk.
     fn commits(&self) -> u64;

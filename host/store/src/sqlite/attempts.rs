@@ -52,7 +52,13 @@ pub(super) fn insert(
     let figures = &attempt.figures;
     let OutcomeColumns { problem, message, retry, answer } = columns(&attempt.outcome);
     let plugin = attempt.plugin_digest.as_ref().map(|digest| db.digest(digest)).transpose()?;
-    let dictionary = lease.event.data.get().as_bytes();
+    let request_body = request.map(|request| compress(&request.body, lease.event.data.get().as_bytes()));
+    let request_headers = request.map(|request| json(&request.headers));
+    let answer_headers = answer.map(|answer| json(&answer.headers));
+    let logs = (!attempt.logs.is_empty()).then(|| json(&attempt.logs));
+    let texts = [&request_headers, &answer_headers, &logs].map(|text| text.as_ref().map_or(0, String::len));
+    let bodies = request_body.as_ref().map_or(0, Vec::len) + answer.map_or(0, |answer| answer.body.len());
+    db.stored(lease.space, count(texts.iter().sum::<usize>() + bodies));
     db.prepare_cached(INSERT)?.execute(named_params! {
         ":key": delivery * NUMBERS + number,
         ":space": lease.space,
@@ -73,15 +79,15 @@ pub(super) fn insert(
         ":retry": retry,
         ":plugin_fault": attempt.plugin_fault.as_ref().map(json),
         ":reason": (record.state == DeliveryState::Delivered).then_some(record.reason.as_deref()).flatten(),
-        ":logs": (!attempt.logs.is_empty()).then(|| json(&attempt.logs)),
+        ":logs": logs,
         ":request_method": request.map(|request| &request.method),
         ":request_url": request.map(|request| &request.url),
-        ":request_headers": request.map(|request| json(&request.headers)),
+        ":request_headers": request_headers,
         ":request_sealed": request.filter(|request| !request.sealed.is_empty()).map(|request| json(&request.sealed)),
         ":request_signature_headers": request.map_or(0, |request| request.signature_headers),
-        ":answer_headers": answer.map(|answer| json(&answer.headers)),
+        ":answer_headers": answer_headers,
         ":answer_truncated": answer.map(|answer| answer.truncated),
-        ":request_body": request.map(|request| compress(&request.body, dictionary)),
+        ":request_body": request_body,
         ":answer_body": answer.map(|answer| &answer.body[..]),
     })?;
     Ok(())

@@ -34,6 +34,7 @@ mod row;
 mod search;
 mod shadows;
 mod spaces;
+mod stored;
 mod subscriptions;
 mod tallies;
 mod writer;
@@ -50,8 +51,8 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::{
-    Accepted, Command, Commanded, DeletedPlugin, DeliveryFilter, DeliveryHead, EventHead, EventTypeEntry, ListPart,
-    NewEvent, NoticeStep, Record, Recorded, SpaceChange, Store, StoreError,
+    Accepted, Command, Commanded, DeletedPlugin, DeliveryFilter, DeliveryHead, EventHead, EventTypeEntry, Forgotten, ListPart,
+    NewEvent, NoticeStep, Place, Record, Recorded, SpaceChange, Store, StoreError,
 };
 use checkpoint::Checkpointer;
 use hookmill_model::{
@@ -89,7 +90,7 @@ impl Sqlite {
         let db = open::writer(&file)?;
         let recovered = marks::recover(&db)?;
         let (marks, backlog) = (marks::read(&db)?, deliveries::backlog(&db)?);
-        let shared = Arc::new(Shared::new(marks.next_key));
+        let shared = Arc::new(Shared::new(marks.next_key, stored::StoredBytes::load(&db)?));
         let checkpointer = Checkpointer::start(open::checkpointer(&file)?).map_err(OpenError::Thread)?;
         let writer = Writer::start(db, Arc::clone(&shared), (marks, backlog), checkpointer).map_err(OpenError::Thread)?;
         let own_readers = Readers::start(file.clone(), "store-loop", LOOP_READERS, None).map_err(OpenError::Thread)?;
@@ -148,7 +149,12 @@ impl Store for Sqlite {
     }
 
     async fn create_space(&self, space: Space) -> Result<bool, StoreError> {
-        self.writer.write(move |db| spaces::create(db, &space)).await
+        let id = space.id.clone();
+        let created = self.writer.write(move |db| spaces::create(db, &space)).await?;
+        if let Some(key) = created {
+            self.shared.stored(|stored| stored.created(id, key));
+        }
+        Ok(created.is_some())
     }
 
     async fn spaces(&self, after: Option<SpaceId>, limit: usize) -> Result<Vec<Space>, StoreError> {
@@ -344,6 +350,26 @@ impl Store for Sqlite {
         self.writer.write(move |db| forget::forget(db, subscription, before, limit)).await
     }
 
+    async fn forget_events(
+        &self,
+        space: &SpaceId,
+        accepted_before: Option<Timestamp>,
+        ended_before: Timestamp,
+        from: Place,
+        limit: usize,
+    ) -> Result<Forgotten, StoreError> {
+        let of = space.clone();
+        let found = self.readers.read_for(space, move |db| {
+            let Some(space) = names::space(db, &of)? else { return Ok(Vec::new()) };
+            forget::oldest(db, space, from.event, accepted_before, limit)
+        });
+        let found = found.await?;
+        if found.is_empty() {
+            return Ok(Forgotten::default());
+        }
+        self.writer.write(move |db| forget::forget_events(db, &found, from, ended_before, limit)).await
+    }
+
     async fn shadow(&self, subscription: SubscriptionId) -> Result<Option<Shadow>, StoreError> {
         self.readers.read(move |db| shadows::one(db, subscription)).await
     }
@@ -376,6 +402,14 @@ impl Store for Sqlite {
 
     fn commits(&self) -> u64 {
         self.writer.commits()
+    }
+
+    fn stored_bytes(&self, space: &SpaceId) -> u64 {
+        self.shared.stored(|stored| stored.of(space))
+    }
+
+    fn all_stored_bytes(&self) -> Vec<(SpaceId, u64)> {
+        self.shared.stored(|stored| stored.all())
     }
 
     fn backlog(&self) -> [(DeliveryState, u64); 2] {

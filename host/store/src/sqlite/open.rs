@@ -122,6 +122,8 @@ pub(super) fn writer(file: &Path) -> Result<Connection, OpenError> {
     migrate(&mut db)?;
     // Off by default in SQLite: checks the schema's references.
     db.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten; appended rows pay nothing for it. Only now: a migration would write all it drops.
+    db.pragma_update(None, "secure_delete", true)?;
     Ok(db)
 }
 
