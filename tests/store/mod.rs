@@ -1,6 +1,7 @@
 //! The store: what is confirmed is stored, exactly as it was given.
 
 mod accepting;
+mod forgetting;
 mod leasing;
 mod listing;
 mod migrating;

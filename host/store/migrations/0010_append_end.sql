@@ -32,6 +32,9 @@ CREATE INDEX waiting_by_pinned ON waiting (pinned) WHERE pinned IS NOT NULL;
 CREATE INDEX ended_of_space ON ended (space, state);
 CREATE INDEX ended_of_subscription ON ended (subscription, state);
 
+-- Deleted ones, too: what a space leaves is found by it.
+CREATE INDEX subscriptions_by_space ON subscriptions (space);
+
 CREATE INDEX erasures_of_space ON erasures (space);
 CREATE INDEX erasures_unfinished ON erasures (key) WHERE state <> 'done';
 

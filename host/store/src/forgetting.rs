@@ -1,4 +1,4 @@
-//! What forgetting by age and size asks and answers.
+//! What forgetting by age and size, and erasing, ask and answer.
 
 /// Where forgetting goes on: an event, and which of its deliveries. The default is the oldest event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,4 +20,15 @@ pub struct Forgotten {
     pub deliveries: usize,
     /// Where the next step goes on; none at the end.
     pub next: Option<Place>,
+}
+
+/// The result of a step of an erasure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErasureStep {
+    /// There is more to delete.
+    More,
+    /// The next delivery is being sent at this moment.
+    InFlight,
+    /// No row is left: what rows left in the file is next.
+    Erased,
 }

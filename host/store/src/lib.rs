@@ -23,14 +23,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookmill_model::{
-    Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key,
+    Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget, Event,
+    EventId, EventType, Key,
     KeyId, MailAddress, Notice, NoticeStage, Pattern, Pause, PausePolicy, PinnedPlugin, Plugin, PluginKey, PluginName,
     PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
 };
 use jiff::{SignedDuration, Timestamp};
 
 pub use accepting::{Accepted, Identity, NewBatch, NewDelivery, NewEvent};
-pub use forgetting::{Forgotten, Place};
+pub use forgetting::{ErasureStep, Forgotten, Place};
 pub use listing::{DeliveryHead, EventHead, ListPart};
 pub use plugin::{DeletedPlugin, WaitingDeliveries};
 pub use sqlite::{OpenError, Sqlite};
@@ -403,6 +404,38 @@ pub trait Store: Send + Sync + 'static {
         from: Place,
         limit: usize,
     ) -> Result<Forgotten, StoreError>;
+
+    // Erasures: what is deleted at a caller's request, and cannot be read back.
+
+    /// Begins an erasure; none if its target does not exist. A space as the target is there for nobody from then on, and its
+    /// keys are deleted.
+    async fn begin_erasure(
+        &self,
+        space: &SpaceId,
+        target: ErasureTarget,
+        now: Timestamp,
+    ) -> Result<Option<Erasure>, StoreError>;
+    /// Returns an erasure.
+    async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError>;
+    /// Returns the erasures of a space before `before`, newest first.
+    async fn erasures(
+        &self,
+        space: &SpaceId,
+        before: Option<ErasureId>,
+        limit: usize,
+    ) -> Result<Vec<Erasure>, StoreError>;
+    /// Returns the erasures that are not done, oldest first.
+    async fn unfinished_erasures(&self) -> Result<Vec<Erasure>, StoreError>;
+    /// Deletes the next rows of an erasure, as many as `limit`, about. A space's subscriptions must be deleted before.
+    async fn step_erasure(&self, erasure: &Erasure, now: Timestamp, limit: usize) -> Result<ErasureStep, StoreError>;
+    /// Overwrites what deleted rows left in so many pages of the file from one on, of which the first is 1; returns the page
+    /// that is next, or none at the end.
+    async fn clean_pages(&self, from: u32, count: u32) -> Result<Option<u32>, StoreError>;
+    /// Empties the log, which has deleted rows, too. False if somebody is reading it: try again.
+    async fn empty_log(&self) -> Result<bool, StoreError>;
+    /// Ends an erasure of which nothing is left.
+    async fn finish_erasure(&self, id: ErasureId, now: Timestamp) -> Result<(), StoreError>;
+
     /// Returns the bytes that a space stores: of its events' data, and of its attempts' headers, bodies and logs. They are
     /// kept in memory, and cost no query.
     fn stored_bytes(&self, space: &SpaceId) -> u64;

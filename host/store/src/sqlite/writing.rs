@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hookmill_model::{DeliveryState, Digest, EventType, SpaceId, SubscriptionId};
@@ -26,12 +26,14 @@ pub(super) struct Shared {
     next_key: AtomicI64,
     leases: Mutex<Leases>,
     stored: Mutex<StoredBytes>,
+    /// Whether the log was emptied when that was last tried.
+    log_is_empty: AtomicBool,
 }
 
 impl Shared {
     /// Starts with this key, and what is stored.
     pub(super) fn new(next_key: i64, stored: StoredBytes) -> Self {
-        Self { next_key: AtomicI64::new(next_key), leases: Mutex::default(), stored: Mutex::new(stored) }
+        Self { next_key: AtomicI64::new(next_key), leases: Mutex::default(), stored: Mutex::new(stored), log_is_empty: AtomicBool::new(false) }
     }
 
     /// Takes consecutive keys; returns the first.
@@ -42,6 +44,11 @@ impl Shared {
     /// Reads or changes the leases.
     pub(super) fn leases<T>(&self, use_them: impl FnOnce(&mut Leases) -> T) -> T {
         use_them(&mut self.leases.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the log was emptied when that was last tried.
+    pub(super) fn log_is_empty(&self) -> bool {
+        self.log_is_empty.load(Ordering::Relaxed)
     }
 
     /// Reads or changes the bytes that spaces store.
@@ -66,6 +73,8 @@ struct Changes {
     tallies: Tallies,
     /// Bytes stored, by the keys of their spaces.
     stored: HashMap<i64, i64>,
+    /// Whether the log is to be emptied after it.
+    empty_log: bool,
     /// The leases before each change, to go back.
     leases: Vec<(i64, Option<Lease>)>,
 }
@@ -96,6 +105,21 @@ impl<'db> Writing<'db> {
     /// Counts deliveries that were created in a state.
     pub(super) fn created(&self, state: DeliveryState, count: usize) {
         self.changes.borrow_mut().backlog.add(state, super::row::count(count));
+    }
+
+    /// Counts a delivery that was deleted in a state.
+    pub(super) fn removed(&self, state: DeliveryState) {
+        self.changes.borrow_mut().backlog.add(state, -1);
+    }
+
+    /// Empties the log once the transaction is committed.
+    pub(super) fn empty_log(&self) {
+        self.changes.borrow_mut().empty_log = true;
+    }
+
+    /// Forgets the keys that were looked up, since rows that have them are deleted.
+    pub(super) fn forget_names(&self) {
+        *self.names.borrow_mut() = Names::default();
     }
 
     /// Counts deliveries that were moved from a state to another.
@@ -213,7 +237,10 @@ impl<'db> Writing<'db> {
     /// Ends a transaction that was committed; returns the changes of the backlog.
     pub(super) fn committed(&self, marks: Marks) -> Backlog {
         *self.marks.borrow_mut() = marks;
-        let Changes { backlog, stored, .. } = std::mem::take(&mut *self.changes.borrow_mut());
+        let Changes { backlog, stored, empty_log, .. } = std::mem::take(&mut *self.changes.borrow_mut());
+        if empty_log {
+            self.shared.log_is_empty.store(super::checkpoint::empty_log(self.db), Ordering::Relaxed);
+        }
         if !stored.is_empty() {
             self.shared.stored(|all| all.add(stored));
         }
