@@ -2,6 +2,7 @@
 
 mod accepting;
 mod appending;
+mod forgetting;
 mod leasing;
 mod listing;
 mod migrating;
@@ -150,6 +151,7 @@ pub fn space_called(id: &SpaceId) -> Space {
         administrators: Vec::new(),
         plugin_keys: Vec::new(),
         quotas: hookmill_model::Quotas::default(),
+        retention: hookmill_model::Retention::default(),
         created_at: now(),
     }
 }

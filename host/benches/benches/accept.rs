@@ -39,6 +39,7 @@ async fn host(dir: &std::path::Path, subscriptions: usize) -> Arc<Host> {
             administrators: Vec::new(),
             plugin_keys: Vec::new(),
             quotas: hookmill_model::Quotas::default(),
+            retention: hookmill_model::Retention::default(),
             created_at: clock.now(),
         })
         .await

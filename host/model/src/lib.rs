@@ -8,6 +8,7 @@ mod activity;
 mod attempt;
 mod delivery;
 mod difference;
+mod erasure;
 mod event;
 mod failure_group;
 mod handshake;
@@ -40,10 +41,11 @@ pub use attempt::{
 };
 pub use delivery::{Delivery, DeliveryState};
 pub use difference::{Change, Difference, Part};
+pub use erasure::{Erasure, ErasureState, ErasureTarget};
 pub use event::{Event, EventId, EventType};
 pub use failure_group::{FailureGroup, Quiet};
 pub use handshake::{Handshake, HandshakeKind, HandshakeReport};
-pub use id::{DeliveryId, IdError, KeyId, SubscriptionId};
+pub use id::{DeliveryId, ErasureId, IdError, KeyId, SubscriptionId};
 pub use key::{Key, Role};
 pub use notice::{Failures, Notice, NoticeKind, NoticeStage};
 pub use pattern::Pattern;
@@ -58,7 +60,7 @@ pub use rules::{AnswerRule, Batch, QueryParameter, Rate, RatePeriod, StatusChang
 pub use secret::Secret;
 pub use shadow::{Shadow, Tally};
 pub use signing::{HmacAlgorithm, HmacScheme, SignatureEncoding, Signing, StandardAlgorithm};
-pub use space::{MailAddress, Space, SpaceId};
+pub use space::{MailAddress, Retention, Space, SpaceId};
 pub use subscription::{
     ContentType, CustomHeader, FieldSelection, Method, PauseReason, RetryPolicy, SIGNING_SECRET, Subscription,
     SubscriptionState, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hookmill_engine::Engine;
 use hookmill_store::Store;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::clock::Clock;
 use crate::config::{Config, QUOTAS};
@@ -49,6 +49,8 @@ pub struct Host {
     pub checks: SpaceTurns,
     /// The running comparisons.
     pub comparisons: ActiveComparisons,
+    /// Told when something is to be erased.
+    pub erasures: Notify,
     /// What each space may use.
     pub quotas: Quotas,
     /// The metrics.
@@ -78,6 +80,7 @@ impl Host {
             pulls: Semaphore::new(config.oci.pulls_max),
             checks: SpaceTurns::new(2),
             comparisons: ActiveComparisons::default(),
+            erasures: Notify::new(),
             metrics: Metrics::default(),
             config,
             clock,

@@ -39,7 +39,7 @@
 //! | [`plugins`] | the one door for components ([`plugins::admit`]), versions and who follows them, the folder, registries |
 //! | [`subscriptions`] | what is right in a subscription, conflicts, profiles, import |
 //! | [`dry_run`] | previews, comparisons, shadows, diagnoses |
-//! | [`notify`], [`retention`] | reports failures to a space; deletes expired deliveries |
+//! | [`notify`], [`retention`], [`erasure`] | reports failures to a space; deletes what has expired; deletes what a caller wants erased |
 //!
 //! # Three walks
 //!
@@ -100,6 +100,7 @@ pub mod config;
 pub mod deliver;
 pub mod dispatch;
 pub mod dry_run;
+pub mod erasure;
 pub mod error;
 pub mod host;
 pub mod ingest;
@@ -175,6 +176,10 @@ pub async fn run(
         let (host, shutdown) = (host.clone(), shutdown.clone());
         tokio::spawn(async move { retention::run(&host, &shutdown).await })
     };
+    let erasure = {
+        let (host, shutdown) = (host.clone(), shutdown.clone());
+        tokio::spawn(async move { erasure::run(&host, &shutdown).await })
+    };
     let prepare = {
         let (host, shutdown) = (host.clone(), shutdown.clone());
         tokio::spawn(async move { plugins::prepare::run(&host, &shutdown).await })
@@ -194,6 +199,7 @@ pub async fn run(
     deliver.await.context("the deliver loop panicked")?;
     // Only now: it may be in the middle of a transaction.
     retention.abort();
+    erasure.abort();
     prepare.abort();
     notify.await.context("the notify loop panicked")?;
     shadow.await.context("the shadow loop panicked")?;

@@ -23,6 +23,18 @@
 --   cheap. Its key is not below the low-water mark (`marks`): a start looks there, and puts into `waiting` what it finds.
 -- No delivery is in both `waiting` and `ended`.
 --
+-- Forgetting
+-- * A delivery is forgotten with its attempts, its row in `ended` and its links, in one transaction; an event after all of
+--   its deliveries, so that the dictionary of kept bodies outlives them. What is in `waiting` or in case 4 is never
+--   forgotten by age.
+-- * `stored` has the bytes of the large columns of a space's events (`data`, `previous`) and attempts (headers, bodies and
+--   logs), as stored. Who inserts or deletes such a row changes it in the same transaction.
+-- * Rows of `counts` older than two days are summed up into the row of their hour's first minute: who groups by hours, or
+--   sums over whole hours, sees no difference. They go with the longest retention of the host's spaces.
+-- * `types`, `digests` and `minutes` keep rows that nothing refers to any more: they are small, and of no person.
+-- * What is deleted is overwritten with zeros (`secure_delete`), except for copies that SQLite leaves in the unused part of
+--   pages when it moves cells from one to another. An erasure overwrites those, too, and empties the log.
+--
 -- References between these tables are the writer's to keep: it looks up every key that it writes, in the same transaction.
 -- Columns that may be large come last, so that the others are read without them.
 
@@ -293,3 +305,38 @@ CREATE TABLE counts (
     retried   INTEGER NOT NULL,
     PRIMARY KEY (scope, minute)
 ) STRICT, WITHOUT ROWID;
+
+-- How long a space keeps its history, and how many bytes of it; NULL for the host's default.
+ALTER TABLE spaces ADD COLUMN keep_days INTEGER CONSTRAINT keep_days_start_at_1 CHECK (keep_days >= 1);
+ALTER TABLE spaces ADD COLUMN keep_bytes INTEGER CONSTRAINT keep_bytes_start_at_1 CHECK (keep_bytes >= 1);
+-- Whether it is being erased: then it is there for nobody but the erasure.
+ALTER TABLE spaces ADD COLUMN erased INTEGER NOT NULL DEFAULT 0
+    CONSTRAINT erased_is_a_boolean CHECK (erased = 0 OR erased = 1);
+
+-- Bytes of what a space stores; see the header.
+CREATE TABLE stored (
+    space INTEGER NOT NULL PRIMARY KEY,
+    bytes INTEGER NOT NULL CONSTRAINT stored_bytes_are_counted_from_0 CHECK (bytes >= 0)
+) STRICT;
+
+-- Deletions that callers asked for. Unfinished ones are continued by a start.
+CREATE TABLE erasures (
+    key         INTEGER NOT NULL PRIMARY KEY,
+    -- The id of its space, which may be gone.
+    space       TEXT    NOT NULL,
+    created_at  INTEGER NOT NULL,
+    -- What is erased, a JSON object. A value is in it until no row has it any more.
+    target      TEXT    NOT NULL,
+    state       TEXT    NOT NULL
+        CONSTRAINT erasure_state_is_known CHECK (state = 'erasing' OR state = 'cleaning' OR state = 'done'),
+    -- Rows with this key and beyond were accepted later, and stay.
+    end_key     INTEGER NOT NULL,
+    -- The last event that was searched for the value.
+    done_key    INTEGER NOT NULL DEFAULT 0,
+    -- Events that were searched, and what was erased.
+    searched    INTEGER NOT NULL DEFAULT 0,
+    events      INTEGER NOT NULL DEFAULT 0,
+    deliveries  INTEGER NOT NULL DEFAULT 0,
+    finished_at INTEGER,
+    CONSTRAINT finished_at_iff_done CHECK ((finished_at IS NULL) = (state <> 'done'))
+) STRICT;

@@ -2,6 +2,7 @@
 
 pub(crate) mod attempts;
 pub(crate) mod deliveries;
+pub(crate) mod erasures;
 pub(crate) mod event_types;
 pub(crate) mod events;
 pub(crate) mod keys;

@@ -70,14 +70,14 @@ impl Inserts<'_> {
             kind: db.event_type(&event.kind)?,
             first_delivery: first_key(&new.deliveries).unwrap_or_else(|| db.take_keys(new.deliveries.len())),
         };
-        self.event(&keys, new)?;
+        self.event(db, &keys, new)?;
         let end = keys.first_delivery + count(new.deliveries.len());
         db.gave_keys(event.accepted_at, keys.event, keys.event + 1);
         db.gave_keys(event.accepted_at, keys.first_delivery, end);
         self.deliveries(db, &keys, new)
     }
 
-    fn event(&mut self, keys: &Keys, new: &NewEvent) -> Result<(), StoreError> {
+    fn event(&mut self, db: &Writing<'_>, keys: &Keys, new: &NewEvent) -> Result<(), StoreError> {
         let event = &new.event;
         let given = match new.identity {
             Identity::Host { .. } => None,
@@ -97,6 +97,8 @@ impl Inserts<'_> {
             event.changed_fields.as_ref().map(json),
             event.previous.as_ref().map(|previous| previous.get()),
         ])?;
+        let previous = event.previous.as_ref().map_or(0, |previous| previous.get().len());
+        db.stored(keys.space, count(event.data.get().len() + previous));
         Ok(())
     }
 

@@ -50,7 +50,13 @@ pub(super) fn insert(
     let figures = &attempt.figures;
     let OutcomeColumns { problem, message, retry, answer } = columns(&attempt.outcome);
     let plugin = attempt.plugin_digest.as_ref().map(|digest| db.digest(digest)).transpose()?;
-    let dictionary = lease.event.data.get().as_bytes();
+    let request_body = request.map(|request| compress(&request.body, lease.event.data.get().as_bytes()));
+    let request_headers = request.map(|request| json(&request.headers));
+    let answer_headers = answer.map(|answer| json(&answer.headers));
+    let logs = (!attempt.logs.is_empty()).then(|| json(&attempt.logs));
+    let texts = [&request_headers, &answer_headers, &logs].map(|text| text.as_ref().map_or(0, String::len));
+    let bodies = request_body.as_ref().map_or(0, Vec::len) + answer.map_or(0, |answer| answer.body.len());
+    db.stored(lease.space, count(texts.iter().sum::<usize>() + bodies));
     // By position: named parameters would be searched for, one by one.
     db.prepare_cached(INSERT)?.execute(params![
         delivery * NUMBERS + number,
@@ -72,15 +78,15 @@ pub(super) fn insert(
         retry,
         attempt.plugin_fault.as_ref().map(json),
         (record.state == DeliveryState::Delivered).then_some(record.reason.as_deref()).flatten(),
-        (!attempt.logs.is_empty()).then(|| json(&attempt.logs)),
+        logs,
         request.map(|request| &request.method),
         request.map(|request| &request.url),
-        request.map(|request| json(&request.headers)),
+        request_headers,
         request.filter(|request| !request.sealed.is_empty()).map(|request| json(&request.sealed)),
         request.map_or(0, |request| request.signature_headers),
-        answer.map(|answer| json(&answer.headers)),
+        answer_headers,
         answer.map(|answer| answer.truncated),
-        request.map(|request| compress(&request.body, dictionary)),
+        request_body,
         answer.map(|answer| &answer.body[..]),
     ])?;
     Ok(())

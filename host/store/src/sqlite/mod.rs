@@ -13,6 +13,8 @@ mod backlog;
 mod batches;
 mod checkpoint;
 mod deliveries;
+mod erase;
+mod erasures;
 mod events;
 mod forget;
 mod ids;
@@ -24,6 +26,7 @@ mod migrate;
 mod names;
 mod notices;
 mod open;
+mod pages;
 mod pinned;
 #[cfg(test)]
 mod plans;
@@ -34,6 +37,7 @@ mod row;
 mod search;
 mod shadows;
 mod spaces;
+mod stored;
 mod subscriptions;
 mod tallies;
 mod writer;
@@ -50,12 +54,12 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::{
-    Accepted, Command, Commanded, DeletedPlugin, DeliveryFilter, DeliveryHead, EventHead, EventTypeEntry, ListPart,
-    NewEvent, NoticeStep, Record, Recorded, SpaceChange, Store, StoreError,
+    Accepted, Command, Commanded, DeletedPlugin, DeliveryFilter, DeliveryHead, EventHead, ErasureStep, EventTypeEntry, Forgotten, ListPart,
+    NewEvent, NoticeStep, Place, Record, Recorded, SpaceChange, Store, StoreError,
 };
 use checkpoint::Checkpointer;
 use hookmill_model::{
-    Activity, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, Notice,
+    Activity, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget, Event, EventId, EventType, Key, KeyId, Notice,
     NoticeStage, Pause, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription,
     SubscriptionId, Tally,
 };
@@ -89,7 +93,7 @@ impl Sqlite {
         let db = open::writer(&file)?;
         let recovered = marks::recover(&db)?;
         let (marks, backlog) = (marks::read(&db)?, deliveries::backlog(&db)?);
-        let shared = Arc::new(Shared::new(marks.next_key));
+        let shared = Arc::new(Shared::new(marks.next_key, stored::StoredBytes::load(&db)?));
         let checkpointer = Checkpointer::start(open::checkpointer(&file)?).map_err(OpenError::Thread)?;
         let writer =
             Writer::start(db, Arc::clone(&shared), (marks, backlog), checkpointer).map_err(OpenError::Thread)?;
@@ -149,7 +153,12 @@ impl Store for Sqlite {
     }
 
     async fn create_space(&self, space: Space) -> Result<bool, StoreError> {
-        self.writer.write(move |db| spaces::create(db, &space)).await
+        let id = space.id.clone();
+        let created = self.writer.write(move |db| spaces::create(db, &space)).await?;
+        if let Some(key) = created {
+            self.shared.stored(|stored| stored.created(id, key));
+        }
+        Ok(created.is_some())
     }
 
     async fn spaces(&self, after: Option<SpaceId>, limit: usize) -> Result<Vec<Space>, StoreError> {
@@ -345,6 +354,26 @@ impl Store for Sqlite {
         self.writer.write(move |db| forget::forget(db, subscription, before, limit)).await
     }
 
+    async fn forget_events(
+        &self,
+        space: &SpaceId,
+        accepted_before: Option<Timestamp>,
+        ended_before: Timestamp,
+        from: Place,
+        limit: usize,
+    ) -> Result<Forgotten, StoreError> {
+        let of = space.clone();
+        let found = self.readers.read_for(space, move |db| {
+            let Some(space) = names::space(db, &of)? else { return Ok(Vec::new()) };
+            forget::oldest(db, space, from.event, accepted_before, limit)
+        });
+        let found = found.await?;
+        if found.is_empty() {
+            return Ok(Forgotten::default());
+        }
+        self.writer.write(move |db| forget::forget_events(db, &found, from, ended_before, limit)).await
+    }
+
     async fn shadow(&self, subscription: SubscriptionId) -> Result<Option<Shadow>, StoreError> {
         self.readers.read(move |db| shadows::one(db, subscription)).await
     }
@@ -377,6 +406,78 @@ impl Store for Sqlite {
 
     fn commits(&self) -> u64 {
         self.writer.commits()
+    }
+
+    async fn begin_erasure(
+        &self,
+        space: &SpaceId,
+        target: ErasureTarget,
+        now: Timestamp,
+    ) -> Result<Option<Erasure>, StoreError> {
+        let space = space.clone();
+        self.writer.write(move |db| erasures::begin(db, &space, &target, now)).await
+    }
+
+    async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError> {
+        self.readers.read(move |db| erasures::one(db, id)).await
+    }
+
+    async fn erasures(
+        &self,
+        space: &SpaceId,
+        before: Option<ErasureId>,
+        limit: usize,
+    ) -> Result<Vec<Erasure>, StoreError> {
+        let of = space.clone();
+        self.readers.read_for(space, move |db| erasures::list(db, &of, before, limit)).await
+    }
+
+    async fn unfinished_erasures(&self) -> Result<Vec<Erasure>, StoreError> {
+        self.own_readers.read(erasures::unfinished).await
+    }
+
+    async fn step_erasure(&self, erasure: &Erasure, now: Timestamp, limit: usize) -> Result<ErasureStep, StoreError> {
+        let (of, searched) = (erasure.clone(), erasure.clone());
+        let found = match &erasure.target {
+            ErasureTarget::Value { .. } | ErasureTarget::Space => {
+                let find = move |db: &Connection| {
+                    let range = erasures::range(db, &searched)?;
+                    erase::find(db, &searched.space, &searched.target, range, limit)
+                };
+                self.readers.read_for(&erasure.space, find).await?
+            }
+            _ => erase::FoundEvents::default(),
+        };
+        let step = self.writer.write(move |db| erasures::step(db, &of, &found, now, limit)).await?;
+        if step == ErasureStep::Erased && erasure.target == ErasureTarget::Space {
+            self.shared.stored(|stored| stored.removed(&erasure.space));
+        }
+        Ok(step)
+    }
+
+    async fn clean_pages(&self, from: u32, count: u32) -> Result<Option<u32>, StoreError> {
+        let pages::Remains { pages, next } = self.readers.read(move |db| pages::find(db, from, count)).await?;
+        if !pages.is_empty() {
+            self.writer.write(move |db| pages::wipe(db, &pages)).await?;
+        }
+        Ok(next)
+    }
+
+    async fn empty_log(&self) -> Result<bool, StoreError> {
+        self.writer.write(|db| Ok(db.empty_log())).await?;
+        Ok(self.shared.log_is_empty())
+    }
+
+    async fn finish_erasure(&self, id: ErasureId, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.write(move |db| erasures::finish(db, id, now)).await
+    }
+
+    fn stored_bytes(&self, space: &SpaceId) -> u64 {
+        self.shared.stored(|stored| stored.of(space))
+    }
+
+    fn all_stored_bytes(&self) -> Vec<(SpaceId, u64)> {
+        self.shared.stored(|stored| stored.all())
     }
 
     fn backlog(&self) -> [(DeliveryState, u64); 2] {
