@@ -31,3 +31,7 @@ CREATE INDEX waiting_by_pinned ON waiting (pinned) WHERE pinned IS NOT NULL;
 
 CREATE INDEX ended_of_space ON ended (space, state);
 CREATE INDEX ended_of_subscription ON ended (subscription, state);
+
+CREATE INDEX replays_by_next_step ON replays (next_at) WHERE state = 'running';
+CREATE INDEX replays_running_in_space ON replays (space) WHERE state = 'running';
+CREATE INDEX replays_of_subscription ON replays (subscription);

@@ -15,6 +15,7 @@
 mod accepting;
 mod listing;
 mod plugin;
+mod replaying;
 mod sqlite;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use jiff::{SignedDuration, Timestamp};
 pub use accepting::{Accepted, Identity, NewBatch, NewDelivery, NewEvent};
 pub use listing::{DeliveryHead, EventHead, ListPart};
 pub use plugin::{DeletedPlugin, WaitingDeliveries};
+pub use replaying::{NewReplay, ReplayEntry, ReplaySlice, ReplayStep, ReplayStore};
 pub use sqlite::{OpenError, Sqlite};
 
 /// An internal fault: the database, its file or its disk. Nothing was changed.
@@ -197,7 +199,7 @@ pub struct SpaceChange {
 
 /// The persistent state of a host. The module's documentation states what its users rely on.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: ReplayStore {
     // The pipeline.
 
     /// Takes consecutive keys, from which ids of events and deliveries are made; returns the first.

@@ -30,6 +30,7 @@ mod plans;
 mod plugins;
 mod readers;
 mod record;
+mod replays;
 mod row;
 mod search;
 mod shadows;
