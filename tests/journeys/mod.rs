@@ -15,6 +15,7 @@ mod preview;
 mod quotas;
 mod rates;
 mod recipes;
+mod replay;
 mod rogues;
 mod schemas;
 mod sealed;

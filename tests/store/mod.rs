@@ -9,6 +9,7 @@ mod migrating;
 mod opening;
 mod pinned;
 mod recording;
+mod replaying;
 mod resources;
 mod sharing;
 mod writing;

@@ -105,6 +105,7 @@ async fn commit_all(
     target: &Target,
 ) -> Result<Vec<Result<Receipt, NotAccepted>>, StoreError> {
     let limits = &host.config.accept;
+    let _accepting = host.accepting.begin(space);
     let (count, mut deliveries) = (incoming.len(), 0);
     let mut results = Vec::with_capacity(count);
     let (mut slice, mut now) = (Slice::default(), host.clock.now());

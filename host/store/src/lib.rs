@@ -16,6 +16,7 @@ mod accepting;
 mod forgetting;
 mod listing;
 mod plugin;
+mod replaying;
 mod sqlite;
 
 use std::sync::Arc;
@@ -23,10 +24,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookmill_model::{
-    Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget, Event,
-    EventId, EventType, Key,
-    KeyId, MailAddress, Notice, NoticeStage, Pattern, Pause, PausePolicy, PinnedPlugin, Plugin, PluginKey, PluginName,
-    PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
+    Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget,
+    Event, EventId, EventType, Key, KeyId, MailAddress, Notice, NoticeStage, Pattern, Pause, PausePolicy, PinnedPlugin,
+    Plugin, PluginKey, PluginName, PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription,
+    SubscriptionId, Tally,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -34,6 +35,7 @@ pub use accepting::{Accepted, Identity, NewBatch, NewDelivery, NewEvent};
 pub use forgetting::{ErasureStep, Forgotten, Place};
 pub use listing::{DeliveryHead, EventHead, ListPart};
 pub use plugin::{DeletedPlugin, WaitingDeliveries};
+pub use replaying::{NewReplay, ReplayEntry, ReplaySlice, ReplayStep, ReplayStore};
 pub use sqlite::{OpenError, Sqlite};
 
 /// An internal fault: the database, its file or its disk. Nothing was changed.
@@ -204,7 +206,7 @@ pub struct SpaceChange {
 
 /// The persistent state of a host. The module's documentation states what its users rely on.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: ReplayStore {
     // The pipeline.
 
     /// Takes consecutive keys, from which ids of events and deliveries are made; returns the first.

@@ -12,6 +12,7 @@ pub(crate) mod preview_view;
 pub(crate) mod profiles;
 pub(crate) mod pull;
 pub(crate) mod quotas;
+pub(crate) mod replays;
 pub(crate) mod spaces;
 pub(crate) mod status;
 pub(crate) mod subscriptions;

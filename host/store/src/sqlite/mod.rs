@@ -33,6 +33,7 @@ mod plans;
 mod plugins;
 mod readers;
 mod record;
+mod replays;
 mod row;
 mod search;
 mod shadows;
@@ -54,14 +55,14 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::{
-    Accepted, Command, Commanded, DeletedPlugin, DeliveryFilter, DeliveryHead, EventHead, ErasureStep, EventTypeEntry, Forgotten, ListPart,
-    NewEvent, NoticeStep, Place, Record, Recorded, SpaceChange, Store, StoreError,
+    Accepted, Command, Commanded, DeletedPlugin, DeliveryFilter, DeliveryHead, ErasureStep, EventHead, EventTypeEntry,
+    Forgotten, ListPart, NewEvent, NoticeStep, Place, Record, Recorded, SpaceChange, Store, StoreError,
 };
 use checkpoint::Checkpointer;
 use hookmill_model::{
-    Activity, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget, Event, EventId, EventType, Key, KeyId, Notice,
-    NoticeStage, Pause, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription,
-    SubscriptionId, Tally,
+    Activity, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget, Event, EventId,
+    EventType, Key, KeyId, Notice, NoticeStage, Pause, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space,
+    SpaceId, Subscription, SubscriptionId, Tally,
 };
 pub use open::OpenError;
 use readers::{CALLERS_READERS, LOOP_READERS, QUERY_TIME_MAX, Readers};

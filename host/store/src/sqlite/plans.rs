@@ -4,7 +4,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::{
     accept, attempts, deliveries, events, forget, ids, keys, lease, marks, notices, open, pinned, plugins, record,
-    search, subscriptions,
+    replays, search, subscriptions,
 };
 
 fn database() -> Connection {
@@ -69,6 +69,21 @@ fn statements_search_an_index() {
         (notices::UNREPORTED_GROUPS, "USING INDEX failure_groups_untold"),
         (pinned::DROP_IF_UNUSED, "SEARCH waiting USING COVERING INDEX waiting_by_pinned (pinned=?)"),
         (pinned::DROP_UNUSED, "waiting USING COVERING INDEX waiting_by_pinned"),
+        (replays::RUNNING_IN_SPACE, "SEARCH replays USING COVERING INDEX replays_running_in_space (space=?)"),
+        (replays::DROP_OLD, "SEARCH replays USING INDEX replays_of_subscription (subscription=?)"),
+        (replays::BY_KEY, "SEARCH replays USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::BY_KEY, "SEARCH spaces USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::BY_KEY, "SEARCH subscriptions USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::OF_SUBSCRIPTION, "COVERING INDEX replays_of_subscription (subscription=? AND rowid<?)"),
+        (replays::RUNNING, "SCAN replays USING COVERING INDEX replays_by_next_step"),
+        (replays::EVENTS, "COVERING INDEX events_of_space (space=? AND type=? AND rowid>? AND rowid<?)"),
+        (replays::FAILED, "COVERING INDEX ended_of_subscription (subscription=? AND state=? AND rowid>? AND rowid<?)"),
+        (replays::EVENT, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::EVENT, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::FAILED_DELIVERY, "SEARCH ended USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::FAILED_DELIVERY, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::FAILED_DELIVERY, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::BACKLOG, "SEARCH waiting USING COVERING INDEX waiting_by_due_time (subscription=? AND due_at<?)"),
         (plugins::WAITING, "SEARCH waiting USING INDEX waiting_by_pinned (pinned=?)"),
     ] {
         assert_plan(&db, sql, step);
