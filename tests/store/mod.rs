@@ -1,6 +1,7 @@
 //! The store: what is confirmed is stored, exactly as it was given.
 
 mod accepting;
+mod counting;
 mod leasing;
 mod listing;
 mod migrating;
@@ -8,6 +9,7 @@ mod opening;
 mod pinned;
 mod recording;
 mod resources;
+mod searching;
 mod sharing;
 mod writing;
 
