@@ -2,6 +2,7 @@
 
 mod accepting;
 mod appending;
+mod counting;
 mod forgetting;
 mod leasing;
 mod listing;
@@ -11,6 +12,7 @@ mod pinned;
 mod recording;
 mod replaying;
 mod resources;
+mod searching;
 mod sharing;
 mod writing;
 

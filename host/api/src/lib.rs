@@ -33,7 +33,7 @@ use self::http::access::Access;
 use self::http::memory::ResponseMemory;
 use self::http::{openapi, problem};
 use self::resources::{
-    deliveries, erasures, event_types, events, keys, plugins, profiles, pull, quotas, replays, spaces, status,
+    counts, deliveries, erasures, event_types, events, keys, plugins, profiles, pull, quotas, replays, spaces, status,
     subscriptions,
 };
 use hookmill_server::config::AcceptConfig;
@@ -119,6 +119,7 @@ fn routes() -> (Router<Api>, OpenApi) {
         .merge(deliveries::paths())
         .merge(erasures::paths())
         .merge(replays::paths())
+        .merge(counts::paths())
         .merge(status::paths())
         .split_for_parts()
 }

@@ -37,8 +37,8 @@ mod transform_outcome;
 
 pub use activity::{Activity, CountedAttempt};
 pub use attempt::{
-    Answer, Attempt, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SendFault, SendFaultCode,
-    SentRequest,
+    Answer, Attempt, FaultCode, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SendFault,
+    SendFaultCode, SentRequest,
 };
 pub use delivery::{Delivery, DeliveryState};
 pub use difference::{Change, Difference, Part};

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod accepting;
+mod filter;
 mod forgetting;
 mod listing;
 mod plugin;
@@ -25,15 +26,16 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hookmill_model::{
     Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget,
-    Event, EventId, EventType, Key, KeyId, MailAddress, Notice, NoticeStage, Pattern, Pause, PausePolicy, PinnedPlugin,
-    Plugin, PluginKey, PluginName, PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription,
-    SubscriptionId, Tally,
+    Event, EventId, EventType, Key, KeyId, MailAddress, Notice, NoticeStage, Pause, PausePolicy, PinnedPlugin, Plugin,
+    PluginKey, PluginName, PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId,
+    Tally,
 };
 use jiff::{SignedDuration, Timestamp};
 
 pub use accepting::{Accepted, Identity, NewBatch, NewDelivery, NewEvent};
+pub use filter::{DeliveryFilter, StatusFilter};
 pub use forgetting::{ErasureStep, Forgotten, Place};
-pub use listing::{DeliveryHead, EventHead, ListPart};
+pub use listing::{Counts, DeliveryHead, EventHead, ListPart, Step};
 pub use plugin::{DeletedPlugin, WaitingDeliveries};
 pub use replaying::{NewReplay, ReplayEntry, ReplaySlice, ReplayStep, ReplayStore};
 pub use sqlite::{OpenError, Sqlite};
@@ -151,25 +153,6 @@ pub enum NoticeStep {
     Later(Timestamp),
     /// Everything is sent: the notice is deleted.
     Done,
-}
-
-/// A filter of deliveries for a listing, newest first.
-#[derive(Clone, Debug, Default)]
-pub struct DeliveryFilter {
-    /// In this state.
-    pub state: Option<DeliveryState>,
-    /// Of this subscription.
-    pub subscription: Option<SubscriptionId>,
-    /// Of this event.
-    pub event: Option<EventId>,
-    /// Of events of these types.
-    pub event_type: Option<Pattern>,
-    /// Of events accepted at or after this time.
-    pub since: Option<Timestamp>,
-    /// Of events accepted before this time.
-    pub until: Option<Timestamp>,
-    /// Older than this one (the last of the previous page).
-    pub before: Option<DeliveryId>,
 }
 
 /// An event type in a space's catalog.
@@ -378,6 +361,17 @@ pub trait Store: ReplayStore {
         filter: DeliveryFilter,
         limit: usize,
     ) -> Result<ListPart<DeliveryHead, DeliveryId>, StoreError>;
+    /// Returns what happened to the deliveries of a space, or of one of its subscriptions, in each step from the one of
+    /// `since` to the one before `until`, oldest first; steps in which nothing happened are left out. It was counted when it
+    /// happened: reading it takes as long as there are minutes with counts.
+    async fn counts(
+        &self,
+        space: &SpaceId,
+        subscription: Option<SubscriptionId>,
+        since: Timestamp,
+        until: Timestamp,
+        step: Step,
+    ) -> Result<Vec<Counts>, StoreError>;
     /// Returns a delivery without its events' data and its attempts.
     async fn delivery_head(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<DeliveryHead>, StoreError>;
     /// Returns the bytes of a delivery's requests and responses.

@@ -37,6 +37,7 @@ mod replays;
 mod row;
 mod search;
 mod shadows;
+mod sources;
 mod spaces;
 mod stored;
 mod subscriptions;
@@ -55,8 +56,9 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::{
-    Accepted, Command, Commanded, DeletedPlugin, DeliveryFilter, DeliveryHead, ErasureStep, EventHead, EventTypeEntry,
-    Forgotten, ListPart, NewEvent, NoticeStep, Place, Record, Recorded, SpaceChange, Store, StoreError,
+    Accepted, Command, Commanded, Counts, DeletedPlugin, DeliveryFilter, DeliveryHead, ErasureStep, EventHead,
+    EventTypeEntry, Forgotten, ListPart, NewEvent, NoticeStep, Place, Record, Recorded, SpaceChange, Step, Store,
+    StoreError,
 };
 use checkpoint::Checkpointer;
 use hookmill_model::{
@@ -321,6 +323,18 @@ impl Store for Sqlite {
         let shared = Arc::clone(&self.shared);
         let fresh = move |space| shared.leases(|leases| leases.fresh_of(space));
         self.readers.read_for(space, move |db| search::list(db, &of, &filter, limit, fresh)).await
+    }
+
+    async fn counts(
+        &self,
+        space: &SpaceId,
+        subscription: Option<SubscriptionId>,
+        since: Timestamp,
+        until: Timestamp,
+        step: Step,
+    ) -> Result<Vec<Counts>, StoreError> {
+        let of = space.clone();
+        self.readers.read_for(space, move |db| tallies::read(db, &of, subscription, since..until, step)).await
     }
 
     async fn delivery_head(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<DeliveryHead>, StoreError> {

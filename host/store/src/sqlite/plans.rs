@@ -4,7 +4,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::{
     accept, attempts, deliveries, events, forget, ids, keys, lease, marks, notices, open, pinned, plugins, record,
-    replays, search, subscriptions,
+    replays, sources, subscriptions, tallies,
 };
 
 fn database() -> Connection {
@@ -105,18 +105,21 @@ fn every_listing_walks_an_index_from_its_newest_entry() {
         assert_plan(&db, index.newest, "=? AND type=? AND rowid>? AND rowid<?)");
     }
     for (sql, step) in [
-        (search::ENDED_OF_SPACE, "COVERING INDEX ended_of_space (space=? AND state=? AND rowid>? AND rowid<?)"),
+        (sources::ENDED_OF_SPACE, "COVERING INDEX ended_of_space (space=? AND state=? AND rowid>? AND rowid<?)"),
         (
-            search::ENDED_OF_SUBSCRIPTION,
+            sources::ENDED_OF_SUBSCRIPTION,
             "COVERING INDEX ended_of_subscription (subscription=? AND state=? AND rowid>? AND rowid<?)",
         ),
-        (search::WAITING_OF_SPACE, "COVERING INDEX waiting_of_space (space=? AND state=? AND rowid>? AND rowid<?)"),
+        (sources::WAITING_OF_SPACE, "COVERING INDEX waiting_of_space (space=? AND state=? AND rowid>? AND rowid<?)"),
         (
-            search::WAITING_OF_SUBSCRIPTION,
+            sources::WAITING_OF_SUBSCRIPTION,
             "COVERING INDEX waiting_of_subscription (subscription=? AND state=? AND rowid>? AND rowid<?)",
         ),
-        (search::OF_EVENT, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-        (search::LATER_OF_EVENT, "SEARCH later_deliveries USING PRIMARY KEY (event=? AND delivery>? AND delivery<?)"),
+        (sources::OF_EVENT, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (sources::LATER_OF_EVENT, "SEARCH later_deliveries USING PRIMARY KEY (event=? AND delivery>? AND delivery<?)"),
+        (sources::NEXT_PROBLEM, "COVERING INDEX attempts_by_problem (space=? AND problem>? AND problem<?)"),
+        (sources::WITH_PROBLEM, "COVERING INDEX attempts_by_problem (space=? AND problem=? AND rowid>? AND rowid<?)"),
+        (tallies::COUNTS, "SEARCH counts USING PRIMARY KEY (scope=? AND minute>? AND minute<?)"),
         (keys::SINCE, "SEARCH minutes USING INTEGER PRIMARY KEY (rowid>?)"),
         (keys::UNTIL, "SEARCH minutes USING INTEGER PRIMARY KEY (rowid<?)"),
     ] {
