@@ -46,7 +46,7 @@ fn marked(leased: &hookmill_model::Delivery, state: DeliveryState, marker: &str)
         signature_headers: 0,
         sealed: vec![],
     });
-    attempt.logs = vec![LogLine { level: LogLevel::Info, text: format!("{marker} in the log") }];
+    attempt.logs = vec![LogLine { level: LogLevel::Info, message: format!("{marker} in the log") }];
     made
 }
 
