@@ -217,3 +217,26 @@ async fn what_is_in_memory_is_sent_while_rows_are_being_fetched() {
     host.settle().await;
     assert_eq!(fine.requests().len(), 2);
 }
+
+#[tokio::test]
+async fn a_space_whose_attempts_wait_to_be_recorded_leaves_a_place_to_another() {
+    let (busy, fine) = (Receiver::start().await, Receiver::start().await);
+    let mut host = TestHost::start_with(|config| config.deliver.in_flight_max = 4).await;
+    noisy(&host).await;
+    subscribe(&host, "noisy", &busy.url("/"), json!({})).await;
+    subscribe(&host, "acme", &fine.url("/"), json!({})).await;
+    post(&host, "acme", 1).await;
+    let later = host.host.inbox.arrivals();
+    post(&host, "noisy", 10).await;
+    // Nothing can be recorded for now.
+    let database = host.database();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    until(&mut host, &busy, 4).await;
+    host.host.inbox.push(later);
+    let sent = tokio::time::timeout(2 * SECOND, until(&mut host, &fine, 1)).await;
+    assert!(sent.is_ok(), "it waited until the other's attempts are recorded");
+    assert_eq!(busy.requests().len(), 4);
+    database.execute_batch("ROLLBACK").unwrap();
+    host.settle().await;
+    assert_eq!(busy.requests().len(), 10);
+}

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::clock;
 use crate::host::Host;
-use crate::queues::{Leased, Reservation};
+use crate::queues::{Leased, Reservation, commits};
 use crate::registry::{Allowance, CompiledSubscription, Exhausted, Matched};
 use crate::stages::delay;
 use crate::task::{QUICK_BYTES, long_in_turn};
@@ -94,7 +94,7 @@ pub async fn accept(
 struct Slice {
     new: Vec<NewEvent>,
     reservations: Vec<Vec<Option<Reservation>>>,
-    /// Rows to write, about: the deliveries, and the events that have none.
+    /// Rows to write, about: the deliveries, the events that have none, and large data.
     rows: usize,
 }
 
@@ -120,11 +120,13 @@ async fn commit_all(
             break;
         }
         deliveries += made;
-        if slice.rows > 0 && slice.rows + made.max(1) > limits.commit_deliveries_max {
+        let previous = new.event.previous.as_ref().map_or(0, |previous| previous.get().len());
+        let rows = commits::rows(made.max(1), new.event.data.get().len() + previous);
+        if slice.rows > 0 && slice.rows + rows > host.commits.deliveries_at_once(now) {
             results.extend(commit(host, space, std::mem::take(&mut slice)).await?);
             now = host.clock.now();
         }
-        slice.rows += made.max(1);
+        slice.rows += rows;
         slice.new.push(new);
         slice.reservations.push(reservations);
     }
@@ -141,7 +143,7 @@ async fn commit_all(
 async fn commit(host: &Host, space: &SpaceId, slice: Slice) -> Result<Vec<Result<Receipt, NotAccepted>>, StoreError> {
     let Slice { new, reservations, rows } = slice;
     let accepted = {
-        let _turn = host.commits.turn(space, rows).await;
+        let _turn = host.commits.turn(space, rows, host.clock.now()).await;
         host.store.accept(new.clone()).await?
     };
     let mut leased = Vec::new();

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use hookmill_model::{Delivery, DeliveryId, SubscriptionId};
+use hookmill_model::{Delivery, DeliveryId, SpaceId, SubscriptionId};
 use hookmill_store::StoreError;
 use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
@@ -39,7 +39,7 @@ pub use repeat::{MOVED, may_repeat};
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Attempts that are recorded together, or deliveries that are handed back: others' commits wait for them, some
-/// milliseconds. Many of them end at once when their receivers hang.
+/// milliseconds, so they are fewer while several spaces commit. Many of them end at once when their receivers hang.
 const COMMIT_MAX: usize = 128;
 
 /// The loop.
@@ -54,9 +54,9 @@ pub struct Deliver {
     attempts: JoinSet<(SubscriptionId, Option<FinishedAttempt>)>,
     /// Attempts that ended while others are being recorded.
     unrecorded: Vec<FinishedAttempt>,
-    /// The recording in progress, if there is one, and its number of attempts.
+    /// The recording in progress, if there is one, and the space of each of its attempts.
     recording: JoinSet<()>,
-    recording_len: usize,
+    recording_of: Vec<SpaceId>,
 }
 
 impl Deliver {
@@ -71,7 +71,7 @@ impl Deliver {
             attempts: JoinSet::new(),
             unrecorded: Vec::new(),
             recording: JoinSet::new(),
-            recording_len: 0,
+            recording_of: Vec::new(),
         }
     }
 
@@ -151,11 +151,7 @@ impl Deliver {
 
     fn start_all(&mut self) {
         self.record();
-        // What is not recorded yet would be sent again after a crash: it counts as in flight.
-        while self.lanes.in_flight() + self.unrecorded.len() + self.recording_len
-            < self.host.config.deliver.in_flight_max
-            && let Some(leased) = self.lanes.start(|delivery| self.preparing.check(&self.host, delivery))
-        {
+        while let Some(leased) = self.lanes.start(|delivery| self.preparing.check(&self.host, delivery)) {
             self.start(leased.delivery);
         }
     }
@@ -165,9 +161,19 @@ impl Deliver {
         if self.unrecorded.is_empty() || !self.recording.is_empty() {
             return;
         }
-        let rest = self.unrecorded.split_off(self.unrecorded.len().min(COMMIT_MAX));
+        let now = self.host.clock.now();
+        let at_once = self.host.commits.at_once(COMMIT_MAX, now);
+        let mut rows = 0;
+        let together = self.unrecorded.iter().take_while(|attempt| {
+            let first = rows == 0;
+            rows += attempt.rows();
+            first || rows <= at_once
+        });
+        let together = together.count();
+        let rest = self.unrecorded.split_off(together);
         let (host, attempts) = (self.host.clone(), std::mem::replace(&mut self.unrecorded, rest));
-        self.recording_len = attempts.len();
+        self.recording_of = attempts.iter().map(|attempt| attempt.compiled.subscription.space.clone()).collect();
+        self.recording_of.iter().for_each(|space| self.host.commits.by(space, now));
         self.recording.spawn(async move { finish::record_all(&host, attempts).await });
     }
 
@@ -203,7 +209,9 @@ impl Deliver {
 
     fn recorded(&mut self, ended: Result<(), JoinError>) {
         ended.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
-        self.recording_len = 0;
+        for space in std::mem::take(&mut self.recording_of) {
+            self.lanes.recorded(&space);
+        }
     }
 
     fn prepared(&mut self, ended: Result<preparing::Ended, JoinError>) {
@@ -218,7 +226,10 @@ impl Deliver {
     fn attempted(&mut self, ended: Result<(SubscriptionId, Option<FinishedAttempt>), JoinError>) {
         let (id, attempt) = ended.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
         let ended = attempt.as_ref().map_or(Ended::Otherwise, FinishedAttempt::ended);
-        self.unrecorded.extend(attempt);
+        if let Some(attempt) = attempt {
+            self.lanes.unrecorded(&attempt.compiled.subscription.space);
+            self.unrecorded.push(attempt);
+        }
         self.finished(id, ended);
     }
 
@@ -268,7 +279,7 @@ impl Deliver {
         };
         if tokio::time::timeout(grace, all).await.is_err() {
             // Their leases end with the next start; the receivers may see them again.
-            let cut_off = self.attempts.len() + self.unrecorded.len() + self.recording_len;
+            let cut_off = self.attempts.len() + self.unrecorded.len() + self.recording_of.len();
             tracing::warn!(cut_off, "grace period exceeded");
         }
     }
