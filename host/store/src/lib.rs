@@ -31,7 +31,7 @@ use hookmill_model::{
 use jiff::{SignedDuration, Timestamp};
 
 pub use accepting::{Accepted, Identity, NewBatch, NewDelivery, NewEvent};
-pub use forgetting::{ErasureStep, Forgotten, Place};
+pub use forgetting::{ErasureStep, Expired, Forgotten, Place};
 pub use listing::{DeliveryHead, EventHead, ListPart};
 pub use plugin::{DeletedPlugin, WaitingDeliveries};
 pub use sqlite::{OpenError, Sqlite};
@@ -394,13 +394,12 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes up to `limit` of a subscription's final deliveries, with their attempts, that ended before `before`, oldest
     /// first; returns how many.
     async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
-    /// Deletes a space's oldest deliveries that ended before `ended_before`, with their attempts, and its events without
-    /// deliveries: of the events accepted before `accepted_before`, from a place on, as many rows as `limit`, about.
+    /// Deletes what has expired of a space, the oldest first, from a place on: deliveries with their attempts, and events
+    /// without deliveries. As many rows as `limit`, about.
     async fn forget_events(
         &self,
         space: &SpaceId,
-        accepted_before: Option<Timestamp>,
-        ended_before: Timestamp,
+        expired: Expired,
         from: Place,
         limit: usize,
     ) -> Result<Forgotten, StoreError>;

@@ -227,7 +227,10 @@ struct EventView {
         (status = 409, body = Problem, content_type = "application/problem+json", description = "event_conflict")))]
 async fn post_events(Produces(space): Produces, State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     let (limits, quotas) = (&api.host.config.accept, &api.host.quotas);
-    quotas.check_rates(&space, api.host.clock.now()).inspect_err(|_| api.host.metrics.space_refused(&space))?;
+    quotas
+        .check_rates(&space, api.host.clock.now())
+        .and_then(|()| quotas.check_stored(&space, api.host.store.stored_bytes(&space)))
+        .inspect_err(|_| api.host.metrics.space_refused(&space))?;
     if extract::media_type(request.headers(), &["application/json", NDJSON])? == NDJSON {
         let body = extract::read(request, limits.batch_bytes_max, "the NDJSON body").await?;
         return Ok(post_many(&api, space, body).await?);

@@ -201,7 +201,7 @@ fn unreport(db: &Connection, key: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-const OTHERS: &str = "
+pub(super) const OTHERS: &str = "
     SELECT event, 0 AS position FROM deliveries WHERE key = ?1 AND event <> ?2
     UNION ALL SELECT event, position FROM batched_events WHERE delivery = ?1 AND event <> ?2 ORDER BY position";
 
@@ -218,7 +218,7 @@ const LINK: &str = "INSERT INTO later_deliveries (event, delivery) VALUES (?1, ?
 const JOIN: &str = "INSERT INTO batched_events (delivery, position, event) VALUES (?1, ?2, ?3)";
 
 /// The batch accepts no more events: its positions have changed.
-const CLOSE: &str = "
+pub(super) const CLOSE: &str = "
     DELETE FROM open_batches WHERE delivery = ?1 AND subscription = (SELECT subscription FROM deliveries WHERE key = ?1)
         AND type = (SELECT type FROM deliveries WHERE key = ?1)";
 
@@ -286,7 +286,7 @@ pub(super) fn find(
     Ok(found)
 }
 
-const SUBSCRIPTIONS: &str = "SELECT key, id FROM subscriptions INDEXED BY subscriptions_by_space WHERE space = ?1 LIMIT ?2";
+pub(super) const SUBSCRIPTIONS: &str = "SELECT key, id FROM subscriptions INDEXED BY subscriptions_by_space WHERE space = ?1 LIMIT ?2";
 
 /// What belongs to a subscription, by its id and by its key.
 const OF_ID: [&str; 4] = [

@@ -10,7 +10,7 @@ use hookmill_model::SubscriptionId;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::super::{Forgotten, Place, StoreError};
+use super::super::{Expired, Forgotten, Place, StoreError};
 use super::row::{Columns as _, count, micros};
 use super::writing::Writing;
 use super::{attempts, keys};
@@ -124,22 +124,28 @@ pub(super) fn oldest(
     Ok(found)
 }
 
-/// Deletes of these events the deliveries that ended before a time, and those events that have none left: together as many
-/// rows as `limit`, about. Returns where to go on, which is after the events if all were looked at.
+/// Deletes of these events the deliveries that have expired, and those events that have none left: together as many rows as
+/// `limit`, about. Returns where to go on, which is after the events if all were looked at.
 pub(super) fn forget_events(
     db: &Writing<'_>,
     events: &[i64],
     from: Place,
-    before: Timestamp,
+    expired: Expired,
     limit: usize,
 ) -> Result<Forgotten, StoreError> {
     let mut forgotten = Forgotten::default();
     let mut left = limit;
+    let mut bytes = None;
     for key in events {
         let place = if *key == from.event { from } else { Place { event: *key, ..Place::default() } };
         let Some(event) = event(db, *key)? else { continue };
+        let begin = *bytes.get_or_insert_with(|| db.stored_so_far(event.space));
+        let freed = u64::try_from(begin - db.stored_so_far(event.space)).unwrap_or(0);
+        if expired.bytes.is_some_and(|bytes| freed >= bytes) {
+            return Ok(Forgotten { next: Some(place), ..forgotten });
+        }
         let next = walk(db, *key, event, place, &mut left, |db, delivery| {
-            let old = db.prepare_cached(IS_OLD)?.exists([delivery, micros(before)])?;
+            let old = db.prepare_cached(IS_OLD)?.exists([delivery, micros(expired.ended_before)])?;
             Ok(old.then(|| forgotten.deliveries += 1).is_some())
         })?;
         if next.is_some() {

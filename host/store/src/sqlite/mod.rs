@@ -54,7 +54,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::{
-    Accepted, Command, Commanded, DeletedPlugin, DeliveryFilter, DeliveryHead, EventHead, ErasureStep, EventTypeEntry, Forgotten, ListPart,
+    Accepted, Command, Commanded, DeletedPlugin, DeliveryFilter, DeliveryHead, EventHead, ErasureStep, EventTypeEntry, Expired, Forgotten, ListPart,
     NewEvent, NoticeStep, Place, Record, Recorded, SpaceChange, Store, StoreError,
 };
 use checkpoint::Checkpointer;
@@ -356,21 +356,20 @@ impl Store for Sqlite {
     async fn forget_events(
         &self,
         space: &SpaceId,
-        accepted_before: Option<Timestamp>,
-        ended_before: Timestamp,
+        expired: Expired,
         from: Place,
         limit: usize,
     ) -> Result<Forgotten, StoreError> {
         let of = space.clone();
         let found = self.readers.read_for(space, move |db| {
             let Some(space) = names::space(db, &of)? else { return Ok(Vec::new()) };
-            forget::oldest(db, space, from.event, accepted_before, limit)
+            forget::oldest(db, space, from.event, expired.accepted_before, limit)
         });
         let found = found.await?;
         if found.is_empty() {
             return Ok(Forgotten::default());
         }
-        self.writer.write(move |db| forget::forget_events(db, &found, from, ended_before, limit)).await
+        self.writer.write(move |db| forget::forget_events(db, &found, from, expired, limit)).await
     }
 
     async fn shadow(&self, subscription: SubscriptionId) -> Result<Option<Shadow>, StoreError> {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params_from_iter};
 
 use super::{
-    accept, attempts, deliveries, events, forget, ids, keys, lease, marks, notices, open, pinned, plugins, record, search,
+    accept, attempts, deliveries, erase, erasures, events, forget, ids, keys, lease, marks, notices, open, pinned, plugins, record, search,
     subscriptions,
 };
 
@@ -58,6 +58,26 @@ fn statements_search_an_index() {
         (events::DELIVERIES_MADE, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         (events::DELIVERIES_MADE, "SEARCH later_deliveries USING PRIMARY KEY (event=?)"),
         (forget::OLD, "SEARCH d USING COVERING INDEX deliveries_of_subscription (subscription=? AND type=? AND rowid<?)"),
+        (forget::IS_OLD, "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)"),
+        (forget::OLDEST, "SEARCH events USING COVERING INDEX events_of_space (space=? AND type=? AND rowid>? AND rowid<?)"),
+        (forget::EVENT, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (forget::OF_EVENT, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (forget::LATER_OF_EVENT, "SEARCH later_deliveries USING PRIMARY KEY (event=? AND delivery>?)"),
+        (forget::DELETE_ATTEMPTS, "SEARCH attempts USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (forget::DELETE_EVENT, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (forget::DELETE[0], "SEARCH later_deliveries USING PRIMARY KEY (event=? AND delivery=?)"),
+        (forget::DELETE[1], "SEARCH batched_events USING PRIMARY KEY (delivery=?)"),
+        (erase::WAITING, "SEARCH waiting USING INTEGER PRIMARY KEY (rowid=?)"),
+        (erase::IS_FINAL, "SEARCH attempts USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (erase::OF_DELIVERY, "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)"),
+        (erase::OF_SUBSCRIPTION, "COVERING INDEX deliveries_of_subscription (subscription=? AND type=? AND rowid<?)"),
+        (erase::OTHERS, "SEARCH batched_events USING PRIMARY KEY (delivery=?)"),
+        (erase::CLOSE, "SEARCH open_batches USING PRIMARY KEY (subscription=? AND type=?)"),
+        (erase::FORGET_NOTICE, "SEARCH notices USING INDEX notices_by_delivery (last_delivery=?)"),
+        (erase::SUBSCRIPTIONS, "SEARCH subscriptions USING INDEX subscriptions_by_space (space=?)"),
+        (erasures::ONE, "SEARCH erasures USING INTEGER PRIMARY KEY (rowid=?)"),
+        (erasures::OF_SPACE, "SEARCH erasures USING INDEX erasures_of_space (space=? AND rowid<?)"),
+        (erasures::UNFINISHED, "USING INDEX erasures_unfinished"),
         (notices::WAITING, "SEARCH notices USING INDEX notices_by_stage (stage=? AND due_at<?)"),
         (notices::NEXT, "SEARCH notices USING COVERING INDEX notices_by_stage (stage=?)"),
         (notices::UNREPORTED_GROUPS, "USING INDEX failure_groups_untold"),

@@ -141,6 +141,11 @@ impl<'db> Writing<'db> {
         }
     }
 
+    /// Returns what was counted for a space in this transaction.
+    pub(super) fn stored_so_far(&self, space: i64) -> i64 {
+        self.changes.borrow().stored.get(&space).copied().unwrap_or(0)
+    }
+
     /// Remembers that these keys were given to an event accepted at this time, or to its deliveries.
     pub(super) fn gave_keys(&self, accepted_at: Timestamp, first: i64, end: i64) {
         self.changes.borrow_mut().tallies.gave_keys(accepted_at, first, end);
