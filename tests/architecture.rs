@@ -35,6 +35,7 @@ const ROOMS: [&str; 25] = [
     "subscriptions",
     "dry_run",
     "notify",
+    "replay",
     "retention",
     "erasure",
     "lib",

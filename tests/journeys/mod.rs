@@ -16,6 +16,7 @@ mod preview;
 mod quotas;
 mod rates;
 mod recipes;
+mod replay;
 mod retention;
 mod rogues;
 mod schemas;

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use hookmill_model::{
-    Answer, DeliveryId, DeliveryState, Erasure, ErasureState, ErasureTarget, EventId, LogLevel, LogLine, Outcome, SentRequest,
-    SpaceId, SubscriptionId,
+    Answer, DeliveryId, DeliveryState, Erasure, ErasureState, ErasureTarget, EventId, LogLevel, LogLine, Outcome,
+    SentRequest, SpaceId, SubscriptionId,
 };
 use hookmill_store::{Accepted, ErasureStep, Expired, Forgotten, Identity, NewEvent, Place, Record, Store};
 use jiff::Timestamp;
@@ -25,12 +25,16 @@ fn other(kept: &Kept, number: usize) -> NewEvent {
 
 /// A record whose every text holds the marker.
 fn marked(leased: &hookmill_model::Delivery, state: DeliveryState, marker: &str) -> Record {
-    let mut made = record(leased, Some(Outcome::Rejected(Answer {
-        status: 500,
-        headers: vec![("x-answer".to_owned(), format!("{marker} in a header of the response"))],
-        body: format!("{marker} in the body of the response {}", "r".repeat(300)).into(),
-        truncated: false,
-    })), state);
+    let mut made = record(
+        leased,
+        Some(Outcome::Rejected(Answer {
+            status: 500,
+            headers: vec![("x-answer".to_owned(), format!("{marker} in a header of the response"))],
+            body: format!("{marker} in the body of the response {}", "r".repeat(300)).into(),
+            truncated: false,
+        })),
+        state,
+    );
     made.reason = Some(format!("{marker} in the reason"));
     let attempt = made.attempt.as_mut().unwrap();
     attempt.request = Some(SentRequest {
@@ -176,7 +180,8 @@ async fn a_value_is_erased_wherever_it_is_at_its_path_and_nowhere_else() {
     let elsewhere = kept.event(&format!(r#"{{"note":"{MARKER}@example.com"}}"#));
     kept.store.accept(vec![elsewhere.clone()]).await.unwrap();
     let mut previous = event(&kept.space, "evt_previous", "{}");
-    let before = serde_json::value::RawValue::from_string(format!(r#"{{"contact":[{{"email":"{MARKER}@example.com"}}]}}"#));
+    let before =
+        serde_json::value::RawValue::from_string(format!(r#"{{"contact":[{{"email":"{MARKER}@example.com"}}]}}"#));
     std::sync::Arc::get_mut(&mut previous.event).unwrap().previous = Some(before.unwrap().into());
     kept.store.accept(vec![previous]).await.unwrap();
 
@@ -285,8 +290,11 @@ async fn a_space_goes_with_all_it_has_and_its_neighbor_keeps_everything() {
     assert_eq!((done.events, done.deliveries), (300, 900));
     assert_eq!(found(kept.dir.path(), MARKER), []);
     assert_eq!(found(kept.dir.path(), "CRM to Zapier"), []);
-    for table in ["attempts", "deliveries", "waiting", "ended", "subscriptions", "subscription_activity", "failure_groups"] {
-        let left: i64 = kept.beside().query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
+    for table in
+        ["attempts", "deliveries", "waiting", "ended", "subscriptions", "subscription_activity", "failure_groups"]
+    {
+        let left: i64 =
+            kept.beside().query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap();
         assert_eq!(left, 0, "{table}");
     }
     assert!(kept.store.event(&other_space, &neighbor.event.id).await.unwrap().is_some());

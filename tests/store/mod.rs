@@ -1,6 +1,8 @@
 //! The store: what is confirmed is stored, exactly as it was given.
 
 mod accepting;
+mod appending;
+mod counting;
 mod forgetting;
 mod leasing;
 mod listing;
@@ -8,7 +10,9 @@ mod migrating;
 mod opening;
 mod pinned;
 mod recording;
+mod replaying;
 mod resources;
+mod searching;
 mod sharing;
 mod writing;
 

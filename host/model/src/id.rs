@@ -146,6 +146,10 @@ id!(
     ErasureId, "ers_", "erasure"
 );
 id!(
+    /// A replay's id, `rpl_…`.
+    ReplayId, "rpl_", "replay"
+);
+id!(
     /// An API key's id, `key_…`: the public part of the key.
     KeyId, "key_", "key"
 );

@@ -22,6 +22,7 @@ mod plugin;
 mod plugin_key;
 mod plugin_ref;
 mod quotas;
+mod replay;
 mod request;
 mod rules;
 mod secret;
@@ -36,8 +37,8 @@ mod transform_outcome;
 
 pub use activity::{Activity, CountedAttempt};
 pub use attempt::{
-    Answer, Attempt, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SendFault, SendFaultCode,
-    SentRequest,
+    Answer, Attempt, FaultCode, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SendFault,
+    SendFaultCode, SentRequest,
 };
 pub use delivery::{Delivery, DeliveryState};
 pub use difference::{Change, Difference, Part};
@@ -45,7 +46,7 @@ pub use erasure::{Erasure, ErasureState, ErasureTarget};
 pub use event::{Event, EventId, EventType};
 pub use failure_group::{FailureGroup, Quiet};
 pub use handshake::{Handshake, HandshakeKind, HandshakeReport};
-pub use id::{DeliveryId, ErasureId, IdError, KeyId, SubscriptionId};
+pub use id::{DeliveryId, ErasureId, IdError, KeyId, ReplayId, SubscriptionId};
 pub use key::{Key, Role};
 pub use notice::{Failures, Notice, NoticeKind, NoticeStage};
 pub use pattern::Pattern;
@@ -55,6 +56,7 @@ pub use plugin::{Digest, Plugin, PluginName, PluginVersion};
 pub use plugin_key::PluginKey;
 pub use plugin_ref::{HeldBack, OnFailure, PluginRef, VersionRange, WantedVersion};
 pub use quotas::Quotas;
+pub use replay::{Replay, ReplayState, ReplayWhat};
 pub use request::{Body, Draft, Request, Sealed, forbidden_header};
 pub use rules::{AnswerRule, Batch, QueryParameter, Rate, RatePeriod, StatusChange, Trigger};
 pub use secret::Secret;

@@ -115,8 +115,8 @@ pub struct AcceptConfig {
     /// Deliveries of one NDJSON request. They take some 30 µs each of the only writer's time. The events beyond are
     /// refused one by one, and may be posted in a request of their own.
     pub batch_deliveries_max: usize,
-    /// Deliveries of one space that are committed together: others' commits wait for them, some 15 ms by default. A
-    /// request with more is committed in slices, in turn with other requests.
+    /// Deliveries of one space that are committed together, some 15 ms by default. While several spaces commit, a quarter
+    /// of it, since their commits wait for each other. A request with more is committed in slices, in turn with others.
     pub commit_deliveries_max: usize,
     /// Size of one NDJSON request, which is held in memory.
     pub batch_bytes_max: usize,

@@ -69,12 +69,8 @@ pub async fn run_once(host: &Host) -> Result<Round, StoreError> {
 
 /// Takes one step of each erasure; if none has rows left, ends them.
 async fn round(host: &Host) -> Result<Round, StoreError> {
-    let (erasing, cleaning): (Vec<_>, Vec<_>) = host
-        .store
-        .unfinished_erasures()
-        .await?
-        .into_iter()
-        .partition(|erasure| erasure.state == ErasureState::Erasing);
+    let (erasing, cleaning): (Vec<_>, Vec<_>) =
+        host.store.unfinished_erasures().await?.into_iter().partition(|erasure| erasure.state == ErasureState::Erasing);
     let mut found = Round::Idle;
     for erasure in &erasing {
         found = found.max(step(host, erasure).await?);

@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::{Config, QUOTAS};
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
-use crate::queues::{ActiveComparisons, Commits, Inbox, Notices, PreviewSlots, Shadows};
+use crate::queues::{Accepting, ActiveComparisons, Alarm, Commits, Inbox, Notices, PreviewSlots, Shadows};
 use crate::quotas::Quotas;
 use crate::registry::Registry;
 use crate::stages::send;
@@ -31,10 +31,14 @@ pub struct Host {
     pub engine: Engine,
     /// The HTTP client.
     pub client: send::Client,
+    /// The events that are being accepted.
+    pub accepting: Accepting,
     /// The turns of spaces to commit what they post.
     pub commits: Commits,
     /// The deliveries passed from accepting to delivering.
     pub inbox: Inbox,
+    /// The alarm of the loop that takes the steps of replays.
+    pub replays: Alarm,
     /// The alarms of the loops that send notices.
     pub notices: Notices,
     /// The client of the mail server, if one is configured.
@@ -71,6 +75,8 @@ impl Host {
             quotas: Quotas::load(&*store, config.quotas.or(QUOTAS)).await?,
             registry: Registry::load(Arc::clone(&store)).await?,
             client: send::Client::new(&config.send)?,
+            accepting: Accepting::default(),
+            replays: Alarm::default(),
             commits: Commits::new(&config.accept),
             inbox: Inbox::new(&config.deliver),
             notices: Notices::new(&config.notify),

@@ -191,6 +191,28 @@ impl Quotas {
         }
     }
 
+    /// Returns how many deliveries a space may have now that are not of an event being posted: half of each rate is left to
+    /// those.
+    ///
+    /// # Errors
+    /// The seconds until there is one.
+    pub fn spare_deliveries(&self, space: &SpaceId, now: Timestamp) -> Result<u64, u32> {
+        let mut spaces = self.lock();
+        let Some((limits, used)) = self.rated(&mut spaces, space) else { return Ok(u64::MAX) };
+        let mut spare = u64::MAX;
+        for (rate, bucket) in RATES.into_iter().zip(&mut used.buckets).filter(|(rate, _)| rate.of(0, 1) > 0.0) {
+            let Some(limit) = rate.limit(&limits) else { continue };
+            let level = bucket.get_or_insert(Bucket::full(limit, now)).refill(limit, rate.period_s(), now);
+            // Of a very small one, the last.
+            let least = (limit / 2.0 + 1.0).min(limit);
+            if level < least {
+                return Err(wait_s(1.0 + level - least, limit, rate.period_s()));
+            }
+            spare = spare.min((level - least + 1.0) as u64);
+        }
+        Ok(spare)
+    }
+
     /// Counts events that were accepted, and their deliveries.
     pub fn count(&self, space: &SpaceId, events: u64, deliveries: u64, now: Timestamp) {
         let mut spaces = self.lock();

@@ -3,9 +3,9 @@
 -- What follows replaces the tables of events, deliveries and attempts. Times are microseconds since 1970-01-01 UTC.
 --
 -- Keys
--- * `key` of a space, a subscription, an event, a delivery and a type comes from one sequence (below 2^47): no two rows of
---   those tables have the same. An id that the host made contains its row's key, and is stored only if it does not: an
---   event's `id` is NULL unless its producer chose it, a delivery's unless an earlier version made it.
+-- * `key` of a space, a subscription, an event, a delivery, a type and a replay comes from one sequence (below 2^47): no two
+--   rows of those tables have the same. An id that the host made contains its row's key, and is stored only if it does not:
+--   an event's `id` is NULL unless its producer chose it, a delivery's unless an earlier version made it.
 -- * The deliveries that an event got when it was accepted have the keys from `first_delivery` on, `deliveries` of them:
 --   they are found by that range, without an index. Later ones (a batch that it joined, a replay) are in `later_deliveries`.
 -- * An attempt's key is its delivery's, shifted left by 16 bits, plus its number.
@@ -339,4 +339,40 @@ CREATE TABLE erasures (
     deliveries  INTEGER NOT NULL DEFAULT 0,
     finished_at INTEGER,
     CONSTRAINT finished_at_iff_done CHECK ((finished_at IS NULL) = (state <> 'done'))
+) STRICT;
+
+-- Replays: what a space received, or what failed, sent to a subscription. A step inserts deliveries and moves the cursor in one
+-- transaction: whatever ends the process, no event gets two deliveries of one replay, and none is passed over.
+CREATE TABLE replays (
+    key          INTEGER NOT NULL PRIMARY KEY,
+    space        INTEGER NOT NULL,
+    subscription INTEGER NOT NULL,
+    what         TEXT    NOT NULL CONSTRAINT what_is_known CHECK (what = 'events' OR what = 'failed'),
+    state        TEXT    NOT NULL CONSTRAINT replay_state_is_known
+        CHECK (state = 'running' OR state = 'done' OR state = 'cancelled' OR state = 'failed'),
+    -- When the events were accepted: from, and before.
+    since        INTEGER NOT NULL,
+    until        INTEGER NOT NULL,
+    -- Deliveries in a second.
+    rate         INTEGER NOT NULL CONSTRAINT rate_is_counted_from_1 CHECK (rate >= 1),
+    -- The key that it began with, of an event or of a delivery.
+    first_key    INTEGER NOT NULL,
+    -- The next key that it examines: all before are done.
+    cursor       INTEGER NOT NULL CONSTRAINT cursor_only_advances CHECK (cursor >= first_key),
+    -- It examines no key from here on; NULL until all events accepted before `until` are committed.
+    end_key      INTEGER,
+    examined     INTEGER NOT NULL,
+    deliveries   INTEGER NOT NULL,
+    -- When the last event that it examined was accepted.
+    reached_at   INTEGER,
+    -- When its next step is due.
+    next_at      INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL,
+    updated_at   INTEGER NOT NULL,
+    -- A JSON array of patterns; NULL for all types.
+    event_types  TEXT,
+    -- A CEL expression; NULL for all events.
+    condition    TEXT,
+    -- Why it waits or failed.
+    reason       TEXT
 ) STRICT;

@@ -49,3 +49,7 @@ SELECT space, sum(bytes) FROM (
         + coalesce(octet_length(answer_headers), 0) + coalesce(octet_length(answer_body), 0)
         + coalesce(octet_length(logs), 0) FROM attempts
 ) GROUP BY space;
+
+CREATE INDEX replays_by_next_step ON replays (next_at) WHERE state = 'running';
+CREATE INDEX replays_running_in_space ON replays (space) WHERE state = 'running';
+CREATE INDEX replays_of_subscription ON replays (subscription);

@@ -13,9 +13,11 @@
 #![forbid(unsafe_code)]
 
 mod accepting;
+mod filter;
 mod forgetting;
 mod listing;
 mod plugin;
+mod replaying;
 mod sqlite;
 
 use std::sync::Arc;
@@ -23,17 +25,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookmill_model::{
-    Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget, Event,
-    EventId, EventType, Key,
-    KeyId, MailAddress, Notice, NoticeStage, Pattern, Pause, PausePolicy, PinnedPlugin, Plugin, PluginKey, PluginName,
-    PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
+    Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget,
+    Event, EventId, EventType, Key, KeyId, MailAddress, Notice, NoticeStage, Pause, PausePolicy, PinnedPlugin, Plugin,
+    PluginKey, PluginName, PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId,
+    Tally,
 };
 use jiff::{SignedDuration, Timestamp};
 
 pub use accepting::{Accepted, Identity, NewBatch, NewDelivery, NewEvent};
+pub use filter::{DeliveryFilter, StatusFilter};
 pub use forgetting::{ErasureStep, Expired, Forgotten, Place};
-pub use listing::{DeliveryHead, EventHead, ListPart};
+pub use listing::{Counts, DeliveryHead, EventHead, ListPart, Step};
 pub use plugin::{DeletedPlugin, WaitingDeliveries};
+pub use replaying::{NewReplay, ReplayEntry, ReplaySlice, ReplayStep, ReplayStore};
 pub use sqlite::{OpenError, Sqlite};
 
 /// An internal fault: the database, its file or its disk. Nothing was changed.
@@ -151,25 +155,6 @@ pub enum NoticeStep {
     Done,
 }
 
-/// A filter of deliveries for a listing, newest first.
-#[derive(Clone, Debug, Default)]
-pub struct DeliveryFilter {
-    /// In this state.
-    pub state: Option<DeliveryState>,
-    /// Of this subscription.
-    pub subscription: Option<SubscriptionId>,
-    /// Of this event.
-    pub event: Option<EventId>,
-    /// Of events of these types.
-    pub event_type: Option<Pattern>,
-    /// Of events accepted at or after this time.
-    pub since: Option<Timestamp>,
-    /// Of events accepted before this time.
-    pub until: Option<Timestamp>,
-    /// Older than this one (the last of the previous page).
-    pub before: Option<DeliveryId>,
-}
-
 /// An event type in a space's catalog.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventTypeEntry {
@@ -204,7 +189,7 @@ pub struct SpaceChange {
 
 /// The persistent state of a host. The module's documentation states what its users rely on.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: ReplayStore {
     // The pipeline.
 
     /// Takes consecutive keys, from which ids of events and deliveries are made; returns the first.
@@ -376,6 +361,17 @@ pub trait Store: Send + Sync + 'static {
         filter: DeliveryFilter,
         limit: usize,
     ) -> Result<ListPart<DeliveryHead, DeliveryId>, StoreError>;
+    /// Returns what happened to the deliveries of a space, or of one of its subscriptions, in each step from the one of
+    /// `since` to the one before `until`, oldest first; steps in which nothing happened are left out. It was counted when it
+    /// happened: reading it takes as long as there are minutes with counts.
+    async fn counts(
+        &self,
+        space: &SpaceId,
+        subscription: Option<SubscriptionId>,
+        since: Timestamp,
+        until: Timestamp,
+        step: Step,
+    ) -> Result<Vec<Counts>, StoreError>;
     /// Returns a delivery without its events' data and its attempts.
     async fn delivery_head(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<DeliveryHead>, StoreError>;
     /// Returns the bytes of a delivery's requests and responses.

@@ -27,6 +27,7 @@ use super::problem::{PROBLEM_JSON, Problem};
         (name = "keys", description = "API keys and their roles."),
         (name = "plugins", description = "WebAssembly components that transform events into requests."),
         (name = "profiles", description = "Webhooks of CRMs: defaults for subscriptions, and catalogs of event types."),
+        (name = "replays", description = "What a space received, or what failed, sent to a subscription."),
         (name = "spaces", description = "Tenants. Everything except keys, profiles and limits belongs to a space."),
         (name = "subscriptions", description = "Routes of events: which events are sent, where, and in which shape.")
     ),
@@ -36,7 +37,7 @@ use super::problem::{PROBLEM_JSON, Problem};
 pub(crate) struct Document;
 
 /// Path parameters and their descriptions.
-const PARAMETERS: [(&str, &str); 10] = [
+const PARAMETERS: [(&str, &str); 11] = [
     ("space", "Id of the space."),
     ("key", "Id of the key, `key_…`."),
     ("profile", "Name of the profile, such as `livespace`."),
@@ -47,6 +48,7 @@ const PARAMETERS: [(&str, &str); 10] = [
     ("event", "Id of the event."),
     ("delivery", "Id of the delivery, `dlv_…`."),
     ("erasure", "Id of the erasure, `ers_…`."),
+    ("replay", "Id of the replay, `rpl_…`."),
 ];
 
 /// Completes the description that the handlers contribute.

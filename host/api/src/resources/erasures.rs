@@ -3,9 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use hookmill_model::{
-    DeliveryId, Erasure, ErasureId, ErasureState, ErasureTarget, EventId, SpaceId, SubscriptionId,
-};
+use hookmill_model::{DeliveryId, Erasure, ErasureId, ErasureState, ErasureTarget, EventId, SpaceId, SubscriptionId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -25,6 +25,7 @@ use crate::http::page::{self, Page, PageQuery};
 use crate::http::problem::{Problem, status};
 use hookmill_server::error::{Code, Error};
 use hookmill_server::ingest::{self, IncomingEvent, NotAccepted, Receipt, Target};
+use hookmill_server::task::{QUICK_BYTES, long_in_turn};
 
 /// Maximum size of an event's members other than data and previous data.
 const ENVELOPE_BYTES_MAX: usize = 64 << 10;
@@ -237,7 +238,12 @@ async fn post_events(Produces(space): Produces, State(api): State<Api>, request:
     }
     let body_max = 2 * limits.event_bytes_max + ENVELOPE_BYTES_MAX;
     let body = extract::read(request, body_max, "the body").await?;
-    let posted = parse(&body, limits.event_bytes_max)?;
+    let event_bytes_max = limits.event_bytes_max;
+    let posted = if body.len() > QUICK_BYTES {
+        long_in_turn(&space, move || parse(&body, event_bytes_max)).await?
+    } else {
+        parse(&body, event_bytes_max)?
+    };
     let result = accept(&api, space, vec![posted]).await?.pop();
     let receipt = result.expect("ingest returns one result for each event").map_err(|not| not_accepted(&api, not))?;
     Ok((StatusCode::ACCEPTED, Json(ReceiptView::from(receipt))).into_response())
@@ -260,9 +266,8 @@ async fn accept(
 
 async fn post_many(api: &Api, space: SpaceId, body: Bytes) -> Result<Response, Error> {
     let limits = api.host.config.accept.clone();
-    let parsing =
-        tokio::task::spawn_blocking(move || parse_lines(&body, limits.batch_events_max, limits.event_bytes_max));
-    let lines = parsing.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))?;
+    let lines =
+        long_in_turn(&space, move || parse_lines(&body, limits.batch_events_max, limits.event_bytes_max)).await?;
     let good = lines.iter().filter_map(|(_, posted)| posted.as_ref().ok()).cloned().collect();
     let mut accepted = accept(api, space, good).await?.into_iter();
     let results: Vec<_> = lines

@@ -1,6 +1,7 @@
 //! The resources of the API: one file each, or a folder for a resource with sub-resources.
 
 pub(crate) mod attempts;
+pub(crate) mod counts;
 pub(crate) mod deliveries;
 pub(crate) mod erasures;
 pub(crate) mod event_types;
@@ -12,6 +13,7 @@ pub(crate) mod preview_view;
 pub(crate) mod profiles;
 pub(crate) mod pull;
 pub(crate) mod quotas;
+pub(crate) mod replays;
 pub(crate) mod spaces;
 pub(crate) mod status;
 pub(crate) mod subscriptions;

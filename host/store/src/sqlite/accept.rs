@@ -178,7 +178,9 @@ fn earlier(db: &Connection, space: i64, event: &Event, content: [u8; 32]) -> Res
         let same = match row.value::<Option<[u8; 32]>>("content_sha256")? {
             Some(earlier) => earlier == content,
             // The host generated the id, and the producer posts it again.
-            None => row.value::<String>("name")? == event.kind.as_str() && row.value::<String>("data")? == event.data.get(),
+            None => {
+                row.value::<String>("name")? == event.kind.as_str() && row.value::<String>("data")? == event.data.get()
+            }
         };
         Ok((same, row.time("occurred_at")?, row.time("accepted_at")?))
     })?;

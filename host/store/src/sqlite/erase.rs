@@ -91,7 +91,13 @@ pub(super) fn all(
 }
 
 /// Erases what a target names, but for values and spaces, whose events are found by [`find`].
-pub(super) fn named(db: &Writing<'_>, erasure: &Erasure, end: i64, now: Timestamp, limit: usize) -> Result<Erased, StoreError> {
+pub(super) fn named(
+    db: &Writing<'_>,
+    erasure: &Erasure,
+    end: i64,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Erased, StoreError> {
     let space = db.space(&erasure.space)?;
     match &erasure.target {
         ErasureTarget::Event(Some(id)) => match ids::event(db, space, id)? {
@@ -194,7 +200,8 @@ fn unreport(db: &Connection, key: i64) -> Result<(), StoreError> {
     db.prepare_cached(FORGET_NOTICE)?.execute([&id])?;
     let tally = db.prepare_cached(SHADOW)?.query_row([&subscription], |row| row.json::<Tally>("tally")).optional()?;
     if let Some(mut tally) = tally.filter(|tally| !tally.differences.is_empty()) {
-        let event: EventId = db.prepare_cached(events::HEAD_BY_KEY)?.query_row([event], |row| Ok(events::read_head(row, event)?.id))?;
+        let event: EventId =
+            db.prepare_cached(events::HEAD_BY_KEY)?.query_row([event], |row| Ok(events::read_head(row, event)?.id))?;
         tally.differences.retain(|difference| difference.event_id != event);
         db.prepare_cached(PUT_SHADOW)?.execute((&subscription, json(&tally)))?;
     }
@@ -286,7 +293,8 @@ pub(super) fn find(
     Ok(found)
 }
 
-pub(super) const SUBSCRIPTIONS: &str = "SELECT key, id FROM subscriptions INDEXED BY subscriptions_by_space WHERE space = ?1 LIMIT ?2";
+pub(super) const SUBSCRIPTIONS: &str =
+    "SELECT key, id FROM subscriptions INDEXED BY subscriptions_by_space WHERE space = ?1 LIMIT ?2";
 
 /// What belongs to a subscription, by its id and by its key.
 const OF_ID: [&str; 4] = [
@@ -307,11 +315,8 @@ const OF_SPACE_ID: [&str; 3] = [
     "DELETE FROM event_types WHERE space = ?1",
     "DELETE FROM plugins WHERE space = ?1",
 ];
-const OF_SPACE_KEY: [&str; 3] = [
-    "DELETE FROM counts WHERE scope = ?1",
-    "DELETE FROM stored WHERE space = ?1",
-    "DELETE FROM spaces WHERE key = ?1",
-];
+const OF_SPACE_KEY: [&str; 3] =
+    ["DELETE FROM counts WHERE scope = ?1", "DELETE FROM stored WHERE space = ?1", "DELETE FROM spaces WHERE key = ?1"];
 
 /// Erases what a space without events still has: its subscriptions, up to so many, and then all else.
 pub(super) fn rest(db: &Writing<'_>, id: &SpaceId, limit: usize) -> Result<Erased, StoreError> {

@@ -173,7 +173,8 @@ pub(super) struct Found {
 pub(super) fn event(db: &Connection, key: i64) -> Result<Option<Found>, StoreError> {
     let mut select = db.prepare_cached(EVENT)?;
     let found = select.query_row([key], |row| {
-        let (space, first_delivery, deliveries) = (row.value("space")?, row.value("first_delivery")?, row.value("deliveries")?);
+        let (space, first_delivery, deliveries) =
+            (row.value("space")?, row.value("first_delivery")?, row.value("deliveries")?);
         Ok(Found { space, first_delivery, deliveries })
     });
     Ok(found.optional()?)

@@ -33,9 +33,11 @@ mod plans;
 mod plugins;
 mod readers;
 mod record;
+mod replays;
 mod row;
 mod search;
 mod shadows;
+mod sources;
 mod spaces;
 mod stored;
 mod subscriptions;
@@ -54,14 +56,15 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::{
-    Accepted, Command, Commanded, DeletedPlugin, DeliveryFilter, DeliveryHead, EventHead, ErasureStep, EventTypeEntry, Expired, Forgotten, ListPart,
-    NewEvent, NoticeStep, Place, Record, Recorded, SpaceChange, Store, StoreError,
+    Accepted, Command, Commanded, Counts, DeletedPlugin, DeliveryFilter, DeliveryHead, ErasureStep, EventHead,
+    EventTypeEntry, Expired, Forgotten, ListPart, NewEvent, NoticeStep, Place, Record, Recorded, SpaceChange, Step, Store,
+    StoreError,
 };
 use checkpoint::Checkpointer;
 use hookmill_model::{
-    Activity, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget, Event, EventId, EventType, Key, KeyId, Notice,
-    NoticeStage, Pause, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription,
-    SubscriptionId, Tally,
+    Activity, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget, Event, EventId,
+    EventType, Key, KeyId, Notice, NoticeStage, Pause, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space,
+    SpaceId, Subscription, SubscriptionId, Tally,
 };
 pub use open::OpenError;
 use readers::{CALLERS_READERS, LOOP_READERS, QUERY_TIME_MAX, Readers};
@@ -95,7 +98,8 @@ impl Sqlite {
         let (marks, backlog) = (marks::read(&db)?, deliveries::backlog(&db)?);
         let shared = Arc::new(Shared::new(marks.next_key, stored::StoredBytes::load(&db)?));
         let checkpointer = Checkpointer::start(open::checkpointer(&file)?).map_err(OpenError::Thread)?;
-        let writer = Writer::start(db, Arc::clone(&shared), (marks, backlog), checkpointer).map_err(OpenError::Thread)?;
+        let writer =
+            Writer::start(db, Arc::clone(&shared), (marks, backlog), checkpointer).map_err(OpenError::Thread)?;
         let own_readers = Readers::start(file.clone(), "store-loop", LOOP_READERS, None).map_err(OpenError::Thread)?;
         let readers = Readers::start(file, "store-reader", CALLERS_READERS, Some(QUERY_TIME_MAX));
         let recovered = AtomicUsize::new(recovered);
@@ -319,6 +323,18 @@ impl Store for Sqlite {
         let shared = Arc::clone(&self.shared);
         let fresh = move |space| shared.leases(|leases| leases.fresh_of(space));
         self.readers.read_for(space, move |db| search::list(db, &of, &filter, limit, fresh)).await
+    }
+
+    async fn counts(
+        &self,
+        space: &SpaceId,
+        subscription: Option<SubscriptionId>,
+        since: Timestamp,
+        until: Timestamp,
+        step: Step,
+    ) -> Result<Vec<Counts>, StoreError> {
+        let of = space.clone();
+        self.readers.read_for(space, move |db| tallies::read(db, &of, subscription, since..until, step)).await
     }
 
     async fn delivery_head(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<DeliveryHead>, StoreError> {

@@ -177,8 +177,10 @@ mod tests {
         }
         db.execute("DELETE FROM t WHERE text LIKE 'REMAINS%'", []).expect("deleting");
         let sum = |db: &Connection| -> (i64, String) {
-            db.query_row("SELECT count(*), group_concat(text ORDER BY key) FROM t", [], |row| Ok((row.get(0)?, row.get(1)?)))
-                .expect("reading")
+            db.query_row("SELECT count(*), group_concat(text ORDER BY key) FROM t", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .expect("reading")
         };
         let before = sum(&db);
         let marked = || {

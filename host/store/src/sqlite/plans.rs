@@ -3,8 +3,8 @@
 use rusqlite::{Connection, params_from_iter};
 
 use super::{
-    accept, attempts, deliveries, erase, erasures, events, forget, ids, keys, lease, marks, notices, open, pinned, plugins, record, search,
-    subscriptions,
+    accept, attempts, deliveries, erase, erasures, events, forget, ids, keys, lease, marks, notices, open, pinned, plugins,
+    record, replays, sources, subscriptions, tallies,
 };
 
 fn database() -> Connection {
@@ -44,7 +44,10 @@ fn statements_search_an_index() {
         (lease::PUT_BACK, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
         (marks::UNDONE, "SEARCH d USING INTEGER PRIMARY KEY (rowid>?)"),
         (subscriptions::SET_FREE, "SEARCH waiting USING INDEX waiting_of_subscription (subscription=? AND state=?)"),
-        (subscriptions::WAITING, "SEARCH waiting USING COVERING INDEX waiting_of_subscription (subscription=? AND state=?)"),
+        (
+            subscriptions::WAITING,
+            "SEARCH waiting USING COVERING INDEX waiting_of_subscription (subscription=? AND state=?)",
+        ),
         (subscriptions::OF_SPACE, "SEARCH subscriptions USING INDEX subscriptions_of_space (space=? AND id>?)"),
         (subscriptions::OF_ALL, "SEARCH subscriptions USING INDEX sqlite_autoindex_subscriptions_1 (id>?)"),
         (attempts::OF_DELIVERY, "SEARCH attempts USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
@@ -83,6 +86,21 @@ fn statements_search_an_index() {
         (notices::UNREPORTED_GROUPS, "USING INDEX failure_groups_untold"),
         (pinned::DROP_IF_UNUSED, "SEARCH waiting USING COVERING INDEX waiting_by_pinned (pinned=?)"),
         (pinned::DROP_UNUSED, "waiting USING COVERING INDEX waiting_by_pinned"),
+        (replays::RUNNING_IN_SPACE, "SEARCH replays USING COVERING INDEX replays_running_in_space (space=?)"),
+        (replays::DROP_OLD, "SEARCH replays USING INDEX replays_of_subscription (subscription=?)"),
+        (replays::BY_KEY, "SEARCH replays USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::BY_KEY, "SEARCH spaces USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::BY_KEY, "SEARCH subscriptions USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::OF_SUBSCRIPTION, "COVERING INDEX replays_of_subscription (subscription=? AND rowid<?)"),
+        (replays::RUNNING, "SCAN replays USING COVERING INDEX replays_by_next_step"),
+        (replays::EVENTS, "COVERING INDEX events_of_space (space=? AND type=? AND rowid>? AND rowid<?)"),
+        (replays::FAILED, "COVERING INDEX ended_of_subscription (subscription=? AND state=? AND rowid>? AND rowid<?)"),
+        (replays::EVENT, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::EVENT, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::FAILED_DELIVERY, "SEARCH ended USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::FAILED_DELIVERY, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::FAILED_DELIVERY, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::BACKLOG, "SEARCH waiting USING COVERING INDEX waiting_by_due_time (subscription=? AND due_at<?)"),
         (plugins::WAITING, "SEARCH waiting USING INDEX waiting_by_pinned (pinned=?)"),
     ] {
         assert_plan(&db, sql, step);
@@ -104,18 +122,21 @@ fn every_listing_walks_an_index_from_its_newest_entry() {
         assert_plan(&db, index.newest, "=? AND type=? AND rowid>? AND rowid<?)");
     }
     for (sql, step) in [
-        (search::ENDED_OF_SPACE, "COVERING INDEX ended_of_space (space=? AND state=? AND rowid>? AND rowid<?)"),
+        (sources::ENDED_OF_SPACE, "COVERING INDEX ended_of_space (space=? AND state=? AND rowid>? AND rowid<?)"),
         (
-            search::ENDED_OF_SUBSCRIPTION,
+            sources::ENDED_OF_SUBSCRIPTION,
             "COVERING INDEX ended_of_subscription (subscription=? AND state=? AND rowid>? AND rowid<?)",
         ),
-        (search::WAITING_OF_SPACE, "COVERING INDEX waiting_of_space (space=? AND state=? AND rowid>? AND rowid<?)"),
+        (sources::WAITING_OF_SPACE, "COVERING INDEX waiting_of_space (space=? AND state=? AND rowid>? AND rowid<?)"),
         (
-            search::WAITING_OF_SUBSCRIPTION,
+            sources::WAITING_OF_SUBSCRIPTION,
             "COVERING INDEX waiting_of_subscription (subscription=? AND state=? AND rowid>? AND rowid<?)",
         ),
-        (search::OF_EVENT, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-        (search::LATER_OF_EVENT, "SEARCH later_deliveries USING PRIMARY KEY (event=? AND delivery>? AND delivery<?)"),
+        (sources::OF_EVENT, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (sources::LATER_OF_EVENT, "SEARCH later_deliveries USING PRIMARY KEY (event=? AND delivery>? AND delivery<?)"),
+        (sources::NEXT_PROBLEM, "COVERING INDEX attempts_by_problem (space=? AND problem>? AND problem<?)"),
+        (sources::WITH_PROBLEM, "COVERING INDEX attempts_by_problem (space=? AND problem=? AND rowid>? AND rowid<?)"),
+        (tallies::COUNTS, "SEARCH counts USING PRIMARY KEY (scope=? AND minute>? AND minute<?)"),
         (keys::SINCE, "SEARCH minutes USING INTEGER PRIMARY KEY (rowid>?)"),
         (keys::UNTIL, "SEARCH minutes USING INTEGER PRIMARY KEY (rowid<?)"),
     ] {

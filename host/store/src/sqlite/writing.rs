@@ -33,7 +33,12 @@ pub(super) struct Shared {
 impl Shared {
     /// Starts with this key, and what is stored.
     pub(super) fn new(next_key: i64, stored: StoredBytes) -> Self {
-        Self { next_key: AtomicI64::new(next_key), leases: Mutex::default(), stored: Mutex::new(stored), log_is_empty: AtomicBool::new(false) }
+        Self {
+            next_key: AtomicI64::new(next_key),
+            leases: Mutex::default(),
+            stored: Mutex::new(stored),
+            log_is_empty: AtomicBool::new(false),
+        }
     }
 
     /// Takes consecutive keys; returns the first.
