@@ -16,6 +16,7 @@ use crate::quotas::Quotas;
 use crate::registry::Registry;
 use crate::stages::send;
 use crate::task::SpaceTurns;
+use crate::values::IndexedPaths;
 
 /// The state of a running host.
 pub struct Host {
@@ -49,6 +50,8 @@ pub struct Host {
     pub checks: SpaceTurns,
     /// The running comparisons.
     pub comparisons: ActiveComparisons,
+    /// The paths that spaces index.
+    pub indexed: IndexedPaths,
     /// What each space may use.
     pub quotas: Quotas,
     /// The metrics.
@@ -66,6 +69,7 @@ impl Host {
             tracing::info!(deliveries, "leases of the previous host ended; its deliveries in flight are due again");
         }
         Ok(Arc::new(Self {
+            indexed: IndexedPaths::load(&*store).await?,
             quotas: Quotas::load(&*store, config.quotas.or(QUOTAS)).await?,
             registry: Registry::load(Arc::clone(&store)).await?,
             client: send::Client::new(&config.send)?,

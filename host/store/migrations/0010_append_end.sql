@@ -31,3 +31,6 @@ CREATE INDEX waiting_by_pinned ON waiting (pinned) WHERE pinned IS NOT NULL;
 
 CREATE INDEX ended_of_space ON ended (space, state);
 CREATE INDEX ended_of_subscription ON ended (subscription, state);
+
+-- What is to be deleted with an event, and whether it has a value.
+CREATE INDEX values_of_event ON event_values (event, path, value);

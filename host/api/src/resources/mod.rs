@@ -5,6 +5,7 @@ pub(crate) mod counts;
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
 pub(crate) mod events;
+mod indexed;
 pub(crate) mod keys;
 mod names;
 pub(crate) mod plugins;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use hookmill_model::{MailAddress, PluginKey, Quotas, Space, SpaceId};
+use hookmill_model::{FieldPath, MailAddress, PluginKey, Quotas, Space, SpaceId};
 use hookmill_store::SpaceChange;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ use hookmill_server::task::unbroken;
 
 /// Enough for several teams that sign plugins, each with a current and a next key.
 const PLUGIN_KEYS_MAX: usize = 10;
+
+/// Each indexed path costs two rows for an event that has a value there.
+const INDEXED_PATHS_MAX: usize = 5;
 
 /// A page of spaces.
 type SpacePage = Page<SpaceView>;
@@ -47,6 +50,11 @@ struct SpaceInput {
     /// to or pulled into the space must be signed by one of them.
     #[schema(value_type = Option<Vec<String>>)]
     plugin_keys: Option<Vec<PluginKey>>,
+    /// Paths of events' data, at most 5: member names joined by dots, such as `deal.id`. The texts, numbers and booleans
+    /// there are indexed for events accepted from then on, so that events and deliveries are found by them. Values of more
+    /// than 256 bytes are not indexed; none by default.
+    #[schema(value_type = Option<Vec<String>>)]
+    indexed_paths: Option<Vec<FieldPath>>,
 }
 
 /// Changes to a space.
@@ -62,6 +70,11 @@ struct SpacePatch {
     /// or pulled into the space from then on must be signed by one of them.
     #[schema(value_type = Option<Vec<String>>)]
     plugin_keys: Option<Vec<PluginKey>>,
+    /// Paths of events' data, at most 5: member names joined by dots, such as `deal.id`. The texts, numbers and booleans
+    /// there are indexed for events accepted from then on, so that events and deliveries are found by them. Values of more
+    /// than 256 bytes are not indexed; null for no paths.
+    #[schema(value_type = Option<Vec<String>>)]
+    indexed_paths: Option<Vec<FieldPath>>,
 }
 
 /// A space: one tenant.
@@ -79,13 +92,17 @@ struct SpaceView {
     /// Public keys that verify plugin signatures; without any, plugins need no signature.
     #[schema(value_type = Vec<String>)]
     plugin_keys: Vec<PluginKey>,
+    /// Paths of events' data whose values are indexed.
+    #[schema(value_type = Vec<String>)]
+    indexed_paths: Vec<FieldPath>,
     /// Time of creation.
     created_at: Timestamp,
 }
 
 impl From<Space> for SpaceView {
-    fn from(Space { id, name, administrators, plugin_keys, quotas: _, created_at }: Space) -> Self {
-        Self { id, name, administrators, plugin_keys, created_at }
+    fn from(space: Space) -> Self {
+        let Space { id, name, administrators, plugin_keys, indexed_paths, quotas: _, created_at } = space;
+        Self { id, name, administrators, plugin_keys, indexed_paths, created_at }
     }
 }
 
@@ -106,12 +123,15 @@ async fn create_space(
     check_administrators(&administrators, api.host.quotas.limits(&input.id).administrators)?;
     let plugin_keys = input.plugin_keys.unwrap_or_default();
     check_plugin_keys(&plugin_keys)?;
+    let indexed_paths = input.indexed_paths.unwrap_or_default();
+    check_indexed_paths(&indexed_paths)?;
     let (quotas, created_at) = (Quotas::default(), api.host.clock.now());
-    let space = Space { id: input.id, name, administrators, plugin_keys, quotas, created_at };
+    let space = Space { id: input.id, name, administrators, plugin_keys, indexed_paths, quotas, created_at };
     unbroken(async move {
         if !api.host.store.create_space(space.clone()).await? {
             return Err(Error::new(Code::SpaceExists, format!("space `{}` already exists", space.id)).into());
         }
+        api.host.indexed.set(&space.id, space.indexed_paths.clone());
         api.access.put_space(space.id.clone());
         Ok((StatusCode::CREATED, Json(space.into())))
     })
@@ -154,8 +174,8 @@ async fn change_space(
     State(api): State<Api>,
     Patch(patch): Patch,
 ) -> Result<Json<SpaceView>, Problem> {
-    let [has_name, has_administrators, has_keys] =
-        ["name", "administrators", "plugin_keys"].map(|member| patch.contains_key(member));
+    let [has_name, has_administrators, has_keys, has_paths] =
+        ["name", "administrators", "plugin_keys", "indexed_paths"].map(|member| patch.contains_key(member));
     let given: SpacePatch = json::from_value(patch.into())?;
     let name = has_name.then(|| given.name.unwrap_or_else(|| id.to_string()));
     name.as_deref().map_or(Ok(()), crate::check_name)?;
@@ -165,9 +185,18 @@ async fn change_space(
     }
     let plugin_keys = has_keys.then(|| given.plugin_keys.unwrap_or_default());
     plugin_keys.as_deref().map_or(Ok(()), check_plugin_keys)?;
-    let changed =
-        api.host.store.change_space(&id, SpaceChange { name, administrators, plugin_keys, quotas: None }).await?;
-    Ok(Json(changed.ok_or_else(|| Error::not_found("space", id))?.into()))
+    let indexed_paths = has_paths.then(|| given.indexed_paths.unwrap_or_default());
+    indexed_paths.as_deref().map_or(Ok(()), check_indexed_paths)?;
+    let change = SpaceChange { name, administrators, plugin_keys, indexed_paths, quotas: None };
+    unbroken(async move {
+        let changed = api.host.store.change_space(&id, change).await?;
+        let space = changed.ok_or_else(|| Error::not_found("space", &id))?;
+        if has_paths {
+            api.host.indexed.set(&id, space.indexed_paths.clone());
+        }
+        Ok(Json(space.into()))
+    })
+    .await
 }
 
 fn check_administrators(addresses: &[MailAddress], max: Option<u32>) -> Result<(), Error> {
@@ -181,6 +210,18 @@ fn check_administrators(addresses: &[MailAddress], max: Option<u32>) -> Result<(
         }
     }
     Ok(())
+}
+
+fn check_indexed_paths(paths: &[FieldPath]) -> Result<(), Error> {
+    if paths.len() > INDEXED_PATHS_MAX {
+        return Err(Error::field("/indexed_paths", format!("expected at most {INDEXED_PATHS_MAX} paths")));
+    }
+    match (1..paths.len()).find(|&index| paths[..index].contains(&paths[index])) {
+        Some(index) => {
+            Err(Error::field(format!("/indexed_paths/{index}"), format!("duplicate path `{}`", paths[index])))
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_plugin_keys(keys: &[PluginKey]) -> Result<(), Error> {

@@ -37,6 +37,7 @@ mod sources;
 mod spaces;
 mod subscriptions;
 mod tallies;
+mod values;
 mod writer;
 mod writing;
 
@@ -51,7 +52,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::{
-    Accepted, Command, Commanded, Counts, DeletedPlugin, DeliveryFilter, DeliveryHead, EventHead, EventTypeEntry,
+    Accepted, Command, Commanded, Counts, DeletedPlugin, DeliveryFilter, DeliveryHead, EventFilter, EventHead, EventTypeEntry,
     ListPart, NewEvent, NoticeStep, Record, Recorded, SpaceChange, Step, Store, StoreError,
 };
 use checkpoint::Checkpointer;
@@ -289,11 +290,11 @@ impl Store for Sqlite {
     async fn event_heads(
         &self,
         space: &SpaceId,
-        before: Option<EventId>,
+        filter: EventFilter,
         limit: usize,
     ) -> Result<ListPart<EventHead, EventId>, StoreError> {
         let of = space.clone();
-        self.readers.read_for(space, move |db| events::heads(db, &of, before.as_ref(), limit)).await
+        self.readers.read_for(space, move |db| events::heads(db, &of, &filter, limit)).await
     }
 
     async fn event(&self, space: &SpaceId, id: &EventId) -> Result<Option<(Event, u64)>, StoreError> {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::{
     accept, attempts, deliveries, events, forget, ids, keys, lease, marks, notices, open, pinned, plugins, record, sources,
-    subscriptions, tallies,
+    subscriptions, tallies, values,
 };
 
 fn database() -> Connection {
@@ -24,7 +24,7 @@ fn plan(db: &Connection, sql: &str) -> String {
 fn assert_plan(db: &Connection, sql: &str, step: &str) {
     let plan = plan(db, sql);
     assert!(plan.contains(step), "{sql}\n{plan}");
-    for wrong in ["SCAN d", "SCAN events", "SCAN attempts", "SCAN ended", "SCAN minutes", "TEMP B-TREE"] {
+    for wrong in ["SCAN d", "SCAN events", "SCAN attempts", "SCAN ended", "SCAN minutes", "SCAN event_values", "TEMP B-TREE"] {
         assert!(!plan.contains(wrong), "{sql}\n{plan}");
     }
 }
@@ -102,6 +102,25 @@ fn every_listing_walks_an_index_from_its_newest_entry() {
             "COVERING INDEX attempts_by_problem (space=? AND problem=? AND rowid>? AND rowid<?)",
         ),
         (tallies::COUNTS, "SEARCH counts USING PRIMARY KEY (scope=? AND minute>? AND minute<?)"),
+        (values::EVENTS, "SEARCH event_values USING PRIMARY KEY (path=? AND value=? AND part=? AND (delivery,event)<(?,?))"),
+        (
+            values::WITH_DELIVERIES,
+            "SEARCH event_values USING PRIMARY KEY (path=? AND value=? AND part=? AND delivery>? AND delivery<?)",
+        ),
+        (values::WITH_DELIVERIES, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (values::IN_RANGE, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (
+            values::LATER,
+            "SEARCH event_values USING PRIMARY KEY (path=? AND value=? AND part=? AND delivery>? AND delivery<?)",
+        ),
+        (values::LATER, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
+        (values::LINK, "SEARCH event_values USING COVERING INDEX values_of_event (event=?)"),
+        (values::HAS, "SEARCH event_values USING COVERING INDEX values_of_event (event=? AND path=? AND value=?)"),
+        (values::BATCH_HAS, "SEARCH batched_events USING PRIMARY KEY (delivery=?)"),
+        (
+            values::BATCH_HAS,
+            "SEARCH event_values USING COVERING INDEX values_of_event (event=? AND path=? AND value=?)",
+        ),
         (keys::SINCE, "SEARCH minutes USING INTEGER PRIMARY KEY (rowid>?)"),
         (keys::UNTIL, "SEARCH minutes USING INTEGER PRIMARY KEY (rowid<?)"),
     ] {

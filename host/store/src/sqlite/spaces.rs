@@ -10,7 +10,8 @@ use super::writing::Writing;
 /// See [`Store::create_space`](super::super::Store::create_space).
 pub(super) fn create(db: &Writing<'_>, space: &Space) -> Result<bool, StoreError> {
     let insert = "
-        INSERT INTO spaces (id, name, created_at, administrators, plugin_keys, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        INSERT INTO spaces (id, name, created_at, administrators, plugin_keys, indexed_paths, key)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
         ON CONFLICT (id) DO NOTHING";
     let created = db.prepare_cached(insert)?.execute(params![
         space.id.as_str(),
@@ -18,6 +19,7 @@ pub(super) fn create(db: &Writing<'_>, space: &Space) -> Result<bool, StoreError
         micros(space.created_at),
         json(&space.administrators),
         json(&space.plugin_keys),
+        json(&space.indexed_paths),
         db.take_keys(1),
     ])?;
     Ok(created > 0)
@@ -27,13 +29,15 @@ pub(super) fn create(db: &Writing<'_>, space: &Space) -> Result<bool, StoreError
 pub(super) fn change(db: &Connection, id: &SpaceId, change: &SpaceChange) -> Result<Option<Space>, StoreError> {
     let update = "
         UPDATE spaces SET name = coalesce(?2, name), administrators = coalesce(?3, administrators),
-            plugin_keys = coalesce(?4, plugin_keys), quotas = coalesce(?5, quotas)
+            plugin_keys = coalesce(?4, plugin_keys), quotas = coalesce(?5, quotas),
+            indexed_paths = coalesce(?6, indexed_paths)
         WHERE id = ?1 RETURNING *";
-    let SpaceChange { name, administrators, plugin_keys, quotas } = change;
+    let SpaceChange { name, administrators, plugin_keys, indexed_paths, quotas } = change;
     let (administrators, plugin_keys) = (administrators.as_ref().map(json), plugin_keys.as_ref().map(json));
-    let quotas = quotas.as_ref().map(json);
+    let (quotas, paths) = (quotas.as_ref().map(json), indexed_paths.as_ref().map(json));
     let mut update = db.prepare_cached(update)?;
-    Ok(update.query_row(params![id.as_str(), name, administrators, plugin_keys, quotas], read_space).optional()?)
+    let changed = update.query_row(params![id.as_str(), name, administrators, plugin_keys, quotas, paths], read_space);
+    Ok(changed.optional()?)
 }
 
 /// See [`Store::spaces`](super::super::Store::spaces).
@@ -56,6 +60,7 @@ fn read_space(row: &Row<'_>) -> rusqlite::Result<Space> {
         name: row.value("name")?,
         administrators: row.json("administrators")?,
         plugin_keys: row.json("plugin_keys")?,
+        indexed_paths: row.json("indexed_paths")?,
         quotas: row.json("quotas")?,
         created_at: row.time("created_at")?,
     })
