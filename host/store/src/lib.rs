@@ -26,14 +26,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hookmill_model::{
     Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget,
-    Event, EventId, EventType, Key, KeyId, MailAddress, Notice, NoticeStage, Pause, PausePolicy, PinnedPlugin, Plugin,
-    PluginKey, PluginName, PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId,
+    Event, EventId, EventType, FieldPath, Key, KeyId, MailAddress, Notice, NoticeStage, Pause, PausePolicy, PinnedPlugin,
+    Plugin, PluginKey, PluginName, PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId,
     Tally,
 };
 use jiff::{SignedDuration, Timestamp};
 
-pub use accepting::{Accepted, Identity, NewBatch, NewDelivery, NewEvent};
-pub use filter::{DeliveryFilter, StatusFilter};
+pub use accepting::{Accepted, Identity, IndexedValue, NewBatch, NewDelivery, NewEvent};
+pub use filter::{DeliveryFilter, EventFilter, StatusFilter};
 pub use forgetting::{ErasureStep, Expired, Forgotten, Place};
 pub use listing::{Counts, DeliveryHead, EventHead, ListPart, Step};
 pub use plugin::{DeletedPlugin, WaitingDeliveries};
@@ -179,6 +179,8 @@ pub struct SpaceChange {
     pub administrators: Option<Vec<MailAddress>>,
     /// The keys of those who may sign plugins.
     pub plugin_keys: Option<Vec<PluginKey>>,
+    /// The paths of events' data whose values are indexed.
+    pub indexed_paths: Option<Vec<FieldPath>>,
     /// How much of the host it may use.
     pub quotas: Option<Quotas>,
     /// How many days it keeps its history; none for the host's default.
@@ -344,11 +346,11 @@ pub trait Store: ReplayStore {
         before: Option<EventId>,
         limit: usize,
     ) -> Result<ListPart<Event, EventId>, StoreError>;
-    /// Returns a space's events without their data, newest first, older than the event `before`.
+    /// Returns a space's events without their data, newest first.
     async fn event_heads(
         &self,
         space: &SpaceId,
-        before: Option<EventId>,
+        filter: EventFilter,
         limit: usize,
     ) -> Result<ListPart<EventHead, EventId>, StoreError>;
     /// Returns an event and the number of its deliveries.

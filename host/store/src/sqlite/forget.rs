@@ -57,8 +57,12 @@ pub(super) const DELETE_ATTEMPTS: &str =
 pub(super) const DELETE_EVENT: &str = "
     DELETE FROM events WHERE key = ?1 RETURNING octet_length(data) + coalesce(octet_length(previous), 0)";
 
+pub(super) const DELETE_VALUES: &str = "DELETE FROM event_values WHERE event = ?1";
+
 /// What else there may be of a delivery, in this order.
-pub(super) const DELETE: [&str; 4] = [
+pub(super) const DELETE: [&str; 5] = [
+    "DELETE FROM event_values WHERE delivery = ?1 AND part = 2 AND event IN (
+        SELECT event FROM batched_events WHERE delivery = ?1 UNION ALL SELECT event FROM deliveries WHERE key = ?1)",
     "DELETE FROM later_deliveries WHERE delivery = ?1 AND event IN (
         SELECT event FROM batched_events WHERE delivery = ?1 UNION ALL SELECT event FROM deliveries WHERE key = ?1)",
     "DELETE FROM batched_events WHERE delivery = ?1",
@@ -233,6 +237,7 @@ pub(super) fn has_deliveries(db: &Connection, key: i64, event: Found) -> Result<
 pub(super) fn delete_event(db: &Writing<'_>, key: i64) -> Result<(), StoreError> {
     let Some(Found { space, .. }) = event(db, key)? else { return Ok(()) };
     let bytes: Option<i64> = db.prepare_cached(DELETE_EVENT)?.query_row([key], |row| row.get(0)).optional()?;
+    db.prepare_cached(DELETE_VALUES)?.execute([key])?;
     db.stored(space, -bytes.unwrap_or(0));
     Ok(())
 }

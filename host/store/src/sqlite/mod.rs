@@ -42,6 +42,7 @@ mod spaces;
 mod stored;
 mod subscriptions;
 mod tallies;
+mod values;
 mod writer;
 mod writing;
 
@@ -56,7 +57,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::{
-    Accepted, Command, Commanded, Counts, DeletedPlugin, DeliveryFilter, DeliveryHead, ErasureStep, EventHead,
+    Accepted, Command, Commanded, Counts, DeletedPlugin, DeliveryFilter, DeliveryHead, ErasureStep, EventFilter, EventHead,
     EventTypeEntry, Expired, Forgotten, ListPart, NewEvent, NoticeStep, Place, Record, Recorded, SpaceChange, Step, Store,
     StoreError,
 };
@@ -301,11 +302,11 @@ impl Store for Sqlite {
     async fn event_heads(
         &self,
         space: &SpaceId,
-        before: Option<EventId>,
+        filter: EventFilter,
         limit: usize,
     ) -> Result<ListPart<EventHead, EventId>, StoreError> {
         let of = space.clone();
-        self.readers.read_for(space, move |db| events::heads(db, &of, before.as_ref(), limit)).await
+        self.readers.read_for(space, move |db| events::heads(db, &of, &filter, limit)).await
     }
 
     async fn event(&self, space: &SpaceId, id: &EventId) -> Result<Option<(Event, u64)>, StoreError> {

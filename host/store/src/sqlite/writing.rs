@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hookmill_model::{DeliveryState, Digest, EventType, SpaceId, SubscriptionId};
+use hookmill_model::{DeliveryState, Digest, EventType, FieldPath, SpaceId, SubscriptionId};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -195,6 +195,11 @@ impl<'db> Writing<'db> {
     /// Returns the key of a digest, which is added if it is new.
     pub(super) fn digest(&self, digest: &Digest) -> Result<i64, StoreError> {
         self.names.borrow_mut().digest(self.db, digest)
+    }
+
+    /// Returns the key of a path that the space with this key indexes, which is added if it is new.
+    pub(super) fn value_path(&self, space: i64, path: &FieldPath) -> Result<i64, StoreError> {
+        self.names.borrow_mut().value_path(self.db, space, path)
     }
 
     /// Begins a transaction.
