@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of the server from the ground up: a room imports only rooms that stand before it.
-const ROOMS: [&str; 26] = [
+const ROOMS: [&str; 27] = [
     "clock",
     "config",
     "error",
@@ -27,6 +27,7 @@ const ROOMS: [&str; 26] = [
     "queues",
     "metrics",
     "quotas",
+    "values",
     "host",
     "dispatch",
     "ingest",

@@ -67,3 +67,72 @@ async fn counts_have_a_bounded_number_of_steps() {
     assert_refused(&api, none, "since", "before `until`").await;
     assert_refused(&api, "counts?step=day", "step", "`minute` or `hour`").await;
 }
+
+async fn found(api: &TestApi, list: &str, query: &str) -> Vec<String> {
+    let page = api.admin.get(&format!("/v1/spaces/crm/{list}?{query}")).await.expect(200);
+    let entries = page["data"].as_array().unwrap().iter();
+    let name = if list == "events" { "id" } else { "event_id" };
+    entries.map(|entry| entry[name].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn events_and_deliveries_are_found_by_a_value_at_an_indexed_path() {
+    let api = TestApi::start().await;
+    api.subscribe(json!({"delay_s": 60})).await;
+    let post = async |id: &str, data| {
+        api.admin.post("/v1/spaces/crm/events", json!({"id": id, "type": "deal.won", "data": data})).await.expect(202);
+    };
+    post("before", json!({"deal": {"id": 7}})).await;
+    let paths = json!(["deal.id", "contact.email"]);
+    let changed = api.admin.patch("/v1/spaces/crm", json!({"indexed_paths": paths})).await.expect(200);
+    assert_eq!(changed["indexed_paths"], paths);
+    post("number", json!({"deal": {"id": 7}})).await;
+    post("text", json!({"deal": {"id": "7"}, "contact": {"email": "ada@example.com"}})).await;
+    post("long", json!({"deal": {"id": "x".repeat(257)}})).await;
+    post("other", json!({"deal": 7})).await;
+    for list in ["events", "deliveries"] {
+        assert_eq!(found(&api, list, "path=deal.id&value=7").await, ["text", "number"]);
+        assert_eq!(found(&api, list, "path=contact.email&value=ada%40example.com").await, ["text"]);
+        assert_eq!(found(&api, list, "path=deal.id&value=8").await, [""; 0]);
+    }
+    assert_eq!(found(&api, "deliveries", "path=deal.id&value=7&state=pending&event=number").await, ["number"]);
+    // What the space no longer indexes is not searched, and its new events are not indexed.
+    api.admin.patch("/v1/spaces/crm", json!({"indexed_paths": ["contact.email"]})).await.expect(200);
+    post("after", json!({"deal": {"id": 7}})).await;
+    assert_refused(&api, "events?path=deal.id&value=7", "path", "expected one of `contact.email`").await;
+    api.admin.patch("/v1/spaces/crm", json!({"indexed_paths": ["deal.id"]})).await.expect(200);
+    assert_eq!(found(&api, "events", "path=deal.id&value=7").await, ["text", "number"]);
+    let none = api.admin.patch("/v1/spaces/crm", json!({"indexed_paths": null})).await.expect(200);
+    assert_eq!(none["indexed_paths"], json!([]));
+}
+
+#[tokio::test]
+async fn a_path_that_is_not_indexed_is_refused_and_those_that_are_are_named() {
+    let api = TestApi::start().await;
+    for list in ["events", "deliveries"] {
+        assert_refused(&api, &format!("{list}?path=deal.id&value=7"), "path", "`indexed_paths`").await;
+        assert_refused(&api, &format!("{list}?path=deal.id"), "value", "with `path`").await;
+        assert_refused(&api, &format!("{list}?value=7"), "path", "with `value`").await;
+        assert_refused(&api, &format!("{list}?path=deal..id&value=7"), "path", "joined by dots").await;
+        let long = "x".repeat(257);
+        assert_refused(&api, &format!("{list}?path=deal.id&value={long}"), "value", "at most 256 bytes").await;
+    }
+    api.admin.patch("/v1/spaces/crm", json!({"indexed_paths": ["deal.id", "n"]})).await.expect(200);
+    assert_refused(&api, "events?path=deal.name&value=7", "path", "expected one of `deal.id`, `n`").await;
+}
+
+#[tokio::test]
+async fn a_space_indexes_at_most_five_different_paths() {
+    let api = TestApi::start().await;
+    let patch = async |paths| api.admin.patch("/v1/spaces/crm", json!({"indexed_paths": paths})).await;
+    patch(json!(["a", "b", "c", "d", "e"])).await.expect(200);
+    let many = patch(json!(["a", "b", "c", "d", "e", "f"])).await;
+    assert_problem(&many, 422, "field_invalid", Some("/indexed_paths"));
+    let twice = patch(json!(["a", "b", "a"])).await;
+    assert_problem(&twice, 422, "field_invalid", Some("/indexed_paths/2"));
+    let wrong = patch(json!(["a", "b."])).await;
+    assert_problem(&wrong, 422, "field_invalid", Some("/indexed_paths/1"));
+    assert_eq!(api.admin.get("/v1/spaces/crm").await.expect(200)["indexed_paths"], json!(["a", "b", "c", "d", "e"]));
+    let created = api.admin.post("/v1/spaces", json!({"id": "new", "indexed_paths": ["deal.id"]})).await.expect(201);
+    assert_eq!(created["indexed_paths"], json!(["deal.id"]));
+}

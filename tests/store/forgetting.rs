@@ -7,7 +7,7 @@ use hookmill_model::{
     Answer, DeliveryId, DeliveryState, Erasure, ErasureState, ErasureTarget, EventId, LogLevel, LogLine, Outcome,
     SentRequest, SpaceId, SubscriptionId,
 };
-use hookmill_store::{Accepted, ErasureStep, Forgotten, Identity, NewEvent, Place, Record, Store};
+use hookmill_store::{Accepted, ErasureStep, Expired, Forgotten, Identity, NewEvent, Place, Record, Store};
 use jiff::Timestamp;
 
 use super::{Kept, To, after, delivered, event, event_at, now, record};
@@ -108,21 +108,23 @@ fn whole(kept: &Kept) {
     assert_eq!(rows.unsigned_abs(), counted(kept));
 }
 
-/// Many others, and in between an event whose every text holds the marker: two deliveries that failed, one that waits.
-async fn among_others(kept: &Kept, subscriptions: &[SubscriptionId]) -> (EventId, Vec<DeliveryId>) {
+/// 300 events, and of each so many one whose every text holds the marker: two deliveries that failed, one that waits. Returns
+/// the last of them.
+async fn among_others(kept: &Kept, subscriptions: &[SubscriptionId], each: usize) -> (EventId, Vec<DeliveryId>) {
     let mut marked_ids = Vec::new();
     let mut id = None;
     for number in 0..300 {
         let mut new = other(kept, number);
-        if number == 150 {
+        let ours = number % each == each / 2;
+        if ours {
             new = kept.event(&format!(r#"{{"contact":{{"email":"{MARKER}@example.com"}}}}"#));
             id = Some(new.event.id.clone());
         }
         for subscription in subscriptions {
             new = new.to(*subscription, now());
         }
-        if number == 150 {
-            marked_ids = new.deliveries.iter().map(|delivery| delivery.id).collect();
+        if ours {
+            marked_ids.extend(new.deliveries.iter().map(|delivery| delivery.id));
         }
         kept.store.accept(vec![new]).await.unwrap();
     }
@@ -136,7 +138,7 @@ async fn among_others(kept: &Kept, subscriptions: &[SubscriptionId]) -> (EventId
         let state = if waits { DeliveryState::Pending } else { DeliveryState::Failed };
         kept.store.record(vec![marked(delivery, state, &marker)].into()).await.unwrap();
     }
-    (id.unwrap(), marked_ids)
+    (id.unwrap(), marked_ids.split_off(marked_ids.len() - subscriptions.len()))
 }
 
 async fn three(kept: &Kept) -> Vec<SubscriptionId> {
@@ -151,7 +153,7 @@ async fn three(kept: &Kept) -> Vec<SubscriptionId> {
 async fn nothing_of_an_erased_event_is_left_in_the_files_and_all_else_is() {
     let kept = Kept::new().await;
     let subscriptions = three(&kept).await;
-    let (id, deliveries) = among_others(&kept, &subscriptions).await;
+    let (id, deliveries) = among_others(&kept, &subscriptions, 300).await;
     assert!(!found(kept.dir.path(), MARKER).is_empty());
     whole(&kept);
 
@@ -174,7 +176,7 @@ async fn nothing_of_an_erased_event_is_left_in_the_files_and_all_else_is() {
 async fn a_value_is_erased_wherever_it_is_at_its_path_and_nowhere_else() {
     let kept = Kept::new().await;
     let subscriptions = three(&kept).await;
-    among_others(&kept, &subscriptions).await;
+    among_others(&kept, &subscriptions, 10).await;
     let elsewhere = kept.event(&format!(r#"{{"note":"{MARKER}@example.com"}}"#));
     kept.store.accept(vec![elsewhere.clone()]).await.unwrap();
     let mut previous = event(&kept.space, "evt_previous", "{}");
@@ -186,7 +188,7 @@ async fn a_value_is_erased_wherever_it_is_at_its_path_and_nowhere_else() {
     let value = Some(format!("{MARKER}@example.com").into());
     let done = erase(&kept, ErasureTarget::Value { path: "contact.email".to_owned(), value }).await;
 
-    assert_eq!((done.searched, done.events, done.deliveries), (302, 2, 3));
+    assert_eq!((done.searched, done.events, done.deliveries), (302, 31, 90));
     assert_eq!(done.target, ErasureTarget::Value { path: "contact.email".to_owned(), value: None });
     whole(&kept);
     // The one elsewhere, and nothing more.
@@ -200,7 +202,7 @@ async fn a_value_is_erased_wherever_it_is_at_its_path_and_nowhere_else() {
 async fn a_delivery_and_a_history_are_erased_and_their_events_stay() {
     let kept = Kept::new().await;
     let subscriptions = three(&kept).await;
-    let (id, deliveries) = among_others(&kept, &subscriptions).await;
+    let (id, deliveries) = among_others(&kept, &subscriptions, 300).await;
     let done = erase(&kept, ErasureTarget::Delivery(deliveries[1])).await;
     assert_eq!((done.events, done.deliveries), (0, 1));
     assert_eq!(kept.store.event(&kept.space, &id).await.unwrap().unwrap().1, 2);
@@ -238,7 +240,7 @@ async fn what_is_being_sent_is_waited_for_and_then_erased() {
 async fn an_erasure_goes_on_in_the_next_process_from_where_it_was() {
     let kept = Kept::new().await;
     let subscriptions = three(&kept).await;
-    among_others(&kept, &subscriptions).await;
+    among_others(&kept, &subscriptions, 300).await;
     let value = Some(format!("{MARKER}@example.com").into());
     let target = ErasureTarget::Value { path: "contact.email".to_owned(), value };
     let begun = kept.store.begin_erasure(&kept.space, target, now()).await.unwrap().unwrap();
@@ -274,7 +276,7 @@ async fn a_space_goes_with_all_it_has_and_its_neighbor_keeps_everything() {
     let neighbor = event(&other_space, "evt_neighbor", "{}");
     kept.store.accept(vec![neighbor.clone()]).await.unwrap();
     let subscriptions = three(&kept).await;
-    among_others(&kept, &subscriptions).await;
+    among_others(&kept, &subscriptions, 300).await;
     for id in &subscriptions {
         let (mut subscription, _) = kept.store.subscription(&kept.space, *id).await.unwrap().unwrap();
         subscription.state = hookmill_model::SubscriptionState::Deleted;
@@ -307,7 +309,8 @@ async fn forget(kept: &Kept, at: Timestamp, days: u32) -> Forgotten {
     let before = at - days * DAY;
     let (mut all, mut place) = (Forgotten::default(), Some(Place::default()));
     while let Some(from) = place {
-        let step = kept.store.forget_events(&kept.space, Some(before), before, from, 7).await.unwrap();
+        let expired = Expired { accepted_before: Some(before), ended_before: before, bytes: None };
+        let step = kept.store.forget_events(&kept.space, expired, from, 7).await.unwrap();
         all.events += step.events;
         all.deliveries += step.deliveries;
         place = step.next;
@@ -363,7 +366,8 @@ async fn an_event_with_many_deliveries_is_forgotten_in_steps() {
     kept.store.accept(vec![new]).await.unwrap();
     let records: Vec<_> = kept.lease(now()).await.iter().map(delivered).collect();
     kept.store.record(records.into()).await.unwrap();
-    let first = kept.store.forget_events(&kept.space, None, after(60), Place::default(), 10).await.unwrap();
+    let expired = Expired { accepted_before: None, ended_before: after(60), bytes: None };
+    let first = kept.store.forget_events(&kept.space, expired, Place::default(), 10).await.unwrap();
     assert_eq!((first.events, first.deliveries), (0, 5));
     let gone = forget(&kept, now() + 31 * DAY, 30).await;
     assert_eq!((gone.events, gone.deliveries), (1, 35));

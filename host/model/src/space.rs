@@ -4,7 +4,7 @@ use email_address::{EmailAddress, Options};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Invalid, PluginKey, Quotas};
+use super::{FieldPath, Invalid, PluginKey, Quotas};
 
 /// A space's id, chosen by its creator and used in every path: 1 to 63 of `a-z 0-9 -`, starting with a letter or digit (a
 /// DNS label, so that it can become part of a host name).
@@ -72,6 +72,8 @@ pub struct Space {
     /// The public keys of those who may sign plugins: at most 10. If there is one, every plugin that enters the space must be
     /// signed.
     pub plugin_keys: Vec<PluginKey>,
+    /// The paths of events' data whose values are indexed, so that events and deliveries are found by them: at most 5.
+    pub indexed_paths: Vec<FieldPath>,
     /// How much of the host it may use.
     pub quotas: Quotas,
     /// How long it keeps its history.

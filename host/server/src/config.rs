@@ -99,6 +99,8 @@ pub const QUOTAS: Quotas = Quotas {
     keys: Some(1_000),
     // Enough for everyone who may have to act on a failure.
     administrators: Some(50),
+    // How much there is room for depends on the disk.
+    stored_bytes: None,
 };
 
 /// Limits on requests to the API.

@@ -16,6 +16,7 @@ use crate::quotas::Quotas;
 use crate::registry::Registry;
 use crate::stages::send;
 use crate::task::SpaceTurns;
+use crate::values::IndexedPaths;
 
 /// The state of a running host.
 pub struct Host {
@@ -55,6 +56,8 @@ pub struct Host {
     pub comparisons: ActiveComparisons,
     /// Told when something is to be erased.
     pub erasures: Notify,
+    /// The paths that spaces index.
+    pub indexed: IndexedPaths,
     /// What each space may use.
     pub quotas: Quotas,
     /// The metrics.
@@ -72,6 +75,7 @@ impl Host {
             tracing::info!(deliveries, "leases of the previous host ended; its deliveries in flight are due again");
         }
         Ok(Arc::new(Self {
+            indexed: IndexedPaths::load(&*store).await?,
             quotas: Quotas::load(&*store, config.quotas.or(QUOTAS)).await?,
             registry: Registry::load(Arc::clone(&store)).await?,
             client: send::Client::new(&config.send)?,

@@ -19,6 +19,7 @@ use crate::queues::{Leased, Reservation, commits};
 use crate::registry::{Allowance, CompiledSubscription, Exhausted, Matched};
 use crate::stages::delay;
 use crate::task::{QUICK_BYTES, long_in_turn};
+use crate::values::values;
 use hookmill_model::{
     ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Pause, PauseReason, SpaceId,
     Subscription,
@@ -109,12 +110,16 @@ async fn commit_all(
     let (count, mut deliveries) = (incoming.len(), 0);
     let mut results = Vec::with_capacity(count);
     let (mut slice, mut now) = (Slice::default(), host.clock.now());
+    let indexed = host.indexed.of(space);
     let (mut allowance, mut exhausted) = (Allowance::default(), Vec::new());
     for incoming in incoming {
         let (event, matching) = matched(host, space, incoming, target, now, &mut allowance).await;
         host.metrics.conditions_over_limits(matching.over_limits);
         exhausted.extend(matching.exhausted);
-        let (new, reservations) = prepare(host, event, &matching.wanted, target, now);
+        let (mut new, reservations) = prepare(host, event, &matching.wanted, target, now);
+        if let Some(paths) = &indexed {
+            new.values = values(paths, &new.event.data);
+        }
         let made = new.deliveries.len();
         // The first event is accepted, however many subscriptions match it: it cannot be divided.
         if deliveries > 0 && deliveries + made > limits.batch_deliveries_max {
@@ -230,7 +235,7 @@ fn prepare(
         (NewDelivery { id, subscription_id, due_at, leased_until, batch, test }, reservation)
     });
     let (deliveries, reservations) = deliveries.unzip();
-    (NewEvent { event, identity, deliveries }, reservations)
+    (NewEvent { event, identity, deliveries, values: Vec::new() }, reservations)
 }
 
 /// Pauses the subscriptions whose conditions could not be evaluated too many times in a row.

@@ -32,7 +32,7 @@
 //! | [`mail`] | the client of the mail server |
 //! | [`registry`] | the subscriptions in memory, compiled; its guard is the only thing that can save one |
 //! | [`queues`] | what one loop hands another: the inbox, alarms, shadow jobs, turns |
-//! | [`metrics`], [`quotas`], [`host`] | what is counted; what each space may use; what all of the following share |
+//! | [`metrics`], [`quotas`], [`values`], [`host`] | what is counted; what each space may use; what it searches by; what all of the following share |
 //! | [`dispatch`] | one attempt without recording it: transform, sign, send, judge |
 //! | [`ingest`] | matches events and commits them with their deliveries |
 //! | [`deliver`] | the loop that knows the order transform → sign → send → record |
@@ -120,6 +120,7 @@ pub mod stages;
 pub mod subscriptions;
 pub mod task;
 pub mod texts;
+pub mod values;
 
 use std::io;
 use std::path::PathBuf;

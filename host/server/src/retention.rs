@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use hookmill_model::{Space, SpaceId};
-use hookmill_store::{Place, StoreError};
+use hookmill_store::{Expired, Place, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
@@ -91,7 +91,8 @@ async fn forget_spaces(host: &Host) -> Result<usize, StoreError> {
         for Space { id, retention, .. } in page {
             let days = host.config.retention.of(retention).keep_days;
             if let Some(before) = days.and_then(|days| days_ago(host, days)) {
-                deleted += forget(host, &id, Some(before), before, || true).await?;
+                let expired = Expired { accepted_before: Some(before), ended_before: before, bytes: None };
+                deleted += forget(host, &id, || Some(expired)).await?;
             }
         }
         if last {
@@ -106,25 +107,22 @@ async fn forget_sizes(host: &Host) -> Result<usize, StoreError> {
     for (id, stored) in host.store.all_stored_bytes() {
         let Some(Space { retention, .. }) = host.store.space(&id).await? else { continue };
         let Some(max) = host.config.retention.of(retention).keep_bytes.filter(|max| stored > *max) else { continue };
-        let more = || host.store.stored_bytes(&id) > max;
-        deleted += forget(host, &id, None, Timestamp::MAX, more).await?;
+        let too_much = || {
+            let bytes = Some(host.store.stored_bytes(&id).checked_sub(max).filter(|bytes| *bytes > 0)?);
+            Some(Expired { accepted_before: None, ended_before: Timestamp::MAX, bytes })
+        };
+        deleted += forget(host, &id, too_much).await?;
     }
     Ok(deleted)
 }
 
-/// Deletes the oldest of a space, step by step, while there is more to delete; returns the number of deliveries.
-async fn forget(
-    host: &Host,
-    space: &SpaceId,
-    accepted_before: Option<Timestamp>,
-    ended_before: Timestamp,
-    more: impl Fn() -> bool,
-) -> Result<usize, StoreError> {
+/// Deletes what has expired of a space, step by step, as long as there is some; returns the number of deliveries.
+async fn forget(host: &Host, space: &SpaceId, expired: impl Fn() -> Option<Expired>) -> Result<usize, StoreError> {
     let (mut deleted, mut place) = (0, Some(Place::default()));
-    while let Some(from) = place.filter(|_| more()) {
+    while let (Some(from), Some(expired)) = (place, expired()) {
         let began = Instant::now();
         let limit = host.config.retention.delete_max;
-        let step = host.store.forget_events(space, accepted_before, ended_before, from, limit).await?;
+        let step = host.store.forget_events(space, expired, from, limit).await?;
         deleted += step.deliveries;
         place = step.next;
         if place.is_some() {

@@ -35,6 +35,11 @@
 -- * What is deleted is overwritten with zeros (`secure_delete`), except for copies that SQLite leaves in the unused part of
 --   pages when it moves cells from one to another. An erasure overwrites those, too, and empties the log.
 --
+-- Values
+-- * An event accepted while its space indexes paths has a row in `event_values` for each value there. A path that is no
+--   longer indexed keeps its rows: they are deleted with their event.
+-- * A delivery in `later_deliveries` has a row there for each such row of its event.
+--
 -- References between these tables are the writer's to keep: it looks up every key that it writes, in the same transaction.
 -- Columns that may be large come last, so that the others are read without them.
 
@@ -49,7 +54,9 @@ CREATE TABLE keyed_spaces (
     -- Public keys, a JSON array: each plugin that enters the space is signed by one of them. Empty: none need be.
     plugin_keys    TEXT    NOT NULL DEFAULT '[]',
     -- How much of the host it may use, a JSON object; a member that is missing has the host's default.
-    quotas         TEXT    NOT NULL DEFAULT '{}'
+    quotas         TEXT    NOT NULL DEFAULT '{}',
+    -- The paths of events' data whose values are indexed, a JSON array.
+    indexed_paths  TEXT    NOT NULL DEFAULT '[]'
 ) STRICT;
 INSERT INTO keyed_spaces (key, id, name, created_at, administrators, plugin_keys, quotas)
 SELECT row_number() OVER (ORDER BY id), id, name, created_at, administrators, plugin_keys, quotas FROM spaces;
@@ -376,3 +383,25 @@ CREATE TABLE replays (
     -- Why it waits or failed.
     reason       TEXT
 ) STRICT;
+
+-- Values that events are searched by.
+
+-- The paths that spaces index, or did.
+CREATE TABLE value_paths (
+    key   INTEGER NOT NULL PRIMARY KEY,
+    space INTEGER NOT NULL,
+    path  TEXT    NOT NULL,
+    CONSTRAINT path_is_unique_in_its_space UNIQUE (space, path)
+) STRICT;
+
+CREATE TABLE event_values (
+    path     INTEGER NOT NULL,
+    -- A text, or a number or boolean as written: at most 256 bytes.
+    value    TEXT    NOT NULL,
+    -- 0: of an event with deliveries. 1: of an event without. 2: of a delivery that the event got later.
+    part     INTEGER NOT NULL CONSTRAINT part_is_known CHECK (part >= 0 AND part <= 2),
+    -- The delivery; of an event, its first_delivery, so that the rows are in the order of deliveries.
+    delivery INTEGER NOT NULL,
+    event    INTEGER NOT NULL,
+    PRIMARY KEY (path, value, part, delivery, event)
+) STRICT, WITHOUT ROWID;

@@ -53,3 +53,6 @@ SELECT space, sum(bytes) FROM (
 CREATE INDEX replays_by_next_step ON replays (next_at) WHERE state = 'running';
 CREATE INDEX replays_running_in_space ON replays (space) WHERE state = 'running';
 CREATE INDEX replays_of_subscription ON replays (subscription);
+
+-- What is to be deleted with an event, and whether it has a value.
+CREATE INDEX values_of_event ON event_values (event, path, value);

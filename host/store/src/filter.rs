@@ -6,6 +6,8 @@ use hookmill_model::{DeliveryId, DeliveryState, EventId, FaultCode, Invalid, Pat
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
+use super::IndexedValue;
+
 /// A filter of deliveries for a listing, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryFilter {
@@ -27,8 +29,19 @@ pub struct DeliveryFilter {
     pub fault: Option<FaultCode>,
     /// Whose reason contains this text, in upper or lower case.
     pub reason: Option<String>,
+    /// With an event that has this value at a path that the space indexes.
+    pub value: Option<IndexedValue>,
     /// Older than this one (the last of the previous page).
     pub before: Option<DeliveryId>,
+}
+
+/// A filter of events for a listing, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// With this value at a path that the space indexes.
+    pub value: Option<IndexedValue>,
+    /// Older than this one (the last of the previous page).
+    pub before: Option<EventId>,
 }
 
 /// An HTTP status, or a class of them.

@@ -1,5 +1,18 @@
 //! What forgetting by age and size, and erasing, ask and answer.
 
+use jiff::Timestamp;
+
+/// What is to be forgotten.
+#[derive(Clone, Copy, Debug)]
+pub struct Expired {
+    /// Events that were accepted before this time; all if none.
+    pub accepted_before: Option<Timestamp>,
+    /// Their deliveries that ended before this time.
+    pub ended_before: Timestamp,
+    /// At least so many bytes of them, if there are as many; all if none.
+    pub bytes: Option<u64>,
+}
+
 /// Where forgetting goes on: an event, and which of its deliveries. The default is the oldest event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {

@@ -26,15 +26,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hookmill_model::{
     Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget,
-    Event, EventId, EventType, Key, KeyId, MailAddress, Notice, NoticeStage, Pause, PausePolicy, PinnedPlugin, Plugin,
-    PluginKey, PluginName, PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId,
+    Event, EventId, EventType, FieldPath, Key, KeyId, MailAddress, Notice, NoticeStage, Pause, PausePolicy, PinnedPlugin,
+    Plugin, PluginKey, PluginName, PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId,
     Tally,
 };
 use jiff::{SignedDuration, Timestamp};
 
-pub use accepting::{Accepted, Identity, NewBatch, NewDelivery, NewEvent};
-pub use filter::{DeliveryFilter, StatusFilter};
-pub use forgetting::{ErasureStep, Forgotten, Place};
+pub use accepting::{Accepted, Identity, IndexedValue, NewBatch, NewDelivery, NewEvent};
+pub use filter::{DeliveryFilter, EventFilter, StatusFilter};
+pub use forgetting::{ErasureStep, Expired, Forgotten, Place};
 pub use listing::{Counts, DeliveryHead, EventHead, ListPart, Step};
 pub use plugin::{DeletedPlugin, WaitingDeliveries};
 pub use replaying::{NewReplay, ReplayEntry, ReplaySlice, ReplayStep, ReplayStore};
@@ -179,6 +179,8 @@ pub struct SpaceChange {
     pub administrators: Option<Vec<MailAddress>>,
     /// The keys of those who may sign plugins.
     pub plugin_keys: Option<Vec<PluginKey>>,
+    /// The paths of events' data whose values are indexed.
+    pub indexed_paths: Option<Vec<FieldPath>>,
     /// How much of the host it may use.
     pub quotas: Option<Quotas>,
     /// How many days it keeps its history; none for the host's default.
@@ -344,11 +346,11 @@ pub trait Store: ReplayStore {
         before: Option<EventId>,
         limit: usize,
     ) -> Result<ListPart<Event, EventId>, StoreError>;
-    /// Returns a space's events without their data, newest first, older than the event `before`.
+    /// Returns a space's events without their data, newest first.
     async fn event_heads(
         &self,
         space: &SpaceId,
-        before: Option<EventId>,
+        filter: EventFilter,
         limit: usize,
     ) -> Result<ListPart<EventHead, EventId>, StoreError>;
     /// Returns an event and the number of its deliveries.
@@ -390,13 +392,12 @@ pub trait Store: ReplayStore {
     /// Deletes up to `limit` of a subscription's final deliveries, with their attempts, that ended before `before`, oldest
     /// first; returns how many.
     async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
-    /// Deletes a space's oldest deliveries that ended before `ended_before`, with their attempts, and its events without
-    /// deliveries: of the events accepted before `accepted_before`, from a place on, as many rows as `limit`, about.
+    /// Deletes what has expired of a space, the oldest first, from a place on: deliveries with their attempts, and events
+    /// without deliveries. As many rows as `limit`, about.
     async fn forget_events(
         &self,
         space: &SpaceId,
-        accepted_before: Option<Timestamp>,
-        ended_before: Timestamp,
+        expired: Expired,
         from: Place,
         limit: usize,
     ) -> Result<Forgotten, StoreError>;

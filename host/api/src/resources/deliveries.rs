@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use hookmill_model::{
-    Delivery, DeliveryId, DeliveryState, EventId, EventType, FaultCode, Pattern, SpaceId, SubscriptionId,
+    Delivery, DeliveryId, DeliveryState, EventId, EventType, FaultCode, FieldPath, Pattern, SpaceId, SubscriptionId,
 };
 use hookmill_store::{Command, Commanded, DeliveryFilter, DeliveryHead, StatusFilter};
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::attempts::AttemptView;
+use super::indexed;
 use super::names::FaultCodeName;
 use crate::Api;
 use crate::http::access::{Manages, Reads};
@@ -74,6 +75,12 @@ struct DeliveriesQuery {
     /// Only deliveries whose `reason` contains this text, in upper or lower case: 1 to 200 characters.
     #[param(min_length = 1, max_length = 200)]
     reason: Option<String>,
+    /// Path of an event's data that the space indexes, one of its `indexed_paths`; with `value`.
+    #[param(value_type = Option<String>, example = "deal.id")]
+    path: Option<FieldPath>,
+    /// Only deliveries of events with this value at `path`: the text, or the number or boolean as posted; at most 256 bytes.
+    #[param(max_length = 256, example = "4711")]
+    value: Option<String>,
     /// Maximum number of entries in the page.
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
@@ -222,8 +229,21 @@ async fn list_deliveries(
     State(api): State<Api>,
     Query(query): Query<DeliveriesQuery>,
 ) -> Result<Response, Problem> {
-    let DeliveriesQuery { state, subscription, event, event_type, since, until, status, fault, reason, limit, cursor } =
-        query;
+    let DeliveriesQuery {
+        state,
+        subscription,
+        event,
+        event_type,
+        since,
+        until,
+        status,
+        fault,
+        reason,
+        path,
+        value,
+        limit,
+        cursor,
+    } = query;
     if status.is_some() && fault.is_some() {
         let expected = "expected without `status`: an attempt that got a response has no fault";
         return Err(Error::parameter("fault", expected).into());
@@ -232,8 +252,10 @@ async fn list_deliveries(
         let expected = format!("expected 1 to {REASON_CHARS_MAX} characters");
         return Err(Error::parameter("reason", expected).into());
     }
+    let value = indexed::value(&api, &space, path, value)?;
     let before = page::after(cursor.as_deref())?;
-    let filter = DeliveryFilter { state, subscription, event, event_type, since, until, status, fault, reason, before };
+    let filter =
+        DeliveryFilter { state, subscription, event, event_type, since, until, status, fault, reason, value, before };
     let memory = api.memory.take(&space, PAGE_BYTES).await;
     let found = api.host.store.deliveries(&space, filter, limit.get()).await?;
     Ok(memory.json(&DeliveryPage::part(found, |delivery| DeliverySummary::of(&api, delivery)))?)

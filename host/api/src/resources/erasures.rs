@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use hookmill_model::{DeliveryId, Erasure, ErasureId, ErasureState, ErasureTarget, EventId, SpaceId, SubscriptionId};
+use hookmill_model::{
+    DeliveryId, Erasure, ErasureId, ErasureState, ErasureTarget, EventId, Quotas, SpaceId, SubscriptionId,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -269,6 +271,8 @@ async fn delete_space(
         let begun = api.host.store.begin_erasure(&space, ErasureTarget::Space, now).await?;
         let begun = begun.ok_or_else(|| Error::not_found("space", &space))?;
         api.access.remove_space(&space);
+        api.host.quotas.set(&space, Quotas::default());
+        api.host.indexed.set(&space, Vec::new());
         api.host.erasures.notify_one();
         Ok((StatusCode::ACCEPTED, Json(begun.into())))
     })

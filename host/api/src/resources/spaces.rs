@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use hookmill_model::{MailAddress, PluginKey, Quotas, Retention, Space, SpaceId};
+use hookmill_model::{FieldPath, MailAddress, PluginKey, Quotas, Retention, Space, SpaceId};
 use hookmill_store::SpaceChange;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,9 @@ const PLUGIN_KEYS_MAX: usize = 10;
 
 /// A hundred years.
 const KEEP_DAYS_MAX: u32 = 36_500;
+
+/// Each indexed path costs two rows for an event that has a value there.
+const INDEXED_PATHS_MAX: usize = 5;
 
 /// A page of spaces.
 type SpacePage = Page<SpaceView>;
@@ -59,6 +62,11 @@ struct SpaceInput {
     /// is no limit.
     #[schema(value_type = Option<u64>, minimum = 1)]
     keep_bytes: Option<Bytes>,
+    /// Paths of events' data, at most 5: member names joined by dots, such as `deal.id`. The texts, numbers and booleans
+    /// there are indexed for events accepted from then on, so that events and deliveries are found by them. Values of more
+    /// than 256 bytes are not indexed; none by default.
+    #[schema(value_type = Option<Vec<String>>)]
+    indexed_paths: Option<Vec<FieldPath>>,
 }
 
 /// Changes to a space.
@@ -80,6 +88,11 @@ struct SpacePatch {
     /// Bytes stored, beyond which the oldest events are deleted with their deliveries; null restores the host's default.
     #[schema(value_type = Option<u64>, minimum = 1)]
     keep_bytes: Option<Bytes>,
+    /// Paths of events' data, at most 5: member names joined by dots, such as `deal.id`. The texts, numbers and booleans
+    /// there are indexed for events accepted from then on, so that events and deliveries are found by them. Values of more
+    /// than 256 bytes are not indexed; null for no paths.
+    #[schema(value_type = Option<Vec<String>>)]
+    indexed_paths: Option<Vec<FieldPath>>,
 }
 
 /// A space: one tenant.
@@ -102,17 +115,20 @@ struct SpaceView {
     /// Bytes stored, beyond which the oldest events are deleted with their deliveries; null for no limit.
     #[schema(required)]
     keep_bytes: Option<u64>,
+    /// Paths of events' data whose values are indexed.
+    #[schema(value_type = Vec<String>)]
+    indexed_paths: Vec<FieldPath>,
     /// Time of creation.
     created_at: Timestamp,
 }
 
 impl SpaceView {
     fn of(host: &Host, space: Space) -> Self {
-        let Space { id, name, administrators, plugin_keys, quotas: _, retention, created_at } = space;
+        let Space { id, name, administrators, plugin_keys, indexed_paths, quotas: _, retention, created_at } = space;
         let config = &host.config.retention;
         let Retention { keep_days, keep_bytes } = config.of(retention);
         let keep_days = keep_days.unwrap_or(config.keep_days);
-        Self { id, name, administrators, plugin_keys, keep_days, keep_bytes, created_at }
+        Self { id, name, administrators, plugin_keys, indexed_paths, keep_days, keep_bytes, created_at }
     }
 }
 
@@ -133,14 +149,17 @@ async fn create_space(
     check_administrators(&administrators, api.host.quotas.limits(&input.id).administrators)?;
     let plugin_keys = input.plugin_keys.unwrap_or_default();
     check_plugin_keys(&plugin_keys)?;
+    let indexed_paths = input.indexed_paths.unwrap_or_default();
+    check_indexed_paths(&indexed_paths)?;
     let (quotas, created_at) = (Quotas::default(), api.host.clock.now());
     let retention =
         Retention { keep_days: input.keep_days.map(|days| days.0), keep_bytes: input.keep_bytes.map(|bytes| bytes.0) };
-    let space = Space { id: input.id, name, administrators, plugin_keys, quotas, retention, created_at };
+    let space = Space { id: input.id, name, administrators, plugin_keys, indexed_paths, quotas, retention, created_at };
     unbroken(async move {
         if !api.host.store.create_space(space.clone()).await? {
             return Err(Error::new(Code::SpaceExists, format!("space `{}` already exists", space.id)).into());
         }
+        api.host.indexed.set(&space.id, space.indexed_paths.clone());
         api.access.put_space(space.id.clone());
         Ok((StatusCode::CREATED, Json(SpaceView::of(&api.host, space))))
     })
@@ -183,8 +202,9 @@ async fn change_space(
     State(api): State<Api>,
     Patch(patch): Patch,
 ) -> Result<Json<SpaceView>, Problem> {
-    let [has_name, has_administrators, has_keys, has_days, has_bytes] =
-        ["name", "administrators", "plugin_keys", "keep_days", "keep_bytes"].map(|member| patch.contains_key(member));
+    let [has_name, has_administrators, has_keys, has_paths, has_days, has_bytes] =
+        ["name", "administrators", "plugin_keys", "indexed_paths", "keep_days", "keep_bytes"]
+            .map(|member| patch.contains_key(member));
     let given: SpacePatch = json::from_value(patch.into())?;
     let name = has_name.then(|| given.name.unwrap_or_else(|| id.to_string()));
     name.as_deref().map_or(Ok(()), crate::check_name)?;
@@ -194,16 +214,26 @@ async fn change_space(
     }
     let plugin_keys = has_keys.then(|| given.plugin_keys.unwrap_or_default());
     plugin_keys.as_deref().map_or(Ok(()), check_plugin_keys)?;
+    let indexed_paths = has_paths.then(|| given.indexed_paths.unwrap_or_default());
+    indexed_paths.as_deref().map_or(Ok(()), check_indexed_paths)?;
     let change = SpaceChange {
         name,
         administrators,
         plugin_keys,
+        indexed_paths,
         quotas: None,
         keep_days: has_days.then(|| given.keep_days.map(|days| days.0)),
         keep_bytes: has_bytes.then(|| given.keep_bytes.map(|bytes| bytes.0)),
     };
-    let changed = api.host.store.change_space(&id, change).await?;
-    Ok(Json(SpaceView::of(&api.host, changed.ok_or_else(|| Error::not_found("space", id))?)))
+    unbroken(async move {
+        let changed = api.host.store.change_space(&id, change).await?;
+        let space = changed.ok_or_else(|| Error::not_found("space", &id))?;
+        if has_paths {
+            api.host.indexed.set(&id, space.indexed_paths.clone());
+        }
+        Ok(Json(SpaceView::of(&api.host, space)))
+    })
+    .await
 }
 
 fn check_administrators(addresses: &[MailAddress], max: Option<u32>) -> Result<(), Error> {
@@ -217,6 +247,18 @@ fn check_administrators(addresses: &[MailAddress], max: Option<u32>) -> Result<(
         }
     }
     Ok(())
+}
+
+fn check_indexed_paths(paths: &[FieldPath]) -> Result<(), Error> {
+    if paths.len() > INDEXED_PATHS_MAX {
+        return Err(Error::field("/indexed_paths", format!("expected at most {INDEXED_PATHS_MAX} paths")));
+    }
+    match (1..paths.len()).find(|&index| paths[..index].contains(&paths[index])) {
+        Some(index) => {
+            Err(Error::field(format!("/indexed_paths/{index}"), format!("duplicate path `{}`", paths[index])))
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_plugin_keys(keys: &[PluginKey]) -> Result<(), Error> {

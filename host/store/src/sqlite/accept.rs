@@ -4,12 +4,12 @@ use hookmill_model::{DeliveryId, DeliveryState, Event};
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::super::{Accepted, Identity, NewDelivery, NewEvent, StoreError};
+use super::super::{Accepted, Identity, IndexedValue, NewDelivery, NewEvent, StoreError};
 use super::batches::{self, Joined};
 use super::leases::Lease;
 use super::row::{Columns as _, count, json, micros};
 use super::writing::Writing;
-use super::{events, ids};
+use super::{events, ids, values};
 
 pub(super) const INSERT_EVENT: &str = "
     INSERT INTO events (
@@ -71,6 +71,10 @@ impl Inserts<'_> {
             first_delivery: first_key(&new.deliveries).unwrap_or_else(|| db.take_keys(new.deliveries.len())),
         };
         self.event(db, &keys, new)?;
+        for IndexedValue { path, value } in &new.values {
+            let path = db.value_path(space, path)?;
+            values::put(db, path, value, keys.event, keys.first_delivery, new.deliveries.len())?;
+        }
         let end = keys.first_delivery + count(new.deliveries.len());
         db.gave_keys(event.accepted_at, keys.event, keys.event + 1);
         db.gave_keys(event.accepted_at, keys.first_delivery, end);
@@ -107,7 +111,7 @@ impl Inserts<'_> {
         for (key, delivery) in (keys.first_delivery..).zip(&new.deliveries) {
             let subscription = db.subscription(delivery.subscription_id)?;
             let of = batches::Of { subscription, kind: keys.kind };
-            match batches::join(db, of, keys.event, &new.event, delivery)? {
+            match batches::join(db, of, keys.event, new, delivery)? {
                 Joined::No => {}
                 Joined::Open => continue,
                 Joined::Full { due_at } => {

@@ -12,7 +12,7 @@ use super::super::{Place, StoreError};
 use super::forget::{self, walk};
 use super::row::{Columns as _, count, json, micros};
 use super::writing::Writing;
-use super::{events, ids, keys, names, pinned};
+use super::{events, ids, keys, names, pinned, values};
 
 /// The result of a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -208,7 +208,7 @@ fn unreport(db: &Connection, key: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-const OTHERS: &str = "
+pub(super) const OTHERS: &str = "
     SELECT event, 0 AS position FROM deliveries WHERE key = ?1 AND event <> ?2
     UNION ALL SELECT event, position FROM batched_events WHERE delivery = ?1 AND event <> ?2 ORDER BY position";
 
@@ -225,7 +225,7 @@ const LINK: &str = "INSERT INTO later_deliveries (event, delivery) VALUES (?1, ?
 const JOIN: &str = "INSERT INTO batched_events (delivery, position, event) VALUES (?1, ?2, ?3)";
 
 /// The batch accepts no more events: its positions have changed.
-const CLOSE: &str = "
+pub(super) const CLOSE: &str = "
     DELETE FROM open_batches WHERE delivery = ?1 AND subscription = (SELECT subscription FROM deliveries WHERE key = ?1)
         AND type = (SELECT type FROM deliveries WHERE key = ?1)";
 
@@ -243,6 +243,7 @@ fn anew(db: &Writing<'_>, key: i64, without: i64, now: Timestamp) -> Result<(), 
     db.prepare_cached(COPY_WAITING)?.execute([new, key, count(others.len() - 1)])?;
     for (position, event) in others.iter().enumerate() {
         db.prepare_cached(LINK)?.execute([*event, new])?;
+        values::link(db, *event, new)?;
         if position > 0 {
             db.prepare_cached(JOIN)?.execute([new, count(position), *event])?;
         }
@@ -293,7 +294,7 @@ pub(super) fn find(
     Ok(found)
 }
 
-const SUBSCRIPTIONS: &str =
+pub(super) const SUBSCRIPTIONS: &str =
     "SELECT key, id FROM subscriptions INDEXED BY subscriptions_by_space WHERE space = ?1 LIMIT ?2";
 
 /// What belongs to a subscription, by its id and by its key.
@@ -303,7 +304,8 @@ const OF_ID: [&str; 4] = [
     "DELETE FROM shadows WHERE subscription = ?1",
     "DELETE FROM subscriptions WHERE id = ?1",
 ];
-const OF_KEY: [&str; 3] = [
+const OF_KEY: [&str; 4] = [
+    "DELETE FROM replays WHERE subscription = ?1",
     "DELETE FROM subscription_activity WHERE subscription = ?1",
     "DELETE FROM open_batches WHERE subscription = ?1",
     "DELETE FROM counts WHERE scope = ?1",
@@ -315,8 +317,12 @@ const OF_SPACE_ID: [&str; 3] = [
     "DELETE FROM event_types WHERE space = ?1",
     "DELETE FROM plugins WHERE space = ?1",
 ];
-const OF_SPACE_KEY: [&str; 3] =
-    ["DELETE FROM counts WHERE scope = ?1", "DELETE FROM stored WHERE space = ?1", "DELETE FROM spaces WHERE key = ?1"];
+const OF_SPACE_KEY: [&str; 4] = [
+    "DELETE FROM value_paths WHERE space = ?1",
+    "DELETE FROM counts WHERE scope = ?1",
+    "DELETE FROM stored WHERE space = ?1",
+    "DELETE FROM spaces WHERE key = ?1",
+];
 
 /// Erases what a space without events still has: its subscriptions, up to so many, and then all else.
 pub(super) fn rest(db: &Writing<'_>, id: &SpaceId, limit: usize) -> Result<Erased, StoreError> {

@@ -10,7 +10,7 @@ use hookmill_model::SubscriptionId;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::super::{Forgotten, Place, StoreError};
+use super::super::{Expired, Forgotten, Place, StoreError};
 use super::row::{Columns as _, count, micros};
 use super::writing::Writing;
 use super::{attempts, keys};
@@ -57,8 +57,12 @@ pub(super) const DELETE_ATTEMPTS: &str =
 pub(super) const DELETE_EVENT: &str = "
     DELETE FROM events WHERE key = ?1 RETURNING octet_length(data) + coalesce(octet_length(previous), 0)";
 
+pub(super) const DELETE_VALUES: &str = "DELETE FROM event_values WHERE event = ?1";
+
 /// What else there may be of a delivery, in this order.
-pub(super) const DELETE: [&str; 4] = [
+pub(super) const DELETE: [&str; 5] = [
+    "DELETE FROM event_values WHERE delivery = ?1 AND part = 2 AND event IN (
+        SELECT event FROM batched_events WHERE delivery = ?1 UNION ALL SELECT event FROM deliveries WHERE key = ?1)",
     "DELETE FROM later_deliveries WHERE delivery = ?1 AND event IN (
         SELECT event FROM batched_events WHERE delivery = ?1 UNION ALL SELECT event FROM deliveries WHERE key = ?1)",
     "DELETE FROM batched_events WHERE delivery = ?1",
@@ -124,22 +128,28 @@ pub(super) fn oldest(
     Ok(found)
 }
 
-/// Deletes of these events the deliveries that ended before a time, and those events that have none left: together as many
-/// rows as `limit`, about. Returns where to go on, which is after the events if all were looked at.
+/// Deletes of these events the deliveries that have expired, and those events that have none left: together as many rows as
+/// `limit`, about. Returns where to go on, which is after the events if all were looked at.
 pub(super) fn forget_events(
     db: &Writing<'_>,
     events: &[i64],
     from: Place,
-    before: Timestamp,
+    expired: Expired,
     limit: usize,
 ) -> Result<Forgotten, StoreError> {
     let mut forgotten = Forgotten::default();
     let mut left = limit;
+    let mut bytes = None;
     for key in events {
         let place = if *key == from.event { from } else { Place { event: *key, ..Place::default() } };
         let Some(event) = event(db, *key)? else { continue };
+        let begin = *bytes.get_or_insert_with(|| db.stored_so_far(event.space));
+        let freed = u64::try_from(begin - db.stored_so_far(event.space)).unwrap_or(0);
+        if expired.bytes.is_some_and(|bytes| freed >= bytes) {
+            return Ok(Forgotten { next: Some(place), ..forgotten });
+        }
         let next = walk(db, *key, event, place, &mut left, |db, delivery| {
-            let old = db.prepare_cached(IS_OLD)?.exists([delivery, micros(before)])?;
+            let old = db.prepare_cached(IS_OLD)?.exists([delivery, micros(expired.ended_before)])?;
             Ok(old.then(|| forgotten.deliveries += 1).is_some())
         })?;
         if next.is_some() {
@@ -227,6 +237,7 @@ pub(super) fn has_deliveries(db: &Connection, key: i64, event: Found) -> Result<
 pub(super) fn delete_event(db: &Writing<'_>, key: i64) -> Result<(), StoreError> {
     let Some(Found { space, .. }) = event(db, key)? else { return Ok(()) };
     let bytes: Option<i64> = db.prepare_cached(DELETE_EVENT)?.query_row([key], |row| row.get(0)).optional()?;
+    db.prepare_cached(DELETE_VALUES)?.execute([key])?;
     db.stored(space, -bytes.unwrap_or(0));
     Ok(())
 }

@@ -42,6 +42,7 @@ mod spaces;
 mod stored;
 mod subscriptions;
 mod tallies;
+mod values;
 mod writer;
 mod writing;
 
@@ -56,8 +57,8 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::{
-    Accepted, Command, Commanded, Counts, DeletedPlugin, DeliveryFilter, DeliveryHead, ErasureStep, EventHead,
-    EventTypeEntry, Forgotten, ListPart, NewEvent, NoticeStep, Place, Record, Recorded, SpaceChange, Step, Store,
+    Accepted, Command, Commanded, Counts, DeletedPlugin, DeliveryFilter, DeliveryHead, ErasureStep, EventFilter, EventHead,
+    EventTypeEntry, Expired, Forgotten, ListPart, NewEvent, NoticeStep, Place, Record, Recorded, SpaceChange, Step, Store,
     StoreError,
 };
 use checkpoint::Checkpointer;
@@ -301,11 +302,11 @@ impl Store for Sqlite {
     async fn event_heads(
         &self,
         space: &SpaceId,
-        before: Option<EventId>,
+        filter: EventFilter,
         limit: usize,
     ) -> Result<ListPart<EventHead, EventId>, StoreError> {
         let of = space.clone();
-        self.readers.read_for(space, move |db| events::heads(db, &of, before.as_ref(), limit)).await
+        self.readers.read_for(space, move |db| events::heads(db, &of, &filter, limit)).await
     }
 
     async fn event(&self, space: &SpaceId, id: &EventId) -> Result<Option<(Event, u64)>, StoreError> {
@@ -372,21 +373,20 @@ impl Store for Sqlite {
     async fn forget_events(
         &self,
         space: &SpaceId,
-        accepted_before: Option<Timestamp>,
-        ended_before: Timestamp,
+        expired: Expired,
         from: Place,
         limit: usize,
     ) -> Result<Forgotten, StoreError> {
         let of = space.clone();
         let found = self.readers.read_for(space, move |db| {
             let Some(space) = names::space(db, &of)? else { return Ok(Vec::new()) };
-            forget::oldest(db, space, from.event, accepted_before, limit)
+            forget::oldest(db, space, from.event, expired.accepted_before, limit)
         });
         let found = found.await?;
         if found.is_empty() {
             return Ok(Forgotten::default());
         }
-        self.writer.write(move |db| forget::forget_events(db, &found, from, ended_before, limit)).await
+        self.writer.write(move |db| forget::forget_events(db, &found, from, expired, limit)).await
     }
 
     async fn shadow(&self, subscription: SubscriptionId) -> Result<Option<Shadow>, StoreError> {

@@ -168,7 +168,7 @@ mod tests {
         )
         .expect("a table");
         let mut random = 1_u64;
-        for _ in 0..4_000 {
+        for _ in 0..2_000 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let key = i64::from((random >> 33) as u32) % 100_000;
             let length = usize::try_from(random >> 32).expect("32 bits") % 400;

@@ -15,7 +15,7 @@ use super::deliveries::{self, Of};
 use super::events::Events;
 use super::row::{Columns as _, PART_BYTES_MAX, count, json, micros, name, part};
 use super::writing::Writing;
-use super::{Sqlite, accept, keys, names};
+use super::{Sqlite, accept, keys, names, values};
 
 const PUT: &str = "
     INSERT INTO replays (
@@ -401,6 +401,7 @@ fn deliver(
         none
     ])?;
     db.prepare_cached(LINK)?.execute([event, key])?;
+    values::link(db, event, key)?;
     db.prepare_cached(accept::INSERT_WAITING)?.execute([key, space, subscription, due_at])?;
     db.created(DeliveryState::Pending, 1);
     db.gave_keys(accepted_at, key, key + 1);

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use hookmill_model::{DeliveryId, DeliveryState, SpaceId};
 use rusqlite::{CachedStatement, Connection, Row};
 
-use super::super::{DeliveryFilter, DeliveryHead, EventHead, ListPart, StoreError};
+use super::super::{DeliveryFilter, DeliveryHead, EventHead, IndexedValue, ListPart, StoreError};
 use super::deliveries::{BY_KEY, Progress, read_delivery_head};
 use super::events::{HEAD_BY_KEY, read_head};
 use super::keys::{self, Range};
 use super::row::{Columns as _, PART_BYTES_MAX};
 use super::sources::Sources;
-use super::{ids, names};
+use super::{ids, names, values};
 
 /// Candidates that one part of a listing examines: some 30 ms. A filter that few of them pass takes more parts, between
 /// which others have their turns.
@@ -86,6 +86,8 @@ struct Candidates<'db> {
     filter: &'db DeliveryFilter,
     /// The filter's text in lower case.
     reason: Option<String>,
+    /// The key of the filter's path, and its value.
+    value: Option<(i64, &'db str)>,
     row: CachedStatement<'db>,
     event: CachedStatement<'db>,
 }
@@ -93,19 +95,30 @@ struct Candidates<'db> {
 impl<'db> Candidates<'db> {
     fn new(db: &'db Connection, space: i64, filter: &'db DeliveryFilter) -> Result<Self, StoreError> {
         let reason = filter.reason.as_ref().map(|reason| reason.to_lowercase());
+        let value = match &filter.value {
+            Some(IndexedValue { path, value }) => {
+                names::value_path(db, space, path)?.map(|path| (path, value.as_str()))
+            }
+            None => None,
+        };
         let (row, event) = (db.prepare_cached(BY_KEY)?, db.prepare_cached(HEAD_BY_KEY)?);
-        Ok(Self { db, space, filter, reason, row, event })
+        Ok(Self { db, space, filter, reason, value, row, event })
     }
 
     /// Returns the delivery with this key, if it passes the filter.
     fn one(&mut self, key: i64) -> rusqlite::Result<Option<DeliveryHead>> {
-        let Self { db, space, filter, reason, row, event } = self;
+        let Self { db, space, filter, reason, value, row, event } = self;
         row.query_row([key], |row| {
             let progress = Progress::read(row)?;
             if row.value::<i64>("space")? != *space || !passes(filter, reason.as_deref(), &progress, row)? {
                 return Ok(None);
             }
             let of = row.value::<i64>("event")?;
+            if let Some(value) = *value
+                && !values::has(db, value, of, row.value::<bool>("batch")?.then_some(key))?
+            {
+                return Ok(None);
+            }
             let event = event.query_row([of], |row| read_head(row, of))?;
             if !passes_event(filter, &event) {
                 return Ok(None);

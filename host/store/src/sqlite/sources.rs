@@ -3,11 +3,11 @@
 use hookmill_model::DeliveryState;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::super::{DeliveryFilter, StatusFilter, StoreError};
+use super::super::{DeliveryFilter, IndexedValue, StatusFilter, StoreError};
 use super::attempts::NUMBERS;
 use super::keys::{self, DELIVERIES_OF_SPACE, DELIVERIES_OF_SUBSCRIPTION, Index, Range};
 use super::row::count;
-use super::{ids, names};
+use super::{ids, names, values};
 
 pub(super) const ENDED_OF_SPACE: &str = "
     SELECT delivery FROM ended INDEXED BY ended_of_space
@@ -58,6 +58,8 @@ enum Source {
     Event(i64),
     /// The deliveries of a space with an attempt that had one of these problems.
     Problems { space: i64, problems: Vec<String> },
+    /// The deliveries with an event that has a value at the path with this key.
+    Value { path: i64, value: String },
 }
 
 /// Several sources, each of which has all candidates.
@@ -83,6 +85,10 @@ impl Sources {
         if let Some(event) = &filter.event {
             let Some(event) = ids::event(db, space, event)? else { return Ok(None) };
             sources.push(Source::Event(event));
+        }
+        if let Some(IndexedValue { path, value }) = &filter.value {
+            let Some(path) = names::value_path(db, space, path)? else { return Ok(None) };
+            sources.push(Source::Value { path, value: value.clone() });
         }
         sources.extend(Source::problems(db, space, filter)?);
         sources.extend(Source::states(space, subscription, filter, fresh));
@@ -196,6 +202,7 @@ impl Source {
                 }
                 found
             }
+            Self::Value { path, value } => values::deliveries(db, *path, value, range, limit)?,
         };
         found.sort_unstable_by(|a, b| b.cmp(a));
         found.dedup();

@@ -15,8 +15,9 @@ fn bytes(bytes: u64) -> i64 {
 /// See [`Store::create_space`](super::super::Store::create_space). Returns the key of the space if it is new.
 pub(super) fn create(db: &Writing<'_>, space: &Space) -> Result<Option<i64>, StoreError> {
     let insert = "
-        INSERT INTO spaces (id, name, created_at, administrators, plugin_keys, key, keep_days, keep_bytes)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING";
+        INSERT INTO spaces (
+            id, name, created_at, administrators, plugin_keys, key, keep_days, keep_bytes, indexed_paths
+        ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING";
     let key = db.take_keys(1);
     let created = db.prepare_cached(insert)?.execute(params![
         space.id.as_str(),
@@ -27,6 +28,7 @@ pub(super) fn create(db: &Writing<'_>, space: &Space) -> Result<Option<i64>, Sto
         key,
         space.retention.keep_days,
         space.retention.keep_bytes.map(bytes),
+        json(&space.indexed_paths),
     ])?;
     Ok((created > 0).then_some(key))
 }
@@ -35,11 +37,13 @@ pub(super) fn create(db: &Writing<'_>, space: &Space) -> Result<Option<i64>, Sto
 pub(super) fn change(db: &Connection, id: &SpaceId, change: &SpaceChange) -> Result<Option<Space>, StoreError> {
     let update = "
         UPDATE spaces SET name = coalesce(?2, name), administrators = coalesce(?3, administrators),
-            plugin_keys = coalesce(?4, plugin_keys), quotas = coalesce(?5, quotas), keep_days = iif(?6, ?7, keep_days), keep_bytes = iif(?8, ?9, keep_bytes)
+            plugin_keys = coalesce(?4, plugin_keys), quotas = coalesce(?5, quotas),
+            keep_days = iif(?6, ?7, keep_days), keep_bytes = iif(?8, ?9, keep_bytes),
+            indexed_paths = coalesce(?10, indexed_paths)
         WHERE id = ?1 AND erased = 0 RETURNING *";
-    let SpaceChange { name, administrators, plugin_keys, quotas, keep_days, keep_bytes } = change;
+    let SpaceChange { name, administrators, plugin_keys, indexed_paths, quotas, keep_days, keep_bytes } = change;
     let (administrators, plugin_keys) = (administrators.as_ref().map(json), plugin_keys.as_ref().map(json));
-    let quotas = quotas.as_ref().map(json);
+    let (quotas, paths) = (quotas.as_ref().map(json), indexed_paths.as_ref().map(json));
     let mut update = db.prepare_cached(update)?;
     let changed = params![
         id.as_str(),
@@ -51,6 +55,7 @@ pub(super) fn change(db: &Connection, id: &SpaceId, change: &SpaceChange) -> Res
         keep_days.flatten(),
         keep_bytes.is_some(),
         keep_bytes.flatten().map(bytes),
+        paths,
     ];
     Ok(update.query_row(changed, read_space).optional()?)
 }
@@ -75,6 +80,7 @@ fn read_space(row: &Row<'_>) -> rusqlite::Result<Space> {
         name: row.value("name")?,
         administrators: row.json("administrators")?,
         plugin_keys: row.json("plugin_keys")?,
+        indexed_paths: row.json("indexed_paths")?,
         quotas: row.json("quotas")?,
         retention: Retention {
             keep_days: row.value("keep_days")?,

@@ -8,7 +8,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hookmill_model::{DeliveryState, Digest, EventType, SpaceId, SubscriptionId};
+use hookmill_model::{DeliveryState, Digest, EventType, FieldPath, SpaceId, SubscriptionId};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -146,6 +146,11 @@ impl<'db> Writing<'db> {
         }
     }
 
+    /// Returns what was counted for a space in this transaction.
+    pub(super) fn stored_so_far(&self, space: i64) -> i64 {
+        self.changes.borrow().stored.get(&space).copied().unwrap_or(0)
+    }
+
     /// Remembers that these keys were given to an event accepted at this time, or to its deliveries.
     pub(super) fn gave_keys(&self, accepted_at: Timestamp, first: i64, end: i64) {
         self.changes.borrow_mut().tallies.gave_keys(accepted_at, first, end);
@@ -190,6 +195,11 @@ impl<'db> Writing<'db> {
     /// Returns the key of a digest, which is added if it is new.
     pub(super) fn digest(&self, digest: &Digest) -> Result<i64, StoreError> {
         self.names.borrow_mut().digest(self.db, digest)
+    }
+
+    /// Returns the key of a path that the space with this key indexes, which is added if it is new.
+    pub(super) fn value_path(&self, space: i64, path: &FieldPath) -> Result<i64, StoreError> {
+        self.names.borrow_mut().value_path(self.db, space, path)
     }
 
     /// Begins a transaction.
