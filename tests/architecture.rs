@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of the server from the ground up: a room imports only rooms that stand before it.
-const ROOMS: [&str; 25] = [
+const ROOMS: [&str; 27] = [
     "clock",
     "config",
     "error",
@@ -36,7 +36,9 @@ const ROOMS: [&str; 25] = [
     "subscriptions",
     "dry_run",
     "notify",
+    "replay",
     "retention",
+    "erasure",
     "lib",
 ];
 

@@ -160,6 +160,65 @@ async fn batches_survive_kill_nine_and_no_event_is_in_two_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_survives_kill_nine_and_makes_one_delivery_of_each_event() {
+    /// Events for each round: more than a replay sends until it is killed.
+    const EACH: u64 = 600;
+    let rounds = from_env("HOOKMILL_KILL_ROUNDS", 4);
+    let dir = tempfile::tempdir().unwrap();
+    let sink = Sink::start().await;
+    let (mut host, key) = first_start(dir.path()).await;
+    for chunk in 0..rounds * EACH / 100 {
+        let event = |number: u64| format!("{{\"id\":\"e{number}\",\"type\":\"lead.create\",\"data\":{number}}}\n");
+        let lines: String = (chunk * 100..(chunk + 1) * 100).map(event).collect();
+        let (status, answer) = host.post_lines(&key, EVENTS, lines).await;
+        assert_eq!(status, 202, "{answer}");
+    }
+    let posted: HashSet<String> = (0..rounds * EACH).map(|number| format!("e{number}")).collect();
+    subscribe(&host, &key, &sink.url("/replayed"), 0).await;
+    let list = host.call(&key, Method::GET, "/v1/spaces/acme/subscriptions", String::new()).await.unwrap().1;
+    let replays = format!("/v1/spaces/acme/subscriptions/{}/replays", list["data"][0]["id"].as_str().unwrap());
+    let all = json!({"since": "2026-01-01T00:00:00Z", "deliveries_per_s": 1_000}).to_string();
+    let (status, made) = host.call(&key, Method::POST, &replays, all).await.unwrap();
+    assert_eq!(status, 201, "{made}");
+    let replay = format!("{replays}/{}", made["id"].as_str().unwrap());
+    let show = async |host: &Process| host.call(&key, Method::GET, &replay, String::new()).await.unwrap().1;
+    let (mut in_the_middle, mut before) = (0, 0);
+    for _ in 0..rounds {
+        // It has taken a step, and may be in the next one.
+        let mut shown = show(&host).await;
+        while shown["state"] == "running" && shown["deliveries"].as_u64().unwrap() <= before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            shown = show(&host).await;
+        }
+        tokio::time::sleep(Duration::from_millis(300).mul_f64(rand::rng().random())).await;
+        host.kill().await;
+        host = Process::start(dir.path()).await;
+        let shown = show(&host).await;
+        before = shown["deliveries"].as_u64().unwrap();
+        in_the_middle += u64::from(shown["state"] == "running");
+    }
+    let seen = sink.wait_for_all(&posted, Duration::from_secs(120 + rounds)).await;
+    let shown = show(&host).await;
+    host.terminate().await;
+
+    let lost = posted.iter().filter(|id| !seen.contains_key(*id)).count();
+    let sent: u64 = seen.values().sum();
+    let db = rusqlite::Connection::open(dir.path().join("hookmill.db")).unwrap();
+    let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let rows = count("SELECT count(*) FROM deliveries");
+    let doubled = rows - count("SELECT count(DISTINCT event) FROM deliveries");
+    println!(
+        "{rounds} rounds, {in_the_middle} in the middle: posted {}, replayed {rows}, repeated requests {}, doubled {doubled}, \
+         lost {lost}",
+        posted.len(),
+        sent - (posted.len() - lost) as u64
+    );
+    assert_eq!((lost, doubled, rows as usize), (0, 0, posted.len()));
+    assert_eq!((&shown["state"], &shown["deliveries"]), (&json!("done"), &json!(posted.len())));
+    assert!(in_the_middle * 2 >= rounds, "too few kills in the middle for a result: {in_the_middle}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn delays_are_kept_over_a_restart() {
     const EACH: usize = 20;
     let long_s = from_env("HOOKMILL_LONG_DELAY_S", 3);

@@ -1,13 +1,16 @@
 //! The store: what is confirmed is stored, exactly as it was given.
 
 mod accepting;
+mod appending;
 mod counting;
+mod forgetting;
 mod leasing;
 mod listing;
 mod migrating;
 mod opening;
 mod pinned;
 mod recording;
+mod replaying;
 mod resources;
 mod searching;
 mod sharing;
@@ -153,6 +156,7 @@ pub fn space_called(id: &SpaceId) -> Space {
         plugin_keys: Vec::new(),
         indexed_paths: Vec::new(),
         quotas: hookmill_model::Quotas::default(),
+        retention: hookmill_model::Retention::default(),
         created_at: now(),
     }
 }

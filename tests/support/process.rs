@@ -105,4 +105,12 @@ impl Process {
         let (status, text) = (response.status(), response.text().await?);
         Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
     }
+
+    /// Posts events, one a line.
+    pub async fn post_lines(&self, key: &str, path: &str, lines: String) -> (StatusCode, String) {
+        let request = self.client.post(format!("{}{path}", self.base)).bearer_auth(key);
+        let request = request.header("content-type", "application/x-ndjson").body(lines);
+        let response = request.send().await.unwrap();
+        (response.status(), response.text().await.unwrap())
+    }
 }

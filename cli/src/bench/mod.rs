@@ -86,6 +86,7 @@ enum Role {
     Receiver,
     Load,
     Floor,
+    Attacker,
 }
 
 /// The host's workloads.
@@ -120,6 +121,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         Some(Role::Receiver) => receiver::run().await,
         Some(Role::Load) => load::run().await,
         Some(Role::Floor) => floor::run().await,
+        Some(Role::Attacker) => {
+            hookmill_server::stages::send::install_crypto();
+            isolation::run_attacker().await
+        }
         None => bench(args).await,
     }
 }

@@ -142,6 +142,14 @@ id!(
     DeliveryId, "dlv_", "delivery"
 );
 id!(
+    /// An erasure's id, `ers_…`.
+    ErasureId, "ers_", "erasure"
+);
+id!(
+    /// A replay's id, `rpl_…`.
+    ReplayId, "rpl_", "replay"
+);
+id!(
     /// An API key's id, `key_…`: the public part of the key.
     KeyId, "key_", "key"
 );

@@ -8,6 +8,7 @@ mod activity;
 mod attempt;
 mod delivery;
 mod difference;
+mod erasure;
 mod event;
 mod failure_group;
 mod field_path;
@@ -22,6 +23,7 @@ mod plugin;
 mod plugin_key;
 mod plugin_ref;
 mod quotas;
+mod replay;
 mod request;
 mod rules;
 mod secret;
@@ -41,11 +43,12 @@ pub use attempt::{
 };
 pub use delivery::{Delivery, DeliveryState};
 pub use difference::{Change, Difference, Part};
+pub use erasure::{Erasure, ErasureState, ErasureTarget};
 pub use event::{Event, EventId, EventType};
 pub use failure_group::{FailureGroup, Quiet};
 pub use field_path::FieldPath;
 pub use handshake::{Handshake, HandshakeKind, HandshakeReport};
-pub use id::{DeliveryId, IdError, KeyId, SubscriptionId};
+pub use id::{DeliveryId, ErasureId, IdError, KeyId, ReplayId, SubscriptionId};
 pub use key::{Key, Role};
 pub use notice::{Failures, Notice, NoticeKind, NoticeStage};
 pub use pattern::Pattern;
@@ -55,12 +58,13 @@ pub use plugin::{Digest, Plugin, PluginName, PluginVersion};
 pub use plugin_key::PluginKey;
 pub use plugin_ref::{HeldBack, OnFailure, PluginRef, VersionRange, WantedVersion};
 pub use quotas::Quotas;
+pub use replay::{Replay, ReplayState, ReplayWhat};
 pub use request::{Body, Draft, Request, Sealed, forbidden_header};
 pub use rules::{AnswerRule, Batch, QueryParameter, Rate, RatePeriod, StatusChange, Trigger};
 pub use secret::Secret;
 pub use shadow::{Shadow, Tally};
 pub use signing::{HmacAlgorithm, HmacScheme, SignatureEncoding, Signing, StandardAlgorithm};
-pub use space::{MailAddress, Space, SpaceId};
+pub use space::{MailAddress, Retention, Space, SpaceId};
 pub use subscription::{
     ContentType, CustomHeader, FieldSelection, Method, PauseReason, RetryPolicy, SIGNING_SECRET, Subscription,
     SubscriptionState, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX,

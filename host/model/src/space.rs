@@ -43,6 +43,23 @@ impl MailAddress {
 }
 crate::text_newtype!(MailAddress);
 
+/// How long a space keeps its events, deliveries and attempts. A member without a value has the host's default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retention {
+    /// Days after its acceptance for which an event is kept, and after its end for which a delivery is.
+    pub keep_days: Option<u32>,
+    /// Bytes stored, beyond which the oldest are forgotten.
+    pub keep_bytes: Option<u64>,
+}
+
+impl Retention {
+    /// This, with a default's value for each member that has none.
+    #[must_use]
+    pub fn or(self, default: Self) -> Self {
+        Self { keep_days: self.keep_days.or(default.keep_days), keep_bytes: self.keep_bytes.or(default.keep_bytes) }
+    }
+}
+
 /// One tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Space {
@@ -59,6 +76,8 @@ pub struct Space {
     pub indexed_paths: Vec<FieldPath>,
     /// How much of the host it may use.
     pub quotas: Quotas,
+    /// How long it keeps its history.
+    pub retention: Retention,
     /// When it was created.
     pub created_at: Timestamp,
 }

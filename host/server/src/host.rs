@@ -5,13 +5,13 @@ use std::sync::Arc;
 use hookmill_engine::Engine;
 use hookmill_store::Store;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::clock::Clock;
 use crate::config::{Config, QUOTAS};
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
-use crate::queues::{ActiveComparisons, Commits, Inbox, Notices, PreviewSlots, Shadows};
+use crate::queues::{Accepting, ActiveComparisons, Alarm, Commits, Inbox, Notices, PreviewSlots, Shadows};
 use crate::quotas::Quotas;
 use crate::registry::Registry;
 use crate::stages::send;
@@ -32,10 +32,14 @@ pub struct Host {
     pub engine: Engine,
     /// The HTTP client.
     pub client: send::Client,
+    /// The events that are being accepted.
+    pub accepting: Accepting,
     /// The turns of spaces to commit what they post.
     pub commits: Commits,
     /// The deliveries passed from accepting to delivering.
     pub inbox: Inbox,
+    /// The alarm of the loop that takes the steps of replays.
+    pub replays: Alarm,
     /// The alarms of the loops that send notices.
     pub notices: Notices,
     /// The client of the mail server, if one is configured.
@@ -50,6 +54,8 @@ pub struct Host {
     pub checks: SpaceTurns,
     /// The running comparisons.
     pub comparisons: ActiveComparisons,
+    /// Told when something is to be erased.
+    pub erasures: Notify,
     /// The paths that spaces index.
     pub indexed: IndexedPaths,
     /// What each space may use.
@@ -73,6 +79,8 @@ impl Host {
             quotas: Quotas::load(&*store, config.quotas.or(QUOTAS)).await?,
             registry: Registry::load(Arc::clone(&store)).await?,
             client: send::Client::new(&config.send)?,
+            accepting: Accepting::default(),
+            replays: Alarm::default(),
             commits: Commits::new(&config.accept),
             inbox: Inbox::new(&config.deliver),
             notices: Notices::new(&config.notify),
@@ -82,6 +90,7 @@ impl Host {
             pulls: Semaphore::new(config.oci.pulls_max),
             checks: SpaceTurns::new(2),
             comparisons: ActiveComparisons::default(),
+            erasures: Notify::new(),
             metrics: Metrics::default(),
             config,
             clock,

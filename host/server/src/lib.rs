@@ -39,7 +39,7 @@
 //! | [`plugins`] | the one door for components ([`plugins::admit`]), versions and who follows them, the folder, registries |
 //! | [`subscriptions`] | what is right in a subscription, conflicts, profiles, import |
 //! | [`dry_run`] | previews, comparisons, shadows, diagnoses |
-//! | [`notify`], [`retention`] | reports failures to a space; deletes expired deliveries |
+//! | [`notify`], [`replay`], [`retention`], [`erasure`] | reports failures to a space; sends what it received again; deletes what has expired; deletes what a caller wants erased |
 //!
 //! # Three walks
 //!
@@ -100,6 +100,7 @@ pub mod config;
 pub mod deliver;
 pub mod dispatch;
 pub mod dry_run;
+pub mod erasure;
 pub mod error;
 pub mod host;
 pub mod ingest;
@@ -113,6 +114,7 @@ pub mod plugins;
 pub mod queues;
 pub mod quotas;
 pub mod registry;
+pub mod replay;
 pub mod retention;
 pub mod stages;
 pub mod subscriptions;
@@ -176,11 +178,16 @@ pub async fn run(
         let (host, shutdown) = (host.clone(), shutdown.clone());
         tokio::spawn(async move { retention::run(&host, &shutdown).await })
     };
+    let erasure = {
+        let (host, shutdown) = (host.clone(), shutdown.clone());
+        tokio::spawn(async move { erasure::run(&host, &shutdown).await })
+    };
     let prepare = {
         let (host, shutdown) = (host.clone(), shutdown.clone());
         tokio::spawn(async move { plugins::prepare::run(&host, &shutdown).await })
     };
     let mut notify = tokio::spawn(notify::run(host.clone(), deliver_until.clone()));
+    let mut replay = tokio::spawn(replay::run(host.clone(), deliver_until.clone()));
     let mut shadow = tokio::spawn(dry_run::shadow::run(host.clone(), deliver_until.clone()));
     let mut deliver = tokio::spawn(Deliver::new(host).run(deliver_until.clone()));
     let served = tokio::select! {
@@ -189,14 +196,17 @@ pub async fn run(
         () = async { shutdown.cancelled().await; tokio::time::sleep(grace).await } => Ok(()),
         ended = &mut deliver => anyhow::bail!("the deliver loop ended: {ended:?}"),
         ended = &mut notify => anyhow::bail!("the notify loop ended: {ended:?}"),
+        ended = &mut replay => anyhow::bail!("the replay loop ended: {ended:?}"),
         ended = &mut shadow => anyhow::bail!("the shadow loop ended: {ended:?}"),
     };
     deliver_until.cancel();
     deliver.await.context("the deliver loop panicked")?;
     // Only now: it may be in the middle of a transaction.
     retention.abort();
+    erasure.abort();
     prepare.abort();
     notify.await.context("the notify loop panicked")?;
+    replay.await.context("the replay loop panicked")?;
     shadow.await.context("the shadow loop panicked")?;
     served
 }

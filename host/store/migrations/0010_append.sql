@@ -3,9 +3,9 @@
 -- What follows replaces the tables of events, deliveries and attempts. Times are microseconds since 1970-01-01 UTC.
 --
 -- Keys
--- * `key` of a space, a subscription, an event, a delivery and a type comes from one sequence (below 2^47): no two rows of
---   those tables have the same. An id that the host made contains its row's key, and is stored only if it does not: an
---   event's `id` is NULL unless its producer chose it, a delivery's unless an earlier version made it.
+-- * `key` of a space, a subscription, an event, a delivery, a type and a replay comes from one sequence (below 2^47): no two
+--   rows of those tables have the same. An id that the host made contains its row's key, and is stored only if it does not:
+--   an event's `id` is NULL unless its producer chose it, a delivery's unless an earlier version made it.
 -- * The deliveries that an event got when it was accepted have the keys from `first_delivery` on, `deliveries` of them:
 --   they are found by that range, without an index. Later ones (a batch that it joined, a replay) are in `later_deliveries`.
 -- * An attempt's key is its delivery's, shifted left by 16 bits, plus its number.
@@ -22,6 +22,18 @@
 -- 4. Otherwise, it is being sent for the first time: `pending`. It has no row but its own, which is what makes a delivery
 --   cheap. Its key is not below the low-water mark (`marks`): a start looks there, and puts into `waiting` what it finds.
 -- No delivery is in both `waiting` and `ended`.
+--
+-- Forgetting
+-- * A delivery is forgotten with its attempts, its row in `ended` and its links, in one transaction; an event after all of
+--   its deliveries, so that the dictionary of kept bodies outlives them. What is in `waiting` or in case 4 is never
+--   forgotten by age.
+-- * `stored` has the bytes of the large columns of a space's events (`data`, `previous`) and attempts (headers, bodies and
+--   logs), as stored. Who inserts or deletes such a row changes it in the same transaction.
+-- * Rows of `counts` older than two days are summed up into the row of their hour's first minute: who groups by hours, or
+--   sums over whole hours, sees no difference. They go with the longest retention of the host's spaces.
+-- * `types`, `digests` and `minutes` keep rows that nothing refers to any more: they are small, and of no person.
+-- * What is deleted is overwritten with zeros (`secure_delete`), except for copies that SQLite leaves in the unused part of
+--   pages when it moves cells from one to another. An erasure overwrites those, too, and empties the log.
 --
 -- Values
 -- * An event accepted while its space indexes paths has a row in `event_values` for each value there. A path that is no
@@ -300,6 +312,77 @@ CREATE TABLE counts (
     retried   INTEGER NOT NULL,
     PRIMARY KEY (scope, minute)
 ) STRICT, WITHOUT ROWID;
+
+-- How long a space keeps its history, and how many bytes of it; NULL for the host's default.
+ALTER TABLE spaces ADD COLUMN keep_days INTEGER CONSTRAINT keep_days_start_at_1 CHECK (keep_days >= 1);
+ALTER TABLE spaces ADD COLUMN keep_bytes INTEGER CONSTRAINT keep_bytes_start_at_1 CHECK (keep_bytes >= 1);
+-- Whether it is being erased: then it is there for nobody but the erasure.
+ALTER TABLE spaces ADD COLUMN erased INTEGER NOT NULL DEFAULT 0
+    CONSTRAINT erased_is_a_boolean CHECK (erased = 0 OR erased = 1);
+
+-- Bytes of what a space stores; see the header.
+CREATE TABLE stored (
+    space INTEGER NOT NULL PRIMARY KEY,
+    bytes INTEGER NOT NULL CONSTRAINT stored_bytes_are_counted_from_0 CHECK (bytes >= 0)
+) STRICT;
+
+-- Deletions that callers asked for. Unfinished ones are continued by a start.
+CREATE TABLE erasures (
+    key         INTEGER NOT NULL PRIMARY KEY,
+    -- The id of its space, which may be gone.
+    space       TEXT    NOT NULL,
+    created_at  INTEGER NOT NULL,
+    -- What is erased, a JSON object. A value is in it until no row has it any more.
+    target      TEXT    NOT NULL,
+    state       TEXT    NOT NULL
+        CONSTRAINT erasure_state_is_known CHECK (state = 'erasing' OR state = 'cleaning' OR state = 'done'),
+    -- Rows with this key and beyond were accepted later, and stay.
+    end_key     INTEGER NOT NULL,
+    -- The last event that was searched for the value.
+    done_key    INTEGER NOT NULL DEFAULT 0,
+    -- Events that were searched, and what was erased.
+    searched    INTEGER NOT NULL DEFAULT 0,
+    events      INTEGER NOT NULL DEFAULT 0,
+    deliveries  INTEGER NOT NULL DEFAULT 0,
+    finished_at INTEGER,
+    CONSTRAINT finished_at_iff_done CHECK ((finished_at IS NULL) = (state <> 'done'))
+) STRICT;
+
+-- Replays: what a space received, or what failed, sent to a subscription. A step inserts deliveries and moves the cursor in one
+-- transaction: whatever ends the process, no event gets two deliveries of one replay, and none is passed over.
+CREATE TABLE replays (
+    key          INTEGER NOT NULL PRIMARY KEY,
+    space        INTEGER NOT NULL,
+    subscription INTEGER NOT NULL,
+    what         TEXT    NOT NULL CONSTRAINT what_is_known CHECK (what = 'events' OR what = 'failed'),
+    state        TEXT    NOT NULL CONSTRAINT replay_state_is_known
+        CHECK (state = 'running' OR state = 'done' OR state = 'cancelled' OR state = 'failed'),
+    -- When the events were accepted: from, and before.
+    since        INTEGER NOT NULL,
+    until        INTEGER NOT NULL,
+    -- Deliveries in a second.
+    rate         INTEGER NOT NULL CONSTRAINT rate_is_counted_from_1 CHECK (rate >= 1),
+    -- The key that it began with, of an event or of a delivery.
+    first_key    INTEGER NOT NULL,
+    -- The next key that it examines: all before are done.
+    cursor       INTEGER NOT NULL CONSTRAINT cursor_only_advances CHECK (cursor >= first_key),
+    -- It examines no key from here on; NULL until all events accepted before `until` are committed.
+    end_key      INTEGER,
+    examined     INTEGER NOT NULL,
+    deliveries   INTEGER NOT NULL,
+    -- When the last event that it examined was accepted.
+    reached_at   INTEGER,
+    -- When its next step is due.
+    next_at      INTEGER NOT NULL,
+    created_at   INTEGER NOT NULL,
+    updated_at   INTEGER NOT NULL,
+    -- A JSON array of patterns; NULL for all types.
+    event_types  TEXT,
+    -- A CEL expression; NULL for all events.
+    condition    TEXT,
+    -- Why it waits or failed.
+    reason       TEXT
+) STRICT;
 
 -- Values that events are searched by.
 

@@ -20,12 +20,14 @@ use super::problem::{PROBLEM_JSON, Problem};
     servers((url = "/", description = "The host that serves this description")),
     tags(
         (name = "deliveries", description = "Deliveries of events to subscriptions, and their attempts."),
+        (name = "erasures", description = "Deletion of history, of which nothing can be read back."),
         (name = "event types", description = "Documentation of a space's events."),
         (name = "events", description = "Events posted by producers."),
         (name = "host", description = "Health, metrics and limits of the host."),
         (name = "keys", description = "API keys and their roles."),
         (name = "plugins", description = "WebAssembly components that transform events into requests."),
         (name = "profiles", description = "Webhooks of CRMs: defaults for subscriptions, and catalogs of event types."),
+        (name = "replays", description = "What a space received, or what failed, sent to a subscription."),
         (name = "spaces", description = "Tenants. Everything except keys, profiles and limits belongs to a space."),
         (name = "subscriptions", description = "Routes of events: which events are sent, where, and in which shape.")
     ),
@@ -35,7 +37,7 @@ use super::problem::{PROBLEM_JSON, Problem};
 pub(crate) struct Document;
 
 /// Path parameters and their descriptions.
-const PARAMETERS: [(&str, &str); 9] = [
+const PARAMETERS: [(&str, &str); 11] = [
     ("space", "Id of the space."),
     ("key", "Id of the key, `key_…`."),
     ("profile", "Name of the profile, such as `livespace`."),
@@ -45,6 +47,8 @@ const PARAMETERS: [(&str, &str); 9] = [
     ("version", "Version of the plugin."),
     ("event", "Id of the event."),
     ("delivery", "Id of the delivery, `dlv_…`."),
+    ("erasure", "Id of the erasure, `ers_…`."),
+    ("replay", "Id of the replay, `rpl_…`."),
 ];
 
 /// Completes the description that the handlers contribute.

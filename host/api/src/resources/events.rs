@@ -26,6 +26,7 @@ use crate::http::page::{self, Limit, Page};
 use crate::http::problem::{Problem, status};
 use hookmill_server::error::{Code, Error};
 use hookmill_server::ingest::{self, IncomingEvent, NotAccepted, Receipt, Target};
+use hookmill_server::task::{QUICK_BYTES, long_in_turn};
 
 /// Maximum size of an event's members other than data and previous data.
 const ENVELOPE_BYTES_MAX: usize = 64 << 10;
@@ -228,14 +229,22 @@ struct EventView {
         (status = 409, body = Problem, content_type = "application/problem+json", description = "event_conflict")))]
 async fn post_events(Produces(space): Produces, State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     let (limits, quotas) = (&api.host.config.accept, &api.host.quotas);
-    quotas.check_rates(&space, api.host.clock.now()).inspect_err(|_| api.host.metrics.space_refused(&space))?;
+    quotas
+        .check_rates(&space, api.host.clock.now())
+        .and_then(|()| quotas.check_stored(&space, api.host.store.stored_bytes(&space)))
+        .inspect_err(|_| api.host.metrics.space_refused(&space))?;
     if extract::media_type(request.headers(), &["application/json", NDJSON])? == NDJSON {
         let body = extract::read(request, limits.batch_bytes_max, "the NDJSON body").await?;
         return Ok(post_many(&api, space, body).await?);
     }
     let body_max = 2 * limits.event_bytes_max + ENVELOPE_BYTES_MAX;
     let body = extract::read(request, body_max, "the body").await?;
-    let posted = parse(&body, limits.event_bytes_max)?;
+    let event_bytes_max = limits.event_bytes_max;
+    let posted = if body.len() > QUICK_BYTES {
+        long_in_turn(&space, move || parse(&body, event_bytes_max)).await?
+    } else {
+        parse(&body, event_bytes_max)?
+    };
     let result = accept(&api, space, vec![posted]).await?.pop();
     let receipt = result.expect("ingest returns one result for each event").map_err(|not| not_accepted(&api, not))?;
     Ok((StatusCode::ACCEPTED, Json(ReceiptView::from(receipt))).into_response())
@@ -258,9 +267,8 @@ async fn accept(
 
 async fn post_many(api: &Api, space: SpaceId, body: Bytes) -> Result<Response, Error> {
     let limits = api.host.config.accept.clone();
-    let parsing =
-        tokio::task::spawn_blocking(move || parse_lines(&body, limits.batch_events_max, limits.event_bytes_max));
-    let lines = parsing.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))?;
+    let lines =
+        long_in_turn(&space, move || parse_lines(&body, limits.batch_events_max, limits.event_bytes_max)).await?;
     let good = lines.iter().filter_map(|(_, posted)| posted.as_ref().ok()).cloned().collect();
     let mut accepted = accept(api, space, good).await?.into_iter();
     let results: Vec<_> = lines

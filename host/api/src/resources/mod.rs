@@ -3,6 +3,7 @@
 pub(crate) mod attempts;
 pub(crate) mod counts;
 pub(crate) mod deliveries;
+pub(crate) mod erasures;
 pub(crate) mod event_types;
 pub(crate) mod events;
 mod indexed;
@@ -13,6 +14,7 @@ pub(crate) mod preview_view;
 pub(crate) mod profiles;
 pub(crate) mod pull;
 pub(crate) mod quotas;
+pub(crate) mod replays;
 pub(crate) mod spaces;
 pub(crate) mod status;
 pub(crate) mod subscriptions;

@@ -3,7 +3,7 @@
 //! The model serializes them itself and does not depend on utoipa. The compiler checks that each lists every variant of
 //! its counterpart; the API tests check the names.
 
-use hookmill_model::{PauseReason, PluginFaultCode, SendFaultCode};
+use hookmill_model::{PauseReason, PluginFaultCode, ReplayState, ReplayWhat, SendFaultCode};
 use utoipa::ToSchema;
 
 use hookmill_server::described;
@@ -16,6 +16,19 @@ described! {
     /// needed more work or memory than it may use, or was invalid, too often in a row.
     #[schema(as = PauseReason, rename_all = "snake_case")]
     pub(crate) PauseReasonName: PauseReason { Requested, Gone, Failures, PluginFailures, Condition, }
+}
+
+described! {
+    /// What a replay sends: events of the space, each as a new delivery, or failed deliveries of the subscription, each again.
+    #[schema(as = ReplayWhat, rename_all = "snake_case")]
+    pub(crate) ReplayWhatName: ReplayWhat { Events, Failed, }
+}
+
+described! {
+    /// State of a replay: `running`, also while it waits; `done`, it has examined everything; `cancelled` by a caller; or
+    /// `failed`, it cannot go on.
+    #[schema(as = ReplayState, rename_all = "snake_case")]
+    pub(crate) ReplayStateName: ReplayState { Running, Done, Cancelled, Failed, }
 }
 
 described! {

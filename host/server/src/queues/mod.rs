@@ -1,6 +1,7 @@
 //! The bounded in-memory queues between loops. The rows in the store are the truth: what is lost here is read from there
 //! again.
 
+pub mod accepting;
 pub mod alarm;
 pub mod commits;
 pub mod inbox;
@@ -8,6 +9,7 @@ pub mod notices;
 pub mod shadows;
 pub mod slots;
 
+pub use accepting::Accepting;
 pub use alarm::Alarm;
 pub use commits::Commits;
 pub use inbox::{Inbox, Leased, Reservation};

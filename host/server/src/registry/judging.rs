@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use cel::Env;
-use hookmill_model::{Event, Pattern, Trigger};
+use hookmill_model::{Event, Trigger};
 
 use super::{CompiledSubscription, Registry};
-use crate::stages::matching::{Budget, EventChanges, EventFacts, Verdict};
+use crate::stages::matching::{self, Budget, EventChanges, EventFacts, Verdict};
+use crate::task::long;
 
 /// Steps of a request's conditions on the thread that serves it: about 0.7 ms. Some hundred usual conditions take less.
 const ALLOWANCE_STEPS: u64 = 15_000;
@@ -120,12 +121,21 @@ impl Registry {
 
     /// Returns whether `compiled` would match this event if it were active, and if not, why.
     pub async fn verdict(&self, compiled: &Arc<CompiledSubscription>, event: &Event) -> Verdict {
-        let asked = |pattern: &&Pattern| **pattern != Pattern::All || !event.kind.is_operational();
-        if !compiled.subscription.event_types.iter().filter(asked).any(|pattern| pattern.matches(&event.kind)) {
+        if !matching::selects(&compiled.subscription.event_types, &event.kind) {
             return Verdict::OtherType;
         }
-        let mut reading = Reading::new(&Arc::new(event.clone()), &self.env);
-        if let Some(verdict) = compiled.verdict_within(&mut reading, &mut Allowance::default()) {
+        self.decide(compiled, &Arc::new(event.clone()), &mut Allowance::default()).await
+    }
+
+    /// Returns the verdict of a trigger and a condition on an event, whatever its type.
+    pub async fn decide(
+        &self,
+        compiled: &Arc<CompiledSubscription>,
+        event: &Arc<Event>,
+        allowance: &mut Allowance,
+    ) -> Verdict {
+        let mut reading = Reading::new(event, &self.env);
+        if let Some(verdict) = compiled.verdict_within(&mut reading, allowance) {
             return verdict;
         }
         self.judge(vec![compiled.clone()], reading).await.remove(0)
@@ -139,7 +149,7 @@ impl Registry {
         let place = self.turns.place(&reading.event.space).await;
         while waiting.len() > 0 {
             let turn = place.turn().await;
-            let judging = tokio::task::spawn_blocking(move || {
+            let judging = long(move || {
                 let mut steps = 0;
                 // A turn is one long condition, or many short ones.
                 while steps < Budget::FULL.steps
@@ -152,8 +162,7 @@ impl Registry {
                 drop(turn);
                 (waiting, reading, verdicts)
             });
-            (waiting, reading, verdicts) =
-                judging.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
+            (waiting, reading, verdicts) = judging.await;
         }
         verdicts
     }

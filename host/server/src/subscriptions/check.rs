@@ -103,7 +103,7 @@ pub(super) fn missing(pointer: &str, right: &str) -> Error {
 }
 
 /// Checks event types. A draft may have none yet.
-fn event_types(given: Option<Vec<Pattern>>, draft: bool) -> Result<Vec<Pattern>, Error> {
+pub(crate) fn event_types(given: Option<Vec<Pattern>>, draft: bool) -> Result<Vec<Pattern>, Error> {
     let right = "1 to 100 event types; [\"*\"] selects all";
     let given = given.or_else(|| draft.then(Vec::new)).ok_or_else(|| missing("/event_types", right))?;
     if (usize::from(!draft)..=EVENT_TYPES_MAX).contains(&given.len()) {
@@ -113,7 +113,8 @@ fn event_types(given: Option<Vec<Pattern>>, draft: bool) -> Result<Vec<Pattern>,
     }
 }
 
-async fn condition(given: Option<String>) -> Result<Option<String>, Error> {
+/// Checks a condition.
+pub(crate) async fn condition(given: Option<String>) -> Result<Option<String>, Error> {
     let Some(source) = given else { return Ok(None) };
     let parsing = tokio::task::spawn_blocking(move || Condition::parse(&source).map(|_| source));
     let parsed = parsing.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));

@@ -6,7 +6,7 @@
 //! done before that; then the subscription is read again and must not have changed in the meantime.
 
 pub mod activation;
-mod check;
+pub(crate) mod check;
 pub mod conflict;
 pub mod definition;
 #[expect(dead_code, reason = "fields of types that the API description alone shows are never read")]

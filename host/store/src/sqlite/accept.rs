@@ -70,7 +70,7 @@ impl Inserts<'_> {
             kind: db.event_type(&event.kind)?,
             first_delivery: first_key(&new.deliveries).unwrap_or_else(|| db.take_keys(new.deliveries.len())),
         };
-        self.event(&keys, new)?;
+        self.event(db, &keys, new)?;
         for IndexedValue { path, value } in &new.values {
             let path = db.value_path(space, path)?;
             values::put(db, path, value, keys.event, keys.first_delivery, new.deliveries.len())?;
@@ -81,7 +81,7 @@ impl Inserts<'_> {
         self.deliveries(db, &keys, new)
     }
 
-    fn event(&mut self, keys: &Keys, new: &NewEvent) -> Result<(), StoreError> {
+    fn event(&mut self, db: &Writing<'_>, keys: &Keys, new: &NewEvent) -> Result<(), StoreError> {
         let event = &new.event;
         let given = match new.identity {
             Identity::Host { .. } => None,
@@ -101,6 +101,8 @@ impl Inserts<'_> {
             event.changed_fields.as_ref().map(json),
             event.previous.as_ref().map(|previous| previous.get()),
         ])?;
+        let previous = event.previous.as_ref().map_or(0, |previous| previous.get().len());
+        db.stored(keys.space, count(event.data.get().len() + previous));
         Ok(())
     }
 
@@ -180,7 +182,9 @@ fn earlier(db: &Connection, space: i64, event: &Event, content: [u8; 32]) -> Res
         let same = match row.value::<Option<[u8; 32]>>("content_sha256")? {
             Some(earlier) => earlier == content,
             // The host generated the id, and the producer posts it again.
-            None => row.value::<String>("name")? == event.kind.as_str() && row.value::<String>("data")? == event.data.get(),
+            None => {
+                row.value::<String>("name")? == event.kind.as_str() && row.value::<String>("data")? == event.data.get()
+            }
         };
         Ok((same, row.time("occurred_at")?, row.time("accepted_at")?))
     })?;

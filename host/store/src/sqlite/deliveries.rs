@@ -262,11 +262,8 @@ pub(super) fn command(
         (Command::Resend { .. }, DeliveryState::Held) => return Ok(Commanded::NotIn(DeliveryState::Held)),
         (Command::Resend { verbatim: true }, _) if !sent(db, key)? => return Ok(Commanded::NothingSent),
         (Command::Resend { verbatim }, _) => {
-            db.set_lease(key, None);
-            db.prepare_cached(DELETE_ENDED)?.execute([key])?;
-            let row = params![key, of.space, subscription, micros(now), delivery.attempts, verbatim];
-            db.prepare_cached(RESEND)?.execute(row)?;
-            db.moved(delivery.state, DeliveryState::Pending, 1);
+            let (state, attempts) = (delivery.state, delivery.attempts);
+            resend(db, key, of, Again { state, attempts, due_at: now, verbatim })?;
         }
     }
     if let Some(pinned) = &delivery.pinned {
@@ -280,6 +277,28 @@ pub(super) fn command(
 pub(super) struct Of {
     pub(super) space: i64,
     pub(super) subscription: i64,
+}
+
+/// How a delivery is sent again.
+pub(super) struct Again {
+    /// Its state until now.
+    pub(super) state: DeliveryState,
+    /// Its attempts so far.
+    pub(super) attempts: u32,
+    /// When it is due.
+    pub(super) due_at: Timestamp,
+    /// Whether it sends what the last attempt sent.
+    pub(super) verbatim: bool,
+}
+
+/// Makes the delivery with this key pending again.
+pub(super) fn resend(db: &Writing<'_>, key: i64, of: Of, again: Again) -> Result<(), StoreError> {
+    let Again { state, attempts, due_at, verbatim } = again;
+    db.set_lease(key, None);
+    db.prepare_cached(DELETE_ENDED)?.execute([key])?;
+    db.prepare_cached(RESEND)?.execute(params![key, of.space, of.subscription, micros(due_at), attempts, verbatim])?;
+    db.moved(state, DeliveryState::Pending, 1);
+    Ok(())
 }
 
 /// Cancels the waiting delivery with this key.

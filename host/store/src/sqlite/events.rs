@@ -35,9 +35,9 @@ pub(super) fn list(
     limit: usize,
 ) -> Result<ListPart<Event, EventId>, StoreError> {
     let mut select = db.prepare_cached(BY_KEY)?;
-    let rows = newest(db, space, before, limit)?.into_iter().map(|key| {
-        select.query_row([key], |row| Ok((read(row, key)?, row.bytes("data")? + row.bytes("previous")?)))
-    });
+    let rows = newest(db, space, before, limit)?
+        .into_iter()
+        .map(|key| select.query_row([key], |row| Ok((read(row, key)?, row.bytes("data")? + row.bytes("previous")?))));
     part(rows, limit, |event: &Event| event.id.clone())
 }
 
@@ -59,12 +59,7 @@ pub(super) fn heads(
 }
 
 /// Returns the keys of a space's newest events, before one of them: one more than `limit`.
-fn newest(
-    db: &Connection,
-    space: &SpaceId,
-    before: Option<&EventId>,
-    limit: usize,
-) -> Result<Vec<i64>, StoreError> {
+fn newest(db: &Connection, space: &SpaceId, before: Option<&EventId>, limit: usize) -> Result<Vec<i64>, StoreError> {
     let Some(space) = names::space(db, space)? else { return Ok(Vec::new()) };
     let before = match before {
         None => i64::MAX,

@@ -1,7 +1,7 @@
 //! Keys in order of acceptance, newest first, from the indexes that begin with a scope and a type. A listing of several
 //! types merges their ranges, so each costs what it returns, however rare its types are.
 
-use hookmill_model::Pattern;
+use hookmill_model::{EventType, Pattern};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -65,13 +65,23 @@ pub(super) fn matching_types(
     scope: i64,
     pattern: &Pattern,
 ) -> Result<Vec<i64>, StoreError> {
+    types_where(db, index, scope, |name| pattern.matches(name))
+}
+
+/// Returns the types in a scope of an index for which `wanted` is true.
+pub(super) fn types_where(
+    db: &Connection,
+    index: &Index,
+    scope: i64,
+    wanted: impl Fn(&EventType) -> bool,
+) -> Result<Vec<i64>, StoreError> {
     let mut next = db.prepare_cached(index.next_type)?;
     let (mut found, mut after) = (Vec::new(), 0);
     while let Some((key, name)) =
         next.query_row([scope, after], |row| Ok((row.get::<_, i64>(0)?, row.text("name")?))).optional()?
     {
         after = key;
-        if pattern.matches(&name) {
+        if wanted(&name) {
             found.push(key);
         }
     }

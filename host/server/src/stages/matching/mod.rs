@@ -39,6 +39,12 @@ pub enum Verdict {
     ConditionFailed(ConditionError),
 }
 
+/// Returns whether one of the patterns selects this type. `*` selects all events of producers, but not operational events.
+pub fn selects(patterns: &[Pattern], kind: &EventType) -> bool {
+    let asked = |pattern: &&Pattern| **pattern != Pattern::All || !kind.is_operational();
+    patterns.iter().filter(asked).any(|pattern| pattern.matches(kind))
+}
+
 /// Subscriptions by the event types that they select.
 #[derive(Debug, Default)]
 pub struct Index {
