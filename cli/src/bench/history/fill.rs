@@ -10,8 +10,8 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use hookmill_model::{
     Answer, Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, FieldPath, Figures, Outcome,
-    Pattern, PausePolicy, PluginFault, PluginFaultCode, Quotas, SendFault, SendFaultCode, SentRequest, Space, SpaceId,
-    Subscription, SubscriptionId,
+    Pattern, PausePolicy, PluginFault, PluginFaultCode, Quotas, Retention, SendFault, SendFaultCode, SentRequest,
+    Space, SpaceId, Subscription, SubscriptionId,
 };
 use hookmill_store::{Identity, IndexedValue, NewDelivery, NewEvent, Record, Sqlite, Store};
 use jiff::{SignedDuration, Timestamp};
@@ -118,6 +118,7 @@ async fn tenant(store: &Sqlite, number: usize, now: Timestamp) -> anyhow::Result
         plugin_keys: Vec::new(),
         indexed_paths: vec![FieldPath::parse("deal.id")?, FieldPath::parse("deal.stage")?],
         quotas: Quotas::default(),
+        retention: Retention::default(),
         created_at: now,
     };
     store.create_space(created).await?;
