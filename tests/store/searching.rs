@@ -199,3 +199,29 @@ fn every_fault_has_a_name_that_leads_back_to_it() {
     }
     assert!("refused".parse::<FaultCode>().unwrap_err().to_string().contains("`address_refused`"));
 }
+
+#[tokio::test]
+async fn a_search_until_a_time_looks_at_nothing_accepted_in_later_minutes() {
+    let kept = Kept::new().await;
+    let to = kept.subscription().await.id;
+    let old = event_at(&kept.space, "old", "{}", after(0)).to(to, after(1_000_000));
+    kept.store.accept(vec![old]).await.unwrap();
+    let later = (0..3_000).map(|n| event_at(&kept.space, &format!("e{n}"), "{}", after(120)).to(to, after(1_000_000)));
+    kept.store.accept(later.collect()).await.unwrap();
+    let until = DeliveryFilter { until: Some(after(60)), ..DeliveryFilter::default() };
+    let part = kept.store.deliveries(&kept.space, until.clone(), 50).await.unwrap();
+    assert_eq!((part.entries.len(), part.next), (1, None));
+    // One that was posted in the last moment of that minute, and committed after others.
+    let late = event_at(&kept.space, "late", "{}", after(1)).to(to, after(1_000_000));
+    kept.store.accept(vec![late]).await.unwrap();
+    let (mut found, mut before) = (0, None);
+    loop {
+        let part = kept.store.deliveries(&kept.space, DeliveryFilter { before, ..until.clone() }, 50).await.unwrap();
+        found += part.entries.len();
+        before = part.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, 2);
+}

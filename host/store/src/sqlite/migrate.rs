@@ -7,7 +7,7 @@ use rusqlite::{CachedStatement, Connection, Row, params, params_from_iter};
 use super::attempts::{NUMBERS, compress};
 use super::names::Names;
 use super::row::Columns as _;
-use super::tallies::{Counted, Tallies};
+use super::tallies::{Counted, GivenKeys, Tallies};
 use super::writing::Marks;
 
 /// The number of the migration.
@@ -113,7 +113,7 @@ pub(super) fn append(db: &Connection) -> rusqlite::Result<()> {
     }
     db.execute_batch(BATCHED)?;
     let Moving { next_key, mut tallies, .. } = moving;
-    tallies.write(db).map_err(failed)?;
+    tallies.write(db, &mut GivenKeys::below(0)).map_err(failed)?;
     super::marks::write(db, Marks { low_water: next_key, next_key }).map_err(failed)?;
     db.execute_batch(END)
 }

@@ -138,6 +138,7 @@ fn every_listing_walks_an_index_from_its_newest_entry() {
         (sources::LATER_OF_EVENT, "SEARCH later_deliveries USING PRIMARY KEY (event=? AND delivery>? AND delivery<?)"),
         (sources::NEXT_PROBLEM, "COVERING INDEX attempts_by_problem (space=? AND problem>? AND problem<?)"),
         (sources::WITH_PROBLEM, "COVERING INDEX attempts_by_problem (space=? AND problem=? AND rowid>? AND rowid<?)"),
+        (tallies::CLOSE, "SEARCH minutes USING INTEGER PRIMARY KEY (rowid=?)"),
         (tallies::COUNTS, "SEARCH counts USING PRIMARY KEY (scope=? AND minute>? AND minute<?)"),
         (values::EVENTS, "SEARCH event_values USING PRIMARY KEY (path=? AND value=? AND part=? AND (delivery,event)<(?,?))"),
         (

@@ -16,12 +16,12 @@ use super::row::{Columns as _, PART_BYTES_MAX};
 use super::sources::Sources;
 use super::{ids, names, values};
 
-/// Candidates that one part of a listing examines: some 30 ms. A filter that few of them pass takes more parts, between
+/// Candidates that one part of a listing examines: some 10 ms. A filter that few of them pass takes more parts, between
 /// which others have their turns.
-const EXAMINED_MAX: usize = 5_000;
+const EXAMINED_MAX: usize = 2_000;
 
 /// Time after which a part of a listing ends, for a disk that is slow.
-const EXAMINING_MAX: Duration = Duration::from_secs(1);
+const EXAMINING_MAX: Duration = Duration::from_millis(30);
 
 /// The most candidates that are read from an index at once.
 const ROUND_MAX: usize = 1_024;
@@ -55,7 +55,8 @@ pub(super) fn list(
                 entries.push(head);
             }
             examined += 1;
-            if examined == EXAMINED_MAX || Instant::now() >= until {
+            // A page's worth in any case, so that it goes on however slow the machine is.
+            if examined == EXAMINED_MAX || (examined > limit && Instant::now() >= until) {
                 return Ok(ListPart { entries, next: Some(read.id(*key)?) });
             }
         }

@@ -25,11 +25,12 @@ pub(super) const WAITING_OF_SUBSCRIPTION: &str = "
     SELECT delivery FROM waiting INDEXED BY waiting_of_subscription
     WHERE subscription = ?1 AND state = ?2 AND delivery >= ?3 AND delivery < ?4 ORDER BY delivery DESC LIMIT ?5";
 
+/// One lower and one upper bound: of two, SQLite would use one only, and that might be the wider.
 pub(super) const OF_EVENT: &str = "
     SELECT deliveries.key FROM events JOIN deliveries
-        ON deliveries.key >= first_delivery AND deliveries.key < first_delivery + events.deliveries
+        ON deliveries.key >= max(first_delivery, ?2) AND deliveries.key < min(first_delivery + events.deliveries, ?3)
         AND deliveries.event = events.key
-    WHERE events.key = ?1 AND deliveries.key >= ?2 AND deliveries.key < ?3 ORDER BY deliveries.key DESC LIMIT ?4";
+    WHERE events.key = ?1 ORDER BY deliveries.key DESC LIMIT ?4";
 
 pub(super) const LATER_OF_EVENT: &str = "
     SELECT delivery FROM later_deliveries

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::super::{Counts, Step, StoreError};
 use super::names;
-use super::row::{Columns as _, corrupt};
+use super::row::corrupt;
 
 const PUT_COUNTS: &str = "
     INSERT INTO counts (scope, minute, delivered, failed, skipped, cancelled, retried) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -19,9 +19,33 @@ const PUT_COUNTS: &str = "
 
 /// Writes nothing if the row covers the keys already.
 const PUT_KEYS: &str = "
-    INSERT INTO minutes (minute, first_key, end_key) VALUES (?1, ?2, ?3 + 65536)
-    ON CONFLICT (minute) DO UPDATE SET first_key = min(first_key, ?2), end_key = max(end_key, ?3 + 65536)
+    INSERT INTO minutes (minute, first_key, end_key) VALUES (?1, ?2, ?3 + ?4)
+    ON CONFLICT (minute) DO UPDATE SET first_key = min(first_key, ?2), end_key = max(end_key, ?3 + ?4)
     WHERE first_key > ?2 OR end_key < ?3";
+
+/// How far the end of the newest minute's keys is ahead, so that few transactions write it.
+const END_LEAD: i64 = 65_536;
+
+/// Sets the end of the minute before another to what it is. Otherwise a search by time would look at as many keys more.
+pub(super) const CLOSE: &str = "
+    UPDATE minutes SET end_key = ?2
+    WHERE minute = (SELECT max(minute) FROM minutes WHERE minute < ?1) AND end_key > ?2";
+
+/// The keys that were given to rows so far. What was rolled back counts, too, which does no harm.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GivenKeys {
+    /// The newest minute with a row of this process; none at the start.
+    minute: Option<i64>,
+    /// All keys are below it.
+    end: i64,
+}
+
+impl GivenKeys {
+    /// At a start: all keys of earlier processes are below `end`.
+    pub(super) fn below(end: i64) -> Self {
+        Self { minute: None, end }
+    }
+}
 
 /// What is counted, in the order of the columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +91,7 @@ impl Tallies {
     }
 
     /// Writes all.
-    pub(super) fn write(&mut self, db: &Connection) -> Result<(), StoreError> {
+    pub(super) fn write(&mut self, db: &Connection, given: &mut GivenKeys) -> Result<(), StoreError> {
         if !self.counts.is_empty() {
             let mut put = db.prepare_cached(PUT_COUNTS)?;
             for ((scope, minute), [delivered, failed, skipped, cancelled, retried]) in self.counts.drain() {
@@ -76,8 +100,16 @@ impl Tallies {
         }
         if !self.keys.is_empty() {
             let mut put = db.prepare_cached(PUT_KEYS)?;
-            for (minute, (first, end)) in self.keys.drain() {
-                put.execute((minute, first, end))?;
+            let mut keys: Vec<_> = self.keys.drain().collect();
+            keys.sort_unstable();
+            for (minute, (first, end)) in keys {
+                if given.minute.is_none_or(|newest| newest < minute) {
+                    db.prepare_cached(CLOSE)?.execute((minute, given.end))?;
+                    given.minute = Some(minute);
+                }
+                given.end = given.end.max(end);
+                // Keys of an earlier minute are rare: of an event that was posted in its last moment, or of a replay.
+                put.execute((minute, first, end, if given.minute == Some(minute) { END_LEAD } else { 0 }))?;
             }
         }
         Ok(())
@@ -111,16 +143,13 @@ pub(super) fn read(
     let mut rows = select.query([scope, from, end])?;
     let mut steps: Vec<Counts> = Vec::new();
     while let Some(row) = rows.next()? {
-        let begin = row.value::<i64>("minute")?.div_euclid(length) * length;
-        let at = Timestamp::from_second(begin * 60).map_err(|error| corrupt("minute", error))?;
-        let counted = Counts {
-            at,
-            delivered: row.count("delivered")?,
-            failed: row.count("failed")?,
-            skipped: row.count("skipped")?,
-            cancelled: row.count("cancelled")?,
-            retried: row.count("retried")?,
-        };
+        // By their numbers: there are many rows.
+        let [begin, counts @ ..]: [i64; 6] =
+            [row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?];
+        let at =
+            Timestamp::from_second(begin.div_euclid(length) * length * 60).map_err(|error| corrupt("minute", error))?;
+        let [delivered, failed, skipped, cancelled, retried] = counts.map(i64::unsigned_abs);
+        let counted = Counts { at, delivered, failed, skipped, cancelled, retried };
         match steps.last_mut().filter(|last| last.at == at) {
             Some(last) => last.add(&counted),
             None => steps.push(counted),

@@ -17,7 +17,7 @@ use super::backlog::Backlog;
 use super::leases::{Lease, Leases};
 use super::names::Names;
 use super::stored::{self, StoredBytes};
-use super::tallies::{Counted, Tallies};
+use super::tallies::{Counted, GivenKeys, Tallies};
 
 /// What the writer shares with the store's handle and the readers.
 #[derive(Debug, Default)]
@@ -68,6 +68,7 @@ pub(super) struct Writing<'db> {
     shared: Arc<Shared>,
     names: RefCell<Names>,
     marks: RefCell<Marks>,
+    given: RefCell<GivenKeys>,
     changes: RefCell<Changes>,
 }
 
@@ -104,7 +105,8 @@ const NEXT_KEY_LEAD: i64 = 65_536;
 
 impl<'db> Writing<'db> {
     pub(super) fn new(db: &'db Connection, shared: Arc<Shared>, marks: Marks) -> Self {
-        Self { db, shared, names: RefCell::default(), marks: RefCell::new(marks), changes: RefCell::default() }
+        let given = RefCell::new(GivenKeys::below(marks.next_key));
+        Self { db, shared, names: RefCell::default(), marks: RefCell::new(marks), given, changes: RefCell::default() }
     }
 
     /// Counts deliveries that were created in a state.
@@ -232,7 +234,7 @@ impl<'db> Writing<'db> {
 
     /// Writes what the transaction added up, as its last step. Returns the marks that hold once it is committed.
     pub(super) fn finish(&self) -> Result<Marks, StoreError> {
-        self.changes.borrow_mut().tallies.write(self.db)?;
+        self.changes.borrow_mut().tallies.write(self.db, &mut self.given.borrow_mut())?;
         stored::add(self.db, &self.changes.borrow().stored)?;
         let mut marks = *self.marks.borrow();
         let next_key = self.shared.next_key.load(Ordering::Relaxed);
