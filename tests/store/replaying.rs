@@ -13,6 +13,7 @@ fn new(kept: &Kept, subscription_id: SubscriptionId, what: ReplayWhat) -> NewRep
         until: after(100_000),
         event_types: None,
         condition: None,
+        only_missing: false,
         deliveries_per_s: 1_000,
         created_at: after(100_000),
     }
@@ -26,7 +27,9 @@ async fn begun(kept: &Kept, new: NewReplay) -> Replay {
 
 /// Accepts so many events, a second apart, in an order other than that of their ids.
 async fn accept(kept: &Kept, count: u64, to: Option<SubscriptionId>) {
-    let event = |number: u64| event_at(&kept.space, &format!("e{}", number * 7_919 % count), &number.to_string(), after(number));
+    let event = |number: u64| {
+        event_at(&kept.space, &format!("e{}", number * 7_919 % count), &number.to_string(), after(number))
+    };
     let events = (0..count).map(event).map(|new| match to {
         Some(id) => new.to(id, now()),
         None => new,
@@ -142,7 +145,8 @@ async fn types_and_times_limit_what_is_read() {
     assert_eq!(read(all.clone()).await.len(), 200);
     let timed = NewReplay { since: after(70), until: after(130), ..all.clone() };
     assert_eq!(read(timed.clone()).await, (70..130).collect::<Vec<_>>());
-    for (types, found) in [(vec!["*"], 60), (vec!["deal.*", "lead.create"], 60), (vec!["lead"], 0), (vec!["deal.*"], 0)] {
+    for (types, found) in [(vec!["*"], 60), (vec!["deal.*", "lead.create"], 60), (vec!["lead"], 0), (vec!["deal.*"], 0)]
+    {
         let types = types.into_iter().map(|text| Pattern::parse(text).unwrap()).collect();
         assert_eq!(read(NewReplay { event_types: Some(types), ..timed.clone() }).await.len(), found);
     }

@@ -41,7 +41,10 @@ async fn all_failed_deliveries_since_a_time_are_sent_again_in_order_under_their_
     finish(&mut host).await;
     assert_eq!(numbers(&receiver, "/").split_off(before), [5, 7, 6, 8, 9, 10, 11, 12, 13, 14]);
     let shown = show(&host, &path).await;
-    assert_eq!((&shown["state"], &shown["deliveries"], &shown["event_types"]), (&json!("done"), &json!(8), &Value::Null));
+    assert_eq!(
+        (&shown["state"], &shown["deliveries"], &shown["event_types"]),
+        (&json!("done"), &json!(8), &Value::Null)
+    );
     // Those before the time, and the other subscription's.
     assert_eq!(states(&host, "failed").await, 20);
     let requests = receiver.requests();

@@ -23,10 +23,15 @@ async fn a_wrong_request_names_its_member() {
         (json!({"since": since, "condition": "event.data =="}), "field_invalid", "/condition"),
         (json!({"since": since, "deliveries_per_s": 0}), "field_invalid", "/deliveries_per_s"),
         (json!({"since": since, "deliveries_per_s": 1_001}), "field_invalid", "/deliveries_per_s"),
+        (json!({"since": since, "what": "failed", "only_missing": true}), "field_invalid", "/only_missing"),
         (json!({"since": since, "speed": 1}), "field_unknown", "/speed"),
     ] {
         let (status, problem) = host.call(Method::POST, &format!("{path}/replays"), &body).await;
-        assert_eq!((status.as_u16(), &problem["code"], &problem["field"]), (422, &json!(code), &json!(field)), "{body} {problem}");
+        assert_eq!(
+            (status.as_u16(), &problem["code"], &problem["field"]),
+            (422, &json!(code), &json!(field)),
+            "{body} {problem}"
+        );
     }
     let made = host.ok(Method::POST, &format!("{path}/replays"), json!({"since": since})).await;
     assert_eq!((&made["what"], &made["deliveries_per_s"]), (&json!("events"), &json!(100)));

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, params_from_iter};
 
 use super::{
-    accept, attempts, deliveries, events, forget, ids, keys, lease, marks, notices, open, pinned, plugins, record, replays, search,
-    subscriptions,
+    accept, attempts, deliveries, events, forget, ids, keys, lease, marks, notices, open, pinned, plugins, record,
+    replays, search, subscriptions,
 };
 
 fn database() -> Connection {
@@ -44,7 +44,10 @@ fn statements_search_an_index() {
         (lease::PUT_BACK, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
         (marks::UNDONE, "SEARCH d USING INTEGER PRIMARY KEY (rowid>?)"),
         (subscriptions::SET_FREE, "SEARCH waiting USING INDEX waiting_of_subscription (subscription=? AND state=?)"),
-        (subscriptions::WAITING, "SEARCH waiting USING COVERING INDEX waiting_of_subscription (subscription=? AND state=?)"),
+        (
+            subscriptions::WAITING,
+            "SEARCH waiting USING COVERING INDEX waiting_of_subscription (subscription=? AND state=?)",
+        ),
         (subscriptions::OF_SPACE, "SEARCH subscriptions USING INDEX subscriptions_of_space (space=? AND id>?)"),
         (subscriptions::OF_ALL, "SEARCH subscriptions USING INDEX sqlite_autoindex_subscriptions_1 (id>?)"),
         (attempts::OF_DELIVERY, "SEARCH attempts USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
@@ -57,7 +60,10 @@ fn statements_search_an_index() {
         (events::HEAD_BY_KEY, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
         (events::DELIVERIES_MADE, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         (events::DELIVERIES_MADE, "SEARCH later_deliveries USING PRIMARY KEY (event=?)"),
-        (forget::OLD, "SEARCH d USING COVERING INDEX deliveries_of_subscription (subscription=? AND type=? AND rowid<?)"),
+        (
+            forget::OLD,
+            "SEARCH d USING COVERING INDEX deliveries_of_subscription (subscription=? AND type=? AND rowid<?)",
+        ),
         (notices::WAITING, "SEARCH notices USING INDEX notices_by_stage (stage=? AND due_at<?)"),
         (notices::NEXT, "SEARCH notices USING COVERING INDEX notices_by_stage (stage=?)"),
         (notices::UNREPORTED_GROUPS, "USING INDEX failure_groups_untold"),
@@ -74,6 +80,10 @@ fn statements_search_an_index() {
         (replays::FAILED, "COVERING INDEX ended_of_subscription (subscription=? AND state=? AND rowid>? AND rowid<?)"),
         (replays::EVENT, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
         (replays::EVENT, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::HAS, "SEARCH e USING INTEGER PRIMARY KEY (rowid=?)"),
+        (replays::HAS, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (replays::HAS, "SEARCH l USING PRIMARY KEY (event=?)"),
+        (replays::HAS, "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)"),
         (replays::FAILED_DELIVERY, "SEARCH ended USING INTEGER PRIMARY KEY (rowid=?)"),
         (replays::FAILED_DELIVERY, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
         (replays::FAILED_DELIVERY, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
