@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use hookmill_model::{Event, EventId, EventType, SpaceId};
+use hookmill_server::queues::Accepting;
 use hookmill_store::{Identity, NewEvent};
 use reqwest::{Client, Method};
 use serde_json::value::RawValue;
@@ -122,6 +124,27 @@ async fn an_event_that_was_being_accepted_when_the_replay_was_requested_is_not_m
     all.sort_unstable();
     assert_eq!(all, [0, 1, 2, 3]);
     assert_eq!(show(&host, &path).await["deliveries"], 3);
+}
+
+#[test]
+fn what_began_to_be_accepted_before_is_waited_for_and_what_begins_after_is_not() {
+    let (accepting, space) = (Accepting::default(), SpaceId::parse("acme").unwrap());
+    assert!(accepting.settled(&space).now_or_never().is_some());
+    let (first, second) = (accepting.begin(&space), accepting.begin(&space));
+    let mut settled = Box::pin(accepting.settled(&space));
+    assert!(settled.as_mut().now_or_never().is_none());
+    let later = accepting.begin(&space);
+    // Another replay waits for all three; one of another space for none.
+    let mut again = Box::pin(accepting.settled(&space));
+    assert!(again.as_mut().now_or_never().is_none());
+    assert!(accepting.settled(&SpaceId::parse("other").unwrap()).now_or_never().is_some());
+    drop(first);
+    assert!(settled.as_mut().now_or_never().is_none());
+    drop(second);
+    assert!(settled.now_or_never().is_some());
+    assert!(again.as_mut().now_or_never().is_none());
+    drop(later);
+    assert!(again.now_or_never().is_some());
 }
 
 #[tokio::test]
