@@ -29,7 +29,7 @@ pub(in super::super) const EVENT: &str = "
 pub(in super::super) const HAS: &str = "
     SELECT 1 FROM events AS e WHERE key = ?1 AND (
         EXISTS (
-            SELECT 1 FROM deliveries
+            SELECT 1 FROM deliveries NOT INDEXED
             WHERE key >= e.first_delivery AND key < e.first_delivery + e.deliveries AND event = e.key AND subscription = ?2)
         OR EXISTS (
             SELECT 1 FROM later_deliveries AS l JOIN deliveries AS d ON d.key = l.delivery
