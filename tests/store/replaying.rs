@@ -13,6 +13,7 @@ fn new(kept: &Kept, subscription_id: SubscriptionId, what: ReplayWhat) -> NewRep
         until: after(100_000),
         event_types: None,
         condition: None,
+        only_missing: false,
         deliveries_per_s: 1_000,
         created_at: after(100_000),
     }

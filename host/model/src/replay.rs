@@ -51,6 +51,8 @@ pub struct Replay {
     pub event_types: Option<Vec<Pattern>>,
     /// The events for which this CEL expression is true; none for all.
     pub condition: Option<String>,
+    /// Only events of which the subscription has no delivery.
+    pub only_missing: bool,
     /// The most deliveries that it makes in a second.
     pub deliveries_per_s: u32,
     /// The key that it began with.

@@ -380,6 +380,8 @@ CREATE TABLE replays (
     event_types  TEXT,
     -- A CEL expression; NULL for all events.
     condition    TEXT,
+    -- Whether it leaves out events of which the subscription has a delivery.
+    only_missing INTEGER NOT NULL CONSTRAINT only_missing_is_a_boolean CHECK (only_missing = 0 OR only_missing = 1),
     -- Why it waits or failed.
     reason       TEXT
 ) STRICT;

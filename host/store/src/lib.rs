@@ -26,9 +26,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hookmill_model::{
     Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget,
-    Event, EventId, EventType, FieldPath, Key, KeyId, MailAddress, Notice, NoticeStage, Pause, PausePolicy, PinnedPlugin,
-    Plugin, PluginKey, PluginName, PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId,
-    Tally,
+    Event, EventId, EventType, FieldPath, Key, KeyId, MailAddress, Notice, NoticeStage, Pause, PausePolicy,
+    PinnedPlugin, Plugin, PluginKey, PluginName, PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId,
+    Subscription, SubscriptionId, Tally,
 };
 use jiff::{SignedDuration, Timestamp};
 

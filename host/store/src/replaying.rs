@@ -25,6 +25,8 @@ pub struct NewReplay {
     pub event_types: Option<Vec<Pattern>>,
     /// The events for which this CEL expression is true; none for all.
     pub condition: Option<String>,
+    /// Only events of which the subscription has no delivery.
+    pub only_missing: bool,
     /// The most deliveries that it makes in a second.
     pub deliveries_per_s: u32,
     /// Now.
@@ -119,7 +121,8 @@ pub trait ReplayStore: Send + Sync + 'static {
     ) -> Result<ReplaySlice, StoreError>;
 
     /// Commits a step's deliveries together with the cursor, unless the replay has ended or is elsewhere by now; returns how
-    /// many there are. The step that reaches the end ends the replay. What was deleted in the meantime is left out.
+    /// many there are. The step that reaches the end ends the replay. What was deleted in the meantime is left out, and so is
+    /// what the subscription has already, if only that is wanted which it has not.
     async fn step_replay(&self, step: ReplayStep) -> Result<u64, StoreError>;
 
     /// Delays the next step of a replay, for this reason, if it is running.

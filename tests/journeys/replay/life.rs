@@ -1,6 +1,13 @@
 //! Canceling, restarting, pausing and deleting in the middle of a replay.
 
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use hookmill_model::{Event, EventId, EventType, SpaceId};
+use hookmill_server::queues::Accepting;
+use hookmill_store::{Identity, NewEvent};
 use reqwest::{Client, Method};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{SECOND, numbers, pass, post, replay, show, subscribe};
@@ -76,6 +83,68 @@ async fn a_replay_waits_while_its_subscription_is_paused_and_fails_once_it_is_de
     let shown = show(&host, &path).await;
     assert_eq!((&shown["state"], &shown["reason"]), (&json!("failed"), &json!("the subscription was deleted")));
     assert_eq!(host.call(Method::GET, &format!("{subscription}/replays"), "").await.0, 404);
+}
+
+#[tokio::test]
+async fn an_event_that_was_being_accepted_when_the_replay_was_requested_is_not_missed() {
+    let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
+    post(&host, "deal.won", 0..2).await;
+    // As if a request had been matched before the subscription was there, and its commit took long.
+    let accepting = host.host.accepting.begin(&SpaceId::parse("acme").unwrap());
+    let (key, accepted_at) = (host.host.store.take_keys(1), host.clock.now());
+    host.clock.advance(SECOND);
+    let subscription = subscribe(&host, &receiver.url("/"), json!({"in_flight_max": 1})).await;
+    let path = replay(&host, &subscription, json!({})).await;
+    let steps = {
+        let host = host.host.clone();
+        tokio::spawn(async move { hookmill_server::replay::run_once(&host).await.unwrap() })
+    };
+    // Others are not held up.
+    post(&host, "deal.won", 3..4).await;
+    assert_eq!(show(&host, &path).await["examined"], 0);
+    assert!(!steps.is_finished());
+    let event = Event {
+        space: SpaceId::parse("acme").unwrap(),
+        id: EventId::with_key(accepted_at, key),
+        kind: EventType::parse("deal.won").unwrap(),
+        occurred_at: accepted_at,
+        accepted_at,
+        data: RawValue::from_string("2".to_owned()).unwrap().into(),
+        changed_fields: None,
+        previous: None,
+    };
+    let late = NewEvent { event: Arc::new(event), identity: Identity::Host { key }, deliveries: Vec::new() };
+    host.host.store.accept(vec![late]).await.unwrap();
+    drop(accepting);
+    steps.await.unwrap();
+    for _ in 0..2 {
+        pass(&mut host, SECOND).await;
+    }
+    let mut all = numbers(&receiver, "/");
+    all.sort_unstable();
+    assert_eq!(all, [0, 1, 2, 3]);
+    assert_eq!(show(&host, &path).await["deliveries"], 3);
+}
+
+#[test]
+fn what_began_to_be_accepted_before_is_waited_for_and_what_begins_after_is_not() {
+    let (accepting, space) = (Accepting::default(), SpaceId::parse("acme").unwrap());
+    assert!(accepting.settled(&space).now_or_never().is_some());
+    let (first, second) = (accepting.begin(&space), accepting.begin(&space));
+    let mut settled = Box::pin(accepting.settled(&space));
+    assert!(settled.as_mut().now_or_never().is_none());
+    let later = accepting.begin(&space);
+    // Another replay waits for all three; one of another space for none.
+    let mut again = Box::pin(accepting.settled(&space));
+    assert!(again.as_mut().now_or_never().is_none());
+    assert!(accepting.settled(&SpaceId::parse("other").unwrap()).now_or_never().is_some());
+    drop(first);
+    assert!(settled.as_mut().now_or_never().is_none());
+    drop(second);
+    assert!(settled.now_or_never().is_some());
+    assert!(again.as_mut().now_or_never().is_none());
+    drop(later);
+    assert!(again.now_or_never().is_some());
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ async fn a_wrong_request_names_its_member() {
         (json!({"since": since, "condition": "event.data =="}), "field_invalid", "/condition"),
         (json!({"since": since, "deliveries_per_s": 0}), "field_invalid", "/deliveries_per_s"),
         (json!({"since": since, "deliveries_per_s": 1_001}), "field_invalid", "/deliveries_per_s"),
+        (json!({"since": since, "what": "failed", "only_missing": true}), "field_invalid", "/only_missing"),
         (json!({"since": since, "speed": 1}), "field_unknown", "/speed"),
     ] {
         let (status, problem) = host.call(Method::POST, &format!("{path}/replays"), &body).await;

@@ -147,6 +147,29 @@ async fn types_trigger_and_condition_select_what_is_sent() {
 }
 
 #[tokio::test]
+async fn what_a_new_subscription_has_already_is_left_out_if_only_what_is_missing_is_wanted() {
+    let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
+    post(&host, "deal.won", 0..10).await;
+    let path = subscribe(&host, &receiver.url("/"), json!({})).await;
+    subscribe(&host, &receiver.url("/other"), json!({})).await;
+    post(&host, "deal.won", 10..20).await;
+    host.settle().await;
+    // Two at once: none sends what the other has sent.
+    let first = replay(&host, &path, json!({"only_missing": true, "deliveries_per_s": 2})).await;
+    let second = replay(&host, &path, json!({"only_missing": true, "deliveries_per_s": 3})).await;
+    for _ in 0..8 {
+        pass(&mut host, SECOND).await;
+    }
+    let mut all = numbers(&receiver, "/");
+    all.sort_unstable();
+    assert_eq!(all, (0..20).collect::<Vec<_>>());
+    let (first, second) = (show(&host, &first).await, show(&host, &second).await);
+    assert_eq!((&first["state"], &second["state"]), (&json!("done"), &json!("done")));
+    assert_eq!(first["deliveries"].as_u64().unwrap() + second["deliveries"].as_u64().unwrap(), 10);
+    assert_eq!(numbers(&receiver, "/other").len(), 10);
+}
+
+#[tokio::test]
 async fn test_events_are_not_replayed() {
     let (mut host, receiver) = (TestHost::start().await, Receiver::start().await);
     let path = subscribe(&host, &receiver.url("/"), json!({})).await;

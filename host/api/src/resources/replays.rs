@@ -55,6 +55,10 @@ struct ReplayInput {
     /// Only events for which this CEL expression is true; `true` selects all. By default the condition of the subscription;
     /// for `failed`, none.
     condition: Option<String>,
+    /// Whether events are left out of which the subscription has a delivery, as long as that is kept. So a new subscription
+    /// gets each event once, whether it came before or after it.
+    #[serde(default)]
+    only_missing: bool,
     /// Maximum number of deliveries that it makes in a second.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 1_000, default = 100)]
     deliveries_per_s: Option<Whole<1, DELIVERIES_PER_S_MAX>>,
@@ -89,6 +93,8 @@ struct ReplayView {
     /// Only events for which this CEL expression is true; null for all.
     #[schema(required)]
     condition: Option<String>,
+    /// Whether events are left out of which the subscription has a delivery.
+    only_missing: bool,
     /// Maximum number of deliveries that it makes in a second.
     deliveries_per_s: u32,
     /// Number of events, or of failed deliveries, that it has examined.
@@ -124,6 +130,7 @@ impl From<Replay> for ReplayView {
             until: replay.until,
             event_types: replay.event_types,
             condition: replay.condition,
+            only_missing: replay.only_missing,
             deliveries_per_s: replay.deliveries_per_s,
             examined: replay.examined,
             deliveries: replay.deliveries,
@@ -139,7 +146,8 @@ impl From<Replay> for ReplayView {
 /// Replays events to a subscription, or sends its failed deliveries again.
 ///
 /// The deliveries are made in the order in which their events were accepted, a few in a second, and are then like any other.
-/// Events get new deliveries, also those that the subscription has received before: `hookmill-event-id` stays the same.
+/// Events get new deliveries, also those that the subscription has received before, unless `only_missing` is true:
+/// `hookmill-event-id` stays the same.
 /// Neither the subscription's delay nor its batches apply; its trigger does, for `events`. Test events are left out, and so are
 /// events and deliveries that are no longer kept. Failed deliveries keep their ids, and are transformed again.
 ///
@@ -157,12 +165,12 @@ async fn create_replay(
     params: PathParams,
     JsonBody(input): JsonBody<ReplayInput>,
 ) -> Result<(StatusCode, Json<ReplayView>), Problem> {
-    let ReplayInput { what, since, until, event_types, condition, deliveries_per_s } = input;
+    let ReplayInput { what, since, until, event_types, condition, only_missing, deliveries_per_s } = input;
     let since = since.ok_or_else(|| {
         Error::at(Code::FieldMissing, "/since", "missing: the time from which on events were accepted")
     })?;
     let deliveries_per_s = deliveries_per_s.map(|rate| rate.0);
-    let request = ReplayRequest { what, since, until, event_types, condition, deliveries_per_s };
+    let request = ReplayRequest { what, since, until, event_types, condition, only_missing, deliveries_per_s };
     let created = replay::create(&api.host, &space, params.get("subscription")?, request).await?;
     Ok((StatusCode::CREATED, Json(created.into())))
 }

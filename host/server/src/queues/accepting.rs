@@ -56,31 +56,3 @@ impl Accepting {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use futures::FutureExt as _;
-
-    use super::*;
-
-    #[test]
-    fn what_began_before_is_waited_for_and_what_begins_after_is_not() {
-        let (accepting, space) = (Accepting::default(), SpaceId::parse("acme").expect("a space"));
-        assert!(accepting.settled(&space).now_or_never().is_some());
-        let (first, second) = (accepting.begin(&space), accepting.begin(&space));
-        let mut settled = Box::pin(accepting.settled(&space));
-        assert!(settled.as_mut().now_or_never().is_none());
-        let later = accepting.begin(&space);
-        // Another replay waits for all three.
-        let mut again = Box::pin(accepting.settled(&space));
-        assert!(again.as_mut().now_or_never().is_none());
-        drop(first);
-        assert!(settled.as_mut().now_or_never().is_none());
-        drop(second);
-        assert!(settled.now_or_never().is_some());
-        assert!(again.as_mut().now_or_never().is_none());
-        drop(later);
-        assert!(again.now_or_never().is_some());
-        assert!(accepting.settled(&space).now_or_never().is_some());
-    }
-}

@@ -37,6 +37,8 @@ pub struct ReplayRequest {
     pub event_types: Option<Vec<Pattern>>,
     /// The events for which this CEL expression is true; by default that of the subscription, and of failed deliveries none.
     pub condition: Option<String>,
+    /// Only events of which the subscription has no delivery.
+    pub only_missing: bool,
     /// The most deliveries that it makes in a second.
     pub deliveries_per_s: Option<u32>,
 }
@@ -69,7 +71,7 @@ pub async fn create(
 }
 
 async fn checked(host: &Host, subscription: &Subscription, request: ReplayRequest) -> Result<NewReplay, Error> {
-    let ReplayRequest { what, since, until, event_types, condition, deliveries_per_s } = request;
+    let ReplayRequest { what, since, until, event_types, condition, only_missing, deliveries_per_s } = request;
     let event_types = event_types.map(|given| check::event_types(Some(given), false)).transpose()?;
     let condition = check::condition(condition).await?;
     let deliveries_per_s = deliveries_per_s.unwrap_or(DELIVERIES_PER_S_DEFAULT);
@@ -83,6 +85,9 @@ async fn checked(host: &Host, subscription: &Subscription, request: ReplayReques
     let until = until.unwrap_or(now);
     if since >= until {
         return Err(Error::field("/since", format!("expected a time before {until}, at which the replay ends")));
+    }
+    if only_missing && what == ReplayWhat::Failed {
+        return Err(Error::field("/only_missing", "expected false: only a replay of events can send what is missing"));
     }
     let (event_types, condition) = match what {
         ReplayWhat::Events => (
@@ -99,6 +104,7 @@ async fn checked(host: &Host, subscription: &Subscription, request: ReplayReques
         until,
         event_types,
         condition,
+        only_missing,
         deliveries_per_s,
         created_at: now,
     })

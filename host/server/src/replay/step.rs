@@ -77,6 +77,7 @@ async fn wait(host: &Host, replay: &Replay, wait: SignedDuration, reason: &str) 
 async fn commit(host: &Host, replay: &Replay, chosen: Chosen) -> Result<(), StoreError> {
     let now = host.clock.now();
     let due = |index: usize| after(now, interval(replay.deliveries_per_s, index));
+    // Now, not when the slice was read: it may have taken long.
     let send: Vec<_> = chosen.keys.iter().enumerate().map(|(index, key)| (*key, due(index))).collect();
     let step = ReplayStep {
         id: replay.id,
@@ -88,7 +89,10 @@ async fn commit(host: &Host, replay: &Replay, chosen: Chosen) -> Result<(), Stor
         send,
         now,
     };
-    let sent = host.store.step_replay(step).await?;
+    let sent = {
+        let _turn = host.commits.turn(&replay.space, step.send.len()).await;
+        host.store.step_replay(step).await?
+    };
     if sent > 0 {
         host.quotas.count(&replay.space, 0, sent, now);
         host.inbox.alarm().due(now);

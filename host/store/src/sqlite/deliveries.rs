@@ -280,6 +280,7 @@ pub(super) struct Of {
 }
 
 /// How a delivery is sent again.
+#[derive(Clone, Copy)]
 pub(super) struct Again {
     /// Its state until now.
     pub(super) state: DeliveryState,

@@ -57,9 +57,9 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::{
-    Accepted, Command, Commanded, Counts, DeletedPlugin, DeliveryFilter, DeliveryHead, ErasureStep, EventFilter, EventHead,
-    EventTypeEntry, Expired, Forgotten, ListPart, NewEvent, NoticeStep, Place, Record, Recorded, SpaceChange, Step, Store,
-    StoreError,
+    Accepted, Command, Commanded, Counts, DeletedPlugin, DeliveryFilter, DeliveryHead, ErasureStep, EventFilter,
+    EventHead, EventTypeEntry, Expired, Forgotten, ListPart, NewEvent, NoticeStep, Place, Record, Recorded,
+    SpaceChange, Step, Store, StoreError,
 };
 use checkpoint::Checkpointer;
 use hookmill_model::{

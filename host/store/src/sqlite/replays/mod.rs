@@ -3,25 +3,26 @@
 //! A step reads a slice on a reader; the caller decides what of it is sent; the writer inserts that and moves the cursor in
 //! one transaction. It looks every key up again, since rows may have been deleted in between.
 
+mod slice;
+mod step;
+
 use async_trait::async_trait;
-use hookmill_model::{
-    DeliveryState, Replay, ReplayId, ReplayState, ReplayWhat, SpaceId, SubscriptionId, SubscriptionState,
-};
+use hookmill_model::{Replay, ReplayId, ReplayState, SpaceId, SubscriptionId};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{ListPart, NewReplay, ReplayEntry, ReplaySlice, ReplayStep, ReplayStore, StoreError};
-use super::deliveries::{self, Of};
-use super::events::Events;
-use super::row::{Columns as _, PART_BYTES_MAX, count, json, micros, name, part};
+use super::super::{ListPart, NewReplay, ReplaySlice, ReplayStep, ReplayStore, StoreError};
+use super::row::{Columns as _, count, json, micros, name, part};
 use super::writing::Writing;
-use super::{Sqlite, accept, keys, names, values};
+use super::{Sqlite, keys, names};
+#[cfg(test)]
+pub(super) use slice::{BACKLOG, EVENT, EVENTS, FAILED, FAILED_DELIVERY, HAS};
 
 const PUT: &str = "
     INSERT INTO replays (
         key, space, subscription, what, state, since, until, rate, first_key, cursor, examined, deliveries, next_at, created_at,
-        updated_at, event_types, condition
-    ) VALUES (?1, ?2, ?3, ?4, 'running', ?5, ?6, ?7, 0, 0, 0, 0, ?8, ?8, ?8, ?9, ?10)";
+        updated_at, event_types, condition, only_missing
+    ) VALUES (?1, ?2, ?3, ?4, 'running', ?5, ?6, ?7, 0, 0, 0, 0, ?8, ?8, ?8, ?9, ?10, ?11)";
 
 pub(super) const RUNNING_IN_SPACE: &str = "
     SELECT count(*) FROM replays INDEXED BY replays_running_in_space WHERE space = ?1 AND state = 'running'";
@@ -46,45 +47,6 @@ pub(super) const RUNNING: &str = "
 const BEGIN: &str = "
     UPDATE replays SET first_key = ?2, cursor = ?2, end_key = ?3, updated_at = ?4
     WHERE key = ?1 AND state = 'running' AND end_key IS NULL";
-
-pub(super) const EVENTS: &str = "
-    SELECT key FROM events INDEXED BY events_of_space
-    WHERE space = ?1 AND type = ?2 AND key >= ?3 AND key < ?4 ORDER BY key LIMIT ?5";
-
-pub(super) const FAILED: &str = "
-    SELECT delivery FROM ended INDEXED BY ended_of_subscription
-    WHERE subscription = ?1 AND state = 'failed' AND delivery >= ?2 AND delivery < ?3 ORDER BY delivery LIMIT ?4";
-
-/// A test event has one delivery from the start.
-pub(super) const EVENT: &str = "
-    SELECT key AS event, accepted_at, EXISTS (
-            SELECT 1 FROM deliveries WHERE deliveries.key = first_delivery AND event = events.key AND test = 1
-        ) AS left_out
-    FROM events WHERE key = ?1";
-
-pub(super) const FAILED_DELIVERY: &str = "
-    SELECT event, accepted_at, test = 1 OR completed_at > ?2 AS left_out
-    FROM ended JOIN deliveries ON deliveries.key = delivery JOIN events ON events.key = event WHERE delivery = ?1";
-
-pub(super) const BACKLOG: &str = "
-    SELECT count(*) FROM (
-        SELECT 1 FROM waiting INDEXED BY waiting_by_due_time
-        WHERE state = 'pending' AND subscription = ?1 AND due_at <= ?2 LIMIT ?3)";
-
-const AT: &str = "
-    SELECT space, subscription, what FROM replays WHERE key = ?1 AND state = 'running' AND cursor = ?2 AND end_key >= ?3";
-
-const EVENT_NOW: &str = "SELECT type, accepted_at FROM events WHERE key = ?1 AND space = ?2";
-
-const LINK: &str = "INSERT INTO later_deliveries (event, delivery) VALUES (?1, ?2)";
-
-const FAILED_NOW: &str = "SELECT attempts FROM ended WHERE delivery = ?1 AND subscription = ?2 AND state = 'failed'";
-
-const STEP: &str = "
-    UPDATE replays SET cursor = ?2, examined = examined + ?3, deliveries = deliveries + ?4,
-        reached_at = coalesce(?5, reached_at), next_at = ?6, updated_at = ?7, reason = NULL,
-        state = iif(?2 >= end_key, 'done', 'running')
-    WHERE key = ?1";
 
 const DELAY: &str = "
     UPDATE replays SET next_at = ?2, reason = ?3, updated_at = ?4 WHERE key = ?1 AND state = 'running'";
@@ -152,11 +114,11 @@ impl ReplayStore for Sqlite {
         backlog_max: usize,
     ) -> Result<ReplaySlice, StoreError> {
         let of = replay.clone();
-        self.readers.read_for(&replay.space, move |db| slice(db, &of, limit, now, backlog_max)).await
+        self.readers.read_for(&replay.space, move |db| slice::slice(db, &of, limit, now, backlog_max)).await
     }
 
-    async fn step_replay(&self, replay_step: ReplayStep) -> Result<u64, StoreError> {
-        self.writer.write(move |db| step(db, &replay_step)).await
+    async fn step_replay(&self, step: ReplayStep) -> Result<u64, StoreError> {
+        self.writer.write(move |db| step::step(db, &step)).await
     }
 
     async fn delay_replay(
@@ -211,6 +173,7 @@ fn create(
         micros(new.created_at),
         new.event_types.as_ref().map(json),
         new.condition,
+        new.only_missing,
     ])?;
     one(db, ReplayId::with_key(new.created_at, key))
 }
@@ -233,6 +196,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Replay> {
         until: row.time("until")?,
         event_types: row.json_if_any("event_types")?,
         condition: row.value("condition")?,
+        only_missing: row.value("only_missing")?,
         deliveries_per_s: row.value("rate")?,
         first_key: row.value("first_key")?,
         cursor: row.value("cursor")?,
@@ -274,153 +238,6 @@ fn running(db: &Connection, limit: usize) -> Result<Vec<Replay>, StoreError> {
 
 fn all_keys(db: &Connection, sql: &str, parameters: impl rusqlite::Params) -> Result<Vec<i64>, StoreError> {
     Ok(db.prepare_cached(sql)?.query_map(parameters, |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
-}
-
-fn slice(
-    db: &Connection,
-    replay: &Replay,
-    limit: usize,
-    now: Timestamp,
-    backlog_max: usize,
-) -> Result<ReplaySlice, StoreError> {
-    let end = replay.end_key.unwrap_or(replay.cursor);
-    let mut slice = ReplaySlice { entries: Vec::new(), next: end, backlog: 0 };
-    let Some(space) = names::space(db, &replay.space)? else { return Ok(slice) };
-    let Some(subscription) = names::subscription_of(db, space, replay.subscription_id)? else { return Ok(slice) };
-    let mut backlog = db.prepare_cached(BACKLOG)?;
-    let due: u32 = backlog.query_row(params![subscription, micros(now), count(backlog_max)], |row| row.get(0))?;
-    slice.backlog = due as usize;
-    let found = match replay.what {
-        ReplayWhat::Events => oldest_events(db, replay, space, end, limit)?,
-        ReplayWhat::Failed => all_keys(db, FAILED, params![subscription, replay.cursor, end, count(limit)])?,
-    };
-    if found.len() == limit {
-        slice.next = found.last().map_or(end, |last| last + 1);
-    }
-    let (mut events, mut held) = (Events::default(), 0);
-    for key in found {
-        if held > PART_BYTES_MAX {
-            slice.next = key;
-            break;
-        }
-        let Some(event) = candidate(db, replay, key)? else { continue };
-        let event = events.get(db, event)?;
-        held += event.data.get().len() + event.previous.as_ref().map_or(0, |previous| previous.get().len());
-        slice.entries.push(ReplayEntry { key, event });
-    }
-    Ok(slice)
-}
-
-/// Returns the oldest keys of the space's events that a replay has to examine, merged from the ranges of its types.
-fn oldest_events(db: &Connection, replay: &Replay, space: i64, end: i64, limit: usize) -> Result<Vec<i64>, StoreError> {
-    let kinds = keys::types_where(db, &keys::EVENTS_OF_SPACE, space, |kind| {
-        replay.event_types.as_ref().is_none_or(|types| types.iter().any(|pattern| pattern.matches(kind)))
-    })?;
-    let mut found = Vec::new();
-    for kind in kinds {
-        found.extend(all_keys(db, EVENTS, params![space, kind, replay.cursor, end, count(limit)])?);
-    }
-    found.sort_unstable();
-    found.truncate(limit);
-    Ok(found)
-}
-
-/// Returns the key of the event of what a replay examines; none if the replay leaves it out.
-fn candidate(db: &Connection, replay: &Replay, key: i64) -> Result<Option<i64>, StoreError> {
-    let read = |row: &Row<'_>| {
-        let accepted_at = row.time("accepted_at")?;
-        let wanted = !row.value::<bool>("left_out")? && replay.since <= accepted_at && accepted_at < replay.until;
-        Ok(if wanted { Some(row.value("event")?) } else { None })
-    };
-    let found = match replay.what {
-        ReplayWhat::Events => db.prepare_cached(EVENT)?.query_row([key], read),
-        ReplayWhat::Failed => db.prepare_cached(FAILED_DELIVERY)?.query_row([key, micros(replay.created_at)], read),
-    };
-    Ok(found.optional()?.flatten())
-}
-
-fn step(db: &Writing<'_>, step: &ReplayStep) -> Result<u64, StoreError> {
-    let ReplayStep { id, from, to, examined, reached_at, send, next_at, now } = step;
-    let mut at = db.prepare_cached(AT)?;
-    let found = at.query_row(params![id.key(), from, to], |row| {
-        Ok((Of { space: row.value("space")?, subscription: row.value("subscription")? }, row.variant("what")?))
-    });
-    let Some((of, what)) = found.optional()? else { return Ok(0) };
-    if deleted(db, of)? {
-        end(db, *id, ReplayState::Failed, Some("the subscription was deleted"), *now)?;
-        return Ok(0);
-    }
-    let mut sent = 0;
-    for (key, due_at) in send {
-        sent += u64::from(match what {
-            ReplayWhat::Events => deliver(db, of, *key, *due_at)?,
-            ReplayWhat::Failed => send_again(db, of, *key, *due_at)?,
-        });
-    }
-    db.prepare_cached(STEP)?.execute(params![
-        id.key(),
-        to,
-        count(*examined),
-        count(sent),
-        reached_at.map(micros),
-        micros(*next_at),
-        micros(*now),
-    ])?;
-    Ok(sent)
-}
-
-/// Whether the subscription was deleted: deliveries made now would wait for nobody.
-fn deleted(db: &Connection, of: Of) -> Result<bool, StoreError> {
-    let mut select = db.prepare_cached("SELECT state FROM subscriptions WHERE key = ?1")?;
-    let state = select.query_row([of.subscription], |row| row.variant::<SubscriptionState>("state")).optional()?;
-    Ok(state.is_none_or(|state| state == SubscriptionState::Deleted))
-}
-
-/// Inserts a delivery of the event with this key; false if there is no such event.
-fn deliver(
-    db: &Writing<'_>,
-    Of { space, subscription }: Of,
-    event: i64,
-    due_at: Timestamp,
-) -> Result<bool, StoreError> {
-    let mut select = db.prepare_cached(EVENT_NOW)?;
-    let found = select.query_row([event, space], |row| Ok((row.value::<i64>("type")?, row.time("accepted_at")?)));
-    let Some((kind, accepted_at)) = found.optional()? else { return Ok(false) };
-    let key = db.take_keys(1);
-    let due_at = micros(due_at);
-    let none: Option<[u8; 16]> = None;
-    db.prepare_cached(accept::INSERT_DELIVERY)?.execute(params![
-        key,
-        space,
-        subscription,
-        kind,
-        event,
-        due_at,
-        false,
-        false,
-        none
-    ])?;
-    db.prepare_cached(LINK)?.execute([event, key])?;
-    values::link(db, event, key)?;
-    db.prepare_cached(accept::INSERT_WAITING)?.execute([key, space, subscription, due_at])?;
-    db.created(DeliveryState::Pending, 1);
-    db.gave_keys(accepted_at, key, key + 1);
-    Ok(true)
-}
-
-/// Makes the failed delivery with this key pending; false if it is none any more.
-fn send_again(db: &Writing<'_>, of: Of, key: i64, due_at: Timestamp) -> Result<bool, StoreError> {
-    let mut select = db.prepare_cached(FAILED_NOW)?;
-    let Some(attempts) = select.query_row([key, of.subscription], |row| row.get(0)).optional()? else {
-        return Ok(false);
-    };
-    deliveries::resend(
-        db,
-        key,
-        of,
-        deliveries::Again { state: DeliveryState::Failed, attempts, due_at, verbatim: false },
-    )?;
-    Ok(true)
 }
 
 fn end(
