@@ -401,6 +401,15 @@ pub trait Store: ReplayStore {
         from: Place,
         limit: usize,
     ) -> Result<Forgotten, StoreError>;
+    /// Sums the counts of minutes before one time up to those of their hours, and deletes those before another time: of so many
+    /// spaces and subscriptions after one of them, of which the first is after 0. Returns the last, or none at the end.
+    async fn sum_up_counts(
+        &self,
+        after: i64,
+        minutes_before: Timestamp,
+        all_before: Timestamp,
+        limit: usize,
+    ) -> Result<Option<i64>, StoreError>;
 
     // Erasures: what is deleted at a caller's request, and cannot be read back.
 

@@ -34,6 +34,7 @@ mod plugins;
 mod readers;
 mod record;
 mod replays;
+mod rollup;
 mod row;
 mod search;
 mod shadows;
@@ -421,6 +422,21 @@ impl Store for Sqlite {
 
     fn commits(&self) -> u64 {
         self.writer.commits()
+    }
+
+    async fn sum_up_counts(
+        &self,
+        after: i64,
+        minutes_before: Timestamp,
+        all_before: Timestamp,
+        limit: usize,
+    ) -> Result<Option<i64>, StoreError> {
+        let old = rollup::Old::new(minutes_before, all_before);
+        let (scopes, next) = self.readers.read(move |db| rollup::find(db, after, old, limit)).await?;
+        if !scopes.is_empty() {
+            self.writer.write(move |db| rollup::sum_up(db, &scopes, old)).await?;
+        }
+        Ok(next)
     }
 
     async fn begin_erasure(
