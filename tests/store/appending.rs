@@ -36,7 +36,7 @@ fn fresh(kept: &Kept, key: i64, subscription_id: SubscriptionId) -> (NewEvent, D
         completed_at: None,
         reason: None,
     };
-    (NewEvent { event, identity: Identity::Host { key }, deliveries: vec![new], values: vec![] }, delivery)
+    (NewEvent { event, identity: Identity::Host { key }, values: vec![], deliveries: vec![new] }, delivery)
 }
 
 async fn accepted(kept: &Kept, new: NewEvent) {
