@@ -58,7 +58,8 @@ async fn all_that_holds_a_value_is_erased_with_one_call_and_its_progress_can_be_
     host.subscribe(&receiver.url("/"), json!({})).await;
     let person = json!({"contacts": [{"email": "a@example.com"}, {"email": MARKER}]}).to_string();
     for number in 0..60 {
-        let other = json!({"contacts": [{"email": format!("other{number}@example.com")}], "filler": "y".repeat(number * 37)});
+        let other =
+            json!({"contacts": [{"email": format!("other{number}@example.com")}], "filler": "y".repeat(number * 37)});
         host.post("lead.created", &other.to_string()).await;
         if number % 20 == 10 {
             host.post("lead.created", &person).await;
@@ -67,13 +68,19 @@ async fn all_that_holds_a_value_is_erased_with_one_call_and_its_progress_can_be_
     host.settle().await;
     assert!(found(dir(&host)) > 3);
     let (path, begun) = begin(&host, json!({"path": "contacts.email", "value": MARKER})).await;
-    assert_eq!((&begun["path"], &begun["value"], &begun["finished_at"]), (&json!("contacts.email"), &Value::Null, &Value::Null));
+    assert_eq!(
+        (&begun["path"], &begun["value"], &begun["finished_at"]),
+        (&json!("contacts.email"), &Value::Null, &Value::Null)
+    );
 
     assert_eq!(run(&host).await, Round::Idle);
 
     let done = host.ok(Method::GET, &path, Value::Null).await;
     assert_eq!(done["state"], "done");
-    assert_eq!((&done["events_searched"], &done["events_erased"], &done["deliveries_erased"]), (&json!(63), &json!(3), &json!(3)));
+    assert_eq!(
+        (&done["events_searched"], &done["events_erased"], &done["deliveries_erased"]),
+        (&json!(63), &json!(3), &json!(3))
+    );
     assert!(done["finished_at"].is_string());
     assert_eq!(found(dir(&host)), 0);
     let events = host.ok(Method::GET, "/v1/spaces/acme/events?limit=200", Value::Null).await;
@@ -212,7 +219,10 @@ async fn a_deleted_space_is_gone_at_once_and_then_from_the_disk_also_after_a_res
     host.advance(Duration::from_secs(120)).await;
 
     let done = host.ok(Method::GET, &path, Value::Null).await;
-    assert_eq!((&done["state"], &done["events_erased"], &done["deliveries_erased"]), (&json!("done"), &json!(5), &json!(10)));
+    assert_eq!(
+        (&done["state"], &done["events_erased"], &done["deliveries_erased"]),
+        (&json!("done"), &json!(5), &json!(10))
+    );
     assert_eq!(found(dir(&host)), 0);
     assert_eq!(receiver.requests().len(), 5);
     host.ok(Method::POST, "/v1/spaces", json!({"id": "acme"})).await;

@@ -40,7 +40,9 @@ async fn events_deliveries_and_attempts_are_kept_for_thirty_days_or_for_what_the
     let attempts: i64 = database.query_row("SELECT count(*) FROM attempts", [], |row| row.get(0)).unwrap();
     assert_eq!(attempts, 0);
     assert_eq!(host.ok(Method::PATCH, SPACE, json!({"keep_days": null})).await["keep_days"], 30);
-    for wrong in [json!({"keep_days": 0}), json!({"keep_days": 36_501}), json!({"keep_bytes": 0}), json!({"keep_bytes": 1.5})] {
+    for wrong in
+        [json!({"keep_days": 0}), json!({"keep_days": 36_501}), json!({"keep_bytes": 0}), json!({"keep_bytes": 1.5})]
+    {
         let (status, answer) = host.call(Method::PATCH, SPACE, wrong.to_string()).await;
         assert_eq!(status, 422, "{answer}");
         let field = answer["field"].as_str().unwrap_or_else(|| panic!("{answer}"));

@@ -36,7 +36,8 @@ async fn stored(store: &Arc<dyn Store>, subscription: SubscriptionId, count: usi
             event_at(&space, &format!("{at}-{number}").replace(' ', ""), &data, at).to(subscription, at)
         });
         store.accept(events.collect()).await.unwrap();
-        let leased = store.lease_due(at, at + Duration::from_secs(60), vec![(subscription, 100)], usize::MAX).await.unwrap();
+        let leased =
+            store.lease_due(at, at + Duration::from_secs(60), vec![(subscription, 100)], usize::MAX).await.unwrap();
         let records = leased.iter().map(|delivery| {
             let mut made = record(delivery, Some(Outcome::Succeeded(answered(200))), DeliveryState::Delivered);
             made.at = at;
@@ -70,7 +71,8 @@ async fn load(base: String, key: String, stop: Arc<AtomicBool>) -> Vec<Duration>
                     break;
                 }
                 let request = client.post(format!("{base}/v1/spaces/acme/events")).bearer_auth(&key);
-                let answer = request.header("content-type", "application/json").body(body.clone()).send().await.unwrap();
+                let answer =
+                    request.header("content-type", "application/json").body(body.clone()).send().await.unwrap();
                 assert_eq!(answer.status(), 202);
                 times.push(due.elapsed());
             }

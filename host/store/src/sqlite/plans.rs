@@ -3,8 +3,8 @@
 use rusqlite::{Connection, params_from_iter};
 
 use super::{
-    accept, attempts, deliveries, erase, erasures, events, forget, ids, keys, lease, marks, notices, open, pinned, plugins,
-    record, replays, rollup, sources, subscriptions, tallies, values,
+    accept, attempts, deliveries, erase, erasures, events, forget, ids, keys, lease, marks, notices, open, pinned,
+    plugins, record, replays, rollup, sources, subscriptions, tallies, values,
 };
 
 fn database() -> Connection {
@@ -24,7 +24,9 @@ fn plan(db: &Connection, sql: &str) -> String {
 fn assert_plan(db: &Connection, sql: &str, step: &str) {
     let plan = plan(db, sql);
     assert!(plan.contains(step), "{sql}\n{plan}");
-    for wrong in ["SCAN d", "SCAN events", "SCAN attempts", "SCAN ended", "SCAN minutes", "SCAN event_values", "TEMP B-TREE"] {
+    for wrong in
+        ["SCAN d", "SCAN events", "SCAN attempts", "SCAN ended", "SCAN minutes", "SCAN event_values", "TEMP B-TREE"]
+    {
         assert!(!plan.contains(wrong), "{sql}\n{plan}");
     }
 }
@@ -60,9 +62,15 @@ fn statements_search_an_index() {
         (events::HEAD_BY_KEY, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
         (events::DELIVERIES_MADE, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         (events::DELIVERIES_MADE, "SEARCH later_deliveries USING PRIMARY KEY (event=?)"),
-        (forget::OLD, "SEARCH d USING COVERING INDEX deliveries_of_subscription (subscription=? AND type=? AND rowid<?)"),
+        (
+            forget::OLD,
+            "SEARCH d USING COVERING INDEX deliveries_of_subscription (subscription=? AND type=? AND rowid<?)",
+        ),
         (forget::IS_OLD, "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)"),
-        (forget::OLDEST, "SEARCH events USING COVERING INDEX events_of_space (space=? AND type=? AND rowid>? AND rowid<?)"),
+        (
+            forget::OLDEST,
+            "SEARCH events USING COVERING INDEX events_of_space (space=? AND type=? AND rowid>? AND rowid<?)",
+        ),
         (forget::EVENT, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
         (forget::OF_EVENT, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         (forget::LATER_OF_EVENT, "SEARCH later_deliveries USING PRIMARY KEY (event=? AND delivery>?)"),
@@ -143,7 +151,10 @@ fn every_listing_walks_an_index_from_its_newest_entry() {
         (sources::NEXT_PROBLEM, "COVERING INDEX attempts_by_problem (space=? AND problem>? AND problem<?)"),
         (sources::WITH_PROBLEM, "COVERING INDEX attempts_by_problem (space=? AND problem=? AND rowid>? AND rowid<?)"),
         (tallies::COUNTS, "SEARCH counts USING PRIMARY KEY (scope=? AND minute>? AND minute<?)"),
-        (values::EVENTS, "SEARCH event_values USING PRIMARY KEY (path=? AND value=? AND part=? AND (delivery,event)<(?,?))"),
+        (
+            values::EVENTS,
+            "SEARCH event_values USING PRIMARY KEY (path=? AND value=? AND part=? AND (delivery,event)<(?,?))",
+        ),
         (
             values::WITH_DELIVERIES,
             "SEARCH event_values USING PRIMARY KEY (path=? AND value=? AND part=? AND delivery>? AND delivery<?)",

@@ -44,12 +44,7 @@ impl Old {
 }
 
 /// Returns of so many scopes after one of them those with old counts, and the last that was looked at.
-pub(super) fn find(
-    db: &Connection,
-    after: i64,
-    old: Old,
-    limit: usize,
-) -> Result<(Vec<i64>, Option<i64>), StoreError> {
+pub(super) fn find(db: &Connection, after: i64, old: Old, limit: usize) -> Result<(Vec<i64>, Option<i64>), StoreError> {
     let mut found = Vec::new();
     let mut last = after;
     for _ in 0..limit {
