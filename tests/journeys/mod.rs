@@ -24,5 +24,6 @@ mod sealed;
 mod shadow;
 mod signature;
 mod slices;
+mod steady;
 mod triggers;
 mod versions;

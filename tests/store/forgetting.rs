@@ -7,7 +7,9 @@ use hookmill_model::{
     Answer, DeliveryId, DeliveryState, Erasure, ErasureState, ErasureTarget, EventId, LogLevel, LogLine, Outcome,
     SentRequest, SpaceId, SubscriptionId,
 };
-use hookmill_store::{Accepted, ErasureStep, Expired, Forgotten, Identity, NewEvent, Place, Record, Store};
+use hookmill_store::{
+    Accepted, ErasureStep, Expired, ForgetStore, Forgotten, Identity, IndexedValue, NewEvent, Place, Record, Store,
+};
 use jiff::Timestamp;
 
 use super::{Kept, To, after, delivered, event, event_at, now, record};
@@ -120,6 +122,8 @@ async fn among_others(kept: &Kept, subscriptions: &[SubscriptionId], each: usize
             new = kept.event(&format!(r#"{{"contact":{{"email":"{MARKER}@example.com"}}}}"#));
             id = Some(new.event.id.clone());
         }
+        let value = if ours { format!("{MARKER}@example.com") } else { format!("other{number}@example.com") };
+        new.values = vec![IndexedValue { path: "contact.email".parse().unwrap(), value }];
         for subscription in subscriptions {
             new = new.to(*subscription, now());
         }
@@ -373,4 +377,29 @@ async fn an_event_with_many_deliveries_is_forgotten_in_steps() {
     assert_eq!((gone.events, gone.deliveries), (1, 35));
     assert_eq!(kept.store.stored_bytes(&kept.space), 0);
     whole(&kept);
+}
+
+#[tokio::test]
+async fn minutes_are_summed_up_to_hours_and_old_hours_go() {
+    let kept = Kept::new().await;
+    let database = kept.beside();
+    let minute = now().as_second() / 60 / 60 * 60;
+    for (scope, ago, delivered) in
+        [(5, 0, 1), (5, 61, 2), (5, 62, 3), (5, 120, 4), (5, 121, 5), (5, 60_000, 6), (9, 121, 7)]
+    {
+        let row = (scope, minute - ago, delivered);
+        database.execute("INSERT INTO counts VALUES (?1, ?2, ?3, 1, 0, 0, 0)", row).unwrap();
+    }
+    for _ in 0..2 {
+        let mut next = Some(0);
+        while let Some(after) = next {
+            let (hour_ago, month_ago) = (now() - Duration::from_secs(3_600), now() - 30 * DAY);
+            next = kept.store.sum_up_counts(after, hour_ago, month_ago, 1).await.unwrap();
+        }
+    }
+    let mut select =
+        database.prepare("SELECT scope, ?1 - minute, delivered, failed FROM counts ORDER BY 1, 2").unwrap();
+    let rows = select.query_map([minute], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap();
+    let rows: Vec<(i64, i64, i64, i64)> = rows.collect::<rusqlite::Result<_>>().unwrap();
+    assert_eq!(rows, [(5, 0, 1, 1), (5, 120, 9, 3), (5, 180, 5, 1), (9, 180, 7, 1)]);
 }

@@ -46,6 +46,9 @@ fn after(now: Timestamp, by: SignedDuration) -> Timestamp {
     now.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
+/// How long what happened is counted by the minute; then by the hour.
+const MINUTES_KEPT: SignedDuration = SignedDuration::from_hours(48);
+
 /// Deletes all that has expired, and returns the number of deliveries.
 ///
 /// # Errors
@@ -84,21 +87,39 @@ async fn forget_subscriptions(host: &Host) -> Result<usize, StoreError> {
 async fn forget_spaces(host: &Host) -> Result<usize, StoreError> {
     let mut deleted = 0;
     let mut after = None;
+    let mut days_max = host.config.retention.keep_days;
     loop {
         let page = host.store.spaces(after, PAGE).await?;
         after = page.last().map(|space| space.id.clone());
         let last = page.len() < PAGE;
         for Space { id, retention, .. } in page {
             let days = host.config.retention.of(retention).keep_days;
+            days_max = days_max.max(days.unwrap_or(0));
             if let Some(before) = days.and_then(|days| days_ago(host, days)) {
                 let expired = Expired { accepted_before: Some(before), ended_before: before, bytes: None };
                 deleted += forget(host, &id, || Some(expired)).await?;
             }
         }
         if last {
-            return Ok(deleted);
+            break;
         }
     }
+    sum_up_counts(host, days_max).await?;
+    Ok(deleted)
+}
+
+/// Sums up what was counted by the minute, and deletes what is older than all history.
+async fn sum_up_counts(host: &Host, days_max: u32) -> Result<(), StoreError> {
+    let minutes_before = host.clock.now().checked_sub(MINUTES_KEPT).unwrap_or(Timestamp::MIN);
+    let all_before = days_ago(host, days_max).unwrap_or(Timestamp::MIN);
+    let mut next = Some(0);
+    while let Some(after) = next {
+        let began = Instant::now();
+        let limit = host.config.retention.delete_max;
+        next = host.store.sum_up_counts(after, minutes_before, all_before, limit).await?;
+        give_way(began).await;
+    }
+    Ok(())
 }
 
 /// Deletes the oldest of the spaces that store more than their `keep_bytes`.

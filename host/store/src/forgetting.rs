@@ -1,6 +1,10 @@
 //! What forgetting by age and size, and erasing, ask and answer.
 
+use async_trait::async_trait;
+use hookmill_model::{Erasure, ErasureId, ErasureTarget, SpaceId, SubscriptionId};
 use jiff::Timestamp;
+
+use super::StoreError;
 
 /// What is to be forgotten.
 #[derive(Clone, Copy, Debug)]
@@ -44,4 +48,67 @@ pub enum ErasureStep {
     InFlight,
     /// No row is left: what rows left in the file is next.
     Erased,
+}
+
+/// What the store forgets: by age and size, and at a caller's request.
+#[async_trait]
+pub trait ForgetStore: Send + Sync + 'static {
+    /// Deletes up to `limit` of a subscription's final deliveries, with their attempts, that ended before `before`, oldest
+    /// first; returns how many.
+    async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+    /// Deletes what has expired of a space, the oldest first, from a place on: deliveries with their attempts, and events
+    /// without deliveries. As many rows as `limit`, about.
+    async fn forget_events(
+        &self,
+        space: &SpaceId,
+        expired: Expired,
+        from: Place,
+        limit: usize,
+    ) -> Result<Forgotten, StoreError>;
+    /// Sums the counts of minutes before one time up to those of their hours, and deletes those before another time: of so many
+    /// spaces and subscriptions after one of them, of which the first is after 0. Returns the last, or none at the end.
+    async fn sum_up_counts(
+        &self,
+        after: i64,
+        minutes_before: Timestamp,
+        all_before: Timestamp,
+        limit: usize,
+    ) -> Result<Option<i64>, StoreError>;
+
+    // Erasures: what is deleted at a caller's request, and cannot be read back.
+
+    /// Begins an erasure; none if its target does not exist. A space as the target is there for nobody from then on, and its
+    /// keys are deleted.
+    async fn begin_erasure(
+        &self,
+        space: &SpaceId,
+        target: ErasureTarget,
+        now: Timestamp,
+    ) -> Result<Option<Erasure>, StoreError>;
+    /// Returns an erasure.
+    async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError>;
+    /// Returns the erasures of a space before `before`, newest first.
+    async fn erasures(
+        &self,
+        space: &SpaceId,
+        before: Option<ErasureId>,
+        limit: usize,
+    ) -> Result<Vec<Erasure>, StoreError>;
+    /// Returns the erasures that are not done, oldest first.
+    async fn unfinished_erasures(&self) -> Result<Vec<Erasure>, StoreError>;
+    /// Deletes the next rows of an erasure, as many as `limit`, about. A space's subscriptions must be deleted before.
+    async fn step_erasure(&self, erasure: &Erasure, now: Timestamp, limit: usize) -> Result<ErasureStep, StoreError>;
+    /// Overwrites what deleted rows left in so many pages of the file from one on, of which the first is 1; returns the page
+    /// that is next, or none at the end.
+    async fn clean_pages(&self, from: u32, count: u32) -> Result<Option<u32>, StoreError>;
+    /// Empties the log, which has deleted rows, too. False if somebody is reading it: try again.
+    async fn empty_log(&self) -> Result<bool, StoreError>;
+    /// Ends an erasure of which nothing is left.
+    async fn finish_erasure(&self, id: ErasureId, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Returns the bytes that a space stores: of its events' data, and of its attempts' headers, bodies and logs. They are
+    /// kept in memory, and cost no query.
+    fn stored_bytes(&self, space: &SpaceId) -> u64;
+    /// Returns the same of every space that stores some.
+    fn all_stored_bytes(&self) -> Vec<(SpaceId, u64)>;
 }

@@ -25,16 +25,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookmill_model::{
-    Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget,
-    Event, EventId, EventType, FieldPath, Key, KeyId, MailAddress, Notice, NoticeStage, Pause, PausePolicy,
-    PinnedPlugin, Plugin, PluginKey, PluginName, PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId,
-    Subscription, SubscriptionId, Tally,
+    Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType,
+    FieldPath, Key, KeyId, MailAddress, Notice, NoticeStage, Pause, PausePolicy, PinnedPlugin, Plugin, PluginKey,
+    PluginName, PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
 };
 use jiff::{SignedDuration, Timestamp};
 
 pub use accepting::{Accepted, Identity, IndexedValue, NewBatch, NewDelivery, NewEvent};
 pub use filter::{DeliveryFilter, EventFilter, StatusFilter};
-pub use forgetting::{ErasureStep, Expired, Forgotten, Place};
+pub use forgetting::{ErasureStep, Expired, ForgetStore, Forgotten, Place};
 pub use listing::{Counts, DeliveryHead, EventHead, ListPart, Step};
 pub use plugin::{DeletedPlugin, WaitingDeliveries};
 pub use replaying::{NewReplay, ReplayEntry, ReplaySlice, ReplayStep, ReplayStore};
@@ -191,7 +190,7 @@ pub struct SpaceChange {
 
 /// The persistent state of a host. The module's documentation states what its users rely on.
 #[async_trait]
-pub trait Store: ReplayStore {
+pub trait Store: ForgetStore + ReplayStore {
     // The pipeline.
 
     /// Takes consecutive keys, from which ids of events and deliveries are made; returns the first.
@@ -389,55 +388,6 @@ pub trait Store: ReplayStore {
         command: Command,
         now: Timestamp,
     ) -> Result<Commanded, StoreError>;
-    /// Deletes up to `limit` of a subscription's final deliveries, with their attempts, that ended before `before`, oldest
-    /// first; returns how many.
-    async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
-    /// Deletes what has expired of a space, the oldest first, from a place on: deliveries with their attempts, and events
-    /// without deliveries. As many rows as `limit`, about.
-    async fn forget_events(
-        &self,
-        space: &SpaceId,
-        expired: Expired,
-        from: Place,
-        limit: usize,
-    ) -> Result<Forgotten, StoreError>;
-
-    // Erasures: what is deleted at a caller's request, and cannot be read back.
-
-    /// Begins an erasure; none if its target does not exist. A space as the target is there for nobody from then on, and its
-    /// keys are deleted.
-    async fn begin_erasure(
-        &self,
-        space: &SpaceId,
-        target: ErasureTarget,
-        now: Timestamp,
-    ) -> Result<Option<Erasure>, StoreError>;
-    /// Returns an erasure.
-    async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError>;
-    /// Returns the erasures of a space before `before`, newest first.
-    async fn erasures(
-        &self,
-        space: &SpaceId,
-        before: Option<ErasureId>,
-        limit: usize,
-    ) -> Result<Vec<Erasure>, StoreError>;
-    /// Returns the erasures that are not done, oldest first.
-    async fn unfinished_erasures(&self) -> Result<Vec<Erasure>, StoreError>;
-    /// Deletes the next rows of an erasure, as many as `limit`, about. A space's subscriptions must be deleted before.
-    async fn step_erasure(&self, erasure: &Erasure, now: Timestamp, limit: usize) -> Result<ErasureStep, StoreError>;
-    /// Overwrites what deleted rows left in so many pages of the file from one on, of which the first is 1; returns the page
-    /// that is next, or none at the end.
-    async fn clean_pages(&self, from: u32, count: u32) -> Result<Option<u32>, StoreError>;
-    /// Empties the log, which has deleted rows, too. False if somebody is reading it: try again.
-    async fn empty_log(&self) -> Result<bool, StoreError>;
-    /// Ends an erasure of which nothing is left.
-    async fn finish_erasure(&self, id: ErasureId, now: Timestamp) -> Result<(), StoreError>;
-
-    /// Returns the bytes that a space stores: of its events' data, and of its attempts' headers, bodies and logs. They are
-    /// kept in memory, and cost no query.
-    fn stored_bytes(&self, space: &SpaceId) -> u64;
-    /// Returns the same of every space that stores some.
-    fn all_stored_bytes(&self) -> Vec<(SpaceId, u64)>;
     /// Returns the number of writing transactions that were committed since the store was opened: each is a flush of the
     /// disk.
     fn commits(&self) -> u64;

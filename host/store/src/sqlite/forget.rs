@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::super::{Expired, Forgotten, Place, StoreError};
 use super::row::{Columns as _, count, micros};
 use super::writing::Writing;
-use super::{attempts, keys};
+use super::{attempts, keys, names};
 
 /// Of one type, in order of acceptance. What is being sent has no attempt, what was resent waits: neither is old.
 pub(super) const OLD: &str = "
@@ -79,17 +79,17 @@ pub(super) const OF_EVENT: &str = "
 pub(super) const LATER_OF_EVENT: &str = "
     SELECT delivery FROM later_deliveries WHERE event = ?1 AND delivery > ?2 ORDER BY delivery LIMIT ?3";
 
-/// See [`Store::forget`](super::super::Store::forget).
-pub(super) fn forget(
-    db: &Writing<'_>,
+/// Returns the keys of a subscription's oldest deliveries that ended before a time.
+pub(super) fn old(
+    db: &Connection,
     subscription: SubscriptionId,
     before: Timestamp,
     limit: usize,
-) -> Result<usize, StoreError> {
-    let subscription = db.subscription(subscription)?;
+) -> Result<Vec<i64>, StoreError> {
+    let mut old = Vec::new();
+    let Some(subscription) = names::subscription(db, subscription)? else { return Ok(old) };
     // An event was accepted no later than its delivery ended.
     let end = keys::accepted(db, None, Some(before))?.before;
-    let mut old = Vec::new();
     for kind in keys::types(db, &keys::DELIVERIES_OF_SUBSCRIPTION, subscription)? {
         let mut select = db.prepare_cached(OLD)?;
         let rows = count(limit - old.len());
@@ -97,10 +97,19 @@ pub(super) fn forget(
             old.push(key?);
         }
     }
-    for key in &old {
-        delete(db, *key)?;
+    Ok(old)
+}
+
+/// Deletes of these deliveries those that ended before a time, with their attempts; returns how many.
+pub(super) fn forget(db: &Writing<'_>, old: &[i64], before: Timestamp) -> Result<usize, StoreError> {
+    let mut deleted = 0;
+    for key in old {
+        if db.prepare_cached(IS_OLD)?.exists([*key, micros(before)])? {
+            delete(db, *key)?;
+            deleted += 1;
+        }
     }
-    Ok(old.len())
+    Ok(deleted)
 }
 
 /// Returns the keys of a space's oldest events from one on, oldest first, of those accepted before a time.

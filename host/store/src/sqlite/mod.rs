@@ -17,6 +17,7 @@ mod erase;
 mod erasures;
 mod events;
 mod forget;
+mod forgetting;
 mod ids;
 mod keys;
 mod lease;
@@ -34,6 +35,7 @@ mod plugins;
 mod readers;
 mod record;
 mod replays;
+mod rollup;
 mod row;
 mod search;
 mod shadows;
@@ -57,15 +59,14 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::{
-    Accepted, Command, Commanded, Counts, DeletedPlugin, DeliveryFilter, DeliveryHead, ErasureStep, EventFilter,
-    EventHead, EventTypeEntry, Expired, Forgotten, ListPart, NewEvent, NoticeStep, Place, Record, Recorded,
-    SpaceChange, Step, Store, StoreError,
+    Accepted, Command, Commanded, Counts, DeletedPlugin, DeliveryFilter, DeliveryHead, EventFilter, EventHead,
+    EventTypeEntry, ListPart, NewEvent, NoticeStep, Record, Recorded, SpaceChange, Step, Store, StoreError,
 };
 use checkpoint::Checkpointer;
 use hookmill_model::{
-    Activity, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget, Event, EventId,
-    EventType, Key, KeyId, Notice, NoticeStage, Pause, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space,
-    SpaceId, Subscription, SubscriptionId, Tally,
+    Activity, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, Notice,
+    NoticeStage, Pause, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription,
+    SubscriptionId, Tally,
 };
 pub use open::OpenError;
 use readers::{CALLERS_READERS, LOOP_READERS, QUERY_TIME_MAX, Readers};
@@ -366,29 +367,6 @@ impl Store for Sqlite {
         self.writer.write(move |db| deliveries::command(db, &space, id, command, now)).await
     }
 
-    async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        self.writer.write(move |db| forget::forget(db, subscription, before, limit)).await
-    }
-
-    async fn forget_events(
-        &self,
-        space: &SpaceId,
-        expired: Expired,
-        from: Place,
-        limit: usize,
-    ) -> Result<Forgotten, StoreError> {
-        let of = space.clone();
-        let found = self.readers.read_for(space, move |db| {
-            let Some(space) = names::space(db, &of)? else { return Ok(Vec::new()) };
-            forget::oldest(db, space, from.event, expired.accepted_before, limit)
-        });
-        let found = found.await?;
-        if found.is_empty() {
-            return Ok(Forgotten::default());
-        }
-        self.writer.write(move |db| forget::forget_events(db, &found, from, expired, limit)).await
-    }
-
     async fn shadow(&self, subscription: SubscriptionId) -> Result<Option<Shadow>, StoreError> {
         self.readers.read(move |db| shadows::one(db, subscription)).await
     }
@@ -421,78 +399,6 @@ impl Store for Sqlite {
 
     fn commits(&self) -> u64 {
         self.writer.commits()
-    }
-
-    async fn begin_erasure(
-        &self,
-        space: &SpaceId,
-        target: ErasureTarget,
-        now: Timestamp,
-    ) -> Result<Option<Erasure>, StoreError> {
-        let space = space.clone();
-        self.writer.write(move |db| erasures::begin(db, &space, &target, now)).await
-    }
-
-    async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError> {
-        self.readers.read(move |db| erasures::one(db, id)).await
-    }
-
-    async fn erasures(
-        &self,
-        space: &SpaceId,
-        before: Option<ErasureId>,
-        limit: usize,
-    ) -> Result<Vec<Erasure>, StoreError> {
-        let of = space.clone();
-        self.readers.read_for(space, move |db| erasures::list(db, &of, before, limit)).await
-    }
-
-    async fn unfinished_erasures(&self) -> Result<Vec<Erasure>, StoreError> {
-        self.own_readers.read(erasures::unfinished).await
-    }
-
-    async fn step_erasure(&self, erasure: &Erasure, now: Timestamp, limit: usize) -> Result<ErasureStep, StoreError> {
-        let (of, searched) = (erasure.clone(), erasure.clone());
-        let found = match &erasure.target {
-            ErasureTarget::Value { .. } | ErasureTarget::Space => {
-                let find = move |db: &Connection| {
-                    let range = erasures::range(db, &searched)?;
-                    erase::find(db, &searched.space, &searched.target, range, limit)
-                };
-                self.readers.read_for(&erasure.space, find).await?
-            }
-            _ => erase::FoundEvents::default(),
-        };
-        let step = self.writer.write(move |db| erasures::step(db, &of, &found, now, limit)).await?;
-        if step == ErasureStep::Erased && erasure.target == ErasureTarget::Space {
-            self.shared.stored(|stored| stored.removed(&erasure.space));
-        }
-        Ok(step)
-    }
-
-    async fn clean_pages(&self, from: u32, count: u32) -> Result<Option<u32>, StoreError> {
-        let pages::Remains { pages, next } = self.readers.read(move |db| pages::find(db, from, count)).await?;
-        if !pages.is_empty() {
-            self.writer.write(move |db| pages::wipe(db, &pages)).await?;
-        }
-        Ok(next)
-    }
-
-    async fn empty_log(&self) -> Result<bool, StoreError> {
-        self.writer.write(|db| Ok(db.empty_log())).await?;
-        Ok(self.shared.log_is_empty())
-    }
-
-    async fn finish_erasure(&self, id: ErasureId, now: Timestamp) -> Result<(), StoreError> {
-        self.writer.write(move |db| erasures::finish(db, id, now)).await
-    }
-
-    fn stored_bytes(&self, space: &SpaceId) -> u64 {
-        self.shared.stored(|stored| stored.of(space))
-    }
-
-    fn all_stored_bytes(&self) -> Vec<(SpaceId, u64)> {
-        self.shared.stored(|stored| stored.all())
     }
 
     fn backlog(&self) -> [(DeliveryState, u64); 2] {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::{
     accept, attempts, deliveries, erase, erasures, events, forget, ids, keys, lease, marks, notices, open, pinned,
-    plugins, record, replays, sources, subscriptions, tallies, values,
+    plugins, record, replays, rollup, sources, subscriptions, tallies, values,
 };
 
 fn database() -> Connection {
@@ -76,6 +76,10 @@ fn statements_search_an_index() {
         (forget::LATER_OF_EVENT, "SEARCH later_deliveries USING PRIMARY KEY (event=? AND delivery>?)"),
         (forget::DELETE_ATTEMPTS, "SEARCH attempts USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         (forget::DELETE_EVENT, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (rollup::NEXT_SCOPE, "SEARCH counts USING PRIMARY KEY (scope>?)"),
+        (rollup::IS_OLD, "SEARCH counts USING PRIMARY KEY (scope=? AND minute<?)"),
+        (rollup::DELETE_MINUTES, "SEARCH counts USING PRIMARY KEY (scope=? AND minute<?)"),
+        (rollup::DELETE_ALL, "SEARCH counts USING PRIMARY KEY (scope=? AND minute<?)"),
         (forget::DELETE_VALUES, "INDEX values_of_event (event=?)"),
         (forget::DELETE[0], "SEARCH event_values USING COVERING INDEX values_of_event (event=?)"),
         (forget::DELETE[1], "SEARCH later_deliveries USING PRIMARY KEY (event=? AND delivery=?)"),
