@@ -90,7 +90,7 @@ async fn commit(host: &Host, replay: &Replay, chosen: Chosen) -> Result<(), Stor
         now,
     };
     let sent = {
-        let _turn = host.commits.turn(&replay.space, step.send.len()).await;
+        let _turn = host.commits.turn(&replay.space, step.send.len(), now).await;
         host.store.step_replay(step).await?
     };
     if sent > 0 {
