@@ -39,3 +39,20 @@ fn a_bench_fails_if_the_host_delivers_less_than_required() {
     assert!(!succeeded);
     assert!(stderr.contains("plain delivers") && stderr.contains("at least 1000"), "{stderr}");
 }
+
+#[test]
+fn a_bench_of_history_measures_each_search_and_finds_what_was_filled_in() {
+    let (succeeded, stdout, stderr) = bench(&["--history", "4000"]);
+    assert!(succeeded, "{stderr}");
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    let searches = report["searches"].as_array().unwrap();
+    assert!(searches.iter().all(|row| row["median_ms"].is_number() && row["met"].is_boolean()), "{report}");
+    let found = |name: &str| {
+        let row = searches.iter().find(|row| row["search"] == name).unwrap();
+        row["found"].as_u64().unwrap()
+    };
+    assert_eq!((found("all"), found("producer's event id"), found("status 418 (none has it)")), (50, 1, 0));
+    for name in ["failed", "status 5xx", "fault `timeout`", "reason `refused`", "deal", "events: deal"] {
+        assert!((1..=50).contains(&found(name)), "{name}: {report}");
+    }
+}

@@ -53,7 +53,7 @@ pub(super) struct Args {
     seed: Option<u64>,
 
     /// Measure what a search takes with this many stored deliveries instead. 10,000,000 take about 20 minutes and 12 GB
-    #[arg(long, value_name = "DELIVERIES", value_parser = clap::value_parser!(u64).range(100_000..=1_000_000_000))]
+    #[arg(long, value_name = "DELIVERIES", value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
     history: Option<u64>,
 
     /// Measurements of each; the median is shown

@@ -103,7 +103,7 @@ async fn get_counts(
     Query(query): Query<CountsQuery>,
 ) -> Result<Json<CountsView>, Problem> {
     let until = query.until.unwrap_or_else(|| api.host.clock.now());
-    let since = query.since.map_or_else(|| until.checked_sub(SINCE_DEFAULT).unwrap_or(Timestamp::MIN), |since| since);
+    let since = query.since.unwrap_or_else(|| until.checked_sub(SINCE_DEFAULT).unwrap_or(Timestamp::MIN));
     let (step, name) = match query.step {
         StepName::Minute => (Step::Minute, "minutes"),
         StepName::Hour => (Step::Hour, "hours"),

@@ -21,7 +21,7 @@ use super::{ids, names, values};
 const EXAMINED_MAX: usize = 2_000;
 
 /// Time after which a part of a listing ends, for a disk that is slow.
-const EXAMINING_MAX: Duration = Duration::from_millis(30);
+const EXAMINING_MAX: Duration = Duration::from_millis(20);
 
 /// The most candidates that are read from an index at once.
 const ROUND_MAX: usize = 1_024;
