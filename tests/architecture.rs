@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of the server from the ground up: a room imports only rooms that stand before it.
-const ROOMS: [&str; 25] = [
+const ROOMS: [&str; 27] = [
     "clock",
     "config",
     "error",
@@ -27,6 +27,7 @@ const ROOMS: [&str; 25] = [
     "queues",
     "metrics",
     "quotas",
+    "values",
     "host",
     "dispatch",
     "ingest",
@@ -37,6 +38,7 @@ const ROOMS: [&str; 25] = [
     "notify",
     "replay",
     "retention",
+    "erasure",
     "lib",
 ];
 

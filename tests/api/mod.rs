@@ -13,6 +13,7 @@ mod hostile;
 mod input;
 mod paging;
 mod plugins;
+mod searching;
 mod secrecy;
 mod spaces;
 mod subscriptions;

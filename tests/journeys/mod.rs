@@ -3,6 +3,7 @@
 mod batching;
 mod conditions;
 mod diagnose;
+mod erasure;
 mod folder;
 mod handshakes;
 pub(crate) mod import;
@@ -16,6 +17,7 @@ mod quotas;
 mod rates;
 mod recipes;
 mod replay;
+mod retention;
 mod rogues;
 mod schemas;
 mod sealed;

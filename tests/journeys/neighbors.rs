@@ -201,3 +201,45 @@ async fn subscriptions_that_hang_share_few_places_and_leave_the_rest_to_their_ne
     }
     assert!(hangs.requests().len() <= 20 + 6, "{}", hangs.requests().len());
 }
+
+#[tokio::test]
+async fn what_is_in_memory_is_sent_while_rows_are_being_fetched() {
+    let fine = Receiver::start().await;
+    let mut host = TestHost::start().await;
+    subscribe(&host, "acme", &fine.url("/later"), json!({"event_types": ["deal.won"], "delay_s": 60})).await;
+    subscribe(&host, "acme", &fine.url("/now"), json!({"event_types": ["deal.created"]})).await;
+    host.post("deal.won", "{}").await;
+    host.clock.advance(Duration::from_secs(61));
+    host.post("deal.created", "{}").await;
+    // Nothing can be leased for now.
+    let database = host.database();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let sent = tokio::time::timeout(2 * SECOND, until(&mut host, &fine, 1)).await;
+    assert_eq!(sent.expect("it did not wait for the fetch")[0].target, "/now");
+    database.execute_batch("ROLLBACK").unwrap();
+    host.settle().await;
+    assert_eq!(fine.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_space_whose_attempts_wait_to_be_recorded_leaves_a_place_to_another() {
+    let (busy, fine) = (Receiver::start().await, Receiver::start().await);
+    let mut host = TestHost::start_with(|config| config.deliver.in_flight_max = 4).await;
+    noisy(&host).await;
+    subscribe(&host, "noisy", &busy.url("/"), json!({})).await;
+    subscribe(&host, "acme", &fine.url("/"), json!({})).await;
+    post(&host, "acme", 1).await;
+    let later = host.host.inbox.arrivals();
+    post(&host, "noisy", 10).await;
+    // Nothing can be recorded for now.
+    let database = host.database();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    until(&mut host, &busy, 4).await;
+    host.host.inbox.push(later);
+    let sent = tokio::time::timeout(2 * SECOND, until(&mut host, &fine, 1)).await;
+    assert!(sent.is_ok(), "it waited until the other's attempts are recorded");
+    assert_eq!(busy.requests().len(), 4);
+    database.execute_batch("ROLLBACK").unwrap();
+    host.settle().await;
+    assert_eq!(busy.requests().len(), 10);
+}

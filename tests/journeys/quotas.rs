@@ -116,3 +116,24 @@ async fn a_key_with_a_rate_is_refused_beyond_it_and_another_key_is_not() {
     host.clock.advance(Duration::from_secs(1));
     assert_eq!(post(&host, "acme", key).await.0, 202);
 }
+
+#[tokio::test]
+async fn beyond_its_stored_bytes_a_space_accepts_no_events_until_some_are_gone() {
+    let host = TestHost::start().await;
+    host.ok(Method::PATCH, QUOTAS, json!({"stored_bytes": 6_000_000_000_u64})).await;
+    let data = json!("x".repeat(998)).to_string();
+    let first = host.post("deal.won", &data).await["id"].as_str().unwrap().to_owned();
+    let used = host.ok(Method::GET, QUOTAS, Value::Null).await;
+    assert_eq!(used["stored_bytes"], json!({"limit": 6_000_000_000_u64, "used": 1_000}));
+    host.ok(Method::PATCH, QUOTAS, json!({"stored_bytes": 1_000})).await;
+    assert_eq!(post(&host, "acme", &host.key).await, (429, Some("60".to_owned())));
+    let body = json!({"type": "deal.won", "data": {}}).to_string();
+    let (_, answer) = host.call(Method::POST, "/v1/spaces/acme/events", body).await;
+    assert_eq!(answer["code"], "quota_exceeded");
+    assert!(answer["detail"].as_str().unwrap().contains("`stored_bytes` of 1000"), "{answer}");
+    let metrics = Client::new().get(format!("{}/metrics", host.base)).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.lines().any(|line| line == "hookmill_space_stored_bytes{space=\"acme\"} 1000"), "{metrics}");
+    host.ok(Method::POST, "/v1/spaces/acme/erasures", json!({"event": first})).await;
+    hookmill_server::erasure::run_once(&host.host).await.unwrap();
+    assert_eq!(post(&host, "acme", &host.key).await.0, 202);
+}

@@ -1,6 +1,9 @@
 //! The store: what is confirmed is stored, exactly as it was given.
 
 mod accepting;
+mod appending;
+mod counting;
+mod forgetting;
 mod leasing;
 mod listing;
 mod migrating;
@@ -9,7 +12,9 @@ mod pinned;
 mod recording;
 mod replaying;
 mod resources;
+mod searching;
 mod sharing;
+mod values;
 mod writing;
 
 use std::path::PathBuf;
@@ -140,7 +145,7 @@ pub fn event_at(space: &SpaceId, id: &str, data: &str, accepted_at: Timestamp) -
         previous: None,
     };
     let identity = Identity::Producer { content_sha256: [1; 32] };
-    NewEvent { event: Arc::new(event), identity, deliveries: vec![] }
+    NewEvent { event: Arc::new(event), identity, deliveries: vec![], values: vec![] }
 }
 
 pub fn space_called(id: &SpaceId) -> Space {
@@ -149,7 +154,9 @@ pub fn space_called(id: &SpaceId) -> Space {
         name: "Acme".to_owned(),
         administrators: Vec::new(),
         plugin_keys: Vec::new(),
+        indexed_paths: Vec::new(),
         quotas: hookmill_model::Quotas::default(),
+        retention: hookmill_model::Retention::default(),
         created_at: now(),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use hookmill_model::{
     DeliveryId, DeliveryState, EventType, Outcome, Pattern, SpaceId, SubscriptionId, SubscriptionState,
 };
-use hookmill_store::{Command, DeliveryFilter, EventTypeEntry, Sqlite, Store};
+use hookmill_store::{Command, DeliveryFilter, EventFilter, EventTypeEntry, Sqlite, Store};
 use tokio::task::JoinSet;
 
 use super::{Kept, To as _, after, answered, delivered, event_at, now, record, space_called, subscription};
@@ -36,7 +36,7 @@ fn rare() -> DeliveryFilter {
     DeliveryFilter { event_type: Some(Pattern::parse(RARE).unwrap()), ..DeliveryFilter::default() }
 }
 
-/// A filter for which no index is: nothing is delivered, and each delivery has to be looked at.
+/// A filter for which no index is: hardly anything is delivered, and each delivery has to be looked at.
 fn slow() -> DeliveryFilter {
     DeliveryFilter { state: Some(DeliveryState::Delivered), ..DeliveryFilter::default() }
 }
@@ -55,8 +55,9 @@ async fn a_rare_type_is_found_at_once_in_a_space_and_a_subscription() {
 async fn a_filter_that_few_deliveries_pass_ends_the_part_early_and_its_cursor_goes_on() {
     let kept = Kept::new().await;
     let to = fill(&kept.store, &kept.space).await;
-    let of_state = DeliveryFilter { state: Some(DeliveryState::Pending), ..rare() };
-    for filter in [of_state.clone(), DeliveryFilter { subscription: Some(to), ..of_state }] {
+    let oldest = kept.lease_up_to(1, after(1_000_000), after(2_000_000)).await;
+    kept.store.record([delivered(&oldest[0])].into()).await.unwrap();
+    for filter in [slow(), DeliveryFilter { subscription: Some(to), ..slow() }] {
         let (mut found, mut parts, mut before) = (0, 0, None);
         loop {
             let filter = DeliveryFilter { before, ..filter.clone() };
@@ -67,7 +68,7 @@ async fn a_filter_that_few_deliveries_pass_ends_the_part_early_and_its_cursor_go
             if before.is_none() {
                 break;
             }
-            assert_eq!(found, 0, "the newest are of another type");
+            assert_eq!(found, 0, "the newest are not delivered");
         }
         // More only on a machine that takes a second for five thousand rows.
         assert!(parts >= 3, "{parts} parts");
@@ -201,7 +202,7 @@ async fn a_listing_of_events_or_deliveries_reads_no_data() {
     // Whoever reads it fails.
     kept.beside().execute("UPDATE events SET data = '{'", []).unwrap();
     assert!(kept.store.events(&kept.space, None, 10).await.is_err());
-    assert_eq!(kept.store.event_heads(&kept.space, None, 10).await.unwrap().entries.len(), 1);
+    assert_eq!(kept.store.event_heads(&kept.space, EventFilter::default(), 10).await.unwrap().entries.len(), 1);
     let listed = kept.store.deliveries(&kept.space, DeliveryFilter::default(), 10).await.unwrap().entries;
     assert_eq!(listed.iter().map(|head| head.id).collect::<Vec<_>>(), [delivery]);
     assert_eq!(kept.store.delivery_head(&kept.space, delivery).await.unwrap().as_ref(), listed.first());

@@ -1,7 +1,7 @@
 //! The processes of a bench and their protocol: a line of JSON is a question, the next line of JSON its answer.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
@@ -53,8 +53,14 @@ pub(super) struct Child {
 impl Child {
     /// Starts this program with these arguments.
     pub(super) fn start(arguments: &[&str]) -> anyhow::Result<Self> {
-        let program = std::env::current_exe().context("finding the path of this program")?;
-        let mut command = Command::new(program);
+        Self::spawn(Command::new(Self::program()?), arguments)
+    }
+
+    fn program() -> anyhow::Result<PathBuf> {
+        std::env::current_exe().context("finding the path of this program")
+    }
+
+    fn spawn(mut command: Command, arguments: &[&str]) -> anyhow::Result<Self> {
         command.args(arguments).env("HOOKMILL_LOG", "warn").kill_on_drop(true);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = process.stdin.take().context("the child has no standard input")?;
@@ -64,9 +70,19 @@ impl Child {
 
     /// Starts one of the bench's processes; returns it with the address that it listens on.
     pub(super) async fn start_role(role: &str) -> anyhow::Result<(Self, SocketAddr)> {
-        let mut child = Self::start(&["bench", "--role", role])?;
-        let listening = child.answer().await?;
-        Ok((child, listening))
+        Self::start(&["bench", "--role", role])?.ready().await
+    }
+
+    /// The same, with the lowest priority: it runs while no other process wants the CPU.
+    pub(super) async fn start_role_last(role: &str) -> anyhow::Result<(Self, SocketAddr)> {
+        let mut command = Command::new("nice");
+        command.args(["-n", "19"]).arg(Self::program()?);
+        Self::spawn(command, &["bench", "--role", role])?.ready().await
+    }
+
+    async fn ready(mut self) -> anyhow::Result<(Self, SocketAddr)> {
+        let listening = self.answer().await?;
+        Ok((self, listening))
     }
 
     /// Asks a question and waits for the answer.

@@ -99,7 +99,7 @@ async fn fill(template: &Template, folder: PathBuf, subscriptions: usize, waitin
             };
             let id = DeliveryId::with_key(now, key + 1);
             let delivery = NewDelivery { id, subscription_id, due_at, leased_until: None, batch: None, test: false };
-            NewEvent { event: Arc::new(event), identity: Identity::Host { key }, deliveries: vec![delivery] }
+            NewEvent { event: Arc::new(event), identity: Identity::Host { key }, deliveries: vec![delivery], values: Vec::new() }
         };
         store.accept((0..BATCH).map(|_| event()).collect()).await?;
     }

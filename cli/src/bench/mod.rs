@@ -81,6 +81,7 @@ enum Role {
     Receiver,
     Load,
     Floor,
+    Attacker,
 }
 
 /// The host's workloads.
@@ -115,6 +116,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         Some(Role::Receiver) => receiver::run().await,
         Some(Role::Load) => load::run().await,
         Some(Role::Floor) => floor::run().await,
+        Some(Role::Attacker) => {
+            hookmill_server::stages::send::install_crypto();
+            isolation::run_attacker().await
+        }
         None => bench(args).await,
     }
 }

@@ -33,7 +33,8 @@ use self::http::access::Access;
 use self::http::memory::ResponseMemory;
 use self::http::{openapi, problem};
 use self::resources::{
-    deliveries, event_types, events, keys, plugins, profiles, pull, quotas, replays, spaces, status, subscriptions,
+    counts, deliveries, erasures, event_types, events, keys, plugins, profiles, pull, quotas, replays, spaces, status,
+    subscriptions,
 };
 use hookmill_server::config::AcceptConfig;
 use hookmill_server::host::Host;
@@ -116,7 +117,9 @@ fn routes() -> (Router<Api>, OpenApi) {
         .merge(pull::paths())
         .merge(events::paths())
         .merge(deliveries::paths())
+        .merge(erasures::paths())
         .merge(replays::paths())
+        .merge(counts::paths())
         .merge(status::paths())
         .split_for_parts()
 }

@@ -38,7 +38,9 @@ async fn host(dir: &std::path::Path, subscriptions: usize) -> Arc<Host> {
             name: "Acme".to_owned(),
             administrators: Vec::new(),
             plugin_keys: Vec::new(),
+            indexed_paths: Vec::new(),
             quotas: hookmill_model::Quotas::default(),
+            retention: hookmill_model::Retention::default(),
             created_at: clock.now(),
         })
         .await

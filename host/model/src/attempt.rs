@@ -1,10 +1,12 @@
 //! An attempt at a delivery, with its result. Written once, never changed.
 
+use std::str::FromStr;
+
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{DeliveryId, Digest, Sealed};
+use super::{DeliveryId, Digest, Invalid, Sealed};
 
 /// The level of a plugin's log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +108,63 @@ pub struct SendFault {
     pub code: SendFaultCode,
     /// A message.
     pub message: String,
+}
+
+/// The kind of the fault of a plugin or of sending. The two have no names in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum FaultCode {
+    /// The plugin's.
+    Plugin(PluginFaultCode),
+    /// Of sending.
+    Send(SendFaultCode),
+}
+
+impl FaultCode {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::Plugin(PluginFaultCode::OutOfFuel),
+        Self::Plugin(PluginFaultCode::TimedOut),
+        Self::Plugin(PluginFaultCode::OutOfMemory),
+        Self::Plugin(PluginFaultCode::StackOverflow),
+        Self::Plugin(PluginFaultCode::Trapped),
+        Self::Plugin(PluginFaultCode::OutputTooLarge),
+        Self::Plugin(PluginFaultCode::InvalidOutput),
+        Self::Plugin(PluginFaultCode::ForbiddenHeader),
+        Self::Plugin(PluginFaultCode::Failed),
+        Self::Send(SendFaultCode::AddressRefused),
+        Self::Send(SendFaultCode::Dns),
+        Self::Send(SendFaultCode::Connect),
+        Self::Send(SendFaultCode::Tls),
+        Self::Send(SendFaultCode::Timeout),
+        Self::Send(SendFaultCode::Protocol),
+        Self::Send(SendFaultCode::AnswerBroken),
+    ];
+
+    /// Returns its name in the store and the API.
+    pub fn name(self) -> String {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::String(name)) => name,
+            _ => unreachable!("plain enums serialize as their names"),
+        }
+    }
+}
+
+impl FromStr for FaultCode {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Self::ALL.into_iter().find(|code| code.name() == text).ok_or_else(|| {
+            let names = Self::ALL.map(|code| format!("`{}`", code.name())).join(", ");
+            Invalid::new(format!("expected one of {names}"))
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for FaultCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
 }
 
 /// A receiver's response.

@@ -142,6 +142,10 @@ id!(
     DeliveryId, "dlv_", "delivery"
 );
 id!(
+    /// An erasure's id, `ers_…`.
+    ErasureId, "ers_", "erasure"
+);
+id!(
     /// A replay's id, `rpl_…`.
     ReplayId, "rpl_", "replay"
 );

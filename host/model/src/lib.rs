@@ -8,8 +8,10 @@ mod activity;
 mod attempt;
 mod delivery;
 mod difference;
+mod erasure;
 mod event;
 mod failure_group;
+mod field_path;
 mod handshake;
 mod id;
 mod key;
@@ -36,15 +38,17 @@ mod transform_outcome;
 
 pub use activity::{Activity, CountedAttempt};
 pub use attempt::{
-    Answer, Attempt, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SendFault, SendFaultCode,
-    SentRequest,
+    Answer, Attempt, FaultCode, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, SendFault,
+    SendFaultCode, SentRequest,
 };
 pub use delivery::{Delivery, DeliveryState};
 pub use difference::{Change, Difference, Part};
+pub use erasure::{Erasure, ErasureState, ErasureTarget};
 pub use event::{Event, EventId, EventType};
 pub use failure_group::{FailureGroup, Quiet};
+pub use field_path::FieldPath;
 pub use handshake::{Handshake, HandshakeKind, HandshakeReport};
-pub use id::{DeliveryId, IdError, KeyId, ReplayId, SubscriptionId};
+pub use id::{DeliveryId, ErasureId, IdError, KeyId, ReplayId, SubscriptionId};
 pub use key::{Key, Role};
 pub use notice::{Failures, Notice, NoticeKind, NoticeStage};
 pub use pattern::Pattern;
@@ -60,7 +64,7 @@ pub use rules::{AnswerRule, Batch, QueryParameter, Rate, RatePeriod, StatusChang
 pub use secret::Secret;
 pub use shadow::{Shadow, Tally};
 pub use signing::{HmacAlgorithm, HmacScheme, SignatureEncoding, Signing, StandardAlgorithm};
-pub use space::{MailAddress, Space, SpaceId};
+pub use space::{MailAddress, Retention, Space, SpaceId};
 pub use subscription::{
     ContentType, CustomHeader, FieldSelection, Method, PauseReason, RetryPolicy, SIGNING_SECRET, Subscription,
     SubscriptionState, TIMEOUT_MS_DEFAULT, TIMEOUT_MS_MAX,

@@ -22,6 +22,8 @@ pub struct Quotas {
     pub keys: Option<u32>,
     /// Addresses that are notified when deliveries fail.
     pub administrators: Option<u32>,
+    /// Bytes of events, requests and responses that are stored, beyond which no events are accepted.
+    pub stored_bytes: Option<u64>,
 }
 
 impl Quotas {
@@ -37,6 +39,7 @@ impl Quotas {
             plugins: self.plugins.or(default.plugins),
             keys: self.keys.or(default.keys),
             administrators: self.administrators.or(default.administrators),
+            stored_bytes: self.stored_bytes.or(default.stored_bytes),
         }
     }
 }

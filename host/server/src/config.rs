@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use hookmill_engine::Limits;
-use hookmill_model::{PluginKey, Quotas, TIMEOUT_MS_MAX};
+use hookmill_model::{PluginKey, Quotas, Retention, TIMEOUT_MS_MAX};
 use ipnet::IpNet;
 use serde::Deserialize;
 
@@ -99,6 +99,8 @@ pub const QUOTAS: Quotas = Quotas {
     keys: Some(1_000),
     // Enough for everyone who may have to act on a failure.
     administrators: Some(50),
+    // How much there is room for depends on the disk.
+    stored_bytes: None,
 };
 
 /// Limits on requests to the API.
@@ -113,8 +115,8 @@ pub struct AcceptConfig {
     /// Deliveries of one NDJSON request. They take some 30 µs each of the only writer's time. The events beyond are
     /// refused one by one, and may be posted in a request of their own.
     pub batch_deliveries_max: usize,
-    /// Deliveries of one space that are committed together: others' commits wait for them, some 15 ms by default. A
-    /// request with more is committed in slices, in turn with other requests.
+    /// Deliveries of one space that are committed together, some 15 ms by default. While several spaces commit, a quarter
+    /// of it, since their commits wait for each other. A request with more is committed in slices, in turn with others.
     pub commit_deliveries_max: usize,
     /// Size of one NDJSON request, which is held in memory.
     pub batch_bytes_max: usize,
@@ -232,19 +234,32 @@ impl Default for ShadowConfig {
     }
 }
 
-/// When expired deliveries are deleted.
+/// How long history is kept, and when what has expired is deleted.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetentionConfig {
-    /// Seconds between two searches for expired deliveries: short compared with a `keep_days`.
+    /// Days for which events, deliveries and attempts are kept in a space that has no number of its own: long enough to
+    /// look into what went wrong last month.
+    pub keep_days: u32,
+    /// Bytes of history that such a space keeps, beyond which the oldest is deleted; no limit by default, since how much a
+    /// host can store depends on its disk.
+    pub keep_bytes: Option<u64>,
+    /// Seconds between two searches for what has expired: short compared with a `keep_days`.
     pub interval_s: u32,
-    /// Deliveries deleted in one transaction, which delays others' commits by some milliseconds.
+    /// Rows deleted in one transaction, which delays others' commits by some milliseconds.
     pub delete_max: usize,
+}
+
+impl RetentionConfig {
+    /// Returns what applies to a space with this retention.
+    pub fn of(&self, own: Retention) -> Retention {
+        own.or(Retention { keep_days: Some(self.keep_days), keep_bytes: self.keep_bytes })
+    }
 }
 
 impl Default for RetentionConfig {
     fn default() -> Self {
-        Self { interval_s: 60 * 60, delete_max: 500 }
+        Self { keep_days: 30, keep_bytes: None, interval_s: 60 * 60, delete_max: 200 }
     }
 }
 
@@ -334,6 +349,7 @@ impl Config {
             ("plugin.compilers_max", self.plugin.compilers_max),
             ("plugin.loaded_max", self.plugin.loaded_max),
             ("oci.pulls_max", self.oci.pulls_max),
+            ("retention.keep_days", self.retention.keep_days as usize),
             ("retention.interval_s", self.retention.interval_s as usize),
             ("retention.delete_max", self.retention.delete_max),
         ] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hookmill_engine::Engine;
 use hookmill_store::Store;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::clock::Clock;
 use crate::config::{Config, QUOTAS};
@@ -16,6 +16,7 @@ use crate::quotas::Quotas;
 use crate::registry::Registry;
 use crate::stages::send;
 use crate::task::SpaceTurns;
+use crate::values::IndexedPaths;
 
 /// The state of a running host.
 pub struct Host {
@@ -53,6 +54,10 @@ pub struct Host {
     pub checks: SpaceTurns,
     /// The running comparisons.
     pub comparisons: ActiveComparisons,
+    /// Told when something is to be erased.
+    pub erasures: Notify,
+    /// The paths that spaces index.
+    pub indexed: IndexedPaths,
     /// What each space may use.
     pub quotas: Quotas,
     /// The metrics.
@@ -70,6 +75,7 @@ impl Host {
             tracing::info!(deliveries, "leases of the previous host ended; its deliveries in flight are due again");
         }
         Ok(Arc::new(Self {
+            indexed: IndexedPaths::load(&*store).await?,
             quotas: Quotas::load(&*store, config.quotas.or(QUOTAS)).await?,
             registry: Registry::load(Arc::clone(&store)).await?,
             client: send::Client::new(&config.send)?,
@@ -84,6 +90,7 @@ impl Host {
             pulls: Semaphore::new(config.oci.pulls_max),
             checks: SpaceTurns::new(2),
             comparisons: ActiveComparisons::default(),
+            erasures: Notify::new(),
             metrics: Metrics::default(),
             config,
             clock,

@@ -15,9 +15,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::clock;
 use crate::host::Host;
-use crate::queues::{Leased, Reservation};
+use crate::queues::{Leased, Reservation, commits};
 use crate::registry::{Allowance, CompiledSubscription, Exhausted, Matched};
 use crate::stages::delay;
+use crate::task::{QUICK_BYTES, long_in_turn};
+use crate::values::values;
 use hookmill_model::{
     ContentType, Delivery, DeliveryId, DeliveryState, Event, EventId, EventType, Pause, PauseReason, SpaceId,
     Subscription,
@@ -93,7 +95,7 @@ pub async fn accept(
 struct Slice {
     new: Vec<NewEvent>,
     reservations: Vec<Vec<Option<Reservation>>>,
-    /// Rows to write, about: the deliveries, and the events that have none.
+    /// Rows to write, about: the deliveries, the events that have none, and large data.
     rows: usize,
 }
 
@@ -108,23 +110,29 @@ async fn commit_all(
     let (count, mut deliveries) = (incoming.len(), 0);
     let mut results = Vec::with_capacity(count);
     let (mut slice, mut now) = (Slice::default(), host.clock.now());
+    let indexed = host.indexed.of(space);
     let (mut allowance, mut exhausted) = (Allowance::default(), Vec::new());
     for incoming in incoming {
         let (event, matching) = matched(host, space, incoming, target, now, &mut allowance).await;
         host.metrics.conditions_over_limits(matching.over_limits);
         exhausted.extend(matching.exhausted);
-        let (new, reservations) = prepare(host, event, &matching.wanted, target, now);
+        let (mut new, reservations) = prepare(host, event, &matching.wanted, target, now);
+        if let Some(paths) = &indexed {
+            new.values = values(paths, &new.event.data);
+        }
         let made = new.deliveries.len();
         // The first event is accepted, however many subscriptions match it: it cannot be divided.
         if deliveries > 0 && deliveries + made > limits.batch_deliveries_max {
             break;
         }
         deliveries += made;
-        if slice.rows > 0 && slice.rows + made.max(1) > limits.commit_deliveries_max {
+        let previous = new.event.previous.as_ref().map_or(0, |previous| previous.get().len());
+        let rows = commits::rows(made.max(1), new.event.data.get().len() + previous);
+        if slice.rows > 0 && slice.rows + rows > host.commits.deliveries_at_once(now) {
             results.extend(commit(host, space, std::mem::take(&mut slice)).await?);
             now = host.clock.now();
         }
-        slice.rows += made.max(1);
+        slice.rows += rows;
         slice.new.push(new);
         slice.reservations.push(reservations);
     }
@@ -141,7 +149,7 @@ async fn commit_all(
 async fn commit(host: &Host, space: &SpaceId, slice: Slice) -> Result<Vec<Result<Receipt, NotAccepted>>, StoreError> {
     let Slice { new, reservations, rows } = slice;
     let accepted = {
-        let _turn = host.commits.turn(space, rows).await;
+        let _turn = host.commits.turn(space, rows, host.clock.now()).await;
         host.store.accept(new.clone()).await?
     };
     let mut leased = Vec::new();
@@ -167,10 +175,17 @@ async fn matched(
     now: Timestamp,
     allowance: &mut Allowance,
 ) -> ((Arc<Event>, Identity), Matched) {
-    let content_sha256 = incoming.id.as_ref().map(|_| content_sha256(&incoming));
-    let (id, identity) = match (incoming.id, content_sha256) {
-        (Some(id), Some(content_sha256)) => (id, Identity::Producer { content_sha256 }),
-        _ => {
+    let (id, identity) = match &incoming.id {
+        Some(id) => {
+            let content_sha256 = if incoming.data.get().len() > QUICK_BYTES {
+                let incoming = incoming.clone();
+                long_in_turn(space, move || content_sha256(&incoming)).await
+            } else {
+                content_sha256(&incoming)
+            };
+            (id.clone(), Identity::Producer { content_sha256 })
+        }
+        None => {
             let key = host.store.take_keys(1);
             (EventId::with_key(now, key), Identity::Host { key })
         }
@@ -220,7 +235,7 @@ fn prepare(
         (NewDelivery { id, subscription_id, due_at, leased_until, batch, test }, reservation)
     });
     let (deliveries, reservations) = deliveries.unzip();
-    (NewEvent { event, identity, deliveries }, reservations)
+    (NewEvent { event, identity, deliveries, values: Vec::new() }, reservations)
 }
 
 /// Pauses the subscriptions whose conditions could not be evaluated too many times in a row.

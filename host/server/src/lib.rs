@@ -32,14 +32,14 @@
 //! | [`mail`] | the client of the mail server |
 //! | [`registry`] | the subscriptions in memory, compiled; its guard is the only thing that can save one |
 //! | [`queues`] | what one loop hands another: the inbox, alarms, shadow jobs, turns |
-//! | [`metrics`], [`quotas`], [`host`] | what is counted; what each space may use; what all of the following share |
+//! | [`metrics`], [`quotas`], [`values`], [`host`] | what is counted; what each space may use; what it searches by; what all of the following share |
 //! | [`dispatch`] | one attempt without recording it: transform, sign, send, judge |
 //! | [`ingest`] | matches events and commits them with their deliveries |
 //! | [`deliver`] | the loop that knows the order transform → sign → send → record |
 //! | [`plugins`] | the one door for components ([`plugins::admit`]), versions and who follows them, the folder, registries |
 //! | [`subscriptions`] | what is right in a subscription, conflicts, profiles, import |
 //! | [`dry_run`] | previews, comparisons, shadows, diagnoses |
-//! | [`notify`], [`replay`], [`retention`] | reports failures to a space; sends what it received again; deletes expired deliveries |
+//! | [`notify`], [`replay`], [`retention`], [`erasure`] | reports failures to a space; sends what it received again; deletes what has expired; deletes what a caller wants erased |
 //!
 //! # Three walks
 //!
@@ -100,6 +100,7 @@ pub mod config;
 pub mod deliver;
 pub mod dispatch;
 pub mod dry_run;
+pub mod erasure;
 pub mod error;
 pub mod host;
 pub mod ingest;
@@ -119,6 +120,7 @@ pub mod stages;
 pub mod subscriptions;
 pub mod task;
 pub mod texts;
+pub mod values;
 
 use std::io;
 use std::path::PathBuf;
@@ -176,6 +178,10 @@ pub async fn run(
         let (host, shutdown) = (host.clone(), shutdown.clone());
         tokio::spawn(async move { retention::run(&host, &shutdown).await })
     };
+    let erasure = {
+        let (host, shutdown) = (host.clone(), shutdown.clone());
+        tokio::spawn(async move { erasure::run(&host, &shutdown).await })
+    };
     let prepare = {
         let (host, shutdown) = (host.clone(), shutdown.clone());
         tokio::spawn(async move { plugins::prepare::run(&host, &shutdown).await })
@@ -197,6 +203,7 @@ pub async fn run(
     deliver.await.context("the deliver loop panicked")?;
     // Only now: it may be in the middle of a transaction.
     retention.abort();
+    erasure.abort();
     prepare.abort();
     notify.await.context("the notify loop panicked")?;
     replay.await.context("the replay loop panicked")?;

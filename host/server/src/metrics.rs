@@ -37,6 +37,7 @@ pub struct Metrics {
     space_events: Family<SpaceLabel, Counter>,
     space_deliveries: Family<SpaceLabel, Counter>,
     space_refusals: Family<SpaceLabel, Counter>,
+    space_stored_bytes: Family<SpaceLabel, Gauge>,
     attempts: Family<ResultLabel, Counter>,
     send_seconds: Histogram,
     transform_seconds: Histogram,
@@ -54,6 +55,7 @@ impl Default for Metrics {
             space_events: Family::default(),
             space_deliveries: Family::default(),
             space_refusals: Family::default(),
+            space_stored_bytes: Family::default(),
             attempts: Family::default(),
             // 1 ms to 65 s: the longest timeout is 60 s.
             send_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 17)),
@@ -74,8 +76,10 @@ impl Metrics {
         registry.register("events", "Events posted, by result", self.events.clone());
         registry.register("space_events", "Events posted, by space", self.space_events.clone());
         registry.register("space_deliveries", "Deliveries created, by space", self.space_deliveries.clone());
-        let refusals = "Requests refused because a rate of the space was exceeded";
+        let refusals = "Requests refused because a rate or the bytes of the space were exceeded";
         registry.register("space_refusals", refusals, self.space_refusals.clone());
+        let stored = "Bytes of events, requests and responses that are stored, by space";
+        registry.register("space_stored_bytes", stored, self.space_stored_bytes.clone());
         registry.register("attempts", "Delivery attempts, by outcome", self.attempts.clone());
         registry.register(
             "send_seconds",
@@ -142,6 +146,16 @@ impl Metrics {
             self.backlog
                 .get_or_create(&StateLabel { state: state.as_str() })
                 .set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Sets the bytes that spaces store, of all that store some.
+    pub fn set_stored_bytes(&self, stored: Vec<(SpaceId, u64)>) {
+        // A space that is not among them stores nothing, or is gone.
+        self.space_stored_bytes.clear();
+        for (space, bytes) in stored {
+            let label = SpaceLabel { space: space.to_string() };
+            self.space_stored_bytes.get_or_create(&label).set(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
     }
 

@@ -19,3 +19,20 @@ impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
         })
     }
 }
+
+/// The greatest whole number that every JSON parser reads exactly.
+const BYTES_MAX: u64 = (1 << 53) - 1;
+
+/// A number of bytes, at least 1.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Bytes(pub u64);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = Number::deserialize(deserializer)?;
+        let within = number.as_u64().filter(|value| (1..=BYTES_MAX).contains(value));
+        within.map(Self).ok_or_else(|| {
+            Error::custom(format!("invalid value {number}: expected a whole number from 1 to {BYTES_MAX}"))
+        })
+    }
+}

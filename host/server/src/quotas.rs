@@ -19,6 +19,9 @@ const PAGE: usize = 1_000;
 /// Seconds of a day.
 const DAY_S: f64 = 86_400.0;
 
+/// Seconds after which to try again to store more: retention deletes the oldest once a minute.
+const STORED_RETRY_S: u32 = 60;
+
 /// An amount that refills at a constant rate.
 #[derive(Clone, Copy, Debug)]
 pub struct Bucket {
@@ -168,6 +171,24 @@ impl Quotas {
             }
         }
         Ok(())
+    }
+
+    /// Checks that a space may store more, now that it stores so many bytes.
+    ///
+    /// # Errors
+    /// If it stores as much as its quota: that is named, with the seconds after which to try again.
+    pub fn check_stored(&self, space: &SpaceId, stored: u64) -> Result<(), Error> {
+        match self.limits(space).stored_bytes {
+            Some(limit) if stored >= limit => {
+                let detail = format!(
+                    "the space's quota `stored_bytes` of {limit} is used up: wait until its retention frees some, shorten that, \
+                     erase, or ask for a higher quota"
+                );
+                let retry_after_s = Some(STORED_RETRY_S);
+                Err(Error { retry_after_s, ..Error::new(Code::QuotaExceeded, detail) })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Returns how many deliveries a space may have now that are not of an event being posted: half of each rate is left to

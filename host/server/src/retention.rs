@@ -1,46 +1,138 @@
-//! Retention: deletes final deliveries once their subscription's `keep_days` are over.
+//! Retention: deletes deliveries with their attempts, and events, once their time is over or their space stores too much.
 //!
-//! Nothing depends on the exact time: a delivery that is kept a little longer does no harm.
+//! A space keeps what its `keep_days` say, a subscription's `keep_days` may end the time of its deliveries earlier, and beyond
+//! the space's `keep_bytes` the oldest go first. What waits or is held stays.
+//!
+//! Nothing depends on the exact time: a delivery that is kept a little longer does no harm. So it gives way to all else: a few
+//! hundred rows at a time, and after each step a pause as long as the step took.
 
-use hookmill_store::StoreError;
-use jiff::SignedDuration;
+use std::time::{Duration, Instant};
+
+use hookmill_model::{Space, SpaceId};
+use hookmill_store::{Expired, Place, StoreError};
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::host::Host;
 
+/// Spaces read from the store at a time.
+const PAGE: usize = 1_000;
+
+/// The interval between looks at what each space stores, which cost no query: a burst can fill a disk within the hour.
+const SIZES_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
 /// Deletes what has expired, once in each interval, until `shutdown`.
 pub async fn run(host: &Host, shutdown: &CancellationToken) {
+    let mut next = host.clock.now();
     while !shutdown.is_cancelled() {
-        if let Err(err) = run_once(host).await {
-            tracing::error!(error = &err as &dyn std::error::Error, "deleting expired deliveries failed");
+        let now = host.clock.now();
+        let done = if now < next {
+            forget_sizes(host).await
+        } else {
+            next = after(now, SignedDuration::from_secs(host.config.retention.interval_s.into()));
+            run_once(host).await
+        };
+        if let Err(err) = done {
+            tracing::error!(error = &err as &dyn std::error::Error, "deleting what has expired failed");
         }
-        let interval = SignedDuration::from_secs(host.config.retention.interval_s.into());
-        let next = host.clock.now().checked_add(interval).unwrap_or(jiff::Timestamp::MAX);
         tokio::select! {
             () = shutdown.cancelled() => {}
-            () = host.clock.sleep_until(next) => {}
+            () = host.clock.sleep_until(after(host.clock.now(), SIZES_EVERY).min(next)) => {}
         }
     }
 }
 
-/// Deletes all deliveries that have expired and returns their number.
+fn after(now: Timestamp, by: SignedDuration) -> Timestamp {
+    now.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// Deletes all that has expired, and returns the number of deliveries.
 ///
 /// # Errors
 /// If the store fails.
 pub async fn run_once(host: &Host) -> Result<usize, StoreError> {
-    let now = host.clock.now();
-    let delete_max = host.config.retention.delete_max;
+    let deliveries = forget_subscriptions(host).await? + forget_spaces(host).await?;
+    Ok(deliveries + forget_sizes(host).await?)
+}
+
+/// Returns the time that is so many days before now; none if there is no such time.
+fn days_ago(host: &Host, days: u32) -> Option<Timestamp> {
+    host.clock.now().checked_sub(SignedDuration::from_hours(i64::from(days) * 24)).ok()
+}
+
+/// Deletes the deliveries of subscriptions that keep them for a shorter time than their space.
+async fn forget_subscriptions(host: &Host) -> Result<usize, StoreError> {
+    let limit = host.config.retention.delete_max;
     let mut deleted = 0;
     for compiled in host.registry.forgetful() {
         let days = compiled.subscription.keep_days.unwrap_or(u32::MAX);
-        let Ok(before) = now.checked_sub(SignedDuration::from_hours(i64::from(days) * 24)) else { continue };
+        let Some(before) = days_ago(host, days) else { continue };
         loop {
-            let count = host.store.forget(compiled.subscription.id, before, delete_max).await?;
+            let began = Instant::now();
+            let count = host.store.forget(compiled.subscription.id, before, limit).await?;
             deleted += count;
-            if count < delete_max {
+            if count < limit {
                 break;
             }
+            give_way(began).await;
         }
     }
     Ok(deleted)
+}
+
+/// Deletes what is older than its space's `keep_days`.
+async fn forget_spaces(host: &Host) -> Result<usize, StoreError> {
+    let mut deleted = 0;
+    let mut after = None;
+    loop {
+        let page = host.store.spaces(after, PAGE).await?;
+        after = page.last().map(|space| space.id.clone());
+        let last = page.len() < PAGE;
+        for Space { id, retention, .. } in page {
+            let days = host.config.retention.of(retention).keep_days;
+            if let Some(before) = days.and_then(|days| days_ago(host, days)) {
+                let expired = Expired { accepted_before: Some(before), ended_before: before, bytes: None };
+                deleted += forget(host, &id, || Some(expired)).await?;
+            }
+        }
+        if last {
+            return Ok(deleted);
+        }
+    }
+}
+
+/// Deletes the oldest of the spaces that store more than their `keep_bytes`.
+async fn forget_sizes(host: &Host) -> Result<usize, StoreError> {
+    let mut deleted = 0;
+    for (id, stored) in host.store.all_stored_bytes() {
+        let Some(Space { retention, .. }) = host.store.space(&id).await? else { continue };
+        let Some(max) = host.config.retention.of(retention).keep_bytes.filter(|max| stored > *max) else { continue };
+        let too_much = || {
+            let bytes = Some(host.store.stored_bytes(&id).checked_sub(max).filter(|bytes| *bytes > 0)?);
+            Some(Expired { accepted_before: None, ended_before: Timestamp::MAX, bytes })
+        };
+        deleted += forget(host, &id, too_much).await?;
+    }
+    Ok(deleted)
+}
+
+/// Deletes what has expired of a space, step by step, as long as there is some; returns the number of deliveries.
+async fn forget(host: &Host, space: &SpaceId, expired: impl Fn() -> Option<Expired>) -> Result<usize, StoreError> {
+    let (mut deleted, mut place) = (0, Some(Place::default()));
+    while let (Some(from), Some(expired)) = (place, expired()) {
+        let began = Instant::now();
+        let limit = host.config.retention.delete_max;
+        let step = host.store.forget_events(space, expired, from, limit).await?;
+        deleted += step.deliveries;
+        place = step.next;
+        if place.is_some() {
+            give_way(began).await;
+        }
+    }
+    Ok(deleted)
+}
+
+/// Waits as long as the step that began then has taken, a millisecond at least.
+async fn give_way(began: Instant) {
+    tokio::time::sleep(began.elapsed().max(Duration::from_millis(1))).await;
 }

@@ -1,15 +1,57 @@
-//! Work that must not be interrupted, and turns at work that takes long.
+//! Work that must not be interrupted, work that must not hold up other work, and turns at work that takes long.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use hookmill_model::SpaceId;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Runs `work` to completion in its own task, whether or not the caller waits for it: a caller that disconnects between a
 /// commit and the update in memory must not prevent the latter.
 pub async fn unbroken<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     tokio::spawn(work).await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))
+}
+
+/// How much lower the priority of threads for long work is (`man 7 sched`, nice value): beside a thread that serves
+/// everybody, such a thread gets a tenth of a core's time, and that one does not wait until it pauses.
+const NICENESS: i32 = 10;
+
+/// Threads for work that takes long, at a lower priority; at most so many as work has turns.
+static LONG_WORK: LazyLock<Runtime> = LazyLock::new(|| {
+    let mut threads = Builder::new_current_thread();
+    threads.thread_name("long-work").max_blocking_threads(16).on_thread_start(lower_priority);
+    threads.build().expect("it needs nothing of the system before its first thread")
+});
+
+/// Lowers the priority of this thread, where a thread has one of its own.
+fn lower_priority() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the priority of a thread could not be lowered");
+    }
+}
+
+/// Runs work that takes long on a thread of its own, with a lower priority than those that serve everybody.
+pub async fn long<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    LONG_WORK.spawn_blocking(work).await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))
+}
+
+/// The most bytes that are parsed or hashed on a thread that serves everybody: less than half a millisecond.
+pub const QUICK_BYTES: usize = 64 << 10;
+
+/// The turns of [`long_in_turn`].
+static TURNS: LazyLock<SpaceTurns> = LazyLock::new(|| SpaceTurns::new(2));
+
+/// Runs long work of a space, in turn with other spaces.
+pub async fn long_in_turn<T: Send + 'static>(space: &SpaceId, work: impl FnOnce() -> T + Send + 'static) -> T {
+    let turn = TURNS.take(space).await;
+    long(move || {
+        // Ends with the work, though the caller may have gone.
+        let _turn = turn;
+        work()
+    })
+    .await
 }
 
 /// Turns at work that takes long, fair between spaces: each has one at a time, and spaces take them in the order in which they
@@ -83,5 +125,18 @@ impl Drop for Leave {
         if spaces.get(&self.space).is_some_and(|own| Arc::strong_count(own) == 1) {
             spaces.remove(&self.space);
         }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn long_work_has_a_lower_priority_than_what_serves_everybody() {
+        let priority = || rustix::process::getpriority_process(None).expect("each thread has one");
+        let here = priority();
+        assert_eq!(long(priority).await, here + NICENESS);
+        assert_eq!(priority(), here);
     }
 }

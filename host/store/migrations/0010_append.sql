@@ -23,6 +23,23 @@
 --   cheap. Its key is not below the low-water mark (`marks`): a start looks there, and puts into `waiting` what it finds.
 -- No delivery is in both `waiting` and `ended`.
 --
+-- Forgetting
+-- * A delivery is forgotten with its attempts, its row in `ended` and its links, in one transaction; an event after all of
+--   its deliveries, so that the dictionary of kept bodies outlives them. What is in `waiting` or in case 4 is never
+--   forgotten by age.
+-- * `stored` has the bytes of the large columns of a space's events (`data`, `previous`) and attempts (headers, bodies and
+--   logs), as stored. Who inserts or deletes such a row changes it in the same transaction.
+-- * Rows of `counts` older than two days are summed up into the row of their hour's first minute: who groups by hours, or
+--   sums over whole hours, sees no difference. They go with the longest retention of the host's spaces.
+-- * `types`, `digests` and `minutes` keep rows that nothing refers to any more: they are small, and of no person.
+-- * What is deleted is overwritten with zeros (`secure_delete`), except for copies that SQLite leaves in the unused part of
+--   pages when it moves cells from one to another. An erasure overwrites those, too, and empties the log.
+--
+-- Values
+-- * An event accepted while its space indexes paths has a row in `event_values` for each value there. A path that is no
+--   longer indexed keeps its rows: they are deleted with their event.
+-- * A delivery in `later_deliveries` has a row there for each such row of its event.
+--
 -- References between these tables are the writer's to keep: it looks up every key that it writes, in the same transaction.
 -- Columns that may be large come last, so that the others are read without them.
 
@@ -37,7 +54,9 @@ CREATE TABLE keyed_spaces (
     -- Public keys, a JSON array: each plugin that enters the space is signed by one of them. Empty: none need be.
     plugin_keys    TEXT    NOT NULL DEFAULT '[]',
     -- How much of the host it may use, a JSON object; a member that is missing has the host's default.
-    quotas         TEXT    NOT NULL DEFAULT '{}'
+    quotas         TEXT    NOT NULL DEFAULT '{}',
+    -- The paths of events' data whose values are indexed, a JSON array.
+    indexed_paths  TEXT    NOT NULL DEFAULT '[]'
 ) STRICT;
 INSERT INTO keyed_spaces (key, id, name, created_at, administrators, plugin_keys, quotas)
 SELECT row_number() OVER (ORDER BY id), id, name, created_at, administrators, plugin_keys, quotas FROM spaces;
@@ -294,6 +313,41 @@ CREATE TABLE counts (
     PRIMARY KEY (scope, minute)
 ) STRICT, WITHOUT ROWID;
 
+-- How long a space keeps its history, and how many bytes of it; NULL for the host's default.
+ALTER TABLE spaces ADD COLUMN keep_days INTEGER CONSTRAINT keep_days_start_at_1 CHECK (keep_days >= 1);
+ALTER TABLE spaces ADD COLUMN keep_bytes INTEGER CONSTRAINT keep_bytes_start_at_1 CHECK (keep_bytes >= 1);
+-- Whether it is being erased: then it is there for nobody but the erasure.
+ALTER TABLE spaces ADD COLUMN erased INTEGER NOT NULL DEFAULT 0
+    CONSTRAINT erased_is_a_boolean CHECK (erased = 0 OR erased = 1);
+
+-- Bytes of what a space stores; see the header.
+CREATE TABLE stored (
+    space INTEGER NOT NULL PRIMARY KEY,
+    bytes INTEGER NOT NULL CONSTRAINT stored_bytes_are_counted_from_0 CHECK (bytes >= 0)
+) STRICT;
+
+-- Deletions that callers asked for. Unfinished ones are continued by a start.
+CREATE TABLE erasures (
+    key         INTEGER NOT NULL PRIMARY KEY,
+    -- The id of its space, which may be gone.
+    space       TEXT    NOT NULL,
+    created_at  INTEGER NOT NULL,
+    -- What is erased, a JSON object. A value is in it until no row has it any more.
+    target      TEXT    NOT NULL,
+    state       TEXT    NOT NULL
+        CONSTRAINT erasure_state_is_known CHECK (state = 'erasing' OR state = 'cleaning' OR state = 'done'),
+    -- Rows with this key and beyond were accepted later, and stay.
+    end_key     INTEGER NOT NULL,
+    -- The last event that was searched for the value.
+    done_key    INTEGER NOT NULL DEFAULT 0,
+    -- Events that were searched, and what was erased.
+    searched    INTEGER NOT NULL DEFAULT 0,
+    events      INTEGER NOT NULL DEFAULT 0,
+    deliveries  INTEGER NOT NULL DEFAULT 0,
+    finished_at INTEGER,
+    CONSTRAINT finished_at_iff_done CHECK ((finished_at IS NULL) = (state <> 'done'))
+) STRICT;
+
 -- Replays: what a space received, or what failed, sent to a subscription. A step inserts deliveries and moves the cursor in one
 -- transaction: whatever ends the process, no event gets two deliveries of one replay, and none is passed over.
 CREATE TABLE replays (
@@ -331,3 +385,25 @@ CREATE TABLE replays (
     -- Why it waits or failed.
     reason       TEXT
 ) STRICT;
+
+-- Values that events are searched by.
+
+-- The paths that spaces index, or did.
+CREATE TABLE value_paths (
+    key   INTEGER NOT NULL PRIMARY KEY,
+    space INTEGER NOT NULL,
+    path  TEXT    NOT NULL,
+    CONSTRAINT path_is_unique_in_its_space UNIQUE (space, path)
+) STRICT;
+
+CREATE TABLE event_values (
+    path     INTEGER NOT NULL,
+    -- A text, or a number or boolean as written: at most 256 bytes.
+    value    TEXT    NOT NULL,
+    -- 0: of an event with deliveries. 1: of an event without. 2: of a delivery that the event got later.
+    part     INTEGER NOT NULL CONSTRAINT part_is_known CHECK (part >= 0 AND part <= 2),
+    -- The delivery; of an event, its first_delivery, so that the rows are in the order of deliveries.
+    delivery INTEGER NOT NULL,
+    event    INTEGER NOT NULL,
+    PRIMARY KEY (path, value, part, delivery, event)
+) STRICT, WITHOUT ROWID;

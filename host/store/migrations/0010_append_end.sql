@@ -32,6 +32,27 @@ CREATE INDEX waiting_by_pinned ON waiting (pinned) WHERE pinned IS NOT NULL;
 CREATE INDEX ended_of_space ON ended (space, state);
 CREATE INDEX ended_of_subscription ON ended (subscription, state);
 
+-- Deleted ones, too: what a space leaves is found by it.
+CREATE INDEX subscriptions_by_space ON subscriptions (space);
+
+CREATE INDEX erasures_of_space ON erasures (space);
+CREATE INDEX erasures_unfinished ON erasures (key) WHERE state <> 'done';
+
+-- Who reports a delivery that is erased.
+CREATE INDEX notices_by_delivery ON notices (last_delivery) WHERE last_delivery IS NOT NULL;
+
+INSERT INTO stored (space, bytes)
+SELECT space, sum(bytes) FROM (
+    SELECT space, octet_length(data) + coalesce(octet_length(previous), 0) AS bytes FROM events
+    UNION ALL
+    SELECT space, coalesce(octet_length(request_headers), 0) + coalesce(octet_length(request_body), 0)
+        + coalesce(octet_length(answer_headers), 0) + coalesce(octet_length(answer_body), 0)
+        + coalesce(octet_length(logs), 0) FROM attempts
+) GROUP BY space;
+
 CREATE INDEX replays_by_next_step ON replays (next_at) WHERE state = 'running';
 CREATE INDEX replays_running_in_space ON replays (space) WHERE state = 'running';
 CREATE INDEX replays_of_subscription ON replays (subscription);
+
+-- What is to be deleted with an event, and whether it has a value.
+CREATE INDEX values_of_event ON event_values (event, path, value);

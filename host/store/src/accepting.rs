@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hookmill_model::{DeliveryId, Event, SubscriptionId};
+use hookmill_model::{DeliveryId, Event, FieldPath, SubscriptionId};
 use jiff::Timestamp;
 
 /// An event to be accepted, with its deliveries.
@@ -14,6 +14,22 @@ pub struct NewEvent {
     pub identity: Identity,
     /// One for each subscription that it matches.
     pub deliveries: Vec<NewDelivery>,
+    /// Its values at the paths that its space indexes.
+    pub values: Vec<IndexedValue>,
+}
+
+/// A value at a path that a space indexes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexedValue {
+    /// The path.
+    pub path: FieldPath,
+    /// The text there, or the number, `true` or `false` as written: at most [`BYTES_MAX`](Self::BYTES_MAX).
+    pub value: String,
+}
+
+impl IndexedValue {
+    /// The longest value that is indexed: longer than an address, a URL of usual length or an identifier.
+    pub const BYTES_MAX: usize = 256;
 }
 
 /// Where an event's id comes from.

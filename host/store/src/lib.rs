@@ -13,6 +13,8 @@
 #![forbid(unsafe_code)]
 
 mod accepting;
+mod filter;
+mod forgetting;
 mod listing;
 mod plugin;
 mod replaying;
@@ -23,14 +25,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookmill_model::{
-    Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key,
-    KeyId, MailAddress, Notice, NoticeStage, Pattern, Pause, PausePolicy, PinnedPlugin, Plugin, PluginKey, PluginName,
-    PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId, Tally,
+    Activity, Attempt, CountedAttempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget,
+    Event, EventId, EventType, FieldPath, Key, KeyId, MailAddress, Notice, NoticeStage, Pause, PausePolicy, PinnedPlugin,
+    Plugin, PluginKey, PluginName, PluginRef, PluginVersion, Quotas, Shadow, Space, SpaceId, Subscription, SubscriptionId,
+    Tally,
 };
 use jiff::{SignedDuration, Timestamp};
 
-pub use accepting::{Accepted, Identity, NewBatch, NewDelivery, NewEvent};
-pub use listing::{DeliveryHead, EventHead, ListPart};
+pub use accepting::{Accepted, Identity, IndexedValue, NewBatch, NewDelivery, NewEvent};
+pub use filter::{DeliveryFilter, EventFilter, StatusFilter};
+pub use forgetting::{ErasureStep, Expired, Forgotten, Place};
+pub use listing::{Counts, DeliveryHead, EventHead, ListPart, Step};
 pub use plugin::{DeletedPlugin, WaitingDeliveries};
 pub use replaying::{NewReplay, ReplayEntry, ReplaySlice, ReplayStep, ReplayStore};
 pub use sqlite::{OpenError, Sqlite};
@@ -150,25 +155,6 @@ pub enum NoticeStep {
     Done,
 }
 
-/// A filter of deliveries for a listing, newest first.
-#[derive(Clone, Debug, Default)]
-pub struct DeliveryFilter {
-    /// In this state.
-    pub state: Option<DeliveryState>,
-    /// Of this subscription.
-    pub subscription: Option<SubscriptionId>,
-    /// Of this event.
-    pub event: Option<EventId>,
-    /// Of events of these types.
-    pub event_type: Option<Pattern>,
-    /// Of events accepted at or after this time.
-    pub since: Option<Timestamp>,
-    /// Of events accepted before this time.
-    pub until: Option<Timestamp>,
-    /// Older than this one (the last of the previous page).
-    pub before: Option<DeliveryId>,
-}
-
 /// An event type in a space's catalog.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventTypeEntry {
@@ -193,8 +179,14 @@ pub struct SpaceChange {
     pub administrators: Option<Vec<MailAddress>>,
     /// The keys of those who may sign plugins.
     pub plugin_keys: Option<Vec<PluginKey>>,
+    /// The paths of events' data whose values are indexed.
+    pub indexed_paths: Option<Vec<FieldPath>>,
     /// How much of the host it may use.
     pub quotas: Option<Quotas>,
+    /// How many days it keeps its history; none for the host's default.
+    pub keep_days: Option<Option<u32>>,
+    /// How many bytes of it; none for no limit but the host's.
+    pub keep_bytes: Option<Option<u64>>,
 }
 
 /// The persistent state of a host. The module's documentation states what its users rely on.
@@ -354,11 +346,11 @@ pub trait Store: ReplayStore {
         before: Option<EventId>,
         limit: usize,
     ) -> Result<ListPart<Event, EventId>, StoreError>;
-    /// Returns a space's events without their data, newest first, older than the event `before`.
+    /// Returns a space's events without their data, newest first.
     async fn event_heads(
         &self,
         space: &SpaceId,
-        before: Option<EventId>,
+        filter: EventFilter,
         limit: usize,
     ) -> Result<ListPart<EventHead, EventId>, StoreError>;
     /// Returns an event and the number of its deliveries.
@@ -371,6 +363,17 @@ pub trait Store: ReplayStore {
         filter: DeliveryFilter,
         limit: usize,
     ) -> Result<ListPart<DeliveryHead, DeliveryId>, StoreError>;
+    /// Returns what happened to the deliveries of a space, or of one of its subscriptions, in each step from the one of
+    /// `since` to the one before `until`, oldest first; steps in which nothing happened are left out. It was counted when it
+    /// happened: reading it takes as long as there are minutes with counts.
+    async fn counts(
+        &self,
+        space: &SpaceId,
+        subscription: Option<SubscriptionId>,
+        since: Timestamp,
+        until: Timestamp,
+        step: Step,
+    ) -> Result<Vec<Counts>, StoreError>;
     /// Returns a delivery without its events' data and its attempts.
     async fn delivery_head(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<DeliveryHead>, StoreError>;
     /// Returns the bytes of a delivery's requests and responses.
@@ -389,6 +392,52 @@ pub trait Store: ReplayStore {
     /// Deletes up to `limit` of a subscription's final deliveries, with their attempts, that ended before `before`, oldest
     /// first; returns how many.
     async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
+    /// Deletes what has expired of a space, the oldest first, from a place on: deliveries with their attempts, and events
+    /// without deliveries. As many rows as `limit`, about.
+    async fn forget_events(
+        &self,
+        space: &SpaceId,
+        expired: Expired,
+        from: Place,
+        limit: usize,
+    ) -> Result<Forgotten, StoreError>;
+
+    // Erasures: what is deleted at a caller's request, and cannot be read back.
+
+    /// Begins an erasure; none if its target does not exist. A space as the target is there for nobody from then on, and its
+    /// keys are deleted.
+    async fn begin_erasure(
+        &self,
+        space: &SpaceId,
+        target: ErasureTarget,
+        now: Timestamp,
+    ) -> Result<Option<Erasure>, StoreError>;
+    /// Returns an erasure.
+    async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError>;
+    /// Returns the erasures of a space before `before`, newest first.
+    async fn erasures(
+        &self,
+        space: &SpaceId,
+        before: Option<ErasureId>,
+        limit: usize,
+    ) -> Result<Vec<Erasure>, StoreError>;
+    /// Returns the erasures that are not done, oldest first.
+    async fn unfinished_erasures(&self) -> Result<Vec<Erasure>, StoreError>;
+    /// Deletes the next rows of an erasure, as many as `limit`, about. A space's subscriptions must be deleted before.
+    async fn step_erasure(&self, erasure: &Erasure, now: Timestamp, limit: usize) -> Result<ErasureStep, StoreError>;
+    /// Overwrites what deleted rows left in so many pages of the file from one on, of which the first is 1; returns the page
+    /// that is next, or none at the end.
+    async fn clean_pages(&self, from: u32, count: u32) -> Result<Option<u32>, StoreError>;
+    /// Empties the log, which has deleted rows, too. False if somebody is reading it: try again.
+    async fn empty_log(&self) -> Result<bool, StoreError>;
+    /// Ends an erasure of which nothing is left.
+    async fn finish_erasure(&self, id: ErasureId, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Returns the bytes that a space stores: of its events' data, and of its attempts' headers, bodies and logs. They are
+    /// kept in memory, and cost no query.
+    fn stored_bytes(&self, space: &SpaceId) -> u64;
+    /// Returns the same of every space that stores some.
+    fn all_stored_bytes(&self) -> Vec<(SpaceId, u64)>;
     /// Returns the number of writing transactions that were committed since the store was opened: each is a flush of the
     /// disk.
     fn commits(&self) -> u64;

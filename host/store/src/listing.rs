@@ -61,3 +61,39 @@ pub struct EventHead {
     /// When it was accepted.
     pub accepted_at: Timestamp,
 }
+
+/// The length of a step of counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+}
+
+impl Step {
+    /// Returns the step's length in minutes.
+    pub fn minutes(self) -> i64 {
+        match self {
+            Self::Minute => 1,
+            Self::Hour => 60,
+        }
+    }
+}
+
+/// What happened in one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// When the step begins: a whole minute or hour, UTC.
+    pub at: Timestamp,
+    /// Deliveries that were delivered.
+    pub delivered: u64,
+    /// Deliveries that failed for good.
+    pub failed: u64,
+    /// Deliveries that the plugin skipped.
+    pub skipped: u64,
+    /// Deliveries that were cancelled.
+    pub cancelled: u64,
+    /// Attempts that failed and are retried.
+    pub retried: u64,
+}

@@ -113,7 +113,7 @@ async fn an_event_that_was_being_accepted_when_the_replay_was_requested_is_not_m
         changed_fields: None,
         previous: None,
     };
-    let late = NewEvent { event: Arc::new(event), identity: Identity::Host { key }, deliveries: Vec::new() };
+    let late = NewEvent { event: Arc::new(event), identity: Identity::Host { key }, values: Vec::new(), deliveries: Vec::new() };
     host.host.store.accept(vec![late]).await.unwrap();
     drop(accepting);
     steps.await.unwrap();

@@ -28,18 +28,23 @@ pub(super) struct Loud {
 }
 
 impl Loud {
-    /// Creates the space with a key of its own, and starts its receivers.
-    pub(super) async fn new(host: &Host, seed: u64) -> anyhow::Result<Self> {
+    /// Creates the space; returns a key of its own.
+    pub(super) async fn create(host: &Host) -> anyhow::Result<String> {
         host.call(Method::POST, "/v1/spaces", &json!({"id": "loud", "name": "Loud"})).await?;
         let key = json!({"name": "loud", "role": "manage", "space": "loud"});
         let key = host.call(Method::POST, "/v1/keys", &key).await?;
+        Ok(key["key"].as_str().context("the key was not returned")?.to_owned())
+    }
+
+    /// Starts the space's receivers.
+    pub(super) async fn new(address: SocketAddr, key: String, seed: u64) -> anyhow::Result<Self> {
         Ok(Self {
-            address: host.address,
+            address,
             hangs: hostile::receiver(Behavior::Hangs).await?,
             interim: hostile::receiver(Behavior::Interim).await?,
             responds: hostile::receiver(Behavior::Responds).await?,
             client: Client::builder().no_proxy().build()?,
-            key: key["key"].as_str().context("the key was not returned")?.to_owned(),
+            key,
             seed,
         })
     }

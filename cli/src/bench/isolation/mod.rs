@@ -1,15 +1,19 @@
 //! `hookmill bench --isolation`: what a neighbour's attack does to a quiet space.
 //!
 //! The quiet space posts 20 events a second to two subscriptions, one of them with a plugin, and is measured before and
-//! during each attack of another space on the same host. Host, load generator and receiver are one process each; attackers
-//! and their receivers run in this process, so an attack takes its own CPU from the same machine too.
+//! during each attack of another space on the same host. Host, load generator, receiver and attacker are one process each.
+//!
+//! An attacker and its receivers are elsewhere in reality, and do not take CPU from the host. Here they share its cores, so
+//! their process has the lowest priority: the host and the quiet space's processes run first when they have work. The host's
+//! work for the attacker has the priority that the host gives it. Where that work alone fills the machine, the attacker gets
+//! what is left, and asks for less than one elsewhere could.
 
+mod attacker;
 mod attacks;
 mod hostile;
 mod loud;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -18,6 +22,7 @@ use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
 
+pub(super) use self::attacker::run as run_attacker;
 use self::attacks::{ATTACKS, Attack};
 use self::loud::Loud;
 use super::child::Child;
@@ -135,14 +140,14 @@ async fn one(
     // Loads the plugin and opens connections.
     quiet(&host, &mut load, &mut receiver, address, 1.0).await?;
     let before = quiet(&host, &mut load, &mut receiver, address, seconds).await?;
-    let loud = Arc::new(Loud::new(&host, seed).await?);
-    let attacking = tokio::spawn((attack.run)(Arc::clone(&loud)));
+    let (mut attacker, _) = Child::start_role_last("attacker").await?;
+    let (number, key) = (attack.number.to_owned(), Loud::create(&host).await?);
+    let begin = attacker::Begin { number, address: host.address, key, seed };
+    attacker.ask::<bool>(&begin).await?;
     tokio::time::sleep(ATTACK_BEGINS).await;
     let during = quiet(&host, &mut load, &mut receiver, address, seconds).await;
-    attacking.abort();
-    if let Ok(Err(err)) = attacking.await {
-        anyhow::bail!("the attack itself failed: {err:#}");
-    }
+    attacker.ask::<bool>(&()).await.context("the attack itself failed")?;
+    attacker.kill().await?;
     host.child.kill().await?;
     std::fs::remove_dir_all(folder)?;
     Ok(Row { attack, before, during })

@@ -92,6 +92,15 @@ impl Access {
         self.spaces.write().unwrap_or_else(PoisonError::into_inner).insert(space);
     }
 
+    /// Removes a space and its keys. They stop working at once.
+    pub(crate) fn remove_space(&self, space: &SpaceId) {
+        self.spaces.write().unwrap_or_else(PoisonError::into_inner).remove(space);
+        let of_space = |key: &Arc<Key>| key.space.as_ref() == Some(space);
+        for key in self.keys().into_iter().filter(of_space) {
+            self.remove_key(key.id);
+        }
+    }
+
     /// Returns the key of a request.
     fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Result<Arc<Key>, Error> {
         let unknown = || {

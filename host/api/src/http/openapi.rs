@@ -20,6 +20,7 @@ use super::problem::{PROBLEM_JSON, Problem};
     servers((url = "/", description = "The host that serves this description")),
     tags(
         (name = "deliveries", description = "Deliveries of events to subscriptions, and their attempts."),
+        (name = "erasures", description = "Deletion of history, of which nothing can be read back."),
         (name = "event types", description = "Documentation of a space's events."),
         (name = "events", description = "Events posted by producers."),
         (name = "host", description = "Health, metrics and limits of the host."),
@@ -36,7 +37,7 @@ use super::problem::{PROBLEM_JSON, Problem};
 pub(crate) struct Document;
 
 /// Path parameters and their descriptions.
-const PARAMETERS: [(&str, &str); 10] = [
+const PARAMETERS: [(&str, &str); 11] = [
     ("space", "Id of the space."),
     ("key", "Id of the key, `key_…`."),
     ("profile", "Name of the profile, such as `livespace`."),
@@ -46,6 +47,7 @@ const PARAMETERS: [(&str, &str); 10] = [
     ("version", "Version of the plugin."),
     ("event", "Id of the event."),
     ("delivery", "Id of the delivery, `dlv_…`."),
+    ("erasure", "Id of the erasure, `ers_…`."),
     ("replay", "Id of the replay, `rpl_…`."),
 ];
 

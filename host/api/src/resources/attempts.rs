@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hookmill_model::{
-    Answer, Attempt, Digest, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, Sealed, SendFaultCode,
+    Answer, Attempt, Digest, FaultCode, Figures, LogLevel, LogLine, Outcome, PluginFault, PluginFaultCode, Sealed,
     SentRequest,
 };
 use jiff::Timestamp;
@@ -140,14 +140,6 @@ impl From<Figures> for FiguresView {
         let Figures { fuel_used, fuel_max, memory_bytes, memory_bytes_max, transform_us } = figures;
         Self { fuel_used, fuel_max, memory_bytes, memory_bytes_max, transform_us }
     }
-}
-
-/// Fault of the plugin or of sending. The two enumerations have no names in common.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum FaultCode {
-    Plugin(PluginFaultCode),
-    Send(SendFaultCode),
 }
 
 /// An outcome, split into the members of an attempt.

@@ -4,8 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use hookmill_model::{Delivery, DeliveryId, DeliveryState, EventId, EventType, Pattern, SpaceId, SubscriptionId};
-use hookmill_store::{Command, Commanded, DeliveryFilter, DeliveryHead};
+use hookmill_model::{
+    Delivery, DeliveryId, DeliveryState, EventId, EventType, FaultCode, FieldPath, Pattern, SpaceId, SubscriptionId,
+};
+use hookmill_store::{Command, Commanded, DeliveryFilter, DeliveryHead, StatusFilter};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,6 +15,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::attempts::AttemptView;
+use super::indexed;
+use super::names::FaultCodeName;
 use crate::Api;
 use crate::http::access::{Manages, Reads};
 use crate::http::extract::{self, OptionalJsonBody, PathParams, Query};
@@ -23,6 +27,9 @@ use hookmill_server::deliver;
 use hookmill_server::error::{Code, Error};
 use hookmill_server::subscriptions::profile;
 use hookmill_server::task::unbroken;
+
+/// The longest text to search reasons for: longer than what a person types.
+const REASON_CHARS_MAX: usize = 200;
 
 /// A page of deliveries.
 type DeliveryPage = Page<DeliverySummary>;
@@ -59,6 +66,21 @@ struct DeliveriesQuery {
     /// Only deliveries of events accepted before this time.
     #[serde(default, deserialize_with = "extract::time")]
     until: Option<Timestamp>,
+    /// Only deliveries whose last attempt got a response with this HTTP status (`503`), or one of this class (`5xx`).
+    #[param(value_type = Option<String>, pattern = "^[1-9]([0-9]{2}|xx)$", example = "5xx")]
+    status: Option<StatusFilter>,
+    /// Only deliveries whose last attempt failed with this fault: of the plugin, or of sending.
+    #[param(value_type = Option<FaultCodeName>)]
+    fault: Option<FaultCode>,
+    /// Only deliveries whose `reason` contains this text, in upper or lower case: 1 to 200 characters.
+    #[param(min_length = 1, max_length = 200)]
+    reason: Option<String>,
+    /// Path of an event's data that the space indexes, one of its `indexed_paths`; with `value`.
+    #[param(value_type = Option<String>, example = "deal.id")]
+    path: Option<FieldPath>,
+    /// Only deliveries of events with this value at `path`: the text, or the number or boolean as posted; at most 256 bytes.
+    #[param(max_length = 256, example = "4711")]
+    value: Option<String>,
     /// Maximum number of entries in the page.
     #[serde(default)]
     #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
@@ -197,8 +219,9 @@ struct DeliveryView {
 
 /// Lists deliveries, newest first.
 ///
-/// Attempts are not included. Filters combine: a delivery has to match all of them. A filter that few deliveries match
-/// makes pages shorter, or empty, although more follow: a page ends after a number of deliveries that it looks at.
+/// Attempts are not included. Filters combine: a delivery has to match all of them. The most selective one determines
+/// which deliveries are looked at. If few of those match the others, pages are shorter, or empty, although more follow: a
+/// page ends after a number of deliveries that it looks at.
 #[utoipa::path(get, path = "/v1/spaces/{space}/deliveries", tag = "deliveries", params(DeliveriesQuery),
     responses((status = 200, body = DeliveryPage)))]
 async fn list_deliveries(
@@ -206,9 +229,33 @@ async fn list_deliveries(
     State(api): State<Api>,
     Query(query): Query<DeliveriesQuery>,
 ) -> Result<Response, Problem> {
-    let DeliveriesQuery { state, subscription, event, event_type, since, until, limit, cursor } = query;
+    let DeliveriesQuery {
+        state,
+        subscription,
+        event,
+        event_type,
+        since,
+        until,
+        status,
+        fault,
+        reason,
+        path,
+        value,
+        limit,
+        cursor,
+    } = query;
+    if status.is_some() && fault.is_some() {
+        let expected = "expected without `status`: an attempt that got a response has no fault";
+        return Err(Error::parameter("fault", expected).into());
+    }
+    if reason.as_ref().is_some_and(|text| !(1..=REASON_CHARS_MAX).contains(&text.chars().count())) {
+        let expected = format!("expected 1 to {REASON_CHARS_MAX} characters");
+        return Err(Error::parameter("reason", expected).into());
+    }
+    let value = indexed::value(&api, &space, path, value)?;
     let before = page::after(cursor.as_deref())?;
-    let filter = DeliveryFilter { state, subscription, event, event_type, since, until, before };
+    let filter =
+        DeliveryFilter { state, subscription, event, event_type, since, until, status, fault, reason, value, before };
     let memory = api.memory.take(&space, PAGE_BYTES).await;
     let found = api.host.store.deliveries(&space, filter, limit.get()).await?;
     Ok(memory.json(&DeliveryPage::part(found, |delivery| DeliverySummary::of(&api, delivery)))?)

@@ -7,8 +7,8 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use hookmill_model::{Event, EventId, EventType, SpaceId};
-use hookmill_store::{EventHead, StoreError};
+use hookmill_model::{Event, EventId, EventType, FieldPath, SpaceId};
+use hookmill_store::{EventFilter, EventHead, StoreError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -16,15 +16,17 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::indexed;
 use crate::Api;
 use crate::http::access::{Produces, Reads};
 use crate::http::extract::{self, PathParams, Query};
 use crate::http::json;
 use crate::http::memory::{LARGE_BYTES, PAGE_BYTES};
-use crate::http::page::{self, Page, PageQuery};
+use crate::http::page::{self, Limit, Page};
 use crate::http::problem::{Problem, status};
 use hookmill_server::error::{Code, Error};
 use hookmill_server::ingest::{self, IncomingEvent, NotAccepted, Receipt, Target};
+use hookmill_server::task::{QUICK_BYTES, long_in_turn};
 
 /// Maximum size of an event's members other than data and previous data.
 const ENVELOPE_BYTES_MAX: usize = 64 << 10;
@@ -227,14 +229,22 @@ struct EventView {
         (status = 409, body = Problem, content_type = "application/problem+json", description = "event_conflict")))]
 async fn post_events(Produces(space): Produces, State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     let (limits, quotas) = (&api.host.config.accept, &api.host.quotas);
-    quotas.check_rates(&space, api.host.clock.now()).inspect_err(|_| api.host.metrics.space_refused(&space))?;
+    quotas
+        .check_rates(&space, api.host.clock.now())
+        .and_then(|()| quotas.check_stored(&space, api.host.store.stored_bytes(&space)))
+        .inspect_err(|_| api.host.metrics.space_refused(&space))?;
     if extract::media_type(request.headers(), &["application/json", NDJSON])? == NDJSON {
         let body = extract::read(request, limits.batch_bytes_max, "the NDJSON body").await?;
         return Ok(post_many(&api, space, body).await?);
     }
     let body_max = 2 * limits.event_bytes_max + ENVELOPE_BYTES_MAX;
     let body = extract::read(request, body_max, "the body").await?;
-    let posted = parse(&body, limits.event_bytes_max)?;
+    let event_bytes_max = limits.event_bytes_max;
+    let posted = if body.len() > QUICK_BYTES {
+        long_in_turn(&space, move || parse(&body, event_bytes_max)).await?
+    } else {
+        parse(&body, event_bytes_max)?
+    };
     let result = accept(&api, space, vec![posted]).await?.pop();
     let receipt = result.expect("ingest returns one result for each event").map_err(|not| not_accepted(&api, not))?;
     Ok((StatusCode::ACCEPTED, Json(ReceiptView::from(receipt))).into_response())
@@ -257,9 +267,8 @@ async fn accept(
 
 async fn post_many(api: &Api, space: SpaceId, body: Bytes) -> Result<Response, Error> {
     let limits = api.host.config.accept.clone();
-    let parsing =
-        tokio::task::spawn_blocking(move || parse_lines(&body, limits.batch_events_max, limits.event_bytes_max));
-    let lines = parsing.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))?;
+    let lines =
+        long_in_turn(&space, move || parse_lines(&body, limits.batch_events_max, limits.event_bytes_max)).await?;
     let good = lines.iter().filter_map(|(_, posted)| posted.as_ref().ok()).cloned().collect();
     let mut accepted = accept(api, space, good).await?.into_iter();
     let results: Vec<_> = lines
@@ -341,19 +350,39 @@ fn not_accepted(api: &Api, not: NotAccepted) -> Error {
     }
 }
 
+/// The filter and the page of a list of events.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct EventsQuery {
+    /// Path of an event's data that the space indexes, one of its `indexed_paths`; with `value`.
+    #[param(value_type = Option<String>, example = "deal.id")]
+    path: Option<FieldPath>,
+    /// Only events with this value at `path`: the text, or the number or boolean as posted; at most 256 bytes.
+    #[param(max_length = 256, example = "4711")]
+    value: Option<String>,
+    /// Maximum number of entries in the page.
+    #[serde(default)]
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
+    limit: Limit,
+    /// The `next_cursor` of the previous page.
+    cursor: Option<String>,
+}
+
 /// Lists events, newest first.
 ///
 /// Their data is not included.
-#[utoipa::path(get, path = "/v1/spaces/{space}/events", tag = "events", params(PageQuery),
+#[utoipa::path(get, path = "/v1/spaces/{space}/events", tag = "events", params(EventsQuery),
     responses((status = 200, body = EventPage)))]
 async fn list_events(
     Reads(space): Reads,
     State(api): State<Api>,
-    Query(query): Query<PageQuery>,
+    Query(EventsQuery { path, value, limit, cursor }): Query<EventsQuery>,
 ) -> Result<Response, Problem> {
-    let before = page::after(query.cursor.as_deref())?;
+    let value = indexed::value(&api, &space, path, value)?;
+    let filter = EventFilter { value, before: page::after(cursor.as_deref())? };
     let memory = api.memory.take(&space, PAGE_BYTES).await;
-    let found = api.host.store.event_heads(&space, before, query.limit.get()).await?;
+    let found = api.host.store.event_heads(&space, filter, limit.get()).await?;
     Ok(memory.json(&EventPage::part(found, EventSummary::from))?)
 }
 

@@ -1,9 +1,12 @@
 //! The resources of the API: one file each, or a folder for a resource with sub-resources.
 
 pub(crate) mod attempts;
+pub(crate) mod counts;
 pub(crate) mod deliveries;
+pub(crate) mod erasures;
 pub(crate) mod event_types;
 pub(crate) mod events;
+mod indexed;
 pub(crate) mod keys;
 mod names;
 pub(crate) mod plugins;

@@ -16,20 +16,23 @@ use crate::http::extract::Patch;
 use crate::http::json;
 use crate::http::problem::Problem;
 use hookmill_server::error::Error;
-use hookmill_server::number::Whole;
+use hookmill_server::number::{Bytes, Whole};
 
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default().routes(routes!(get_quotas, change_quotas))
 }
 
+/// A quota that is counted.
+type Count = Whole<1, { u32::MAX }>;
+
 macro_rules! quotas {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[$doc:meta])* $name:ident: $number:ty as $schema:ty,)*) => {
         /// Changes to quotas; null restores the host's default.
         #[derive(Deserialize, Serialize, ToSchema)]
         #[serde(deny_unknown_fields)]
         struct QuotasPatch {
-            $($(#[$doc])* #[schema(value_type = Option<u32>, minimum = 1)] $name: Option<Whole<1, { u32::MAX }>>,)*
+            $($(#[$doc])* #[schema(value_type = Option<$schema>, minimum = 1)] $name: Option<$number>,)*
         }
 
         /// Quotas of a space, and how much of each is used.
@@ -41,7 +44,7 @@ macro_rules! quotas {
 
         impl QuotasView {
             fn of(limits: &Quotas, used: impl Fn(&str) -> u64) -> Self {
-                Self { $($name: QuotaView { limit: limits.$name, used: used(stringify!($name)) },)* }
+                Self { $($name: QuotaView { limit: limits.$name.map(u64::from), used: used(stringify!($name)) },)* }
             }
         }
     };
@@ -49,21 +52,24 @@ macro_rules! quotas {
 
 quotas! {
     /// Events accepted per second. A request may exceed it once: the next is refused with 429 until the rate is kept again.
-    events_per_s,
+    events_per_s: Count as u32,
     /// Events accepted per day, in the same way; what is used is released evenly over a day.
-    events_per_day,
+    events_per_day: Count as u32,
     /// Deliveries created per second, in the same way.
-    deliveries_per_s,
+    deliveries_per_s: Count as u32,
     /// Deliveries created per day, in the same way.
-    deliveries_per_day,
+    deliveries_per_day: Count as u32,
     /// Subscriptions. Beyond it, creating one is refused with 422.
-    subscriptions,
+    subscriptions: Count as u32,
     /// Versions of the space's own plugins, in the same way.
-    plugins,
+    plugins: Count as u32,
     /// API keys, in the same way.
-    keys,
+    keys: Count as u32,
     /// Addresses that are notified when deliveries fail, in the same way.
-    administrators,
+    administrators: Count as u32,
+    /// Bytes of events' data and of the headers, bodies and logs of attempts. Beyond it, events are refused with 429 until
+    /// less is stored.
+    stored_bytes: Bytes as u64,
 }
 
 /// One quota.
@@ -72,7 +78,7 @@ quotas! {
 struct QuotaView {
     /// Limit; null for none.
     #[schema(required)]
-    limit: Option<u32>,
+    limit: Option<u64>,
     /// Amount that is used; 0 for a rate without a limit.
     used: u64,
 }
@@ -120,7 +126,11 @@ async fn view(api: &Api, space: &SpaceId) -> Result<QuotasView, Error> {
     let counts =
         [("subscriptions", host.registry.count(space)), ("plugins", plugins), ("administrators", administrators)];
     let keys = ("keys", api.access.keys_of(space));
+    let stored = host.store.stored_bytes(space);
     let used = |name: &str| {
+        if name == "stored_bytes" {
+            return stored;
+        }
         let counted = counts.iter().chain([&keys]).find(|(counted, _)| *counted == name);
         let rated = || rates.iter().find(|(rate, _)| *rate == name).map_or(0, |(_, used)| *used);
         counted.map_or_else(rated, |(_, used)| *used as u64)

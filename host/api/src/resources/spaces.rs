@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use hookmill_model::{MailAddress, PluginKey, Quotas, Space, SpaceId};
+use hookmill_model::{FieldPath, MailAddress, PluginKey, Quotas, Retention, Space, SpaceId};
 use hookmill_store::SpaceChange;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,10 +18,18 @@ use crate::http::json;
 use crate::http::page::{self, Page, PageQuery};
 use crate::http::problem::Problem;
 use hookmill_server::error::{Code, Error};
+use hookmill_server::host::Host;
+use hookmill_server::number::{Bytes, Whole};
 use hookmill_server::task::unbroken;
 
 /// Enough for several teams that sign plugins, each with a current and a next key.
 const PLUGIN_KEYS_MAX: usize = 10;
+
+/// A hundred years.
+const KEEP_DAYS_MAX: u32 = 36_500;
+
+/// Each indexed path costs two rows for an event that has a value there.
+const INDEXED_PATHS_MAX: usize = 5;
 
 /// A page of spaces.
 type SpacePage = Page<SpaceView>;
@@ -47,6 +55,18 @@ struct SpaceInput {
     /// to or pulled into the space must be signed by one of them.
     #[schema(value_type = Option<Vec<String>>)]
     plugin_keys: Option<Vec<PluginKey>>,
+    /// Days for which events, deliveries and attempts are kept; the host's default if omitted.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 36_500)]
+    keep_days: Option<Whole<1, KEEP_DAYS_MAX>>,
+    /// Bytes stored, beyond which the oldest events are deleted with their deliveries; the host's default if omitted, which
+    /// is no limit.
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    keep_bytes: Option<Bytes>,
+    /// Paths of events' data, at most 5: member names joined by dots, such as `deal.id`. The texts, numbers and booleans
+    /// there are indexed for events accepted from then on, so that events and deliveries are found by them. Values of more
+    /// than 256 bytes are not indexed; none by default.
+    #[schema(value_type = Option<Vec<String>>)]
+    indexed_paths: Option<Vec<FieldPath>>,
 }
 
 /// Changes to a space.
@@ -62,6 +82,17 @@ struct SpacePatch {
     /// or pulled into the space from then on must be signed by one of them.
     #[schema(value_type = Option<Vec<String>>)]
     plugin_keys: Option<Vec<PluginKey>>,
+    /// Days for which events, deliveries and attempts are kept; null restores the host's default.
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 36_500)]
+    keep_days: Option<Whole<1, KEEP_DAYS_MAX>>,
+    /// Bytes stored, beyond which the oldest events are deleted with their deliveries; null restores the host's default.
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    keep_bytes: Option<Bytes>,
+    /// Paths of events' data, at most 5: member names joined by dots, such as `deal.id`. The texts, numbers and booleans
+    /// there are indexed for events accepted from then on, so that events and deliveries are found by them. Values of more
+    /// than 256 bytes are not indexed; null for no paths.
+    #[schema(value_type = Option<Vec<String>>)]
+    indexed_paths: Option<Vec<FieldPath>>,
 }
 
 /// A space: one tenant.
@@ -79,13 +110,25 @@ struct SpaceView {
     /// Public keys that verify plugin signatures; without any, plugins need no signature.
     #[schema(value_type = Vec<String>)]
     plugin_keys: Vec<PluginKey>,
+    /// Days for which events, deliveries and attempts are kept, each from its end on. What waits or is held is kept longer.
+    keep_days: u32,
+    /// Bytes stored, beyond which the oldest events are deleted with their deliveries; null for no limit.
+    #[schema(required)]
+    keep_bytes: Option<u64>,
+    /// Paths of events' data whose values are indexed.
+    #[schema(value_type = Vec<String>)]
+    indexed_paths: Vec<FieldPath>,
     /// Time of creation.
     created_at: Timestamp,
 }
 
-impl From<Space> for SpaceView {
-    fn from(Space { id, name, administrators, plugin_keys, quotas: _, created_at }: Space) -> Self {
-        Self { id, name, administrators, plugin_keys, created_at }
+impl SpaceView {
+    fn of(host: &Host, space: Space) -> Self {
+        let Space { id, name, administrators, plugin_keys, indexed_paths, quotas: _, retention, created_at } = space;
+        let config = &host.config.retention;
+        let Retention { keep_days, keep_bytes } = config.of(retention);
+        let keep_days = keep_days.unwrap_or(config.keep_days);
+        Self { id, name, administrators, plugin_keys, indexed_paths, keep_days, keep_bytes, created_at }
     }
 }
 
@@ -106,14 +149,19 @@ async fn create_space(
     check_administrators(&administrators, api.host.quotas.limits(&input.id).administrators)?;
     let plugin_keys = input.plugin_keys.unwrap_or_default();
     check_plugin_keys(&plugin_keys)?;
+    let indexed_paths = input.indexed_paths.unwrap_or_default();
+    check_indexed_paths(&indexed_paths)?;
     let (quotas, created_at) = (Quotas::default(), api.host.clock.now());
-    let space = Space { id: input.id, name, administrators, plugin_keys, quotas, created_at };
+    let retention =
+        Retention { keep_days: input.keep_days.map(|days| days.0), keep_bytes: input.keep_bytes.map(|bytes| bytes.0) };
+    let space = Space { id: input.id, name, administrators, plugin_keys, indexed_paths, quotas, retention, created_at };
     unbroken(async move {
         if !api.host.store.create_space(space.clone()).await? {
             return Err(Error::new(Code::SpaceExists, format!("space `{}` already exists", space.id)).into());
         }
+        api.host.indexed.set(&space.id, space.indexed_paths.clone());
         api.access.put_space(space.id.clone());
-        Ok((StatusCode::CREATED, Json(space.into())))
+        Ok((StatusCode::CREATED, Json(SpaceView::of(&api.host, space))))
     })
     .await
 }
@@ -130,7 +178,7 @@ async fn list_spaces(
 ) -> Result<Json<SpacePage>, Problem> {
     let after = page::after(query.cursor.as_deref())?;
     let found = api.host.store.spaces(after, query.limit.ask()).await?;
-    Ok(Json(Page::new(found, query.limit, |space| space.id.clone(), SpaceView::from)))
+    Ok(Json(Page::new(found, query.limit, |space| space.id.clone(), |space| SpaceView::of(&api.host, space))))
 }
 
 /// Returns a space.
@@ -139,7 +187,7 @@ async fn list_spaces(
 #[utoipa::path(get, path = "/v1/spaces/{space}", tag = "spaces", responses((status = 200, body = SpaceView)))]
 async fn get_space(Reads(id): Reads, State(api): State<Api>) -> Result<Json<SpaceView>, Problem> {
     let space = api.host.store.space(&id).await?.ok_or_else(|| Error::not_found("space", id))?;
-    Ok(Json(space.into()))
+    Ok(Json(SpaceView::of(&api.host, space)))
 }
 
 /// Changes a space by a JSON merge patch (RFC 7396).
@@ -154,8 +202,9 @@ async fn change_space(
     State(api): State<Api>,
     Patch(patch): Patch,
 ) -> Result<Json<SpaceView>, Problem> {
-    let [has_name, has_administrators, has_keys] =
-        ["name", "administrators", "plugin_keys"].map(|member| patch.contains_key(member));
+    let [has_name, has_administrators, has_keys, has_paths, has_days, has_bytes] =
+        ["name", "administrators", "plugin_keys", "indexed_paths", "keep_days", "keep_bytes"]
+            .map(|member| patch.contains_key(member));
     let given: SpacePatch = json::from_value(patch.into())?;
     let name = has_name.then(|| given.name.unwrap_or_else(|| id.to_string()));
     name.as_deref().map_or(Ok(()), crate::check_name)?;
@@ -165,9 +214,26 @@ async fn change_space(
     }
     let plugin_keys = has_keys.then(|| given.plugin_keys.unwrap_or_default());
     plugin_keys.as_deref().map_or(Ok(()), check_plugin_keys)?;
-    let changed =
-        api.host.store.change_space(&id, SpaceChange { name, administrators, plugin_keys, quotas: None }).await?;
-    Ok(Json(changed.ok_or_else(|| Error::not_found("space", id))?.into()))
+    let indexed_paths = has_paths.then(|| given.indexed_paths.unwrap_or_default());
+    indexed_paths.as_deref().map_or(Ok(()), check_indexed_paths)?;
+    let change = SpaceChange {
+        name,
+        administrators,
+        plugin_keys,
+        indexed_paths,
+        quotas: None,
+        keep_days: has_days.then(|| given.keep_days.map(|days| days.0)),
+        keep_bytes: has_bytes.then(|| given.keep_bytes.map(|bytes| bytes.0)),
+    };
+    unbroken(async move {
+        let changed = api.host.store.change_space(&id, change).await?;
+        let space = changed.ok_or_else(|| Error::not_found("space", &id))?;
+        if has_paths {
+            api.host.indexed.set(&id, space.indexed_paths.clone());
+        }
+        Ok(Json(SpaceView::of(&api.host, space)))
+    })
+    .await
 }
 
 fn check_administrators(addresses: &[MailAddress], max: Option<u32>) -> Result<(), Error> {
@@ -181,6 +247,18 @@ fn check_administrators(addresses: &[MailAddress], max: Option<u32>) -> Result<(
         }
     }
     Ok(())
+}
+
+fn check_indexed_paths(paths: &[FieldPath]) -> Result<(), Error> {
+    if paths.len() > INDEXED_PATHS_MAX {
+        return Err(Error::field("/indexed_paths", format!("expected at most {INDEXED_PATHS_MAX} paths")));
+    }
+    match (1..paths.len()).find(|&index| paths[..index].contains(&paths[index])) {
+        Some(index) => {
+            Err(Error::field(format!("/indexed_paths/{index}"), format!("duplicate path `{}`", paths[index])))
+        }
+        None => Ok(()),
+    }
 }
 
 fn check_plugin_keys(keys: &[PluginKey]) -> Result<(), Error> {

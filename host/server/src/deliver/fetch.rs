@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 
-use hookmill_model::{SpaceId, SubscriptionId};
+use hookmill_model::{Delivery, SpaceId, SubscriptionId};
 use hookmill_store::StoreError;
 use jiff::Timestamp;
+use tokio::task::JoinError;
 
 use super::{Deliver, STORE_PAUSE};
 use crate::queues::Leased;
@@ -25,23 +26,59 @@ impl Wanted {
     }
 }
 
+/// What a step of a fetch returned.
+#[derive(Debug)]
+pub(super) enum Fetched {
+    /// The subscriptions that have pending rows, and since when.
+    Pending(Result<Vec<(SubscriptionId, Timestamp)>, StoreError>),
+    /// Rows that were leased.
+    Leased(Result<Vec<Delivery>, StoreError>),
+}
+
 impl Deliver {
-    /// Fetches due rows into the lanes; those without room are added to `overflow`.
-    pub(super) async fn fetch(&mut self, now: Timestamp, overflow: &mut Vec<Leased>) -> Result<(), StoreError> {
+    /// Begins to fetch due rows into the lanes. The loop does not wait for it: others commit what may take some time, and
+    /// what is in memory is started meanwhile.
+    pub(super) fn fetch(&mut self) {
+        self.host.inbox.alarm().forget();
         let host = self.host.clone();
-        host.inbox.alarm().forget();
-        let pending = host.store.pending().await?;
-        let mut wanted = self.wanted(pending, now);
-        if !wanted.rows.is_empty() {
-            wanted.look_at(now);
-            let bytes_max = host.config.deliver.waiting_bytes_max / 2;
-            for delivery in host.store.lease_due(now, host.lease_until(now), wanted.rows, bytes_max).await? {
-                let reservation = host.inbox.take(&delivery);
-                overflow.extend(self.lanes.push(Leased { delivery, reservation }));
+        self.fetching.spawn(async move { Fetched::Pending(host.store.pending().await) });
+    }
+
+    /// Takes in what a step of a fetch returned; leases rows after the first.
+    pub(super) fn fetched(&mut self, ended: Result<Fetched, JoinError>) {
+        match ended.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic())) {
+            Fetched::Pending(Ok(pending)) => self.lease(pending),
+            Fetched::Leased(Ok(rows)) => {
+                self.leased(rows);
+                // There may be more.
+                self.host.inbox.alarm().due(self.host.clock.now());
+            }
+            Fetched::Pending(Err(err)) | Fetched::Leased(Err(err)) => {
+                self.store_failed("fetching due deliveries", &err);
             }
         }
-        wanted.next.into_iter().for_each(|next| host.inbox.alarm().due(next));
-        Ok(())
+    }
+
+    fn lease(&mut self, pending: Vec<(SubscriptionId, Timestamp)>) {
+        let host = self.host.clone();
+        let now = host.clock.now();
+        let Wanted { rows, next } = self.wanted(pending, now);
+        if rows.is_empty() {
+            next.into_iter().for_each(|next| host.inbox.alarm().due(next));
+            return;
+        }
+        self.fetching.spawn(async move {
+            let bytes_max = host.config.deliver.waiting_bytes_max / 2;
+            Fetched::Leased(host.store.lease_due(now, host.lease_until(now), rows, bytes_max).await)
+        });
+    }
+
+    /// Adds leased rows to their lanes.
+    pub(super) fn leased(&mut self, rows: Vec<Delivery>) {
+        for delivery in rows {
+            let reservation = self.host.inbox.take(&delivery);
+            self.overflow.extend(self.lanes.push(Leased { delivery, reservation }));
+        }
     }
 
     /// Shares out what is fetched at once among the subscriptions with due rows, those that wait the longest first.

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::lane::Ended;
 use crate::host::Host;
-use crate::queues::ShadowJob;
+use crate::queues::{ShadowJob, commits};
 use crate::registry::CompiledSubscription;
 use crate::stages::record::{self, Transition};
 
@@ -28,6 +28,16 @@ pub(super) struct FinishedAttempt {
 }
 
 impl FinishedAttempt {
+    /// The rows for which its record counts.
+    pub(super) fn rows(&self) -> usize {
+        let sent = self.attempt.request.as_ref().map_or(0, |request| request.body.len());
+        let answered = match &self.attempt.outcome {
+            Outcome::Succeeded(answer) | Outcome::Rejected(answer) => answer.body.len(),
+            Outcome::Unreachable(_) | Outcome::Skipped(_) | Outcome::PluginFailed(_) => 0,
+        };
+        commits::rows(1, sent + answered)
+    }
+
     /// What it says of the receiver.
     pub(super) fn ended(&self) -> Ended {
         match &self.attempt.outcome {

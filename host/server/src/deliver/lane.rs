@@ -135,3 +135,9 @@ impl Lane {
         self.in_flight == 0 && self.waiting.is_empty() && !self.held && !self.paced && self.refill_at.is_none()
     }
 }
+
+/// Whether a lane that holds so many places gets one of its space's `room`: the first, or one that leaves a first for
+/// another. Each takes up two of the room: one of the free places, and one of those that the space may still take.
+pub(super) fn may_take(held: usize, room: usize) -> bool {
+    held == 0 || held + 2 <= room
+}

@@ -4,6 +4,10 @@
 //! while it holds fewer than the space may still take. So nobody takes the last places: one space whose receivers hang
 //! holds half of all, two hold a third each, and the next one always finds a place.
 //!
+//! An attempt that has ended is not recorded at once, and would be sent again after a crash: so many of them count, too.
+//! They are their space's: of both together, as many again may be held, shared by the same rule. A space whose attempts end
+//! faster than they are recorded waits for that itself.
+//!
 //! A lane may have so many deliveries in flight as its receiver answers: each timeout halves their number, each answer
 //! adds one. The lanes of a space that are down to one, since their receivers hang, share the places of one lane.
 //!
@@ -16,7 +20,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use hookmill_model::{Delivery, Rate, SpaceId, SubscriptionId};
 use jiff::Timestamp;
 
-use super::lane::{Check, Ended, Lane};
+use super::lane::{Check, Ended, Lane, may_take};
 use crate::config::DeliverConfig;
 use crate::queues::{Inbox, Leased};
 
@@ -28,7 +32,9 @@ const IDLE_MAX: usize = 16_384;
 struct SpaceLanes {
     waiting: usize,
     in_flight: usize,
-    /// Those of them that are in lanes that hang.
+    /// Attempts that ended and are not recorded yet.
+    unrecorded: usize,
+    /// Those in flight that are in lanes that hang.
     hanging: usize,
     /// It had no room for its due rows: they are fetched when no more than this wait.
     refill_at: Option<usize>,
@@ -42,6 +48,27 @@ struct SpaceLanes {
     queued: bool,
 }
 
+impl SpaceLanes {
+    fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.unrecorded == 0 && self.waiting == 0 && !self.queued && self.refill_at.is_none()
+    }
+
+    /// How many of the free places the space may still take.
+    fn room(&self, free: Free) -> usize {
+        let unrecorded = free.unrecorded.saturating_sub(self.in_flight + self.unrecorded);
+        free.places.saturating_sub(self.in_flight).min(unrecorded)
+    }
+}
+
+/// Places that no space holds.
+#[derive(Clone, Copy, Debug)]
+struct Free {
+    /// In flight.
+    places: usize,
+    /// In flight or not recorded yet.
+    unrecorded: usize,
+}
+
 /// All lanes.
 #[derive(Debug)]
 pub(super) struct Lanes {
@@ -51,6 +78,7 @@ pub(super) struct Lanes {
     /// The spaces that may have a lane that may start a delivery, each once.
     ring: VecDeque<SpaceId>,
     in_flight: usize,
+    unrecorded: usize,
     in_flight_max: usize,
     in_flight_each: usize,
     waiting_each: usize,
@@ -69,6 +97,7 @@ impl Lanes {
             spaces: HashMap::new(),
             ring: VecDeque::new(),
             in_flight: 0,
+            unrecorded: 0,
             in_flight_max: config.in_flight_max,
             in_flight_each: config.in_flight_per_subscription_max,
             waiting_each: config.waiting_per_subscription_max,
@@ -113,8 +142,11 @@ impl Lanes {
     ///
     /// A lane whose next delivery `check` holds starts nothing until [`release`](Self::release).
     pub(super) fn start(&mut self, mut check: impl FnMut(&Delivery) -> Check) -> Option<Leased> {
-        let free = self.in_flight_max.saturating_sub(self.in_flight);
-        let turns = if free > 0 { self.ring.len() } else { 0 };
+        let free = Free {
+            places: self.in_flight_max.saturating_sub(self.in_flight),
+            unrecorded: (2 * self.in_flight_max).saturating_sub(self.in_flight + self.unrecorded),
+        };
+        let turns = if free.places > 0 && free.unrecorded > 0 { self.ring.len() } else { 0 };
         for _ in 0..turns {
             let name = self.ring.pop_front()?;
             let Some(space) = self.spaces.get_mut(&name) else { continue };
@@ -146,6 +178,25 @@ impl Lanes {
         space.hanging += if lane.hangs { lane.in_flight } else { 0 };
         self.queue(id);
         self.refill(id)
+    }
+
+    /// Records that an attempt of this space has ended and is to be recorded. [`recorded`](Self::recorded) must follow.
+    pub(super) fn unrecorded(&mut self, space: &SpaceId) {
+        self.unrecorded += 1;
+        match self.spaces.get_mut(space) {
+            Some(own) => own.unrecorded += 1,
+            None => _ = self.spaces.insert(space.clone(), SpaceLanes { unrecorded: 1, ..SpaceLanes::default() }),
+        }
+    }
+
+    /// Records that an attempt of this space has been recorded.
+    pub(super) fn recorded(&mut self, space: &SpaceId) {
+        self.unrecorded -= 1;
+        let Some(own) = self.spaces.get_mut(space) else { return };
+        own.unrecorded -= 1;
+        if own.is_idle() {
+            self.spaces.remove(space);
+        }
     }
 
     /// Lets a held lane start deliveries again. True if the subscription's rows should be fetched again.
@@ -185,7 +236,7 @@ impl Lanes {
                 space.refill_at = None;
                 refill = true;
             }
-            if space.in_flight == 0 && space.waiting == 0 && !space.queued {
+            if space.is_idle() {
                 self.spaces.remove(&lane.space);
             }
         }
@@ -273,12 +324,6 @@ impl Lanes {
     }
 }
 
-/// Whether a lane that holds so many places gets one of its space's `room`: the first, or one that leaves a first for
-/// another. Each takes up two of the room: one of the free places, and one of those that the space may still take.
-fn may_take(held: usize, room: usize) -> bool {
-    held == 0 || held + 2 <= room
-}
-
 /// The lanes that stop when it is their turn.
 struct Stopped<'a> {
     held: &'a mut usize,
@@ -286,15 +331,15 @@ struct Stopped<'a> {
     to_empty: &'a mut Vec<SubscriptionId>,
 }
 
-/// Starts the next delivery of a space, if it may take one of `free` places.
+/// Starts the next delivery of a space, if it may take one of the free places.
 fn next(
     lanes: &mut HashMap<SubscriptionId, Lane>,
     space: &mut SpaceLanes,
-    free: usize,
+    free: Free,
     check: &mut impl FnMut(&Delivery) -> Check,
     stopped: &mut Stopped<'_>,
 ) -> Option<Leased> {
-    let room = free.saturating_sub(space.in_flight);
+    let room = space.room(free);
     if room == 0 {
         return None;
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use hookmill_model::{Delivery, DeliveryId, SubscriptionId};
+use hookmill_model::{Delivery, DeliveryId, SpaceId, SubscriptionId};
 use hookmill_store::StoreError;
 use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::host::Host;
 use crate::queues::Leased;
+use fetch::Fetched;
 use finish::FinishedAttempt;
 use lane::Ended;
 use lanes::Lanes;
@@ -38,7 +39,7 @@ pub use repeat::{MOVED, may_repeat};
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Attempts that are recorded together, or deliveries that are handed back: others' commits wait for them, some
-/// milliseconds. Many of them end at once when their receivers hang.
+/// milliseconds, so they are fewer while several spaces commit. Many of them end at once when their receivers hang.
 const COMMIT_MAX: usize = 128;
 
 /// The loop.
@@ -46,12 +47,16 @@ pub struct Deliver {
     host: Arc<Host>,
     lanes: Lanes,
     preparing: Preparing,
+    /// The step of a fetch in progress, if there is one.
+    fetching: JoinSet<Fetched>,
+    /// Fetched deliveries for which their lanes have no room.
+    overflow: Vec<Leased>,
     attempts: JoinSet<(SubscriptionId, Option<FinishedAttempt>)>,
     /// Attempts that ended while others are being recorded.
     unrecorded: Vec<FinishedAttempt>,
-    /// The recording in progress, if there is one, and its number of attempts.
+    /// The recording in progress, if there is one, and the space of each of its attempts.
     recording: JoinSet<()>,
-    recording_len: usize,
+    recording_of: Vec<SpaceId>,
 }
 
 impl Deliver {
@@ -61,10 +66,12 @@ impl Deliver {
             lanes: Lanes::new(&host.config.deliver),
             preparing: Preparing::new(),
             host,
+            fetching: JoinSet::new(),
+            overflow: Vec::new(),
             attempts: JoinSet::new(),
             unrecorded: Vec::new(),
             recording: JoinSet::new(),
-            recording_len: 0,
+            recording_of: Vec::new(),
         }
     }
 
@@ -76,7 +83,8 @@ impl Deliver {
         while !shutdown.is_cancelled() {
             self.step().await;
             let host = Arc::clone(&self.host);
-            let next_due = host.inbox.alarm().next_due().filter(|_| !host.inbox.is_full());
+            let may_fetch = !host.inbox.is_full() && self.fetching.is_empty();
+            let next_due = host.inbox.alarm().next_due().filter(|_| may_fetch);
             let next_due = next_due.into_iter().chain(self.lanes.next_wake()).min();
             tokio::select! {
                 () = shutdown.cancelled() => {}
@@ -127,27 +135,23 @@ impl Deliver {
     }
 
     async fn take_in(&mut self) {
-        let mut overflow = Vec::new();
         for leased in self.host.inbox.arrivals() {
-            overflow.extend(self.lanes.push(leased));
+            self.overflow.extend(self.lanes.push(leased));
         }
         let now = self.host.clock.now();
-        let due = self.host.inbox.alarm().next_due().is_some_and(|due| due <= now) && !self.host.inbox.is_full();
-        if due && let Err(err) = self.fetch(now, &mut overflow).await {
-            self.store_failed("fetching due deliveries", &err);
+        let due = self.host.inbox.alarm().next_due().is_some_and(|due| due <= now);
+        if due && self.fetching.is_empty() && !self.host.inbox.is_full() {
+            self.fetch();
         }
-        if !overflow.is_empty() {
+        if !self.overflow.is_empty() {
+            let overflow = std::mem::take(&mut self.overflow);
             self.hand_back(overflow).await;
         }
     }
 
     fn start_all(&mut self) {
         self.record();
-        // What is not recorded yet would be sent again after a crash: it counts as in flight.
-        while self.lanes.in_flight() + self.unrecorded.len() + self.recording_len
-            < self.host.config.deliver.in_flight_max
-            && let Some(leased) = self.lanes.start(|delivery| self.preparing.check(&self.host, delivery))
-        {
+        while let Some(leased) = self.lanes.start(|delivery| self.preparing.check(&self.host, delivery)) {
             self.start(leased.delivery);
         }
     }
@@ -157,9 +161,19 @@ impl Deliver {
         if self.unrecorded.is_empty() || !self.recording.is_empty() {
             return;
         }
-        let rest = self.unrecorded.split_off(self.unrecorded.len().min(COMMIT_MAX));
+        let now = self.host.clock.now();
+        let at_once = self.host.commits.at_once(COMMIT_MAX, now);
+        let mut rows = 0;
+        let together = self.unrecorded.iter().take_while(|attempt| {
+            let first = rows == 0;
+            rows += attempt.rows();
+            first || rows <= at_once
+        });
+        let together = together.count();
+        let rest = self.unrecorded.split_off(together);
         let (host, attempts) = (self.host.clone(), std::mem::replace(&mut self.unrecorded, rest));
-        self.recording_len = attempts.len();
+        self.recording_of = attempts.iter().map(|attempt| attempt.compiled.subscription.space.clone()).collect();
+        self.recording_of.iter().for_each(|space| self.host.commits.by(space, now));
         self.recording.spawn(async move { finish::record_all(&host, attempts).await });
     }
 
@@ -178,11 +192,12 @@ impl Deliver {
         });
     }
 
-    /// Waits until an attempt, a recording or the preparing of a plugin ends; false if there is none.
+    /// Waits until an attempt, a recording, a step of a fetch or the preparing of a plugin ends; false if there is none.
     async fn ended(&mut self) -> bool {
         tokio::select! {
             Some(ended) = self.attempts.join_next() => self.attempted(ended),
             Some(ended) = self.recording.join_next() => self.recorded(ended),
+            Some(ended) = self.fetching.join_next() => self.fetched(ended),
             Some(ended) = self.preparing.join_next() => self.prepared(ended),
             else => return false,
         }
@@ -194,7 +209,9 @@ impl Deliver {
 
     fn recorded(&mut self, ended: Result<(), JoinError>) {
         ended.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
-        self.recording_len = 0;
+        for space in std::mem::take(&mut self.recording_of) {
+            self.lanes.recorded(&space);
+        }
     }
 
     fn prepared(&mut self, ended: Result<preparing::Ended, JoinError>) {
@@ -209,7 +226,10 @@ impl Deliver {
     fn attempted(&mut self, ended: Result<(SubscriptionId, Option<FinishedAttempt>), JoinError>) {
         let (id, attempt) = ended.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
         let ended = attempt.as_ref().map_or(Ended::Otherwise, FinishedAttempt::ended);
-        self.unrecorded.extend(attempt);
+        if let Some(attempt) = attempt {
+            self.lanes.unrecorded(&attempt.compiled.subscription.space);
+            self.unrecorded.push(attempt);
+        }
         self.finished(id, ended);
     }
 
@@ -238,7 +258,12 @@ impl Deliver {
 
     async fn drain(mut self) {
         self.preparing.stop();
-        let waiting = self.lanes.drain();
+        // Rows that are being leased are handed back too.
+        if let Some(Ok(Fetched::Leased(Ok(rows)))) = self.fetching.join_next().await {
+            self.leased(rows);
+        }
+        let mut waiting = self.lanes.drain();
+        waiting.append(&mut self.overflow);
         let (in_flight, handed_back) = (self.lanes.in_flight(), waiting.len());
         tracing::info!(in_flight, handed_back, "draining");
         let arrived = self.host.inbox.arrivals();
@@ -254,7 +279,7 @@ impl Deliver {
         };
         if tokio::time::timeout(grace, all).await.is_err() {
             // Their leases end with the next start; the receivers may see them again.
-            let cut_off = self.attempts.len() + self.unrecorded.len() + self.recording_len;
+            let cut_off = self.attempts.len() + self.unrecorded.len() + self.recording_of.len();
             tracing::warn!(cut_off, "grace period exceeded");
         }
     }

@@ -8,7 +8,6 @@
 //! Nothing is carried from one attempt to the next: each transforms the same event with the same code again.
 
 use std::borrow::Cow;
-use std::sync::LazyLock;
 use std::time::Instant;
 
 use hookmill_model::{Delivery, Event, Figures, LogLine, PluginFault, Request, Subscription};
@@ -19,10 +18,7 @@ use serde_json::value::RawValue;
 use crate::stages::request::{self, AttemptInfo};
 use crate::stages::select::Selector;
 use crate::stages::shape::{self, Envelope};
-use crate::task::SpaceTurns;
-
-/// Turns of selections that take long: the share of the machine that they may have. The same for all hosts of a process.
-static SELECTIONS: LazyLock<SpaceTurns> = LazyLock::new(|| SpaceTurns::new(2));
+use crate::task::long_in_turn;
 
 /// A plugin that is ready to run, with the subscription's configuration for it as JSON text.
 #[derive(Clone, Copy)]
@@ -123,20 +119,15 @@ pub async fn transform_or_default(
     Ok(TransformReport { plugin_fault: Some(fault), logs: tried.logs, ..instead })
 }
 
-/// Selects what the subscription's plugin sees of each event; on a blocking thread if that takes long, in turn with other
+/// Selects what the subscription's plugin sees of each event; aside if that takes long, in turn with other
 /// spaces.
 async fn select(input: TransformInput<'_>) -> Result<Vec<Selected<'_>>, PluginFault> {
     let mut selected = Vec::with_capacity(1);
     for event in input.delivery.events() {
         let data = if input.selector.is_slow(&event.data) {
-            let turn = SELECTIONS.take(&event.space).await;
             let (selector, data) = (input.selector.clone(), event.data.clone());
-            let selecting = tokio::task::spawn_blocking(move || {
-                // Ends with the work, though the caller may have gone.
-                let _turn = turn;
-                selector.apply(&data).map(Cow::into_owned)
-            });
-            Cow::Owned(selecting.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()))?)
+            let selecting = long_in_turn(&event.space, move || selector.apply(&data).map(Cow::into_owned));
+            Cow::Owned(selecting.await?)
         } else {
             input.selector.apply(&event.data)?
         };

@@ -24,10 +24,10 @@ use crate::task::SpaceTurns;
 const CPU_S_MAX: u64 = 2;
 
 /// How long a check may take by the clock. It says nothing about the check, only that the machine is busy.
-const CHECK_MAX: Duration = Duration::from_secs(20);
+const CHECK_MAX: Duration = Duration::from_secs(30);
 
 /// How long a check may wait for its turn: as long as another's check may take.
-const WAIT_MAX: Duration = Duration::from_secs(20);
+const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Memory of a child: a schema of the largest size takes some 50 MiB.
 const MEMORY_BYTES_MAX: u64 = 512 << 20;

@@ -10,6 +10,7 @@ use hookmill_model::{Event, Trigger};
 
 use super::{CompiledSubscription, Registry};
 use crate::stages::matching::{self, Budget, EventChanges, EventFacts, Verdict};
+use crate::task::long;
 
 /// Steps of a request's conditions on the thread that serves it: about 0.7 ms. Some hundred usual conditions take less.
 const ALLOWANCE_STEPS: u64 = 15_000;
@@ -148,7 +149,7 @@ impl Registry {
         let place = self.turns.place(&reading.event.space).await;
         while waiting.len() > 0 {
             let turn = place.turn().await;
-            let judging = tokio::task::spawn_blocking(move || {
+            let judging = long(move || {
                 let mut steps = 0;
                 // A turn is one long condition, or many short ones.
                 while steps < Budget::FULL.steps
@@ -161,8 +162,7 @@ impl Registry {
                 drop(turn);
                 (waiting, reading, verdicts)
             });
-            (waiting, reading, verdicts) =
-                judging.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
+            (waiting, reading, verdicts) = judging.await;
         }
         verdicts
     }

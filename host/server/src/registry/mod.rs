@@ -146,14 +146,16 @@ impl Registry {
         let (contents, changing) = (RwLock::default(), Mutex::default());
         let turns = SpaceTurns::new(judging::turns());
         let registry = Self { store, contents, changing, env: matching::environment(), turns };
-        let mut after = None;
+        let mut page = registry.store.subscriptions(None, None, PAGE).await?;
         loop {
-            let page = registry.store.subscriptions(None, after, PAGE).await?;
-            after = page.next;
-            page.entries.into_iter().for_each(|(subscription, _)| registry.put(subscription));
-            if after.is_none() {
+            let insert = async { page.entries.into_iter().for_each(|(subscription, _)| registry.put(subscription)) };
+            let Some(after) = page.next else {
+                insert.await;
                 return Ok(registry);
-            }
+            };
+            // The store's thread reads the next page while this one inserts.
+            let (next, ()) = tokio::join!(registry.store.subscriptions(None, Some(after), PAGE), insert);
+            page = next?;
         }
     }
 

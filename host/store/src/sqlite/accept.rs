@@ -4,12 +4,12 @@ use hookmill_model::{DeliveryId, DeliveryState, Event};
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, params};
 
-use super::super::{Accepted, Identity, NewDelivery, NewEvent, StoreError};
+use super::super::{Accepted, Identity, IndexedValue, NewDelivery, NewEvent, StoreError};
 use super::batches::{self, Joined};
 use super::leases::Lease;
 use super::row::{Columns as _, count, json, micros};
 use super::writing::Writing;
-use super::{events, ids};
+use super::{events, ids, values};
 
 pub(super) const INSERT_EVENT: &str = "
     INSERT INTO events (
@@ -70,14 +70,18 @@ impl Inserts<'_> {
             kind: db.event_type(&event.kind)?,
             first_delivery: first_key(&new.deliveries).unwrap_or_else(|| db.take_keys(new.deliveries.len())),
         };
-        self.event(&keys, new)?;
+        self.event(db, &keys, new)?;
+        for IndexedValue { path, value } in &new.values {
+            let path = db.value_path(space, path)?;
+            values::put(db, path, value, keys.event, keys.first_delivery, new.deliveries.len())?;
+        }
         let end = keys.first_delivery + count(new.deliveries.len());
         db.gave_keys(event.accepted_at, keys.event, keys.event + 1);
         db.gave_keys(event.accepted_at, keys.first_delivery, end);
         self.deliveries(db, &keys, new)
     }
 
-    fn event(&mut self, keys: &Keys, new: &NewEvent) -> Result<(), StoreError> {
+    fn event(&mut self, db: &Writing<'_>, keys: &Keys, new: &NewEvent) -> Result<(), StoreError> {
         let event = &new.event;
         let given = match new.identity {
             Identity::Host { .. } => None,
@@ -97,6 +101,8 @@ impl Inserts<'_> {
             event.changed_fields.as_ref().map(json),
             event.previous.as_ref().map(|previous| previous.get()),
         ])?;
+        let previous = event.previous.as_ref().map_or(0, |previous| previous.get().len());
+        db.stored(keys.space, count(event.data.get().len() + previous));
         Ok(())
     }
 
@@ -105,7 +111,7 @@ impl Inserts<'_> {
         for (key, delivery) in (keys.first_delivery..).zip(&new.deliveries) {
             let subscription = db.subscription(delivery.subscription_id)?;
             let of = batches::Of { subscription, kind: keys.kind };
-            match batches::join(db, of, keys.event, &new.event, delivery)? {
+            match batches::join(db, of, keys.event, new, delivery)? {
                 Joined::No => {}
                 Joined::Open => continue,
                 Joined::Full { due_at } => {
@@ -176,7 +182,9 @@ fn earlier(db: &Connection, space: i64, event: &Event, content: [u8; 32]) -> Res
         let same = match row.value::<Option<[u8; 32]>>("content_sha256")? {
             Some(earlier) => earlier == content,
             // The host generated the id, and the producer posts it again.
-            None => row.value::<String>("name")? == event.kind.as_str() && row.value::<String>("data")? == event.data.get(),
+            None => {
+                row.value::<String>("name")? == event.kind.as_str() && row.value::<String>("data")? == event.data.get()
+            }
         };
         Ok((same, row.time("occurred_at")?, row.time("accepted_at")?))
     })?;

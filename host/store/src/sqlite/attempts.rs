@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hookmill_model::{
     Answer, Attempt, Delivery, DeliveryState, Digest, Figures, Outcome, PluginFault, SendFault, SentRequest,
 };
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, Row, params};
 
 use super::super::{Record, StoreError};
 use super::leases::Lease;
@@ -18,10 +18,8 @@ pub(super) const INSERT: &str = "
         request_url, request_headers, request_sealed, request_signature_headers, answer_headers, answer_truncated,
         request_body, answer_body
     ) VALUES (
-        :key, :space, :due_at, :started_at, :recorded_at, :transform_us, :send_us, :outcome, :problem, :answer_status,
-        :plugin, :fuel_used, :fuel_max, :memory_bytes, :memory_bytes_max, :message, :retry, :plugin_fault, :reason, :logs,
-        :request_method, :request_url, :request_headers, :request_sealed, :request_signature_headers, :answer_headers,
-        :answer_truncated, :request_body, :answer_body
+        ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25,
+        ?26, ?27, ?28, ?29
     )";
 
 pub(super) const OF_DELIVERY: &str = "
@@ -52,38 +50,45 @@ pub(super) fn insert(
     let figures = &attempt.figures;
     let OutcomeColumns { problem, message, retry, answer } = columns(&attempt.outcome);
     let plugin = attempt.plugin_digest.as_ref().map(|digest| db.digest(digest)).transpose()?;
-    let dictionary = lease.event.data.get().as_bytes();
-    db.prepare_cached(INSERT)?.execute(named_params! {
-        ":key": delivery * NUMBERS + number,
-        ":space": lease.space,
-        ":due_at": micros(attempt.due_at),
-        ":started_at": micros(attempt.started_at),
-        ":recorded_at": micros(record.at),
-        ":transform_us": count(figures.transform_us),
-        ":send_us": count(attempt.send_us),
-        ":outcome": attempt.outcome.as_str(),
-        ":problem": problem,
-        ":answer_status": answer.map(|answer| answer.status),
-        ":plugin": plugin,
-        ":fuel_used": count(figures.fuel_used),
-        ":fuel_max": count(figures.fuel_max),
-        ":memory_bytes": count(figures.memory_bytes),
-        ":memory_bytes_max": count(figures.memory_bytes_max),
-        ":message": message,
-        ":retry": retry,
-        ":plugin_fault": attempt.plugin_fault.as_ref().map(json),
-        ":reason": (record.state == DeliveryState::Delivered).then_some(record.reason.as_deref()).flatten(),
-        ":logs": (!attempt.logs.is_empty()).then(|| json(&attempt.logs)),
-        ":request_method": request.map(|request| &request.method),
-        ":request_url": request.map(|request| &request.url),
-        ":request_headers": request.map(|request| json(&request.headers)),
-        ":request_sealed": request.filter(|request| !request.sealed.is_empty()).map(|request| json(&request.sealed)),
-        ":request_signature_headers": request.map_or(0, |request| request.signature_headers),
-        ":answer_headers": answer.map(|answer| json(&answer.headers)),
-        ":answer_truncated": answer.map(|answer| answer.truncated),
-        ":request_body": request.map(|request| compress(&request.body, dictionary)),
-        ":answer_body": answer.map(|answer| &answer.body[..]),
-    })?;
+    let request_body = request.map(|request| compress(&request.body, lease.event.data.get().as_bytes()));
+    let request_headers = request.map(|request| json(&request.headers));
+    let answer_headers = answer.map(|answer| json(&answer.headers));
+    let logs = (!attempt.logs.is_empty()).then(|| json(&attempt.logs));
+    let texts = [&request_headers, &answer_headers, &logs].map(|text| text.as_ref().map_or(0, String::len));
+    let bodies = request_body.as_ref().map_or(0, Vec::len) + answer.map_or(0, |answer| answer.body.len());
+    db.stored(lease.space, count(texts.iter().sum::<usize>() + bodies));
+    // By position: named parameters would be searched for, one by one.
+    db.prepare_cached(INSERT)?.execute(params![
+        delivery * NUMBERS + number,
+        lease.space,
+        micros(attempt.due_at),
+        micros(attempt.started_at),
+        micros(record.at),
+        count(figures.transform_us),
+        count(attempt.send_us),
+        attempt.outcome.as_str(),
+        problem,
+        answer.map(|answer| answer.status),
+        plugin,
+        count(figures.fuel_used),
+        count(figures.fuel_max),
+        count(figures.memory_bytes),
+        count(figures.memory_bytes_max),
+        message,
+        retry,
+        attempt.plugin_fault.as_ref().map(json),
+        (record.state == DeliveryState::Delivered).then_some(record.reason.as_deref()).flatten(),
+        logs,
+        request.map(|request| &request.method),
+        request.map(|request| &request.url),
+        request_headers,
+        request.filter(|request| !request.sealed.is_empty()).map(|request| json(&request.sealed)),
+        request.map_or(0, |request| request.signature_headers),
+        answer_headers,
+        answer.map(|answer| answer.truncated),
+        request_body,
+        answer.map(|answer| &answer.body[..]),
+    ])?;
     Ok(())
 }
 

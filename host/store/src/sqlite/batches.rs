@@ -7,8 +7,9 @@ use hookmill_model::Event;
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension as _, params};
 
-use super::super::{NewDelivery, StoreError};
+use super::super::{NewDelivery, NewEvent, StoreError};
 use super::row::{count, micros};
+use super::values;
 use super::writing::Writing;
 
 const OPEN: &str = "
@@ -58,10 +59,11 @@ pub(super) fn join(
     db: &Writing<'_>,
     Of { subscription, kind }: Of,
     key: i64,
-    event: &Event,
+    new: &NewEvent,
     delivery: &NewDelivery,
 ) -> Result<Joined, StoreError> {
     let Some(batch) = &delivery.batch else { return Ok(Joined::No) };
+    let event = &new.event;
     let (bytes, at) = (count(event.data.get().len()), micros(event.accepted_at));
     let mut find = db.prepare_cached(FIND)?;
     let found = find.query_row(params![subscription, kind, at, batch.max, bytes, count(batch.bytes_max)], |row| {
@@ -73,6 +75,9 @@ pub(super) fn join(
     }
     db.prepare_cached(ADD)?.execute(params![batched, events, key])?;
     db.prepare_cached(LINK)?.execute([key, batched])?;
+    if !new.values.is_empty() {
+        values::link(db, key, batched)?;
+    }
     db.prepare_cached(COUNT)?.execute([subscription, kind, bytes])?;
     if events + 1 < batch.max {
         return Ok(Joined::Open);

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Row};
 
+use super::open;
+
 /// The interval between checkpoints. Their writes share the disk with the commits' flushes, which wait for all of them, so
 /// each should be small. Fewer checkpoints would write less in total, since the same pages change all the time.
 const EVERY: Duration = Duration::from_millis(50);
@@ -70,6 +72,19 @@ fn checkpoint(db: &Connection) {
             }
         }
     }
+}
+
+/// Moves all committed pages and cuts the log to nothing, unless somebody reads it or moves pages at this moment. For the
+/// writer's connection, outside of a transaction: it waits for nobody, since all wait for it.
+pub(super) fn empty_log(db: &Connection) -> bool {
+    let emptied = db
+        .busy_timeout(Duration::ZERO)
+        .and_then(|()| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0)));
+    let restored = db.busy_timeout(open::BUSY_TIMEOUT);
+    emptied.and_then(|emptied| restored.map(|()| emptied)).unwrap_or_else(|error| {
+        tracing::warn!(error = &error as &dyn std::error::Error, "emptying the log failed");
+        false
+    })
 }
 
 impl Drop for Checkpointer {

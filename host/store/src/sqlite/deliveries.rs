@@ -121,8 +121,8 @@ pub(super) fn read_delivery_head(
     row: &Row<'_>,
     key: i64,
     event: &super::super::EventHead,
+    Progress { state, attempts, due_at, completed_at, reason }: Progress,
 ) -> rusqlite::Result<DeliveryHead> {
-    let Progress { state, attempts, due_at, completed_at, reason } = Progress::read(row)?;
     Ok(DeliveryHead {
         id: ids::of_delivery(key, row.value("id")?, event.accepted_at),
         subscription_id: row.text("subscription")?,
@@ -155,7 +155,7 @@ pub(super) fn head(db: &Connection, space: &SpaceId, id: DeliveryId) -> Result<O
     let head = db.prepare_cached(BY_KEY)?.query_row([key], |row| {
         let of = row.value::<i64>("event")?;
         let event = event.query_row([of], |row| read_head(row, of))?;
-        read_delivery_head(db, row, key, &event)
+        read_delivery_head(db, row, key, &event, Progress::read(row)?)
     })?;
     Ok(Some(head))
 }

@@ -7,9 +7,9 @@ use hookmill_model::{Event, EventId, SpaceId};
 use rusqlite::{Connection, Row};
 use serde_json::value::RawValue;
 
-use super::super::{EventHead, ListPart, StoreError};
+use super::super::{EventFilter, EventHead, ListPart, StoreError};
 use super::row::{Columns as _, corrupt, part};
-use super::{ids, keys, names};
+use super::{ids, keys, names, values};
 
 pub(super) const BY_KEY: &str = "
     SELECT spaces.id AS space, events.id AS id, types.name AS type, occurred_at, accepted_at, data, changed_fields, previous
@@ -35,9 +35,9 @@ pub(super) fn list(
     limit: usize,
 ) -> Result<ListPart<Event, EventId>, StoreError> {
     let mut select = db.prepare_cached(BY_KEY)?;
-    let rows = newest(db, space, before, limit)?.into_iter().map(|key| {
-        select.query_row([key], |row| Ok((read(row, key)?, row.bytes("data")? + row.bytes("previous")?)))
-    });
+    let rows = newest(db, space, before, limit)?
+        .into_iter()
+        .map(|key| select.query_row([key], |row| Ok((read(row, key)?, row.bytes("data")? + row.bytes("previous")?))));
     part(rows, limit, |event: &Event| event.id.clone())
 }
 
@@ -45,23 +45,21 @@ pub(super) fn list(
 pub(super) fn heads(
     db: &Connection,
     space: &SpaceId,
-    before: Option<&EventId>,
+    EventFilter { value, before }: &EventFilter,
     limit: usize,
 ) -> Result<ListPart<EventHead, EventId>, StoreError> {
     let mut select = db.prepare_cached(HEAD_BY_KEY)?;
-    let rows = newest(db, space, before, limit)?
-        .into_iter()
-        .map(|key| select.query_row([key], |row| Ok((read_head(row, key)?, 0))));
+    let before = before.as_ref();
+    let keys = match (value, names::space(db, space)?) {
+        (Some(value), Some(space)) => values::events(db, space, value, before, limit + 1)?,
+        _ => newest(db, space, before, limit)?,
+    };
+    let rows = keys.into_iter().map(|key| select.query_row([key], |row| Ok((read_head(row, key)?, 0))));
     part(rows, limit, |event: &EventHead| event.id.clone())
 }
 
 /// Returns the keys of a space's newest events, before one of them: one more than `limit`.
-fn newest(
-    db: &Connection,
-    space: &SpaceId,
-    before: Option<&EventId>,
-    limit: usize,
-) -> Result<Vec<i64>, StoreError> {
+fn newest(db: &Connection, space: &SpaceId, before: Option<&EventId>, limit: usize) -> Result<Vec<i64>, StoreError> {
     let Some(space) = names::space(db, space)? else { return Ok(Vec::new()) };
     let before = match before {
         None => i64::MAX,

@@ -102,7 +102,8 @@ pub(super) fn lease(
         for key in due(db, subscription, micros(now), *limit)? {
             let delivery = read.one(key, *subscription_id, leased_until)?;
             bytes = bytes.saturating_add(delivery.bytes());
-            let (until, event, space) = (micros(leased_until), delivery.event.clone(), db.space(&delivery.event.space)?);
+            let (until, event, space) =
+                (micros(leased_until), delivery.event.clone(), db.space(&delivery.event.space)?);
             let lease = Lease { until, subscription_id: *subscription_id, subscription, space, fresh: false, event };
             db.set_lease(key, Some(lease));
             leased.push(delivery);

@@ -22,7 +22,8 @@ pub(super) const UNDONE: &str = "
 
 /// Reads the marks; those of an empty database if there are none.
 pub(super) fn read(db: &Connection) -> rusqlite::Result<Marks> {
-    let found = db.prepare_cached(READ)?.query_row([], |row| Ok(Marks { low_water: row.get(0)?, next_key: row.get(1)? }));
+    let found =
+        db.prepare_cached(READ)?.query_row([], |row| Ok(Marks { low_water: row.get(0)?, next_key: row.get(1)? }));
     Ok(found.optional()?.unwrap_or(Marks { low_water: 1, next_key: 1 }))
 }
 

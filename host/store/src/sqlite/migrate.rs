@@ -101,7 +101,10 @@ pub(super) fn append(db: &Connection) -> rusqlite::Result<()> {
          CREATE TEMP TABLE moved_deliveries (id TEXT PRIMARY KEY, key INTEGER NOT NULL) WITHOUT ROWID;",
     )?;
     let total: u64 = db.query_row("SELECT count(*) FROM deliveries", [], |row| row.count("count(*)"))?;
-    let next_key = db.query_row("SELECT 1 + (SELECT count(*) FROM spaces) + (SELECT count(*) FROM subscriptions)", [], |row| row.get(0))?;
+    let next_key =
+        db.query_row("SELECT 1 + (SELECT count(*) FROM spaces) + (SELECT count(*) FROM subscriptions)", [], |row| {
+            row.get(0)
+        })?;
     let mut moving = Moving { db, total, moved: 0, next_key, names: Names::default(), tallies: Tallies::default() };
     let mut events = db.prepare(EVENTS)?;
     let mut rows = events.query([])?;
@@ -261,8 +264,7 @@ impl Moving<'_> {
                 _ => None,
             };
             let digest: Option<[u8; 32]> = row.value("plugin_digest")?;
-            let plugin =
-                digest.map(|digest| self.names.digest(self.db, &digest.into())).transpose().map_err(failed)?;
+            let plugin = digest.map(|digest| self.names.digest(self.db, &digest.into())).transpose().map_err(failed)?;
             let body: Option<Vec<u8>> = row.value("request_body")?;
             let body = body.map(|body| compress(&body, event.data.as_bytes()));
             let mut values: Vec<Value> = MOVED.iter().map(|name| row.value(name)).collect::<rusqlite::Result<_>>()?;

@@ -13,6 +13,8 @@ mod backlog;
 mod batches;
 mod checkpoint;
 mod deliveries;
+mod erase;
+mod erasures;
 mod events;
 mod forget;
 mod ids;
@@ -24,6 +26,7 @@ mod migrate;
 mod names;
 mod notices;
 mod open;
+mod pages;
 mod pinned;
 #[cfg(test)]
 mod plans;
@@ -34,9 +37,12 @@ mod replays;
 mod row;
 mod search;
 mod shadows;
+mod sources;
 mod spaces;
+mod stored;
 mod subscriptions;
 mod tallies;
+mod values;
 mod writer;
 mod writing;
 
@@ -51,14 +57,15 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
 use super::{
-    Accepted, Command, Commanded, DeletedPlugin, DeliveryFilter, DeliveryHead, EventHead, EventTypeEntry, ListPart,
-    NewEvent, NoticeStep, Record, Recorded, SpaceChange, Store, StoreError,
+    Accepted, Command, Commanded, Counts, DeletedPlugin, DeliveryFilter, DeliveryHead, ErasureStep, EventFilter, EventHead,
+    EventTypeEntry, Expired, Forgotten, ListPart, NewEvent, NoticeStep, Place, Record, Recorded, SpaceChange, Step, Store,
+    StoreError,
 };
 use checkpoint::Checkpointer;
 use hookmill_model::{
-    Activity, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Event, EventId, EventType, Key, KeyId, Notice,
-    NoticeStage, Pause, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space, SpaceId, Subscription,
-    SubscriptionId, Tally,
+    Activity, Attempt, Delivery, DeliveryId, DeliveryState, Digest, Erasure, ErasureId, ErasureTarget, Event, EventId,
+    EventType, Key, KeyId, Notice, NoticeStage, Pause, Plugin, PluginName, PluginRef, PluginVersion, Shadow, Space,
+    SpaceId, Subscription, SubscriptionId, Tally,
 };
 pub use open::OpenError;
 use readers::{CALLERS_READERS, LOOP_READERS, QUERY_TIME_MAX, Readers};
@@ -90,9 +97,10 @@ impl Sqlite {
         let db = open::writer(&file)?;
         let recovered = marks::recover(&db)?;
         let (marks, backlog) = (marks::read(&db)?, deliveries::backlog(&db)?);
-        let shared = Arc::new(Shared::new(marks.next_key));
+        let shared = Arc::new(Shared::new(marks.next_key, stored::StoredBytes::load(&db)?));
         let checkpointer = Checkpointer::start(open::checkpointer(&file)?).map_err(OpenError::Thread)?;
-        let writer = Writer::start(db, Arc::clone(&shared), (marks, backlog), checkpointer).map_err(OpenError::Thread)?;
+        let writer =
+            Writer::start(db, Arc::clone(&shared), (marks, backlog), checkpointer).map_err(OpenError::Thread)?;
         let own_readers = Readers::start(file.clone(), "store-loop", LOOP_READERS, None).map_err(OpenError::Thread)?;
         let readers = Readers::start(file, "store-reader", CALLERS_READERS, Some(QUERY_TIME_MAX));
         let recovered = AtomicUsize::new(recovered);
@@ -149,7 +157,12 @@ impl Store for Sqlite {
     }
 
     async fn create_space(&self, space: Space) -> Result<bool, StoreError> {
-        self.writer.write(move |db| spaces::create(db, &space)).await
+        let id = space.id.clone();
+        let created = self.writer.write(move |db| spaces::create(db, &space)).await?;
+        if let Some(key) = created {
+            self.shared.stored(|stored| stored.created(id, key));
+        }
+        Ok(created.is_some())
     }
 
     async fn spaces(&self, after: Option<SpaceId>, limit: usize) -> Result<Vec<Space>, StoreError> {
@@ -289,11 +302,11 @@ impl Store for Sqlite {
     async fn event_heads(
         &self,
         space: &SpaceId,
-        before: Option<EventId>,
+        filter: EventFilter,
         limit: usize,
     ) -> Result<ListPart<EventHead, EventId>, StoreError> {
         let of = space.clone();
-        self.readers.read_for(space, move |db| events::heads(db, &of, before.as_ref(), limit)).await
+        self.readers.read_for(space, move |db| events::heads(db, &of, &filter, limit)).await
     }
 
     async fn event(&self, space: &SpaceId, id: &EventId) -> Result<Option<(Event, u64)>, StoreError> {
@@ -311,6 +324,18 @@ impl Store for Sqlite {
         let shared = Arc::clone(&self.shared);
         let fresh = move |space| shared.leases(|leases| leases.fresh_of(space));
         self.readers.read_for(space, move |db| search::list(db, &of, &filter, limit, fresh)).await
+    }
+
+    async fn counts(
+        &self,
+        space: &SpaceId,
+        subscription: Option<SubscriptionId>,
+        since: Timestamp,
+        until: Timestamp,
+        step: Step,
+    ) -> Result<Vec<Counts>, StoreError> {
+        let of = space.clone();
+        self.readers.read_for(space, move |db| tallies::read(db, &of, subscription, since..until, step)).await
     }
 
     async fn delivery_head(&self, space: &SpaceId, id: DeliveryId) -> Result<Option<DeliveryHead>, StoreError> {
@@ -345,6 +370,25 @@ impl Store for Sqlite {
         self.writer.write(move |db| forget::forget(db, subscription, before, limit)).await
     }
 
+    async fn forget_events(
+        &self,
+        space: &SpaceId,
+        expired: Expired,
+        from: Place,
+        limit: usize,
+    ) -> Result<Forgotten, StoreError> {
+        let of = space.clone();
+        let found = self.readers.read_for(space, move |db| {
+            let Some(space) = names::space(db, &of)? else { return Ok(Vec::new()) };
+            forget::oldest(db, space, from.event, expired.accepted_before, limit)
+        });
+        let found = found.await?;
+        if found.is_empty() {
+            return Ok(Forgotten::default());
+        }
+        self.writer.write(move |db| forget::forget_events(db, &found, from, expired, limit)).await
+    }
+
     async fn shadow(&self, subscription: SubscriptionId) -> Result<Option<Shadow>, StoreError> {
         self.readers.read(move |db| shadows::one(db, subscription)).await
     }
@@ -377,6 +421,78 @@ impl Store for Sqlite {
 
     fn commits(&self) -> u64 {
         self.writer.commits()
+    }
+
+    async fn begin_erasure(
+        &self,
+        space: &SpaceId,
+        target: ErasureTarget,
+        now: Timestamp,
+    ) -> Result<Option<Erasure>, StoreError> {
+        let space = space.clone();
+        self.writer.write(move |db| erasures::begin(db, &space, &target, now)).await
+    }
+
+    async fn erasure(&self, id: ErasureId) -> Result<Option<Erasure>, StoreError> {
+        self.readers.read(move |db| erasures::one(db, id)).await
+    }
+
+    async fn erasures(
+        &self,
+        space: &SpaceId,
+        before: Option<ErasureId>,
+        limit: usize,
+    ) -> Result<Vec<Erasure>, StoreError> {
+        let of = space.clone();
+        self.readers.read_for(space, move |db| erasures::list(db, &of, before, limit)).await
+    }
+
+    async fn unfinished_erasures(&self) -> Result<Vec<Erasure>, StoreError> {
+        self.own_readers.read(erasures::unfinished).await
+    }
+
+    async fn step_erasure(&self, erasure: &Erasure, now: Timestamp, limit: usize) -> Result<ErasureStep, StoreError> {
+        let (of, searched) = (erasure.clone(), erasure.clone());
+        let found = match &erasure.target {
+            ErasureTarget::Value { .. } | ErasureTarget::Space => {
+                let find = move |db: &Connection| {
+                    let range = erasures::range(db, &searched)?;
+                    erase::find(db, &searched.space, &searched.target, range, limit)
+                };
+                self.readers.read_for(&erasure.space, find).await?
+            }
+            _ => erase::FoundEvents::default(),
+        };
+        let step = self.writer.write(move |db| erasures::step(db, &of, &found, now, limit)).await?;
+        if step == ErasureStep::Erased && erasure.target == ErasureTarget::Space {
+            self.shared.stored(|stored| stored.removed(&erasure.space));
+        }
+        Ok(step)
+    }
+
+    async fn clean_pages(&self, from: u32, count: u32) -> Result<Option<u32>, StoreError> {
+        let pages::Remains { pages, next } = self.readers.read(move |db| pages::find(db, from, count)).await?;
+        if !pages.is_empty() {
+            self.writer.write(move |db| pages::wipe(db, &pages)).await?;
+        }
+        Ok(next)
+    }
+
+    async fn empty_log(&self) -> Result<bool, StoreError> {
+        self.writer.write(|db| Ok(db.empty_log())).await?;
+        Ok(self.shared.log_is_empty())
+    }
+
+    async fn finish_erasure(&self, id: ErasureId, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.write(move |db| erasures::finish(db, id, now)).await
+    }
+
+    fn stored_bytes(&self, space: &SpaceId) -> u64 {
+        self.shared.stored(|stored| stored.of(space))
+    }
+
+    fn all_stored_bytes(&self) -> Vec<(SpaceId, u64)> {
+        self.shared.stored(|stored| stored.all())
     }
 
     fn backlog(&self) -> [(DeliveryState, u64); 2] {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use hookmill_model::{Digest, EventType, SpaceId, SubscriptionId};
+use hookmill_model::{Digest, EventType, FieldPath, SpaceId, SubscriptionId};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::super::StoreError;
@@ -15,6 +15,8 @@ const SUBSCRIPTION: &str = "SELECT key FROM subscriptions WHERE id = ?1";
 const TYPE: &str = "SELECT key FROM types WHERE name = ?1";
 const PUT_TYPE: &str = "INSERT INTO types (key, name) VALUES (?1, ?2)";
 const DIGEST: &str = "SELECT key FROM digests WHERE digest = ?1";
+const VALUE_PATH: &str = "SELECT key FROM value_paths WHERE space = ?1 AND path = ?2";
+const PUT_VALUE_PATH: &str = "INSERT INTO value_paths (space, path) VALUES (?1, ?2)";
 const PUT_DIGEST: &str = "INSERT INTO digests (digest) VALUES (?1)";
 
 /// The keys that the writer has looked up. They are those of committed rows and of the running transaction's.
@@ -24,6 +26,8 @@ pub(super) struct Names {
     subscriptions: HashMap<SubscriptionId, i64>,
     types: HashMap<EventType, i64>,
     digests: HashMap<Digest, i64>,
+    /// By space and path.
+    value_paths: HashMap<(i64, FieldPath), i64>,
 }
 
 impl Names {
@@ -79,6 +83,19 @@ impl Names {
         };
         Ok(remember(&mut self.digests, *digest, key))
     }
+
+    /// Returns the key of a path that the space with this key indexes, which is added if it is new.
+    pub(super) fn value_path(&mut self, db: &Connection, space: i64, path: &FieldPath) -> Result<i64, StoreError> {
+        let of = (space, path.clone());
+        if let Some(key) = self.value_paths.get(&of) {
+            return Ok(*key);
+        }
+        let key = match value_path(db, space, path)? {
+            Some(key) => key,
+            None => db.prepare_cached(PUT_VALUE_PATH)?.insert((space, path.as_str()))?,
+        };
+        Ok(remember(&mut self.value_paths, of, key))
+    }
 }
 
 fn remember<K: std::hash::Hash + Eq>(known: &mut HashMap<K, i64>, name: K, key: i64) -> i64 {
@@ -92,6 +109,11 @@ fn remember<K: std::hash::Hash + Eq>(known: &mut HashMap<K, i64>, name: K, key: 
 /// Returns the key of a space, if it exists.
 pub(super) fn space(db: &Connection, id: &SpaceId) -> Result<Option<i64>, StoreError> {
     Ok(db.prepare_cached(SPACE)?.query_row([id.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// Returns the key of a path that the space with this key indexes, or did, if an event has a value there.
+pub(super) fn value_path(db: &Connection, space: i64, path: &FieldPath) -> Result<Option<i64>, StoreError> {
+    Ok(db.prepare_cached(VALUE_PATH)?.query_row((space, path.as_str()), |row| row.get(0)).optional()?)
 }
 
 /// Returns the key of a subscription, if it exists.

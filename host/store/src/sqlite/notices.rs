@@ -2,8 +2,8 @@
 //! decided by [`FailureGroup`].
 
 use hookmill_model::{
-    DeliveryState, Event, EventId, FailureGroup, Failures, Notice, NoticeKind, NoticeStage, Pause,
-    Quiet, SubscriptionId,
+    DeliveryState, Event, EventId, FailureGroup, Failures, Notice, NoticeKind, NoticeStage, Pause, Quiet,
+    SubscriptionId,
 };
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
@@ -41,12 +41,7 @@ pub(super) const NEXT: &str = "SELECT min(due_at) AS due_at FROM notices WHERE s
 
 /// Updates the group of the record's subscription, in the record's transaction. A test changes nothing, nor does the
 /// failure of an operational event: it is not reported by another one.
-pub(super) fn follow(
-    db: &Connection,
-    record: &Record,
-    event: &Event,
-    state: DeliveryState,
-) -> Result<(), StoreError> {
+pub(super) fn follow(db: &Connection, record: &Record, event: &Event, state: DeliveryState) -> Result<(), StoreError> {
     let id = record.subscription_id;
     match state {
         _ if record.test => Ok(()),

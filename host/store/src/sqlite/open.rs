@@ -122,6 +122,8 @@ pub(super) fn writer(file: &Path) -> Result<Connection, OpenError> {
     migrate(&mut db)?;
     // Off by default in SQLite: checks the schema's references.
     db.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten; appended rows pay nothing for it. Only now: a migration would write all it drops.
+    db.pragma_update(None, "secure_delete", true)?;
     Ok(db)
 }
 
@@ -142,11 +144,13 @@ pub(super) fn reader(file: &Path) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
+/// No other host has the file locked, but someone may inspect it with the sqlite3 shell.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Applies the settings of all connections. `mmap_size` stays 0: on mapped pages, a disk error is a signal that kills the
 /// process.
 fn common(db: &Connection) -> rusqlite::Result<()> {
-    // No other host has the file locked, but someone may inspect it with the sqlite3 shell.
-    db.busy_timeout(Duration::from_secs(5))?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
     // Sorting a page of a listing does not need a file.
     db.pragma_update(None, "temp_store", "MEMORY")?;
     // Fits all statements of the product, including the variants of the listing; the default is 16.

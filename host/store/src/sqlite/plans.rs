@@ -3,8 +3,8 @@
 use rusqlite::{Connection, params_from_iter};
 
 use super::{
-    accept, attempts, deliveries, events, forget, ids, keys, lease, marks, notices, open, pinned, plugins, record,
-    replays, search, subscriptions,
+    accept, attempts, deliveries, erase, erasures, events, forget, ids, keys, lease, marks, notices, open, pinned,
+    plugins, record, replays, sources, subscriptions, tallies, values,
 };
 
 fn database() -> Connection {
@@ -24,7 +24,9 @@ fn plan(db: &Connection, sql: &str) -> String {
 fn assert_plan(db: &Connection, sql: &str, step: &str) {
     let plan = plan(db, sql);
     assert!(plan.contains(step), "{sql}\n{plan}");
-    for wrong in ["SCAN d", "SCAN events", "SCAN attempts", "SCAN ended", "SCAN minutes", "TEMP B-TREE"] {
+    for wrong in
+        ["SCAN d", "SCAN events", "SCAN attempts", "SCAN ended", "SCAN minutes", "SCAN event_values", "TEMP B-TREE"]
+    {
         assert!(!plan.contains(wrong), "{sql}\n{plan}");
     }
 }
@@ -64,6 +66,31 @@ fn statements_search_an_index() {
             forget::OLD,
             "SEARCH d USING COVERING INDEX deliveries_of_subscription (subscription=? AND type=? AND rowid<?)",
         ),
+        (forget::IS_OLD, "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)"),
+        (
+            forget::OLDEST,
+            "SEARCH events USING COVERING INDEX events_of_space (space=? AND type=? AND rowid>? AND rowid<?)",
+        ),
+        (forget::EVENT, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (forget::OF_EVENT, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (forget::LATER_OF_EVENT, "SEARCH later_deliveries USING PRIMARY KEY (event=? AND delivery>?)"),
+        (forget::DELETE_ATTEMPTS, "SEARCH attempts USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (forget::DELETE_EVENT, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (forget::DELETE_VALUES, "INDEX values_of_event (event=?)"),
+        (forget::DELETE[0], "SEARCH event_values USING COVERING INDEX values_of_event (event=?)"),
+        (forget::DELETE[1], "SEARCH later_deliveries USING PRIMARY KEY (event=? AND delivery=?)"),
+        (forget::DELETE[2], "SEARCH batched_events USING PRIMARY KEY (delivery=?)"),
+        (erase::WAITING, "SEARCH waiting USING INTEGER PRIMARY KEY (rowid=?)"),
+        (erase::IS_FINAL, "SEARCH attempts USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (erase::OF_DELIVERY, "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)"),
+        (erase::OF_SUBSCRIPTION, "COVERING INDEX deliveries_of_subscription (subscription=? AND type=? AND rowid<?)"),
+        (erase::OTHERS, "SEARCH batched_events USING PRIMARY KEY (delivery=?)"),
+        (erase::CLOSE, "SEARCH open_batches USING PRIMARY KEY (subscription=? AND type=?)"),
+        (erase::FORGET_NOTICE, "SEARCH notices USING INDEX notices_by_delivery (last_delivery=?)"),
+        (erase::SUBSCRIPTIONS, "SEARCH subscriptions USING INDEX subscriptions_by_space (space=?)"),
+        (erasures::ONE, "SEARCH erasures USING INTEGER PRIMARY KEY (rowid=?)"),
+        (erasures::OF_SPACE, "SEARCH erasures USING INDEX erasures_of_space (space=? AND rowid<?)"),
+        (erasures::UNFINISHED, "USING INDEX erasures_unfinished"),
         (notices::WAITING, "SEARCH notices USING INDEX notices_by_stage (stage=? AND due_at<?)"),
         (notices::NEXT, "SEARCH notices USING COVERING INDEX notices_by_stage (stage=?)"),
         (notices::UNREPORTED_GROUPS, "USING INDEX failure_groups_untold"),
@@ -109,18 +136,43 @@ fn every_listing_walks_an_index_from_its_newest_entry() {
         assert_plan(&db, index.newest, "=? AND type=? AND rowid>? AND rowid<?)");
     }
     for (sql, step) in [
-        (search::ENDED_OF_SPACE, "COVERING INDEX ended_of_space (space=? AND state=? AND rowid>? AND rowid<?)"),
+        (sources::ENDED_OF_SPACE, "COVERING INDEX ended_of_space (space=? AND state=? AND rowid>? AND rowid<?)"),
         (
-            search::ENDED_OF_SUBSCRIPTION,
+            sources::ENDED_OF_SUBSCRIPTION,
             "COVERING INDEX ended_of_subscription (subscription=? AND state=? AND rowid>? AND rowid<?)",
         ),
-        (search::WAITING_OF_SPACE, "COVERING INDEX waiting_of_space (space=? AND state=? AND rowid>? AND rowid<?)"),
+        (sources::WAITING_OF_SPACE, "COVERING INDEX waiting_of_space (space=? AND state=? AND rowid>? AND rowid<?)"),
         (
-            search::WAITING_OF_SUBSCRIPTION,
+            sources::WAITING_OF_SUBSCRIPTION,
             "COVERING INDEX waiting_of_subscription (subscription=? AND state=? AND rowid>? AND rowid<?)",
         ),
-        (search::OF_EVENT, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-        (search::LATER_OF_EVENT, "SEARCH later_deliveries USING PRIMARY KEY (event=? AND delivery>? AND delivery<?)"),
+        (sources::OF_EVENT, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (sources::LATER_OF_EVENT, "SEARCH later_deliveries USING PRIMARY KEY (event=? AND delivery>? AND delivery<?)"),
+        (sources::NEXT_PROBLEM, "COVERING INDEX attempts_by_problem (space=? AND problem>? AND problem<?)"),
+        (sources::WITH_PROBLEM, "COVERING INDEX attempts_by_problem (space=? AND problem=? AND rowid>? AND rowid<?)"),
+        (tallies::COUNTS, "SEARCH counts USING PRIMARY KEY (scope=? AND minute>? AND minute<?)"),
+        (
+            values::EVENTS,
+            "SEARCH event_values USING PRIMARY KEY (path=? AND value=? AND part=? AND (delivery,event)<(?,?))",
+        ),
+        (
+            values::WITH_DELIVERIES,
+            "SEARCH event_values USING PRIMARY KEY (path=? AND value=? AND part=? AND delivery>? AND delivery<?)",
+        ),
+        (values::WITH_DELIVERIES, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
+        (values::IN_RANGE, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (
+            values::LATER,
+            "SEARCH event_values USING PRIMARY KEY (path=? AND value=? AND part=? AND delivery>? AND delivery<?)",
+        ),
+        (values::LATER, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
+        (values::LINK, "SEARCH event_values USING COVERING INDEX values_of_event (event=?)"),
+        (values::HAS, "SEARCH event_values USING COVERING INDEX values_of_event (event=? AND path=? AND value=?)"),
+        (values::BATCH_HAS, "SEARCH batched_events USING PRIMARY KEY (delivery=?)"),
+        (
+            values::BATCH_HAS,
+            "SEARCH event_values USING COVERING INDEX values_of_event (event=? AND path=? AND value=?)",
+        ),
         (keys::SINCE, "SEARCH minutes USING INTEGER PRIMARY KEY (rowid>?)"),
         (keys::UNTIL, "SEARCH minutes USING INTEGER PRIMARY KEY (rowid<?)"),
     ] {

@@ -34,7 +34,7 @@ pub(super) const WAITING: &str = "
 
 const DELETE: &str = "DELETE FROM plugins WHERE space = ?1 AND name = ?2 AND version = ?3 AND digest = ?4";
 
-const DELETE_COMPONENT: &str = "
+pub(super) const DELETE_COMPONENT: &str = "
     DELETE FROM components
     WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM plugins WHERE digest = ?1)
         AND NOT EXISTS (SELECT 1 FROM pinned_plugins WHERE digest = ?1)";

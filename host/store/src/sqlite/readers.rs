@@ -27,6 +27,10 @@ pub(super) const LOOP_READERS: usize = 2;
 /// The time limit of a caller's query. Listings end their page before it; anything else reads a few rows.
 pub(super) const QUERY_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// How much lower the priority of callers' readers is than that of threads which serve everybody (`man 7 sched`, nice
+/// value).
+const CALLERS_NICENESS: i32 = 10;
+
 /// SQLite's steps between two looks at the clock: less than a millisecond.
 const STEPS: i32 = 10_000;
 
@@ -50,9 +54,11 @@ impl Readers {
     pub(super) fn start(file: PathBuf, name: &str, count: usize, time_max: Option<Duration>) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel::<Job>();
         let (jobs, file) = (Arc::new(Mutex::new(jobs)), Arc::<Path>::from(file));
+        // What callers ask for may take long; the loop waits for each of its own queries.
+        let niceness = if time_max.is_some() { CALLERS_NICENESS } else { 0 };
         let threads = (0..count).map(|_| {
             let (jobs, file) = (Arc::clone(&jobs), Arc::clone(&file));
-            std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&jobs, &file))
+            std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&jobs, &file, niceness))
         });
         let threads = threads.collect::<std::io::Result<_>>()?;
         Ok(Self { queue: Some(queue), threads, time_max, share: (count / 2).max(1), spaces: Mutex::default() })
@@ -113,7 +119,8 @@ impl Drop for Readers {
 }
 
 /// Runs a thread until the queue is closed.
-fn work(jobs: &Mutex<mpsc::Receiver<Job>>, file: &Path) {
+fn work(jobs: &Mutex<mpsc::Receiver<Job>>, file: &Path, niceness: i32) {
+    lower_priority(niceness);
     let mut db = None;
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -121,6 +128,14 @@ fn work(jobs: &Mutex<mpsc::Receiver<Job>>, file: &Path) {
         if catch_unwind(AssertUnwindSafe(|| job(&mut db, file))).is_err() {
             db = None;
         }
+    }
+}
+
+/// Lowers the priority of this thread, where a thread has one of its own.
+fn lower_priority(niceness: i32) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(niceness) {
+        tracing::warn!(error = &error as &dyn std::error::Error, "the priority of a thread could not be lowered");
     }
 }
 

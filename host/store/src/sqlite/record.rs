@@ -60,10 +60,10 @@ pub(super) fn record(db: &Writing<'_>, records: &[Record]) -> Result<Vec<Recorde
 fn leased(db: &Writing<'_>, record: &Record) -> Result<Option<(i64, Lease)>, StoreError> {
     let until = micros(record.leased_until);
     let of = |key| db.lease(key).filter(|lease| lease.until == until).map(|lease| (key, lease));
-    match record.delivery_id.key() {
-        // Only a row whose id contains its key has a lease under that key, and an id with another time was never leased.
-        Some(key) if of(key).is_some_and(|(_, lease)| lease.subscription_id == record.subscription_id) => Ok(of(key)),
-        _ => Ok(ids::delivery(db, record.delivery_id)?.and_then(of)),
+    let own = record.delivery_id.key().and_then(of);
+    match own.filter(|(_, lease)| lease.subscription_id == record.subscription_id) {
+        Some(leased) => Ok(Some(leased)),
+        None => Ok(ids::delivery(db, record.delivery_id)?.and_then(of)),
     }
 }
 

@@ -1,52 +1,76 @@
 //! Spaces, keys and event types: small tables.
 
-use hookmill_model::{EventType, Key, KeyId, Space, SpaceId};
+use hookmill_model::{EventType, Key, KeyId, Retention, Space, SpaceId};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{EventTypeEntry, ListPart, SpaceChange, StoreError};
 use super::row::{Columns as _, count, json, micros, name, part};
 use super::writing::Writing;
 
-/// See [`Store::create_space`](super::super::Store::create_space).
-pub(super) fn create(db: &Writing<'_>, space: &Space) -> Result<bool, StoreError> {
+/// Returns the stored form of a number of bytes.
+fn bytes(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// See [`Store::create_space`](super::super::Store::create_space). Returns the key of the space if it is new.
+pub(super) fn create(db: &Writing<'_>, space: &Space) -> Result<Option<i64>, StoreError> {
     let insert = "
-        INSERT INTO spaces (id, name, created_at, administrators, plugin_keys, key) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-        ON CONFLICT (id) DO NOTHING";
+        INSERT INTO spaces (
+            id, name, created_at, administrators, plugin_keys, key, keep_days, keep_bytes, indexed_paths
+        ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING";
+    let key = db.take_keys(1);
     let created = db.prepare_cached(insert)?.execute(params![
         space.id.as_str(),
         space.name,
         micros(space.created_at),
         json(&space.administrators),
         json(&space.plugin_keys),
-        db.take_keys(1),
+        key,
+        space.retention.keep_days,
+        space.retention.keep_bytes.map(bytes),
+        json(&space.indexed_paths),
     ])?;
-    Ok(created > 0)
+    Ok((created > 0).then_some(key))
 }
 
 /// See [`Store::change_space`](super::super::Store::change_space).
 pub(super) fn change(db: &Connection, id: &SpaceId, change: &SpaceChange) -> Result<Option<Space>, StoreError> {
     let update = "
         UPDATE spaces SET name = coalesce(?2, name), administrators = coalesce(?3, administrators),
-            plugin_keys = coalesce(?4, plugin_keys), quotas = coalesce(?5, quotas)
-        WHERE id = ?1 RETURNING *";
-    let SpaceChange { name, administrators, plugin_keys, quotas } = change;
+            plugin_keys = coalesce(?4, plugin_keys), quotas = coalesce(?5, quotas),
+            keep_days = iif(?6, ?7, keep_days), keep_bytes = iif(?8, ?9, keep_bytes),
+            indexed_paths = coalesce(?10, indexed_paths)
+        WHERE id = ?1 AND erased = 0 RETURNING *";
+    let SpaceChange { name, administrators, plugin_keys, indexed_paths, quotas, keep_days, keep_bytes } = change;
     let (administrators, plugin_keys) = (administrators.as_ref().map(json), plugin_keys.as_ref().map(json));
-    let quotas = quotas.as_ref().map(json);
+    let (quotas, paths) = (quotas.as_ref().map(json), indexed_paths.as_ref().map(json));
     let mut update = db.prepare_cached(update)?;
-    Ok(update.query_row(params![id.as_str(), name, administrators, plugin_keys, quotas], read_space).optional()?)
+    let changed = params![
+        id.as_str(),
+        name,
+        administrators,
+        plugin_keys,
+        quotas,
+        keep_days.is_some(),
+        keep_days.flatten(),
+        keep_bytes.is_some(),
+        keep_bytes.flatten().map(bytes),
+        paths,
+    ];
+    Ok(update.query_row(changed, read_space).optional()?)
 }
 
 /// See [`Store::spaces`](super::super::Store::spaces).
 pub(super) fn list(db: &Connection, after: Option<&SpaceId>, limit: usize) -> Result<Vec<Space>, StoreError> {
     // Every id is greater than the empty string.
     let after = after.map_or("", SpaceId::as_str);
-    let mut select = db.prepare_cached("SELECT * FROM spaces WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+    let mut select = db.prepare_cached("SELECT * FROM spaces WHERE id > ?1 AND erased = 0 ORDER BY id LIMIT ?2")?;
     Ok(select.query_map(params![after, count(limit)], read_space)?.collect::<rusqlite::Result<_>>()?)
 }
 
 /// See [`Store::space`](super::super::Store::space).
 pub(super) fn one(db: &Connection, id: &SpaceId) -> Result<Option<Space>, StoreError> {
-    let mut select = db.prepare_cached("SELECT * FROM spaces WHERE id = ?1")?;
+    let mut select = db.prepare_cached("SELECT * FROM spaces WHERE id = ?1 AND erased = 0")?;
     Ok(select.query_row([id.as_str()], read_space).optional()?)
 }
 
@@ -56,7 +80,12 @@ fn read_space(row: &Row<'_>) -> rusqlite::Result<Space> {
         name: row.value("name")?,
         administrators: row.json("administrators")?,
         plugin_keys: row.json("plugin_keys")?,
+        indexed_paths: row.json("indexed_paths")?,
         quotas: row.json("quotas")?,
+        retention: Retention {
+            keep_days: row.value("keep_days")?,
+            keep_bytes: row.value::<Option<i64>>("keep_bytes")?.map(i64::unsigned_abs),
+        },
         created_at: row.time("created_at")?,
     })
 }

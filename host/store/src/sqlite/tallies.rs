@@ -1,11 +1,15 @@
 //! What a transaction adds up in memory and writes once at its end: counts per minute, and the keys of each minute.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
-use jiff::Timestamp;
+use hookmill_model::{SpaceId, SubscriptionId};
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-use super::super::StoreError;
+use super::super::{Counts, Step, StoreError};
+use super::names;
+use super::row::{Columns as _, corrupt};
 
 const PUT_COUNTS: &str = "
     INSERT INTO counts (scope, minute, delivered, failed, skipped, cancelled, retried) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -77,5 +81,60 @@ impl Tallies {
             }
         }
         Ok(())
+    }
+}
+
+pub(super) const COUNTS: &str = "
+    SELECT minute, delivered, failed, skipped, cancelled, retried FROM counts
+    WHERE scope = ?1 AND minute >= ?2 AND minute < ?3 ORDER BY minute";
+
+/// See [`Store::counts`](super::super::Store::counts).
+pub(super) fn read(
+    db: &Connection,
+    space: &SpaceId,
+    subscription: Option<SubscriptionId>,
+    Range { start: since, end: until }: Range<Timestamp>,
+    step: Step,
+) -> Result<Vec<Counts>, StoreError> {
+    let Some(space) = names::space(db, space)? else { return Ok(Vec::new()) };
+    let scope = match subscription {
+        None => Some(space),
+        Some(id) => names::subscription_of(db, space, id)?,
+    };
+    let Some(scope) = scope else { return Ok(Vec::new()) };
+    let length = step.minutes();
+    let from = minute(since).div_euclid(length) * length;
+    // The first minute that is not in the range: a step that has begun before `until` is whole.
+    let last = until.checked_sub(SignedDuration::from_micros(1)).unwrap_or(until);
+    let end = (minute(last).div_euclid(length) + 1) * length;
+    let mut select = db.prepare_cached(COUNTS)?;
+    let mut rows = select.query([scope, from, end])?;
+    let mut steps: Vec<Counts> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let begin = row.value::<i64>("minute")?.div_euclid(length) * length;
+        let at = Timestamp::from_second(begin * 60).map_err(|error| corrupt("minute", error))?;
+        let counted = Counts {
+            at,
+            delivered: row.count("delivered")?,
+            failed: row.count("failed")?,
+            skipped: row.count("skipped")?,
+            cancelled: row.count("cancelled")?,
+            retried: row.count("retried")?,
+        };
+        match steps.last_mut().filter(|last| last.at == at) {
+            Some(last) => last.add(&counted),
+            None => steps.push(counted),
+        }
+    }
+    Ok(steps)
+}
+
+impl Counts {
+    fn add(&mut self, other: &Self) {
+        self.delivered += other.delivered;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.cancelled += other.cancelled;
+        self.retried += other.retried;
     }
 }

@@ -3,11 +3,12 @@
 //! A transaction may be rolled back, as a whole or to a [`Savepoint`]; what operations changed in memory goes back with it.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hookmill_model::{DeliveryState, Digest, EventType, SpaceId, SubscriptionId};
+use hookmill_model::{DeliveryState, Digest, EventType, FieldPath, SpaceId, SubscriptionId};
 use jiff::Timestamp;
 use rusqlite::Connection;
 
@@ -15,6 +16,7 @@ use super::super::StoreError;
 use super::backlog::Backlog;
 use super::leases::{Lease, Leases};
 use super::names::Names;
+use super::stored::{self, StoredBytes};
 use super::tallies::{Counted, Tallies};
 
 /// What the writer shares with the store's handle and the readers.
@@ -23,12 +25,20 @@ pub(super) struct Shared {
     /// The next key of a row.
     next_key: AtomicI64,
     leases: Mutex<Leases>,
+    stored: Mutex<StoredBytes>,
+    /// Whether the log was emptied when that was last tried.
+    log_is_empty: AtomicBool,
 }
 
 impl Shared {
-    /// Starts with this key.
-    pub(super) fn new(next_key: i64) -> Self {
-        Self { next_key: AtomicI64::new(next_key), leases: Mutex::default() }
+    /// Starts with this key, and what is stored.
+    pub(super) fn new(next_key: i64, stored: StoredBytes) -> Self {
+        Self {
+            next_key: AtomicI64::new(next_key),
+            leases: Mutex::default(),
+            stored: Mutex::new(stored),
+            log_is_empty: AtomicBool::new(false),
+        }
     }
 
     /// Takes consecutive keys; returns the first.
@@ -39,6 +49,16 @@ impl Shared {
     /// Reads or changes the leases.
     pub(super) fn leases<T>(&self, use_them: impl FnOnce(&mut Leases) -> T) -> T {
         use_them(&mut self.leases.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the log was emptied when that was last tried.
+    pub(super) fn log_is_empty(&self) -> bool {
+        self.log_is_empty.load(Ordering::Relaxed)
+    }
+
+    /// Reads or changes the bytes that spaces store.
+    pub(super) fn stored<T>(&self, use_them: impl FnOnce(&mut StoredBytes) -> T) -> T {
+        use_them(&mut self.stored.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -56,6 +76,10 @@ pub(super) struct Writing<'db> {
 struct Changes {
     backlog: Backlog,
     tallies: Tallies,
+    /// Bytes stored, by the keys of their spaces.
+    stored: HashMap<i64, i64>,
+    /// Whether the log is to be emptied after it.
+    empty_log: bool,
     /// The leases before each change, to go back.
     leases: Vec<(i64, Option<Lease>)>,
 }
@@ -88,6 +112,21 @@ impl<'db> Writing<'db> {
         self.changes.borrow_mut().backlog.add(state, super::row::count(count));
     }
 
+    /// Counts a delivery that was deleted in a state.
+    pub(super) fn removed(&self, state: DeliveryState) {
+        self.changes.borrow_mut().backlog.add(state, -1);
+    }
+
+    /// Empties the log once the transaction is committed.
+    pub(super) fn empty_log(&self) {
+        self.changes.borrow_mut().empty_log = true;
+    }
+
+    /// Forgets the keys that were looked up, since rows that have them are deleted.
+    pub(super) fn forget_names(&self) {
+        *self.names.borrow_mut() = Names::default();
+    }
+
     /// Counts deliveries that were moved from a state to another.
     pub(super) fn moved(&self, from: DeliveryState, to: DeliveryState, count: usize) {
         let backlog = &mut self.changes.borrow_mut().backlog;
@@ -98,6 +137,18 @@ impl<'db> Writing<'db> {
     /// Counts what happened to deliveries of a space and a subscription, which are given by their keys.
     pub(super) fn count(&self, space: i64, subscription: i64, at: Timestamp, what: Counted, count: usize) {
         self.changes.borrow_mut().tallies.count([space, subscription], at, what, super::row::count(count));
+    }
+
+    /// Counts bytes that a space, given by its key, stores from now on; fewer if negative.
+    pub(super) fn stored(&self, space: i64, bytes: i64) {
+        if bytes != 0 {
+            *self.changes.borrow_mut().stored.entry(space).or_default() += bytes;
+        }
+    }
+
+    /// Returns what was counted for a space in this transaction.
+    pub(super) fn stored_so_far(&self, space: i64) -> i64 {
+        self.changes.borrow().stored.get(&space).copied().unwrap_or(0)
     }
 
     /// Remembers that these keys were given to an event accepted at this time, or to its deliveries.
@@ -146,6 +197,11 @@ impl<'db> Writing<'db> {
         self.names.borrow_mut().digest(self.db, digest)
     }
 
+    /// Returns the key of a path that the space with this key indexes, which is added if it is new.
+    pub(super) fn value_path(&self, space: i64, path: &FieldPath) -> Result<i64, StoreError> {
+        self.names.borrow_mut().value_path(self.db, space, path)
+    }
+
     /// Begins a transaction.
     pub(super) fn begin(&self) {
         *self.changes.borrow_mut() = Changes::default();
@@ -177,6 +233,7 @@ impl<'db> Writing<'db> {
     /// Writes what the transaction added up, as its last step. Returns the marks that hold once it is committed.
     pub(super) fn finish(&self) -> Result<Marks, StoreError> {
         self.changes.borrow_mut().tallies.write(self.db)?;
+        stored::add(self.db, &self.changes.borrow().stored)?;
         let mut marks = *self.marks.borrow();
         let next_key = self.shared.next_key.load(Ordering::Relaxed);
         let low_water = self.leases(Leases::first_fresh).unwrap_or(next_key);
@@ -195,7 +252,14 @@ impl<'db> Writing<'db> {
     /// Ends a transaction that was committed; returns the changes of the backlog.
     pub(super) fn committed(&self, marks: Marks) -> Backlog {
         *self.marks.borrow_mut() = marks;
-        std::mem::take(&mut *self.changes.borrow_mut()).backlog
+        let Changes { backlog, stored, empty_log, .. } = std::mem::take(&mut *self.changes.borrow_mut());
+        if empty_log {
+            self.shared.log_is_empty.store(super::checkpoint::empty_log(self.db), Ordering::Relaxed);
+        }
+        if !stored.is_empty() {
+            self.shared.stored(|all| all.add(stored));
+        }
+        backlog
     }
 }
 

@@ -6,12 +6,10 @@
 
 use serde_json::Value;
 
-use hookmill_model::{Event, Invalid, StatusChange, Trigger};
+use hookmill_model::{Event, FieldPath, Invalid, StatusChange, Trigger};
 
 /// The most fields of one trigger: more than any form has.
 const FIELDS_MAX: usize = 100;
-/// The longest field path.
-const FIELD_BYTES_MAX: usize = 256;
 
 /// The changes that an event reports; read once for all triggers.
 #[derive(Clone, Debug)]
@@ -74,11 +72,7 @@ pub fn check_trigger(trigger: &Trigger) -> Result<(), Invalid> {
     }
     let status = trigger.status.iter();
     let mut fields = trigger.fields.iter().chain(status.clone().map(|status| &status.field));
-    if fields.any(|field| field.len() > FIELD_BYTES_MAX || field.split('.').any(str::is_empty)) {
-        return Err(Invalid::new(format!(
-            "expected a field as member names joined by dots (`custom_fields.invoice_email`), at most {FIELD_BYTES_MAX} bytes"
-        )));
-    }
+    fields.try_for_each(|field| FieldPath::parse(field).map(drop))?;
     let compound = |value: &Value| value.is_array() || value.is_object();
     if status.flat_map(|status| [&status.from, &status.to]).flatten().any(compound) {
         return Err(Invalid::new("expected a status that is a text, a number or a boolean"));

@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::super::{ReplayStep, StoreError};
-use super::super::accept;
 use super::super::deliveries::{self, Of};
 use super::super::row::{Columns as _, count, micros};
 use super::super::writing::Writing;
+use super::super::{accept, values};
 use super::{end, slice};
 
 const AT: &str = "
@@ -93,6 +93,7 @@ fn deliver(
         none
     ])?;
     db.prepare_cached(LINK)?.execute([event, key])?;
+    values::link(db, event, key)?;
     db.prepare_cached(accept::INSERT_WAITING)?.execute([key, space, subscription, due_at])?;
     db.created(DeliveryState::Pending, 1);
     db.gave_keys(accepted_at, key, key + 1);
