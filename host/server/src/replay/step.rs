@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::registry::{Allowance, CompiledSubscription};
 use crate::stages::matching::{self, ConditionError, Verdict};
 
-/// Deliveries of one step: some 10 ms of the writer, for which others' commits wait.
+/// Deliveries of one step, or a part of them while several spaces commit: some 10 ms of the writer, for which others wait.
 const SEND_MAX: usize = 250;
 
 /// Events that a step examines if it only compares their types.
@@ -58,7 +58,8 @@ pub(super) async fn step(host: &Host, replay: Replay) -> Result<(), StoreError> 
     if slice.backlog >= BACKLOG_MAX {
         return wait(host, &replay, BACKLOG_WAIT, "too many deliveries of the subscription are due").await;
     }
-    let most = spare.min(replay.deliveries_per_s as usize).min(SEND_MAX);
+    let at_once = host.commits.at_once(SEND_MAX, host.clock.now());
+    let most = spare.min(replay.deliveries_per_s as usize).min(at_once);
     let mut chosen = Chosen { keys: Vec::new(), examined: 0, reached_at: None, next: slice.next };
     match filter.choose(host, slice.entries, most, &mut chosen).await {
         Ok(()) => commit(host, &replay, chosen).await,
