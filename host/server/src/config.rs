@@ -259,7 +259,7 @@ impl RetentionConfig {
 
 impl Default for RetentionConfig {
     fn default() -> Self {
-        Self { keep_days: 30, keep_bytes: None, interval_s: 60 * 60, delete_max: 200 }
+        Self { keep_days: 30, keep_bytes: None, interval_s: 60 * 60, delete_max: 100 }
     }
 }
 

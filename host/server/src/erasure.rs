@@ -1,9 +1,9 @@
 //! Erasures: deletes what a caller asked for, step by step, until nothing of it can be read back.
 //!
-//! An erasure is a row; whatever ends the process, the next one goes on with it. Its rows are deleted first, a few hundred at
+//! An erasure is a row; whatever ends the process, the next one goes on with it. Its rows are deleted first, a few dozen at
 //! a time; what a worker is sending is waited for. Then the file's pages are gone through, for copies that deleted rows left in
-//! them, and the log is emptied: once for all erasures that have got so far. After each step there is a pause as long as the
-//! step took, so that others' commits hardly notice.
+//! them, and the log is emptied: once for all erasures that have got so far. After each step there is a pause, so
+//! that others' commits hardly notice.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use hookmill_store::{ErasureStep, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::host::Host;
+use crate::retention::give_way;
 
 /// Pages looked at in one step: a millisecond of reading.
 const PAGES: u32 = 512;
@@ -121,9 +122,4 @@ async fn clean(host: &Host) -> Result<(), StoreError> {
         tokio::time::sleep(AGAIN).await;
     }
     Ok(())
-}
-
-/// Waits as long as the step that began then has taken, a millisecond at least.
-async fn give_way(began: Instant) {
-    tokio::time::sleep(began.elapsed().max(Duration::from_millis(1))).await;
 }

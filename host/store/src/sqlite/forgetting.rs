@@ -9,6 +9,9 @@ use super::super::{ErasureStep, Expired, ForgetStore, Forgotten, Place, StoreErr
 use super::writing::Writing;
 use super::{Sqlite, erase, erasures, forget, names, pages, rollup};
 
+/// Pages that are overwritten in one transaction: 256 KiB of log.
+const PAGES_WRITTEN: usize = 64;
+
 #[async_trait]
 impl ForgetStore for Sqlite {
     async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -102,7 +105,8 @@ impl ForgetStore for Sqlite {
 
     async fn clean_pages(&self, from: u32, count: u32) -> Result<Option<u32>, StoreError> {
         let pages::Remains { pages, next } = self.readers.read(move |db| pages::find(db, from, count)).await?;
-        if !pages.is_empty() {
+        for pages in pages.chunks(PAGES_WRITTEN) {
+            let pages = pages.to_vec();
             self.writer.write(move |db| pages::wipe(db, &pages)).await?;
         }
         Ok(next)
