@@ -294,7 +294,7 @@ CREATE TABLE minutes (
     -- Minutes since 1970-01-01 UTC.
     minute    INTEGER NOT NULL PRIMARY KEY,
     first_key INTEGER NOT NULL,
-    -- All keys are below it; it is ahead of them, so that it seldom changes.
+    -- All keys are below it. In the newest minute it is ahead of them, so that it seldom changes.
     end_key   INTEGER NOT NULL
 ) STRICT;
 
