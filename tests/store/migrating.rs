@@ -244,7 +244,7 @@ async fn listed(store: &Sqlite, space: &SpaceId, mut filter: DeliveryFilter) -> 
     loop {
         let part = store.deliveries(space, filter.clone(), 200).await.unwrap();
         all.extend(part.entries.into_iter().map(|head| {
-            let completed_at = head.completed_at.map(|at| at.as_microsecond());
+            let completed_at = head.completed_at.map(jiff::Timestamp::as_microsecond);
             let state = head.state.as_str().to_owned();
             (head.id.to_string(), state, head.attempts, head.due_at.as_microsecond(), completed_at, head.reason)
         }));
