@@ -1,6 +1,6 @@
 //! Replay: sends what a space received, or what failed of a subscription, to that subscription in order of acceptance.
 //!
-//! A replay is a row with a cursor ([`Replay`](hookmill_model::Replay)). A step ([`step`]) reads a slice from the cursor on,
+//! A replay is a row with a cursor ([`Replay`]). A step ([`step`]) reads a slice from the cursor on,
 //! decides what of it is sent, and commits the deliveries together with the cursor: a process that dies between two steps
 //! repeats none of them. A delivery of a replay is like any other, except that no delay and no batch apply to it.
 //!

@@ -3,7 +3,7 @@
 //! A checkpoint writes about a thousand pages, which takes tens of milliseconds. By default the writer does it, which delays
 //! everything that waits for a commit; so a thread with its own connection does nearly all of it. Under the highest load
 //! it may never reach the end of the log, and only at the end is the log reset: the writer's own checkpoint
-//! (`wal_autocheckpoint`, see [`open`](super::open)) runs once the log is long, and finds little left to do.
+//! (`wal_autocheckpoint`, see [`open`]) runs once the log is long, and finds little left to do.
 
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;

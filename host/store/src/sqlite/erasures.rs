@@ -29,7 +29,7 @@ const ERASED: &str = "UPDATE erasures SET state = 'cleaning', target = ?2 WHERE 
 
 const FINISH: &str = "UPDATE erasures SET state = 'done', finished_at = ?2 WHERE key = ?1 AND state = 'cleaning'";
 
-/// See [`Store::begin_erasure`](super::super::Store::begin_erasure).
+/// See [`ForgetStore::begin_erasure`](super::super::ForgetStore::begin_erasure).
 pub(super) fn begin(
     db: &Writing<'_>,
     id: &SpaceId,
@@ -56,14 +56,14 @@ pub(super) fn begin(
     Ok(Some(db.prepare_cached(ONE)?.query_row([key], read)?))
 }
 
-/// See [`Store::erasure`](super::super::Store::erasure).
+/// See [`ForgetStore::erasure`](super::super::ForgetStore::erasure).
 pub(super) fn one(db: &Connection, id: ErasureId) -> Result<Option<Erasure>, StoreError> {
     let Some(key) = id.key() else { return Ok(None) };
     let found = db.prepare_cached(ONE)?.query_row([key], read).optional()?;
     Ok(found.filter(|erasure| erasure.id == id))
 }
 
-/// See [`Store::erasures`](super::super::Store::erasures).
+/// See [`ForgetStore::erasures`](super::super::ForgetStore::erasures).
 pub(super) fn list(
     db: &Connection,
     space: &SpaceId,
@@ -76,7 +76,7 @@ pub(super) fn list(
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// See [`Store::unfinished_erasures`](super::super::Store::unfinished_erasures).
+/// See [`ForgetStore::unfinished_erasures`](super::super::ForgetStore::unfinished_erasures).
 pub(super) fn unfinished(db: &Connection) -> Result<Vec<Erasure>, StoreError> {
     let mut select = db.prepare_cached(UNFINISHED)?;
     Ok(select.query_map([], read)?.collect::<rusqlite::Result<_>>()?)
@@ -150,7 +150,7 @@ pub(super) fn step(
     Ok(if erased.in_flight && !erased.more { ErasureStep::InFlight } else { ErasureStep::More })
 }
 
-/// See [`Store::finish_erasure`](super::super::Store::finish_erasure).
+/// See [`ForgetStore::finish_erasure`](super::super::ForgetStore::finish_erasure).
 pub(super) fn finish(db: &Connection, id: ErasureId, now: Timestamp) -> Result<(), StoreError> {
     db.prepare_cached(FINISH)?.execute(params![id.key(), micros(now)])?;
     Ok(())
