@@ -193,6 +193,8 @@ async fn list_replays(
 }
 
 /// Returns a replay and its progress.
+///
+/// One that waits says why in `reason`.
 #[utoipa::path(get, path = "/v1/spaces/{space}/subscriptions/{subscription}/replays/{replay}", tag = "replays",
     responses((status = 200, body = ReplayView)))]
 async fn get_replay(
