@@ -39,9 +39,8 @@ pub(crate) fn paths() -> OpenApiRouter<Api> {
 struct ReplayInput {
     /// `events`, the default, sends events of the space as new deliveries; `failed` sends the subscription's failed deliveries
     /// again.
-    #[serde(default)]
     #[schema(value_type = Option<ReplayWhatName>)]
-    what: ReplayWhat,
+    what: Option<ReplayWhat>,
     /// Only events accepted at or after this time.
     #[serde(default, deserialize_with = "extract::time")]
     #[schema(required, nullable = false, example = "2026-04-29T11:00:00Z")]
@@ -170,6 +169,7 @@ async fn create_replay(
         Error::at(Code::FieldMissing, "/since", "missing: the time from which on events were accepted")
     })?;
     let deliveries_per_s = deliveries_per_s.map(|rate| rate.0);
+    let what = what.unwrap_or_default();
     let request = ReplayRequest { what, since, until, event_types, condition, only_missing, deliveries_per_s };
     let created = replay::create(&api.host, &space, params.get("subscription")?, request).await?;
     Ok((StatusCode::CREATED, Json(created.into())))
