@@ -262,8 +262,9 @@ async fn delays_are_kept_over_a_restart() {
         assert_eq!(late_ms.len(), EACH * 2);
         let (median, most) = (late_ms[EACH], late_ms[EACH * 2 - 1]);
         println!("delay {delay_s} s over a restart: late by {median:.1} ms in the median, {most:.1} ms at most");
-        // On an idle machine some milliseconds; the tests that run beside it may take both processors.
+        // On an idle machine some milliseconds; the tests that run beside it may take both processors while a host starts. One
+        // that began to count anew would be late by the delay.
         let usual_ms = *usual_ms.get_or_insert(median);
-        assert!(median < 200.0 + 5.0 * usual_ms, "late by {median} ms, without a delay by {usual_ms}");
+        assert!(median < 1_500.0 + 5.0 * usual_ms, "late by {median} ms, without a delay by {usual_ms}");
     }
 }
