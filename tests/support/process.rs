@@ -77,6 +77,11 @@ impl Process {
     pub fn kill_now(&self) {
         let pid = self.child.id().unwrap().to_string();
         assert!(std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+        // On a busy machine it may hold its lock for a moment longer, which the next host would meet.
+        let alive = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
+        while alive() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
     }
 
     /// `kill -9`, and waits until nothing is left of it.
