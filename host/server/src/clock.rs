@@ -9,6 +9,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
+/// Returns the time that is so long after another; the last that there is, if it would be later.
+pub fn after(at: Timestamp, wait: SignedDuration) -> Timestamp {
+    at.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
 /// A source of the present time; clones share it.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);

@@ -14,13 +14,13 @@ use tokio_util::sync::CancellationToken;
 use crate::host::Host;
 use crate::retention::give_way;
 
-/// Pages looked at in one step: a millisecond of reading.
+/// Pages searched in one step: a millisecond of reading.
 const PAGES: u32 = 512;
 
-/// The time until a delivery in flight is looked at again, and until a reader of the log is.
+/// The interval at which a delivery in flight, or a log that is being read, is tried again.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// The time until the store is asked again after it failed.
+/// The pause after the store failed.
 const AFTER_ERROR: Duration = Duration::from_secs(10);
 
 /// What a round of steps found.
@@ -34,7 +34,7 @@ pub enum Round {
     Busy,
 }
 
-/// Erases what is asked for, until `shutdown`.
+/// Carries out the erasures that are requested, until `shutdown`.
 pub async fn run(host: &Host, shutdown: &CancellationToken) {
     while !shutdown.is_cancelled() {
         let asked = host.erasures.notified();

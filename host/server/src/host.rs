@@ -7,7 +7,7 @@ use hookmill_store::Store;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, after};
 use crate::config::{Config, QUOTAS};
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
@@ -101,6 +101,6 @@ impl Host {
 
     /// Returns the expiry of a lease that is taken now.
     pub fn lease_until(&self, now: Timestamp) -> Timestamp {
-        now.checked_add(SignedDuration::from_secs(self.config.deliver.lease_s.into())).unwrap_or(Timestamp::MAX)
+        after(now, SignedDuration::from_secs(self.config.deliver.lease_s.into()))
     }
 }

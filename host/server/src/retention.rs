@@ -1,7 +1,7 @@
-//! Retention: deletes deliveries with their attempts, and events, once their time is over or their space stores too much.
+//! Retention: deletes deliveries with their attempts, and events, that have expired or of which a space stores too much.
 //!
-//! A space keeps what its `keep_days` say, a subscription's `keep_days` may end the time of its deliveries earlier, and beyond
-//! the space's `keep_bytes` the oldest go first. What waits or is held stays.
+//! A space's `keep_days` apply to its events and deliveries; a subscription's `keep_days` may be shorter for its deliveries. Beyond
+//! the space's `keep_bytes`, the oldest are deleted first. What waits or is held stays.
 //!
 //! Nothing depends on the exact time: a delivery that is kept a little longer does no harm. So it gives way to all else: a few
 //! dozen rows at a time, and after each step a pause of three times as long as the step took.
@@ -13,6 +13,7 @@ use hookmill_store::{Expired, Place, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::after;
 use crate::host::Host;
 
 /// Spaces read from the store at a time.
@@ -20,6 +21,9 @@ const PAGE: usize = 1_000;
 
 /// The interval between looks at what each space stores, which cost no query: a burst can fill a disk within the hour.
 const SIZES_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long what happened is counted by the minute; then by the hour.
+const MINUTES_KEPT: SignedDuration = SignedDuration::from_hours(48);
 
 /// Deletes what has expired, once in each interval, until `shutdown`.
 pub async fn run(host: &Host, shutdown: &CancellationToken) {
@@ -41,13 +45,6 @@ pub async fn run(host: &Host, shutdown: &CancellationToken) {
         }
     }
 }
-
-fn after(now: Timestamp, by: SignedDuration) -> Timestamp {
-    now.checked_add(by).unwrap_or(Timestamp::MAX)
-}
-
-/// How long what happened is counted by the minute; then by the hour.
-const MINUTES_KEPT: SignedDuration = SignedDuration::from_hours(48);
 
 /// Deletes all that has expired, and returns the number of deliveries.
 ///

@@ -316,7 +316,7 @@ CREATE TABLE counts (
 -- How long a space keeps its history, and how many bytes of it; NULL for the host's default.
 ALTER TABLE spaces ADD COLUMN keep_days INTEGER CONSTRAINT keep_days_start_at_1 CHECK (keep_days >= 1);
 ALTER TABLE spaces ADD COLUMN keep_bytes INTEGER CONSTRAINT keep_bytes_start_at_1 CHECK (keep_bytes >= 1);
--- Whether it is being erased: then it is there for nobody but the erasure.
+-- Whether it is being erased: only the erasure sees it then.
 ALTER TABLE spaces ADD COLUMN erased INTEGER NOT NULL DEFAULT 0
     CONSTRAINT erased_is_a_boolean CHECK (erased = 0 OR erased = 1);
 
@@ -326,13 +326,13 @@ CREATE TABLE stored (
     bytes INTEGER NOT NULL CONSTRAINT stored_bytes_are_counted_from_0 CHECK (bytes >= 0)
 ) STRICT;
 
--- Deletions that callers asked for. Unfinished ones are continued by a start.
+-- Deletions that callers asked for. The next start continues unfinished ones.
 CREATE TABLE erasures (
     key         INTEGER NOT NULL PRIMARY KEY,
     -- The id of its space, which may be gone.
     space       TEXT    NOT NULL,
     created_at  INTEGER NOT NULL,
-    -- What is erased, a JSON object. A value is in it until no row has it any more.
+    -- What is erased, a JSON object. It loses its value once no row has that any more.
     target      TEXT    NOT NULL,
     state       TEXT    NOT NULL
         CONSTRAINT erasure_state_is_known CHECK (state = 'erasing' OR state = 'cleaning' OR state = 'done'),

@@ -1,4 +1,4 @@
-//! What forgetting by age and size, and erasing, ask and answer.
+//! The store's operations of retention and erasure, with their parameters and results.
 
 use async_trait::async_trait;
 use hookmill_model::{Erasure, ErasureId, ErasureTarget, SpaceId, SubscriptionId};
@@ -50,14 +50,14 @@ pub enum ErasureStep {
     Erased,
 }
 
-/// What the store forgets: by age and size, and at a caller's request.
+/// The deletion of history: by age and size, and at a caller's request.
 #[async_trait]
 pub trait ForgetStore: Send + Sync + 'static {
     /// Deletes up to `limit` of a subscription's final deliveries, with their attempts, that ended before `before`, oldest
     /// first; returns how many.
     async fn forget(&self, subscription: SubscriptionId, before: Timestamp, limit: usize) -> Result<usize, StoreError>;
     /// Deletes what has expired of a space, the oldest first, from a place on: deliveries with their attempts, and events
-    /// without deliveries. As many rows as `limit`, about.
+    /// without deliveries: about `limit` rows.
     async fn forget_events(
         &self,
         space: &SpaceId,
@@ -77,8 +77,8 @@ pub trait ForgetStore: Send + Sync + 'static {
 
     // Erasures: what is deleted at a caller's request, and cannot be read back.
 
-    /// Begins an erasure; none if its target does not exist. A space as the target is there for nobody from then on, and its
-    /// keys are deleted.
+    /// Begins an erasure; none if its target does not exist. If the target is a space, only the erasure sees it from then on, and
+    /// its keys are deleted.
     async fn begin_erasure(
         &self,
         space: &SpaceId,
@@ -96,7 +96,7 @@ pub trait ForgetStore: Send + Sync + 'static {
     ) -> Result<Vec<Erasure>, StoreError>;
     /// Returns the erasures that are not done, oldest first.
     async fn unfinished_erasures(&self) -> Result<Vec<Erasure>, StoreError>;
-    /// Deletes the next rows of an erasure, as many as `limit`, about. A space's subscriptions must be deleted before.
+    /// Deletes the next rows of an erasure, about `limit`. A space's subscriptions must be deleted before.
     async fn step_erasure(&self, erasure: &Erasure, now: Timestamp, limit: usize) -> Result<ErasureStep, StoreError>;
     /// Overwrites what deleted rows left in so many pages of the file from one on, of which the first is 1; returns the page
     /// that is next, or none at the end.

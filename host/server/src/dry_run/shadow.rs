@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::compare::difference_of;
 use super::preview::{Preview, preview};
+use crate::clock::after;
 use crate::host::Host;
 use crate::queues::ShadowJob;
 
@@ -101,7 +102,7 @@ async fn tally(delivery: &Delivery, outcome: TransformOutcome, fuel_used_active:
 async fn write_at(host: &Host, next_write: &mut Timestamp) {
     let now = host.clock.now();
     if now >= *next_write && write(host).await {
-        *next_write = now.checked_add(WRITE_EVERY).unwrap_or(Timestamp::MAX);
+        *next_write = after(now, WRITE_EVERY);
     }
 }
 

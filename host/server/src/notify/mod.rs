@@ -24,6 +24,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::after;
 use crate::host::Host;
 use crate::ingest::{self, Target};
 use crate::mail::{Mail, MailError};
@@ -45,10 +46,6 @@ const MAIL_PAUSE_S_MAX: i64 = 60 * 60;
 
 /// The time for which a mail is retried: other mail servers give up after the same time, and its news is old by then.
 const MAIL_KEPT: SignedDuration = SignedDuration::from_hours(5 * 24);
-
-fn after(now: Timestamp, wait: SignedDuration) -> Timestamp {
-    now.checked_add(wait).unwrap_or(Timestamp::MAX)
-}
 
 /// Sends notices until `shutdown`, which interrupts it: the next host completes the interrupted steps.
 pub async fn run(host: Arc<Host>, shutdown: CancellationToken) {

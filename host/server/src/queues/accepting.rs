@@ -11,16 +11,16 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// The events of all spaces that are being accepted.
 #[derive(Debug, Default)]
 pub struct Accepting {
-    /// Of each space that has posted since the start.
+    /// By space: one entry for each that has posted since the start.
     spaces: Mutex<HashMap<SpaceId, Generations>>,
 }
 
-/// Those who began before a replay looked, and those who began after it.
+/// The requests of a space that began before a replay looked, and those that began after it.
 #[derive(Debug, Default)]
 struct Generations {
-    /// The generation that is joined now.
+    /// The generation that requests join now.
     open: Weak<DropGuard>,
-    /// Of each generation; cancelled when the last of it has ended.
+    /// One for each generation, cancelled when its last request has ended.
     ended: Vec<CancellationToken>,
 }
 

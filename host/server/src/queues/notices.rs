@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Alarm;
+use crate::clock::after;
 use crate::config::NotifyConfig;
 
 /// The alarms and intervals of notices.
@@ -32,7 +33,7 @@ impl Notices {
 
     /// Sets the alarm after a failed delivery was counted.
     pub fn failed(&self, now: Timestamp) {
-        self.events.due(now.checked_add(self.window).unwrap_or(Timestamp::MAX));
+        self.events.due(after(now, self.window));
     }
 
     /// Sets the alarm after a notice was created.

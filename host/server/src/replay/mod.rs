@@ -1,16 +1,16 @@
 //! Replay: sends what a space received, or what failed of a subscription, to that subscription in order of acceptance.
 //!
-//! A replay is a row with a cursor ([`Replay`]). A step ([`step`]) reads a slice from the cursor on,
-//! decides what of it is sent, and commits the deliveries together with the cursor: a process that dies between two steps
-//! repeats none of them. A delivery of a replay is like any other, except that no delay and no batch apply to it.
+//! A replay is a row with a cursor ([`Replay`]). A step ([`step`]) reads a slice from the cursor on, decides what of it is
+//! sent, and commits the deliveries together with the cursor: if the process dies between two steps, none is repeated. A
+//! delivery of a replay is like any other, except that no delay and no batch apply to it.
 //!
-//! A step makes the deliveries of at most a second, each with its due time, so that a replay that is canceled leaves few behind,
-//! and none while [`BACKLOG_MAX`](step::BACKLOG_MAX) deliveries of the subscription are due: so a slow receiver does not fill the database. While
-//! the subscription is not active, or the space has used up its quota, the replay waits.
+//! A step makes the deliveries of at most one second, each with its due time, so a replay that is canceled leaves few behind.
+//! It makes none while [`BACKLOG_MAX`](step::BACKLOG_MAX) deliveries of the subscription are due, so a slow receiver does not
+//! fill the database. A replay waits while the subscription is not active, or the space has used up its quota.
 //!
 //! What a replay examines is exact. It begins only when every event that the space began to accept before is committed
-//! ([`Accepting`](crate::queues::Accepting)): the host reads the time of an event accepted later after that, so it is not
-//! before `until`, which is not in the future. This relies on the clock not going backwards; if it does, an event of that
+//! ([`Accepting`](crate::queues::Accepting)). The host reads the time of an event that is accepted later after that, so it is
+//! not before `until`, which is not in the future. This relies on the clock not going backwards; if it does, an event of that
 //! moment is matched with the subscription when it is accepted, as any other is.
 
 mod request;
@@ -25,6 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::after;
 use crate::host::Host;
 pub use request::{
     DELIVERIES_PER_S_DEFAULT, DELIVERIES_PER_S_MAX, RUNNING_MAX, ReplayRequest, cancel, create, find, list,
@@ -35,10 +36,6 @@ const STEPS_MAX: usize = 16;
 
 /// The pause of the loop, or of a replay, after the store failed.
 const STORE_PAUSE: SignedDuration = SignedDuration::from_secs(1);
-
-fn after(now: Timestamp, wait: SignedDuration) -> Timestamp {
-    now.checked_add(wait).unwrap_or(Timestamp::MAX)
-}
 
 /// Takes the steps of all replays, each when it is due, until `shutdown`.
 pub async fn run(host: Arc<Host>, shutdown: CancellationToken) {

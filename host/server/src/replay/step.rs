@@ -6,7 +6,7 @@ use hookmill_model::{Replay, ReplayState, ReplayWhat, Subscription, Subscription
 use hookmill_store::{ReplayEntry, ReplayStep, StoreError};
 use jiff::{SignedDuration, Timestamp};
 
-use super::after;
+use crate::clock::after;
 use crate::host::Host;
 use crate::registry::{Allowance, CompiledSubscription};
 use crate::stages::matching::{self, ConditionError, Verdict};

@@ -1,8 +1,8 @@
 //! Erasing at a caller's request: what is deleted, in steps.
 //!
 //! A step finds what is left by itself, so nothing but the erasure's row remembers it. What a worker is sending is waited for:
-//! its result would be written after its rows were deleted. What waits is deleted with its attempts; a batch that waits is made
-//! anew of its other events.
+//! its result would be written after its rows were deleted. What waits is deleted with its attempts; a batch that waits is
+//! replaced by one of its other events.
 
 use hookmill_model::{DeliveryState, Erasure, ErasureTarget, EventId, SpaceId, SubscriptionId, Tally};
 use jiff::Timestamp;
@@ -173,7 +173,7 @@ fn release(db: &Writing<'_>, key: i64, event: Option<i64>, now: Timestamp) -> Re
     match row.optional()? {
         Some((state, pinned, batched)) => {
             if let Some(event) = event.filter(|_| batched > 0) {
-                anew(db, key, event, now)?;
+                recreate_batch(db, key, event, now)?;
             }
             db.prepare_cached(super::record::DELETE_WAITING)?.execute([key])?;
             db.removed(DeliveryState::from_name(&state).unwrap_or(DeliveryState::Pending));
@@ -184,12 +184,12 @@ fn release(db: &Writing<'_>, key: i64, event: Option<i64>, now: Timestamp) -> Re
         None if db.prepare_cached(IS_FINAL)?.query_row([key], |row| row.get(0))? => {}
         None => db.removed(DeliveryState::Pending),
     }
-    unreport(db, key)?;
+    forget_reports(db, key)?;
     Ok(true)
 }
 
-/// Forgets the reason of a delivery that notices will tell, and its event's differences that a shadow keeps.
-fn unreport(db: &Connection, key: i64) -> Result<(), StoreError> {
+/// Deletes the reason of a delivery from notices that are still to be sent, and its event's differences from a shadow.
+fn forget_reports(db: &Connection, key: i64) -> Result<(), StoreError> {
     let mut select = db.prepare_cached(OF_DELIVERY)?;
     let found = select.query_row([key], |row| {
         let id = ids::of_delivery(key, row.value("id")?, row.time("accepted_at")?);
@@ -229,8 +229,8 @@ pub(super) const CLOSE: &str = "
     DELETE FROM open_batches WHERE delivery = ?1 AND subscription = (SELECT subscription FROM deliveries WHERE key = ?1)
         AND type = (SELECT type FROM deliveries WHERE key = ?1)";
 
-/// Makes a waiting batch anew, of its events other than one.
-fn anew(db: &Writing<'_>, key: i64, without: i64, now: Timestamp) -> Result<(), StoreError> {
+/// Creates another batch of a waiting batch's events other than one.
+fn recreate_batch(db: &Writing<'_>, key: i64, without: i64, now: Timestamp) -> Result<(), StoreError> {
     let others: Vec<i64> = {
         let mut select = db.prepare_cached(OTHERS)?;
         select.query_map([key, without], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
@@ -297,7 +297,7 @@ pub(super) fn find(
 pub(super) const SUBSCRIPTIONS: &str =
     "SELECT key, id FROM subscriptions INDEXED BY subscriptions_by_space WHERE space = ?1 LIMIT ?2";
 
-/// What belongs to a subscription, by its id and by its key.
+/// The rows that belong to a subscription, by its id and by its key.
 const OF_ID: [&str; 4] = [
     "DELETE FROM failure_groups WHERE subscription = ?1",
     "DELETE FROM notices WHERE subscription = ?1",
@@ -311,7 +311,7 @@ const OF_KEY: [&str; 4] = [
     "DELETE FROM counts WHERE scope = ?1",
 ];
 
-/// What belongs to a space, by its id and by its key.
+/// The rows that belong to a space, by its id and by its key.
 const OF_SPACE_ID: [&str; 3] = [
     "DELETE FROM keys WHERE space = ?1",
     "DELETE FROM event_types WHERE space = ?1",

@@ -15,27 +15,32 @@ use super::row::{Columns as _, count, micros};
 use super::writing::Writing;
 use super::{attempts, keys, names};
 
-/// Of one type, in order of acceptance. What is being sent has no attempt, what was resent waits: neither is old.
-pub(super) const OLD: &str = "
-    SELECT key FROM deliveries AS d INDEXED BY deliveries_of_subscription
-    WHERE subscription = ?1 AND type = ?2 AND key < ?3
-        AND NOT EXISTS (SELECT 1 FROM waiting WHERE delivery = d.key)
-        AND coalesce(
-            (SELECT completed_at FROM ended WHERE delivery = d.key),
-            (SELECT recorded_at FROM attempts
-                WHERE key > d.key * 65536 AND key < (d.key + 1) * 65536 ORDER BY key DESC LIMIT 1)
-        ) < ?4
-    ORDER BY key LIMIT ?5";
+/// The condition that a delivery `d` ended before a time. What is being sent has no attempt, and what was resent waits: neither
+/// is old.
+macro_rules! ended_before {
+    ($time:literal) => {
+        concat!(
+            "NOT EXISTS (SELECT 1 FROM waiting WHERE delivery = d.key)
+            AND coalesce(
+                (SELECT completed_at FROM ended WHERE delivery = d.key),
+                (SELECT recorded_at FROM attempts
+                    WHERE key > d.key * 65536 AND key < (d.key + 1) * 65536 ORDER BY key DESC LIMIT 1)
+            ) < ",
+            $time
+        )
+    };
+}
+
+/// Of one type, in order of acceptance.
+pub(super) const OLD: &str = concat!(
+    "SELECT key FROM deliveries AS d INDEXED BY deliveries_of_subscription
+    WHERE subscription = ?1 AND type = ?2 AND key < ?3 AND ",
+    ended_before!("?4"),
+    " ORDER BY key LIMIT ?5"
+);
 
 /// The same of one delivery.
-pub(super) const IS_OLD: &str = "
-    SELECT 1 FROM deliveries AS d
-    WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM waiting WHERE delivery = d.key)
-        AND coalesce(
-            (SELECT completed_at FROM ended WHERE delivery = d.key),
-            (SELECT recorded_at FROM attempts
-                WHERE key > d.key * 65536 AND key < (d.key + 1) * 65536 ORDER BY key DESC LIMIT 1)
-        ) < ?2";
+pub(super) const IS_OLD: &str = concat!("SELECT 1 FROM deliveries AS d WHERE key = ?1 AND ", ended_before!("?2"));
 
 /// The oldest event of a type.
 pub(super) const OLDEST: &str = "

@@ -1,4 +1,4 @@
-//! What the store forgets: which thread does what.
+//! Retention and erasure: which of their work is a reader's, and which the writer's.
 
 use async_trait::async_trait;
 use hookmill_model::{Erasure, ErasureId, ErasureTarget, SpaceId, SubscriptionId};

@@ -17,34 +17,35 @@ pub(super) struct Index {
     pub(super) newest: &'static str,
 }
 
-pub(super) const EVENTS_OF_SPACE: Index = Index {
-    next_type: "
-        SELECT types.key, name FROM types WHERE types.key = (
-            SELECT type FROM events INDEXED BY events_of_space WHERE space = ?1 AND type > ?2 ORDER BY type LIMIT 1)",
-    newest: "
-        SELECT key FROM events INDEXED BY events_of_space
-        WHERE space = ?1 AND type = ?2 AND key >= ?3 AND key < ?4 ORDER BY key DESC LIMIT ?5",
-};
+/// An index of a table by a scope and a type.
+macro_rules! index {
+    ($table:literal, $index:literal, $scope:literal) => {
+        Index {
+            next_type: concat!(
+                "SELECT types.key, name FROM types WHERE types.key = (SELECT type FROM ",
+                $table,
+                " INDEXED BY ",
+                $index,
+                " WHERE ",
+                $scope,
+                " = ?1 AND type > ?2 ORDER BY type LIMIT 1)"
+            ),
+            newest: concat!(
+                "SELECT key FROM ",
+                $table,
+                " INDEXED BY ",
+                $index,
+                " WHERE ",
+                $scope,
+                " = ?1 AND type = ?2 AND key >= ?3 AND key < ?4 ORDER BY key DESC LIMIT ?5"
+            ),
+        }
+    };
+}
 
-pub(super) const DELIVERIES_OF_SPACE: Index = Index {
-    next_type: "
-        SELECT types.key, name FROM types WHERE types.key = (
-            SELECT type FROM deliveries INDEXED BY deliveries_of_space WHERE space = ?1 AND type > ?2
-            ORDER BY type LIMIT 1)",
-    newest: "
-        SELECT key FROM deliveries INDEXED BY deliveries_of_space
-        WHERE space = ?1 AND type = ?2 AND key >= ?3 AND key < ?4 ORDER BY key DESC LIMIT ?5",
-};
-
-pub(super) const DELIVERIES_OF_SUBSCRIPTION: Index = Index {
-    next_type: "
-        SELECT types.key, name FROM types WHERE types.key = (
-            SELECT type FROM deliveries INDEXED BY deliveries_of_subscription WHERE subscription = ?1 AND type > ?2
-            ORDER BY type LIMIT 1)",
-    newest: "
-        SELECT key FROM deliveries INDEXED BY deliveries_of_subscription
-        WHERE subscription = ?1 AND type = ?2 AND key >= ?3 AND key < ?4 ORDER BY key DESC LIMIT ?5",
-};
+pub(super) const EVENTS_OF_SPACE: Index = index!("events", "events_of_space", "space");
+pub(super) const DELIVERIES_OF_SPACE: Index = index!("deliveries", "deliveries_of_space", "space");
+pub(super) const DELIVERIES_OF_SUBSCRIPTION: Index = index!("deliveries", "deliveries_of_subscription", "subscription");
 
 /// Keys from one on, before another.
 #[derive(Clone, Copy, Debug)]

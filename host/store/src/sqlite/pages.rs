@@ -163,7 +163,8 @@ mod tests {
         let file = dir.path().join("test.db");
         let db = Connection::open(&file).expect("a database");
         db.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON; CREATE TABLE t (key INTEGER PRIMARY KEY, text TEXT);
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON;
+             CREATE TABLE t (key INTEGER PRIMARY KEY, text TEXT);
              CREATE INDEX i ON t (text);",
         )
         .expect("a table");
