@@ -77,9 +77,15 @@ impl Process {
     pub fn kill_now(&self) {
         let pid = self.child.id().unwrap().to_string();
         assert!(std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success());
-        // On a busy machine it may hold its lock for a moment longer, which the next host would meet.
-        let alive = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "));
-        while alive() {
+        // Its lock is free once its last thread has ended; the first may be a zombie before that, while another flushes.
+        let gone = || match std::fs::read_dir(format!("/proc/{pid}/task")) {
+            Ok(threads) => {
+                let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+                threads.count() <= 1 && (stat.is_empty() || stat.contains(") Z "))
+            }
+            Err(_) => true,
+        };
+        while !gone() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
     }
