@@ -99,7 +99,7 @@ impl Sqlite {
         let recovered = marks::recover(&db)?;
         let (marks, backlog) = (marks::read(&db)?, deliveries::backlog(&db)?);
         let shared = Arc::new(Shared::new(marks.next_key, stored::StoredBytes::load(&db)?));
-        let checkpointer = Checkpointer::start(open::checkpointer(&file)?).map_err(OpenError::Thread)?;
+        let checkpointer = Checkpointer::start(&file)?;
         let writer =
             Writer::start(db, Arc::clone(&shared), (marks, backlog), checkpointer).map_err(OpenError::Thread)?;
         let own_readers = Readers::start(file.clone(), "store-loop", LOOP_READERS, None).map_err(OpenError::Thread)?;

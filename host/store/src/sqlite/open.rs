@@ -115,8 +115,8 @@ pub(super) fn writer(file: &Path) -> Result<Connection, OpenError> {
     // In KiB. What is appended to is a few pages of each table and index. A larger cache costs more than it saves: after a
     // commit that split a page, SQLite walks all of it (`pcache1TruncateUnsafe`), a sixth of this thread's time with 64 MiB.
     db.pragma_update(None, "cache_size", -16_384)?;
-    // In pages, 64 MiB: if the checkpoint thread did not reach the end of the log, this checkpoint does. After a crash no
-    // more than this is read again, in a fraction of a second.
+    // In pages, 64 MiB: if the checkpoint thread does not reach the end of the log for long, this checkpoint does. After a
+    // crash no more than this is read again, in a fraction of a second.
     db.pragma_update(None, "wal_autocheckpoint", 16_384)?;
     // A table that others refer to can only be recreated while references are not checked.
     db.pragma_update(None, "foreign_keys", false)?;

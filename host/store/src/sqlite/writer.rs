@@ -156,7 +156,10 @@ fn work(db: &Writing<'_>, mut jobs: mpsc::Receiver<Box<dyn Job>>, counts: &Count
         }
         in_company = group.len() >= COMPANY_MIN;
         began = Instant::now();
-        let committed = commit(db, &mut group).map_err(Arc::new);
+        let committed = {
+            let _transaction = checkpointer.transaction();
+            commit(db, &mut group).map_err(Arc::new)
+        };
         if let Ok(marks) = &committed {
             counts.commits.fetch_add(1, Ordering::Relaxed);
             counts.backlog.add(db.committed(*marks));
