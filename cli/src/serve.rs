@@ -58,9 +58,10 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(key) = first_key {
         println!("Admin key (shown only once, keep it): {key}");
     }
+    println!("Open the address in a browser and sign in with a key, or call the API with it.");
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(signals, shutdown.clone()));
-    hookmill_api::run(host, listener, shutdown).await
+    hookmill_pages::run(host, listener, shutdown).await
 }
 
 /// Raises the limit of descriptors as far as the system lets it, and fits the configuration to it: the soft limit is 1,024 by
