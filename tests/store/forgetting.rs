@@ -8,7 +8,8 @@ use hookmill_model::{
     SentRequest, SpaceId, SubscriptionId,
 };
 use hookmill_store::{
-    Accepted, ErasureStep, Expired, ForgetStore, Forgotten, Identity, IndexedValue, NewEvent, Place, Record, Store,
+    Accepted, DeliveryFilter, ErasureStep, Expired, ForgetStore, Forgotten, Identity, IndexedValue, NewBatch, NewEvent,
+    Place, Record, Store,
 };
 use jiff::Timestamp;
 
@@ -238,6 +239,29 @@ async fn what_is_being_sent_is_waited_for_and_then_erased() {
     finish(&kept, begun, after(2)).await;
     assert_eq!(found(kept.dir.path(), MARKER), []);
     assert_eq!(kept.store.backlog()[0].1, 0);
+}
+
+#[tokio::test]
+async fn a_batch_without_an_erased_event_is_listed_at_the_time_of_its_events() {
+    let kept = Kept::new().await;
+    let subscription = kept.subscription().await.id;
+    for id in ["first", "second"] {
+        let mut new = event(&kept.space, id, "{}").to(subscription, after(3_600));
+        let batch = NewBatch { closes_at: after(100), max: 9, bytes_max: 1_000, due_if_full: now() };
+        new.deliveries[0].batch = Some(batch);
+        kept.store.accept(vec![new]).await.unwrap();
+    }
+    // Later keys, of a later minute.
+    kept.store.accept(vec![event_at(&kept.space, "later", "{}", after(600))]).await.unwrap();
+    let first = ErasureTarget::Event(Some(EventId::parse("first").unwrap()));
+    let begun = kept.store.begin_erasure(&kept.space, first, after(600)).await.unwrap().unwrap();
+    finish(&kept, begun, after(660)).await;
+    for until in [after(60), after(900)] {
+        let filter = DeliveryFilter { since: Some(now()), until: Some(until), ..DeliveryFilter::default() };
+        let found = kept.store.deliveries(&kept.space, filter, 9).await.unwrap().entries;
+        let events: Vec<_> = found.iter().map(|delivery| delivery.event_id.as_str()).collect();
+        assert_eq!(events, ["second"], "until {until}");
+    }
 }
 
 #[tokio::test]
