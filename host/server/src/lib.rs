@@ -13,6 +13,7 @@
 //! | crate | what it is | the wall |
 //! |---|---|---|
 //! | [`hookmill_model`] | values that parse: spaces, events, subscriptions, deliveries, attempts, plugins | no I/O |
+//! | [`hookmill_turns`] | places that each space has a share of, and threads that yield to others | knows no work |
 //! | [`hookmill_engine`] | a component and its limits → a draft, a skip or a fault | wasmtime is here only; no HTTP, no store |
 //! | [`hookmill_store`] | all SQL, behind one trait; migrations | SQL is here only |
 //! | [`hookmill_schema`] | whether a value conforms to a JSON Schema that a caller wrote | jsonschema is here only |
