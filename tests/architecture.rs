@@ -43,13 +43,14 @@ const ROOMS: [&str; 27] = [
 ];
 
 /// Our own crates that each crate may depend on.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("host/model", &[]),
-    ("host/engine", &["model"]),
-    ("host/store", &["model"]),
+    ("host/turns", &["model"]),
+    ("host/engine", &["model", "turns"]),
+    ("host/store", &["model", "turns"]),
     ("host/schema", &[]),
-    ("host/server", &["model", "engine", "schema", "store", "bundled"]),
-    ("host/api", &["model", "store", "server"]),
+    ("host/server", &["model", "turns", "engine", "schema", "store", "bundled"]),
+    ("host/api", &["model", "turns", "store", "server"]),
     ("host/pages", &["model", "server", "api"]),
     ("cli", &["model", "engine", "store", "server", "api", "pages", "bundled"]),
 ];

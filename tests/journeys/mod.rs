@@ -26,4 +26,5 @@ mod signature;
 mod slices;
 mod steady;
 mod triggers;
+mod unreadable;
 mod versions;

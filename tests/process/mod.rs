@@ -7,3 +7,4 @@ mod durability;
 mod import_e2e;
 mod isolation;
 mod poverty;
+mod restart;

@@ -35,6 +35,8 @@ pub struct SignedIn(pub KeyId);
 pub(crate) struct Access {
     keys: RwLock<BTreeMap<KeyId, Arc<Key>>>,
     spaces: RwLock<HashSet<SpaceId>>,
+    /// The ids of spaces whose rows cannot be read.
+    unreadable: HashSet<String>,
     /// What keys that have a rate have left of it.
     rates: Mutex<HashMap<KeyId, Bucket>>,
     changing: tokio::sync::Mutex<()>,
@@ -54,7 +56,9 @@ impl Access {
             if last {
                 let changing = tokio::sync::Mutex::default();
                 let (keys, spaces) = (RwLock::new(keys), RwLock::new(spaces));
-                return Ok(Self { keys, spaces, rates: Mutex::default(), changing });
+                let unreadable = store.unreadable().into_iter().filter(|(kind, _)| *kind == "space");
+                let unreadable = unreadable.map(|(_, id)| id).collect();
+                return Ok(Self { keys, spaces, unreadable, rates: Mutex::default(), changing });
             }
         }
     }
@@ -156,7 +160,18 @@ impl Access {
         if !allows(key.role, role) {
             return Err(forbidden(role));
         }
-        if self.knows(&space) { Ok(space) } else { Err(Error::not_found("space", space)) }
+        self.known(space)
+    }
+
+    /// Returns a space that exists and can be read.
+    fn known(&self, space: SpaceId) -> Result<SpaceId, Error> {
+        if self.knows(&space) {
+            return Ok(space);
+        }
+        if self.unreadable.contains(space.as_str()) {
+            return Err(StoreError::Unreadable("space", space.to_string()).into());
+        }
+        Err(Error::not_found("space", space))
     }
 }
 
@@ -213,7 +228,7 @@ impl FromRequestParts<Api> for AdminOf {
         Admin::from_request_parts(parts, api).await?;
         let params = PathParams::from_request_parts(parts, api).await?;
         let space: SpaceId = params.get("space")?;
-        if api.access.knows(&space) { Ok(Self(space)) } else { Err(Error::not_found("space", space).into()) }
+        Ok(Self(api.access.known(space)?))
     }
 }
 

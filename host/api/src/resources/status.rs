@@ -86,6 +86,7 @@ impl Readiness {
 async fn metrics(State(api): State<Api>) -> ([(&'static str, &'static str); 1], String) {
     api.host.metrics.set_backlog(&api.host.store.backlog());
     api.host.metrics.set_stored_bytes(api.host.store.all_stored_bytes());
+    api.host.metrics.set_unreadable(&api.host.store.unreadable());
     api.host.metrics.set_commits(api.host.store.commits());
     let content_type = [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")];
     (content_type, api.host.metrics.encode())

@@ -18,6 +18,7 @@ use super::leases::{Lease, Leases};
 use super::names::Names;
 use super::stored::{self, StoredBytes};
 use super::tallies::{Counted, GivenKeys, Tallies};
+use super::unreadable::Unreadable;
 
 /// What the writer shares with the store's handle and the readers.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     next_key: AtomicI64,
     leases: Mutex<Leases>,
     stored: Mutex<StoredBytes>,
+    /// The rows that readers set aside.
+    pub(super) unreadable: Unreadable,
     /// Whether the log was emptied when that was last tried.
     log_is_empty: AtomicBool,
 }
@@ -37,6 +40,7 @@ impl Shared {
             next_key: AtomicI64::new(next_key),
             leases: Mutex::default(),
             stored: Mutex::new(stored),
+            unreadable: Unreadable::default(),
             log_is_empty: AtomicBool::new(false),
         }
     }
