@@ -10,6 +10,7 @@ pub(crate) mod import;
 mod neighbors;
 mod notify;
 mod oci;
+mod overview;
 mod pipeline;
 mod preparing;
 mod preview;
