@@ -34,8 +34,8 @@ pub use self::http::access::SignedIn;
 use self::http::memory::ResponseMemory;
 use self::http::{openapi, problem};
 use self::resources::{
-    counts, deliveries, erasures, event_types, events, keys, plugins, profiles, pull, quotas, replays, spaces, status,
-    subscriptions,
+    counts, deliveries, erasures, event_types, events, keys, overview, plugins, profiles, pull, quotas, replays,
+    spaces, status, subscriptions,
 };
 use hookmill_server::config::AcceptConfig;
 use hookmill_server::host::Host;
@@ -125,6 +125,7 @@ fn routes() -> (Router<Api>, OpenApi) {
         .merge(erasures::paths())
         .merge(replays::paths())
         .merge(counts::paths())
+        .merge(overview::paths())
         .merge(status::paths())
         .split_for_parts()
 }
