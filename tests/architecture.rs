@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of the server from the ground up: a room imports only rooms that stand before it.
-const ROOMS: [&str; 27] = [
+const ROOMS: [&str; 28] = [
     "clock",
     "config",
     "error",
@@ -35,6 +35,7 @@ const ROOMS: [&str; 27] = [
     "plugins",
     "subscriptions",
     "dry_run",
+    "find",
     "notify",
     "replay",
     "retention",

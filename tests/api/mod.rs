@@ -9,6 +9,7 @@ mod defaults;
 mod deliveries;
 mod document;
 mod events;
+mod finding;
 mod hostile;
 mod input;
 mod paging;

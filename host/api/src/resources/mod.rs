@@ -6,6 +6,7 @@ pub(crate) mod deliveries;
 pub(crate) mod erasures;
 pub(crate) mod event_types;
 pub(crate) mod events;
+pub(crate) mod find;
 mod indexed;
 pub(crate) mod keys;
 mod names;

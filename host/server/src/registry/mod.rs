@@ -4,10 +4,12 @@
 //! restart reads everything again.
 
 mod compiled;
+mod explaining;
 mod judging;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cel::Env;
@@ -18,6 +20,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
 pub use self::compiled::CompiledSubscription;
+pub use self::explaining::Explained;
 pub use self::judging::{Allowance, Exhausted, Matched};
 use crate::stages::matching::{self, Index};
 use crate::task::SpaceTurns;
@@ -85,7 +88,7 @@ struct Contents {
     active: HashMap<SpaceId, Index>,
     by_url: HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
     by_field: HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
-    counts: HashMap<SpaceId, usize>,
+    by_space: HashMap<SpaceId, BTreeSet<SubscriptionId>>,
 }
 
 impl Contents {
@@ -99,15 +102,15 @@ impl Contents {
         for field in subscription.trigger.iter().flat_map(|trigger| &trigger.fields) {
             self.by_field.entry((space.clone(), field.clone())).or_default().insert(id);
         }
-        *self.counts.entry(space.clone()).or_default() += 1;
+        self.by_space.entry(space.clone()).or_default().insert(id);
         self.subscriptions.insert(id, Arc::new(CompiledSubscription::new(subscription)));
     }
 
     fn remove(&mut self, id: SubscriptionId) {
         let Some(old) = self.subscriptions.remove(&id) else { return };
         let Subscription { space, url, event_types, trigger, .. } = &old.subscription;
-        if let Some(count) = self.counts.get_mut(space) {
-            *count -= 1;
+        if let Some(ids) = self.by_space.get_mut(space) {
+            ids.remove(&id);
         }
         if let Some(index) = self.active.get_mut(space) {
             index.remove(id, event_types);
@@ -135,7 +138,22 @@ fn remove_from(
 impl Registry {
     /// Returns the number of a space's subscriptions.
     pub fn count(&self, space: &SpaceId) -> usize {
-        self.read().counts.get(space).copied().unwrap_or(0)
+        self.read().by_space.get(space).map_or(0, BTreeSet::len)
+    }
+
+    /// Returns up to `limit` of a space's subscriptions after `after`, oldest first. Takes as long as it returns, so that a
+    /// walk over all of them holds up no other.
+    pub fn of_space(
+        &self,
+        space: &SpaceId,
+        after: Option<SubscriptionId>,
+        limit: usize,
+    ) -> Vec<Arc<CompiledSubscription>> {
+        let contents = self.read();
+        let Some(ids) = contents.by_space.get(space) else { return Vec::new() };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let ids = ids.range((from, Bound::Unbounded)).take(limit);
+        ids.filter_map(|id| contents.subscriptions.get(id).cloned()).collect()
     }
 
     /// Reads every subscription from the store.
