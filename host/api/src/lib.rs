@@ -33,8 +33,8 @@ use self::http::access::Access;
 use self::http::memory::ResponseMemory;
 use self::http::{openapi, problem};
 use self::resources::{
-    counts, deliveries, erasures, event_types, events, find, keys, plugins, profiles, pull, quotas, replays, spaces,
-    status, subscriptions,
+    counts, deliveries, erasures, event_types, events, find, keys, matches, plugins, profiles, pull, quotas, replays,
+    spaces, status, subscriptions,
 };
 use hookmill_server::config::AcceptConfig;
 use hookmill_server::host::Host;
@@ -121,6 +121,7 @@ fn routes() -> (Router<Api>, OpenApi) {
         .merge(replays::paths())
         .merge(counts::paths())
         .merge(find::paths())
+        .merge(matches::paths())
         .merge(status::paths())
         .split_for_parts()
 }

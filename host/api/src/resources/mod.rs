@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod find;
 mod indexed;
 pub(crate) mod keys;
+pub(crate) mod matches;
 mod names;
 pub(crate) mod plugins;
 pub(crate) mod preview_view;

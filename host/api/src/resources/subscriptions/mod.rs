@@ -32,6 +32,8 @@ use hookmill_server::subscriptions::definition::Definition;
 use hookmill_server::subscriptions::{find, writing};
 use view::SubscriptionView;
 
+pub(super) use view::SubscriptionStateName;
+
 /// A page of the list.
 type SubscriptionPage = Page<SubscriptionView>;
 
