@@ -23,6 +23,7 @@ mod schemas;
 mod sealed;
 mod shadow;
 mod signature;
+mod signed;
 mod slices;
 mod steady;
 mod triggers;

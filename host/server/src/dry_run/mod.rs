@@ -7,3 +7,4 @@ pub mod matches;
 pub mod preview;
 mod reason;
 pub mod shadow;
+pub mod signed;
