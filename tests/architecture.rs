@@ -36,6 +36,7 @@ const ROOMS: [&str; 28] = [
     "plugins",
     "subscriptions",
     "dry_run",
+    "find",
     "notify",
     "replay",
     "retention",

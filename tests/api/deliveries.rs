@@ -173,3 +173,36 @@ async fn an_unknown_delivery_is_not_found() {
         assert_problem(&api.admin.post_text(&format!("{path}/resend"), "").await, 404, "not_found", None);
     }
 }
+
+#[tokio::test]
+async fn a_body_that_was_sent_is_downloaded_byte_for_byte() {
+    let api = TestApi::start().await;
+    api.subscribe(json!({})).await;
+    let path = post(&api).await;
+    let mut json = sent(b"{\"n\":12.50}");
+    json.headers.insert(0, ("content-type".to_owned(), "application/json".to_owned()));
+    record(&api, Some(json), Outcome::Rejected(answer(500, b"no")), DeliveryState::Failed).await;
+    let file = api.admin.get(&format!("{path}/attempts/1/body")).await;
+    assert_eq!((file.status, file.text.as_str()), (200, "{\"n\":12.50}"));
+    let id = path.rsplit('/').next().unwrap();
+    assert_eq!(file.headers["content-disposition"], format!("attachment; filename=\"{id}-1.json\""));
+    assert_eq!(file.headers["x-content-type-options"], "nosniff");
+
+    let path = post(&api).await;
+    record(&api, Some(sent(b"\xff\x00\r\n")), Outcome::Rejected(answer(500, b"no")), DeliveryState::Failed).await;
+    let url = api.admin.url(&format!("{path}/attempts/1/body"));
+    let file = reqwest::Client::new().get(url).bearer_auth(api.admin.key()).send().await.unwrap();
+    assert_eq!(file.bytes().await.unwrap(), b"\xff\x00\r\n"[..]);
+
+    let path = post(&api).await;
+    record(&api, None, Outcome::Skipped("no".to_owned()), DeliveryState::Skipped).await;
+    for missing in [format!("{path}/attempts/1/body"), format!("{path}/attempts/2/body")] {
+        assert_problem(&api.admin.get(&missing).await, 404, "not_found", None);
+    }
+    let answer = api.admin.get(&format!("{path}/attempts/x/body")).await;
+    assert_problem(&answer, 400, "parameter_invalid", None);
+    assert_problem(&api.admin.post(&format!("{path}/sign"), json!({})).await, 409, "delivery_state", None);
+    let reader = api.with_role("read").await;
+    assert_eq!(reader.get(&format!("{path}/attempts/1/body")).await.status, 404);
+    assert_eq!(reader.post(&format!("{path}/sign"), json!({})).await.status, 403);
+}

@@ -25,6 +25,7 @@ mod schemas;
 mod sealed;
 mod shadow;
 mod signature;
+mod signed;
 mod slices;
 mod steady;
 mod triggers;

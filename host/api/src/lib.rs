@@ -34,8 +34,8 @@ pub use self::http::access::SignedIn;
 use self::http::memory::ResponseMemory;
 use self::http::{openapi, problem};
 use self::resources::{
-    counts, deliveries, erasures, event_types, events, keys, overview, plugins, profiles, pull, quotas, replays,
-    spaces, status, subscriptions,
+    counts, deliveries, erasures, event_types, events, find, keys, matches, overview, plugins, profiles, pull, quotas,
+    replays, sent_body, sign, spaces, status, subscriptions, test_notification,
 };
 use hookmill_server::config::AcceptConfig;
 use hookmill_server::host::Host;
@@ -113,6 +113,7 @@ pub fn document() -> serde_json::Value {
 fn routes() -> (Router<Api>, OpenApi) {
     OpenApiRouter::with_openapi(openapi::Document::openapi())
         .merge(spaces::paths())
+        .merge(test_notification::paths())
         .merge(quotas::paths())
         .merge(keys::paths())
         .merge(event_types::paths())
@@ -122,10 +123,14 @@ fn routes() -> (Router<Api>, OpenApi) {
         .merge(pull::paths())
         .merge(events::paths())
         .merge(deliveries::paths())
+        .merge(sent_body::paths())
+        .merge(sign::paths())
         .merge(erasures::paths())
         .merge(replays::paths())
         .merge(counts::paths())
         .merge(overview::paths())
+        .merge(find::paths())
+        .merge(matches::paths())
         .merge(status::paths())
         .split_for_parts()
 }

@@ -74,6 +74,10 @@ pub enum Code {
     PluginUnsigned,
     /// The component could not be pulled from the registry.
     PluginPullFailed,
+    /// The host has no mail server, or the space no administrators.
+    MailUnavailable,
+    /// The mail server does not accept the mail.
+    MailFailed,
     /// A rate of the space or of the key is exceeded: try again after the seconds in the header `Retry-After`.
     QuotaExceeded,
     /// The space already has as many of these as its quota allows.

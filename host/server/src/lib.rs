@@ -39,7 +39,8 @@
 //! | [`deliver`] | the loop that knows the order transform → sign → send → record |
 //! | [`plugins`] | the one door for components ([`plugins::admit`]), versions and who follows them, the folder, registries |
 //! | [`subscriptions`] | what is right in a subscription, conflicts, profiles, import |
-//! | [`dry_run`] | previews, comparisons, shadows, diagnoses |
+//! | [`dry_run`] | previews, comparisons, shadows, diagnoses, which subscriptions match an event and why others do not |
+//! | [`find`] | what a text may mean in a space |
 //! | [`notify`], [`replay`], [`retention`], [`erasure`] | reports failures to a space; sends what it received again; deletes what has expired; deletes what a caller wants erased |
 //!
 //! # Three walks
@@ -103,6 +104,7 @@ pub mod dispatch;
 pub mod dry_run;
 pub mod erasure;
 pub mod error;
+pub mod find;
 pub mod host;
 pub mod ingest;
 pub mod json;

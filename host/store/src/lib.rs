@@ -14,6 +14,7 @@
 
 mod accepting;
 mod filter;
+mod finding;
 mod forgetting;
 mod listing;
 mod plugin;
@@ -34,6 +35,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use accepting::{Accepted, Identity, IndexedValue, NewBatch, NewDelivery, NewEvent};
 pub use filter::{DeliveryFilter, EventFilter, StatusFilter};
+pub use finding::{FindStore, LookupHit};
 pub use forgetting::{ErasureStep, Expired, ForgetStore, Forgotten, Place};
 pub use listing::{Counts, DeliveryHead, EventHead, ListPart, Step};
 pub use plugin::{DeletedPlugin, WaitingDeliveries};
@@ -195,7 +197,7 @@ pub struct SpaceChange {
 
 /// The persistent state of a host. The module's documentation states what its users rely on.
 #[async_trait]
-pub trait Store: ForgetStore + QueueStore + ReplayStore {
+pub trait Store: FindStore + ForgetStore + QueueStore + ReplayStore {
     // The pipeline.
 
     /// Takes consecutive keys, from which ids of events and deliveries are made; returns the first.

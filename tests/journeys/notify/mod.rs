@@ -3,6 +3,7 @@
 mod groups;
 mod mail;
 mod restart;
+mod test_mail;
 
 use std::time::Duration;
 

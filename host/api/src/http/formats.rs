@@ -38,6 +38,7 @@ pub(crate) fn of_path(name: &str) -> Value {
         "subscription" => id("sub_"),
         "delivery" => id("dlv_"),
         "replay" => id("rpl_"),
+        "number" => json!({"type": "integer", "minimum": 1, "maximum": 65_535}),
         "profile" => json!({"type": "string", "minLength": 1}),
         "event_type" => json!({"type": "string", "pattern": EVENT_TYPE, "maxLength": 128}),
         "plugin" => json!({"type": "string", "pattern": PLUGIN_NAME}),

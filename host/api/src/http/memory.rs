@@ -62,15 +62,19 @@ impl ResponseMemory {
 impl ResponseBytes {
     /// Renders a response, which gives the bytes back when it is sent.
     pub(crate) fn json(self, value: &impl Serialize) -> Result<Response, Error> {
-        struct Sent(Vec<u8>, #[expect(dead_code, reason = "held until it is dropped")] ResponseBytes);
+        let text = serde_json::to_vec(value).map_err(|err| Error::internal(&err))?;
+        Ok(([(CONTENT_TYPE, "application/json")], self.body(text.into())).into_response())
+    }
+
+    /// Returns a body, which gives the bytes back when it is sent.
+    pub(crate) fn body(self, bytes: Bytes) -> Body {
+        struct Sent(Bytes, #[expect(dead_code, reason = "held until it is dropped")] ResponseBytes);
         impl AsRef<[u8]> for Sent {
             fn as_ref(&self) -> &[u8] {
                 &self.0
             }
         }
-        let text = serde_json::to_vec(value).map_err(|err| Error::internal(&err))?;
-        let body = Body::from(Bytes::from_owner(Sent(text, self)));
-        Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
+        Body::from(Bytes::from_owner(Sent(bytes, self)))
     }
 }
 

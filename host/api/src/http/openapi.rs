@@ -37,7 +37,7 @@ use super::problem::{PROBLEM_JSON, Problem};
 pub(crate) struct Document;
 
 /// Path parameters and their descriptions.
-const PARAMETERS: [(&str, &str); 11] = [
+const PARAMETERS: [(&str, &str); 12] = [
     ("space", "Id of the space."),
     ("key", "Id of the key, `key_…`."),
     ("profile", "Name of the profile, such as `livespace`."),
@@ -47,6 +47,7 @@ const PARAMETERS: [(&str, &str); 11] = [
     ("version", "Version of the plugin."),
     ("event", "Id of the event."),
     ("delivery", "Id of the delivery, `dlv_…`."),
+    ("number", "Number of the attempt, from 1."),
     ("erasure", "Id of the erasure, `ers_…`."),
     ("replay", "Id of the replay, `rpl_…`."),
 ];

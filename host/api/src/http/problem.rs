@@ -35,7 +35,8 @@ pub(crate) fn status(code: Code) -> StatusCode {
         | Code::TriggerTaken
         | Code::HandshakeRejected
         | Code::SecretsMax
-        | Code::LastAdminKey => StatusCode::CONFLICT,
+        | Code::LastAdminKey
+        | Code::MailUnavailable => StatusCode::CONFLICT,
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::ContentTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::FieldInvalid
@@ -43,7 +44,8 @@ pub(crate) fn status(code: Code) -> StatusCode {
         | Code::FieldUnknown
         | Code::PluginRefused
         | Code::PluginUnsigned
-        | Code::PluginPullFailed => StatusCode::UNPROCESSABLE_ENTITY,
+        | Code::PluginPullFailed
+        | Code::MailFailed => StatusCode::UNPROCESSABLE_ENTITY,
         Code::QuotaReached => StatusCode::UNPROCESSABLE_ENTITY,
         Code::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -186,14 +186,14 @@ fn rejection(status: u16) -> String {
 /// An HTTP header.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Header)]
-struct HeaderView {
+pub(super) struct HeaderView {
     /// Name of the header.
     name: String,
     /// Value of the header; `***` for a secret.
     value: String,
 }
 
-fn headers(headers: Vec<(String, String)>) -> Vec<HeaderView> {
+pub(super) fn headers(headers: Vec<(String, String)>) -> Vec<HeaderView> {
     headers.into_iter().map(|(name, value)| HeaderView { name, value }).collect()
 }
 

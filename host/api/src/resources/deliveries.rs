@@ -278,7 +278,7 @@ async fn get_delivery(Reads(space): Reads, State(api): State<Api>, params: PathP
 }
 
 /// Takes the memory for a delivery with its attempts: its rows, their views, and the response.
-async fn memory(api: &Api, space: &SpaceId, id: DeliveryId) -> Result<ResponseBytes, Error> {
+pub(super) async fn memory(api: &Api, space: &SpaceId, id: DeliveryId) -> Result<ResponseBytes, Error> {
     let stored = api.host.store.delivery_bytes(space, id).await?;
     let bytes = usize::try_from(stored).unwrap_or(usize::MAX).saturating_mul(3);
     Ok(api.memory.take(space, LARGE_BYTES.saturating_add(bytes)).await)

@@ -17,6 +17,7 @@
 //! [`NotifyConfig::quiet_s`]: crate::config::NotifyConfig::quiet_s
 
 mod event;
+mod test_mail;
 mod text;
 
 use std::sync::Arc;
@@ -31,6 +32,8 @@ use crate::mail::{Mail, MailError};
 use crate::queues::Alarm;
 use hookmill_model::{Notice, NoticeKind, NoticeStage};
 use hookmill_store::{NoticeStep, StoreError};
+
+pub use test_mail::send_test;
 
 /// The number of rows fetched at a time.
 const PAGE: usize = 100;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::event::without_query;
-use hookmill_model::{Failures, Notice, NoticeKind, Subscription};
+use hookmill_model::{Failures, Notice, NoticeKind, Space, Subscription};
 
 /// The length of a reason that is shown, which is a receiver's or a plugin's text.
 const REASON_CHARS_MAX: usize = 500;
@@ -39,6 +39,23 @@ pub(super) fn text(notice: &Notice, subscription: &Subscription, quiet_s: u32) -
     text.push_str(&what_to_do(notice, subscription));
     text.push_str(&closing(notice, quiet_s));
     text
+}
+
+/// Returns the subject of a test.
+pub(super) fn test_subject(space: &Space) -> String {
+    format!("Test: mails about the webhooks of \u{201c}{}\u{201d}", one_line(Some(&space.name)))
+}
+
+/// Returns the text of a test.
+pub(super) fn test_text(space: &Space) -> String {
+    format!(
+        "This mail is a test, requested through Hookmill's API. It shows that the administrators of a space receive mails\n\
+         when the webhooks of a subscription with `notify_on_failure` cannot be delivered.\n\n\
+         {:<15}{} ({})\n\nThere is nothing to do.\n",
+        "Space:",
+        one_line(Some(&space.name)),
+        space.id,
+    )
 }
 
 fn opening(notice: &Notice) -> String {

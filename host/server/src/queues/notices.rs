@@ -1,5 +1,9 @@
 //! The alarms of the two loops that send notices.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use hookmill_model::SpaceId;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Alarm;
@@ -17,6 +21,8 @@ pub struct Notices {
     pub window: SignedDuration,
     /// The time after a report in which no other is sent.
     pub quiet: SignedDuration,
+    /// Spaces that have sent a test mail, until they may send the next.
+    tested: Mutex<HashMap<SpaceId, Timestamp>>,
 }
 
 impl Notices {
@@ -28,6 +34,7 @@ impl Notices {
             mails: Alarm::default(),
             window: SignedDuration::from_secs((*window_s).into()),
             quiet: SignedDuration::from_secs((*quiet_s).into()),
+            tested: Mutex::default(),
         }
     }
 
@@ -39,5 +46,21 @@ impl Notices {
     /// Sets the alarm after a notice was created.
     pub fn arose(&self, now: Timestamp) {
         self.events.due(now);
+    }
+
+    /// Lets a space send a test mail, and the next one from `until` on.
+    ///
+    /// # Errors
+    /// If the space has to wait: until when.
+    pub fn take_test(&self, space: &SpaceId, now: Timestamp, until: Timestamp) -> Result<(), Timestamp> {
+        let mut tested = self.tested.lock().unwrap_or_else(PoisonError::into_inner);
+        tested.retain(|_, until| *until > now);
+        match tested.get(space) {
+            Some(until) => Err(*until),
+            None => {
+                tested.insert(space.clone(), until);
+                Ok(())
+            }
+        }
     }
 }

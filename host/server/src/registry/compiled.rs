@@ -7,8 +7,14 @@ use hookmill_model::{Invalid, Subscription};
 
 use super::judging::{Allowance, BYTE_STEPS, Reading};
 use super::standing::Standing;
-use crate::stages::matching::{Budget, Condition, ConditionError, Verdict};
+use crate::stages::matching::{Budget, Condition, ConditionError, SeenMember, Verdict};
 use crate::stages::select::Selector;
+
+/// Steps of parsing a byte of a condition: 4 KiB take up to 0.1 s.
+const PARSE_STEPS: u64 = 100;
+
+/// Steps of collecting and showing the members that a condition names, at most.
+const SEEN_STEPS: u64 = 5_000;
 
 /// A subscription whose parts are parsed on first use.
 #[derive(Debug)]
@@ -110,6 +116,8 @@ impl CompiledSubscription {
 
     fn condition_verdict(&self, reading: &mut Reading, steps: u64) -> (Verdict, u64) {
         let Some(source) = &self.subscription.condition else { return (Verdict::Wanted, steps) };
+        let parsing = if self.condition.get().is_none() { PARSE_STEPS * source.len() as u64 } else { 0 };
+        let steps = steps + parsing;
         let parsed = self.condition.get_or_init(|| {
             let parsed = Condition::parse(source);
             if let Err(err) = &parsed {
@@ -129,6 +137,14 @@ impl CompiledSubscription {
             }
             Err(err) => (Verdict::ConditionFailed(ConditionError::Invalid(err.clone())), steps),
         }
+    }
+
+    /// Returns the members of the event that the condition names, if it was evaluated, and the steps that it took.
+    pub(super) fn seen(&self, reading: &mut Reading) -> (Vec<SeenMember>, u64) {
+        let Some(Ok(condition)) = self.condition.get() else { return (Vec::new(), 0) };
+        let steps = BYTE_STEPS * reading.changes_bytes() + SEEN_STEPS;
+        let event = reading.event().clone();
+        (condition.seen(&event, reading.changes()), steps)
     }
 
     /// Counts a verdict. Returns the number of events in a row for which the condition could not be evaluated within its

@@ -142,29 +142,42 @@ impl Registry {
     }
 
     /// Evaluates triggers and conditions on a blocking thread, in turn with other spaces.
-    async fn judge(&self, compiled: Vec<Arc<CompiledSubscription>>, mut reading: Reading) -> Vec<Verdict> {
+    async fn judge(&self, compiled: Vec<Arc<CompiledSubscription>>, reading: Reading) -> Vec<Verdict> {
+        self.in_turns(compiled, reading, u64::MAX, |compiled, reading| compiled.verdict(reading)).await
+    }
+
+    /// Evaluates something of each subscription on a blocking thread, in turn with other spaces, until `steps_max` are used up;
+    /// of one in any case. `each` returns the steps that it took, too.
+    pub(super) async fn in_turns<T: Send + 'static>(
+        &self,
+        compiled: Vec<Arc<CompiledSubscription>>,
+        mut reading: Reading,
+        steps_max: u64,
+        each: impl Fn(&CompiledSubscription, &mut Reading) -> (T, u64) + Copy + Send + 'static,
+    ) -> Vec<T> {
         let mut waiting = compiled.into_iter();
-        let mut verdicts = Vec::with_capacity(waiting.len());
+        let mut results = Vec::with_capacity(waiting.len());
+        let mut left = steps_max;
         // One event of a space at a time is in memory as conditions see it.
         let place = self.turns.place(&reading.event.space).await;
-        while waiting.len() > 0 {
+        while waiting.len() > 0 && left > 0 {
             let turn = place.turn().await;
             let judging = long(move || {
                 let mut steps = 0;
                 // A turn is one long condition, or many short ones.
-                while steps < Budget::FULL.steps
+                while steps < Budget::FULL.steps.min(left)
                     && let Some(compiled) = waiting.next()
                 {
-                    let (verdict, used) = compiled.verdict(&mut reading);
+                    let (result, used) = each(&compiled, &mut reading);
                     steps += used.max(1);
-                    verdicts.push(verdict);
+                    results.push(result);
                 }
                 drop(turn);
-                (waiting, reading, verdicts)
+                (waiting, reading, results, left.saturating_sub(steps))
             });
-            (waiting, reading, verdicts) = judging.await;
+            (waiting, reading, results, left) = judging.await;
         }
-        verdicts
+        results
     }
 }
 
@@ -178,10 +191,14 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    fn new(event: &Arc<Event>, env: &Arc<Env>) -> Self {
+    pub(super) fn new(event: &Arc<Event>, env: &Arc<Env>) -> Self {
         let previous = event.previous.as_ref().map_or(0, |previous| previous.get().len());
         let bytes = (event.data.get().len() + previous) as u64;
         Self { event: event.clone(), env: env.clone(), bytes, changes: None, facts: None }
+    }
+
+    pub(super) fn event(&self) -> &Arc<Event> {
+        &self.event
     }
 
     pub(super) fn changes(&mut self) -> &EventChanges {

@@ -4,6 +4,7 @@
 //! restart reads everything again.
 
 mod compiled;
+mod explaining;
 mod judging;
 mod search;
 mod standing;
@@ -20,6 +21,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use url::Url;
 
 pub use self::compiled::CompiledSubscription;
+pub use self::explaining::Explained;
 pub use self::judging::{Allowance, Exhausted, Matched};
 pub use self::search::{FoundSubscription, Order, Search, SortBy, SortKey};
 pub use self::standing::Standing;

@@ -160,7 +160,12 @@ impl Registry {
     }
 
     /// Returns up to `limit` subscriptions of a space that are newer than `after`, oldest first.
-    fn of_space(&self, space: &SpaceId, after: Option<SubscriptionId>, limit: usize) -> Vec<Arc<CompiledSubscription>> {
+    pub fn of_space(
+        &self,
+        space: &SpaceId,
+        after: Option<SubscriptionId>,
+        limit: usize,
+    ) -> Vec<Arc<CompiledSubscription>> {
         let contents = self.read();
         let Some(of_space) = contents.of_space.get(space) else { return Vec::new() };
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);

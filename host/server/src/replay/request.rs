@@ -73,7 +73,7 @@ pub async fn create(
 async fn checked(host: &Host, subscription: &Subscription, request: ReplayRequest) -> Result<NewReplay, Error> {
     let ReplayRequest { what, since, until, event_types, condition, only_missing, deliveries_per_s } = request;
     let event_types = event_types.map(|given| check::event_types(Some(given), false)).transpose()?;
-    let condition = check::condition(condition).await?;
+    let condition = check::condition(&subscription.space, condition).await?;
     let deliveries_per_s = deliveries_per_s.unwrap_or(DELIVERIES_PER_S_DEFAULT);
     if !(1..=DELIVERIES_PER_S_MAX).contains(&deliveries_per_s) {
         return Err(Error::field("/deliveries_per_s", format!("1 to {DELIVERIES_PER_S_MAX} deliveries")));

@@ -11,6 +11,7 @@ use crate::error::{Code, Error};
 use crate::host::Host;
 use crate::stages::matching::Condition;
 use crate::stages::request::check_url;
+use crate::task::long_in_turn;
 use crate::texts::{check_description, check_name};
 
 /// Leaves an endpoint time to wake up.
@@ -60,7 +61,7 @@ impl Definition {
             method: self.method.unwrap_or(Method::Post),
             event_types: event_types(self.event_types, state == SubscriptionState::Draft)?,
             trigger: rules::trigger(self.trigger)?,
-            condition: condition(self.condition).await?,
+            condition: condition(space, self.condition).await?,
             fields: rules::fields(self.fields)?,
             content_type: self.content_type.unwrap_or(ContentType::Json),
             headers: rules::headers(self.headers.unwrap_or_default(), old)?,
@@ -113,11 +114,10 @@ pub(crate) fn event_types(given: Option<Vec<Pattern>>, draft: bool) -> Result<Ve
     }
 }
 
-/// Checks a condition.
-pub(crate) async fn condition(given: Option<String>) -> Result<Option<String>, Error> {
+/// Checks a condition of a space, which may take long.
+pub(crate) async fn condition(space: &SpaceId, given: Option<String>) -> Result<Option<String>, Error> {
     let Some(source) = given else { return Ok(None) };
-    let parsing = tokio::task::spawn_blocking(move || Condition::parse(&source).map(|_| source));
-    let parsed = parsing.await.unwrap_or_else(|err| std::panic::resume_unwind(err.into_panic()));
+    let parsed = long_in_turn(space, move || Condition::parse(&source).map(|_| source)).await;
     parsed.map(Some).map_err(|right| Error::field("/condition", right))
 }
 

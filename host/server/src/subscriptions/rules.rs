@@ -165,7 +165,7 @@ pub(super) fn check_secrets_given_again(
 }
 
 /// Checks a trigger.
-pub(super) fn trigger(given: Option<Trigger>) -> Result<Option<Trigger>, Error> {
+pub(crate) fn trigger(given: Option<Trigger>) -> Result<Option<Trigger>, Error> {
     if let Some(trigger) = &given {
         check_trigger(trigger).map_err(|right| Error::field("/trigger", right))?;
     }

@@ -72,6 +72,13 @@ fn newest(db: &Connection, space: &SpaceId, before: Option<&EventId>, limit: usi
     keys::newest(db, &keys::EVENTS_OF_SPACE, space, &types, keys::Range { from: 0, before }, limit + 1)
 }
 
+/// Returns the head of a space's event, if it exists.
+pub(super) fn head(db: &Connection, space: &SpaceId, id: &EventId) -> Result<Option<EventHead>, StoreError> {
+    let Some(space) = names::space(db, space)? else { return Ok(None) };
+    let Some(key) = ids::event(db, space, id)? else { return Ok(None) };
+    Ok(Some(db.prepare_cached(HEAD_BY_KEY)?.query_row([key], |row| read_head(row, key))?))
+}
+
 /// Reads an event's head.
 pub(super) fn read_head(row: &Row<'_>, key: i64) -> rusqlite::Result<EventHead> {
     let accepted_at = row.time("accepted_at")?;

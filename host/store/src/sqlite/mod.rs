@@ -16,6 +16,7 @@ mod deliveries;
 mod erase;
 mod erasures;
 mod events;
+mod finding;
 mod forget;
 mod forgetting;
 mod ids;

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, params_from_iter};
 
 use super::{
-    accept, attempts, deliveries, erase, erasures, events, forget, ids, keys, lease, marks, notices, open, pinned,
-    plugins, queues, record, replays, rollup, sources, subscriptions, tallies, values,
+    accept, attempts, deliveries, erase, erasures, events, finding, forget, ids, keys, lease, marks, notices, open,
+    pinned, plugins, queues, record, replays, rollup, sources, subscriptions, tallies, values,
 };
 
 fn database() -> Connection {
@@ -125,6 +125,17 @@ fn statements_search_an_index() {
         (replays::FAILED_DELIVERY, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
         (replays::FAILED_DELIVERY, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
         (replays::BACKLOG, "SEARCH waiting USING COVERING INDEX waiting_by_due_time (subscription=? AND due_at<?)"),
+        (finding::PLUGINS, "SEARCH plugins USING COVERING INDEX plugins_have_one_digest_each (<expr>=?)"),
+        (finding::EVENT_TYPES, "SEARCH event_types USING COVERING INDEX sqlite_autoindex_event_types_1 (space=?)"),
+        (finding::FIRST, "SEARCH e USING INTEGER PRIMARY KEY (rowid=?)"),
+        (
+            finding::FIRST,
+            "SEARCH d USING INDEX deliveries_of_subscription (subscription=? AND type=? AND rowid>? AND rowid<?)",
+        ),
+        (finding::LATER, "SEARCH l USING PRIMARY KEY (event=?)"),
+        (finding::LATER, "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)"),
+        (finding::ID, "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)"),
+        (finding::ID, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
         (plugins::WAITING, "SEARCH waiting USING INDEX waiting_by_pinned (pinned=?)"),
     ] {
         assert_plan(&db, sql, step);

@@ -30,6 +30,8 @@ use hookmill_server::subscriptions::definition::Definition;
 use hookmill_server::subscriptions::{find, writing};
 use view::{SubscriptionView, shown};
 
+pub(super) use view::SubscriptionStateName;
+
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default()

@@ -174,7 +174,7 @@ pub(super) async fn shown(
 #[derive(ToSchema)]
 #[schema(as = SubscriptionState, rename_all = "snake_case")]
 #[expect(dead_code, reason = "used in the API description alone")]
-pub(super) enum SubscriptionStateName {
+pub(crate) enum SubscriptionStateName {
     /// Never activated: events do not match it.
     Draft,
     /// Waits for its endpoint to pass the handshake: events do not match it.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::reason::why;
 use super::finding::{Check, Finding};
 use super::path;
 use crate::stages::matching::{ConditionError, Verdict};
@@ -66,25 +67,11 @@ fn missed<'a>(judged: &'a [(&'a Event, Verdict)]) -> Vec<&'a (&'a Event, Verdict
 }
 
 fn examples(subscription: &Subscription, judged: &[(&Event, Verdict)]) -> String {
-    let why = |event: &Event, verdict: &Verdict| match verdict {
-        Verdict::Wanted => "it matches".to_owned(),
-        Verdict::OtherType if event.kind.is_operational() => {
-            "operational events are sent only to subscriptions that name their type".to_owned()
-        }
-        Verdict::OtherType => format!("the subscription selects {}", wanted(subscription)),
-        Verdict::NotTriggered => "no change fires the trigger".to_owned(),
-        Verdict::ConditionFalse => "the condition is false".to_owned(),
-        Verdict::ConditionFailed(reason) => format!("the condition cannot be evaluated: {reason}"),
-    };
     let shown = missed(judged).into_iter().take(EXAMPLES);
-    let shown: Vec<_> =
-        shown.map(|(event, verdict)| format!("{} ({}): {}", event.id, event.kind, why(event, verdict))).collect();
+    let shown: Vec<_> = shown
+        .map(|(event, verdict)| format!("{} ({}): {}", event.id, event.kind, why(subscription, &event.kind, verdict)))
+        .collect();
     if shown.is_empty() { String::new() } else { format!(". For example {}", shown.join("; ")) }
-}
-
-fn wanted(subscription: &Subscription) -> String {
-    let types: Vec<_> = subscription.event_types.iter().map(|pattern| format!("`{pattern}`")).collect();
-    types.join(", ")
 }
 
 /// Advice on the event that came closest.

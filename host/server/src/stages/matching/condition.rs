@@ -5,13 +5,15 @@ use std::fmt::{self, Write as _};
 use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 use cel::parser::Parser;
 use cel::{Context, ExecutionError, IdedExpr, Value};
-use hookmill_model::Invalid;
+use hookmill_model::{Event, Invalid};
 
 use super::check::{Size, check};
 use super::facts::EventFacts;
+use super::members::{SeenMember, seen};
 use super::meter::{Budget, within};
 use super::metered::metered;
 use super::pattern::{self, Pattern, compile_patterns};
+use super::trigger::EventChanges;
 
 /// The longest condition: enough for a page of rules.
 const CONDITION_BYTES_MAX: usize = 4 << 10;
@@ -99,6 +101,11 @@ impl Condition {
         }
         let (decided, steps) = within(budget, || decided(&self.metered, &context));
         (decided.unwrap_or(Err(ConditionError::OverBudget)), steps)
+    }
+
+    /// Returns the members of the event that the condition names, with their values: up to 20, each of them bounded.
+    pub fn seen(&self, event: &Event, changes: &EventChanges) -> Vec<SeenMember> {
+        seen(&self.plain, event, changes)
     }
 
     /// Returns the most steps for an event of this size. None if that does not follow from its size.

@@ -10,6 +10,7 @@
 mod check;
 mod condition;
 mod facts;
+mod members;
 mod meter;
 mod metered;
 mod pattern;
@@ -21,6 +22,7 @@ use hookmill_model::{EventType, Pattern, SubscriptionId};
 
 pub use condition::{Condition, ConditionError};
 pub use facts::EventFacts;
+pub use members::SeenMember;
 pub use meter::{Budget, environment};
 pub use trigger::{EventChanges, check_trigger};
 

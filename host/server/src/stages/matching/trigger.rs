@@ -30,6 +30,16 @@ impl EventChanges {
         }
     }
 
+    /// Returns the event's data.
+    pub(super) fn data(&self) -> &Value {
+        &self.data
+    }
+
+    /// Returns the event's previous data, if the producer sent it.
+    pub(super) fn previous(&self) -> Option<&Value> {
+        self.previous.as_ref()
+    }
+
     /// Returns whether the changes fire the trigger: any of its fields changed, or the status changed as it requires.
     pub fn fire(&self, trigger: &Trigger) -> bool {
         trigger.fields.iter().any(|field| self.changed(field))

@@ -178,7 +178,8 @@ fn create(
     one(db, ReplayId::with_key(new.created_at, key))
 }
 
-fn one(db: &Connection, id: ReplayId) -> Result<Option<Replay>, StoreError> {
+/// Returns a replay of any space, if it exists.
+pub(super) fn one(db: &Connection, id: ReplayId) -> Result<Option<Replay>, StoreError> {
     let Some(key) = id.key() else { return Ok(None) };
     let found = db.prepare_cached(BY_KEY)?.query_row([key], read).optional()?;
     Ok(found.filter(|replay| replay.id == id))
