@@ -6,7 +6,8 @@ use anyhow::ensure;
 use hookmill_model::SubscriptionId;
 use serde::Deserialize;
 
-use super::remote::{self, Remote};
+use super::remote::{self, RemoteArgs};
+use super::text::on_one_line;
 
 /// Time limit of the host's response: the endpoint has a minute to respond, and a plugin that is not cached a minute to
 /// compile.
@@ -30,6 +31,7 @@ Each line begins with ✓ (ok), ! (possible cause), ✗ (problem) or – (nothin
 The endpoint gets one request; no event or delivery is created, and nothing is changed.
 
   HOOKMILL_KEY=hmk_… hookmill diagnose sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E --space acme
+  hookmill diagnose sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E --host staging
 
 Exit codes: 0 no problem found, 1 a problem found or the host not reachable, 2 invalid arguments.";
 
@@ -41,7 +43,7 @@ pub(super) struct Args {
     subscription: SubscriptionId,
 
     #[command(flatten)]
-    remote: Remote,
+    remote: RemoteArgs,
 }
 
 /// The host's response.
@@ -61,7 +63,8 @@ struct Finding {
 /// Asks the host, and prints its findings.
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let Args { subscription, remote } = args;
-    let url = remote.at(&format!("subscriptions/{subscription}/diagnose"));
+    let remote = remote.resolve()?;
+    let url = remote.at(&format!("subscriptions/{subscription}/diagnose"))?;
     let Diagnosis { findings } = remote.ask(remote::client(TIMEOUT)?.post(url)).await?;
     findings.iter().for_each(show);
     let problems = findings.iter().filter(|finding| finding.result == "problem").count();
@@ -81,9 +84,4 @@ fn show(Finding { check, result, finding, what_to_do }: &Finding) {
     if let Some(what_to_do) = what_to_do {
         println!("                  → {}", on_one_line(what_to_do));
     }
-}
-
-/// Findings quote responses of receivers and logs of plugins, which must not control a terminal.
-fn on_one_line(text: &str) -> String {
-    text.replace(char::is_control, " ")
 }

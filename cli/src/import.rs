@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use hookmill_model::SpaceId;
 use hookmill_server::subscriptions::import::{self, Converted, FILE_BYTES_MAX, ImportError, Imported, Note};
 use http::StatusCode;
 use serde_json::Value;
-use url::Url;
 
-use super::remote;
+use super::remote::{self, Remote, RemoteArgs};
 
 /// Time limit of the host's response for one subscription: its handshake gives the receiver a minute.
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -46,17 +44,8 @@ pub(super) struct Args {
     /// The exported definitions (JSON)
     file: PathBuf,
 
-    /// The address of the host's API
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8470")]
-    url: Url,
-
-    /// An API key with access to the space
-    #[arg(long, env = "HOOKMILL_KEY", hide_env_values = true, required_unless_present = "dry_run")]
-    key: Option<String>,
-
-    /// The space to create the subscriptions in
-    #[arg(long)]
-    space: SpaceId,
+    #[command(flatten)]
+    remote: RemoteArgs,
 
     /// Print what would be created, and create nothing
     #[arg(long)]
@@ -86,16 +75,16 @@ impl System {
 
 /// Runs the import.
 pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let Args { system, file, url, key, space, dry_run } = args;
+    let Args { system, file, remote, dry_run } = args;
+    let remote = (!dry_run).then(|| remote.resolve()).transpose()?;
     let export = read(&file).with_context(|| format!("reading {}", file.display()))?;
     let Imported { subscriptions, report } = system.import(&export)?;
     let total = subscriptions.len() + report.iter().filter(|note| note.refused).count();
-    let created = if dry_run {
+    let created = if let Some(remote) = remote {
+        create_all(&remote, &subscriptions).await
+    } else {
         subscriptions.iter().for_each(show);
         Ok(subscriptions.len())
-    } else {
-        let url = format!("{}/v1/spaces/{space}/subscriptions", url.as_str().trim_end_matches('/'));
-        create_all(&url, &key.context("--key is required")?, &subscriptions).await
     };
     // Reported even if a request failed.
     show_notes(&report);
@@ -125,11 +114,11 @@ fn show(Converted { which, body }: &Converted) {
 
 /// Creates the subscriptions and prints the result of each; returns how many were created.
 #[expect(clippy::print_stdout, reason = "the output of the command")]
-async fn create_all(url: &str, key: &str, subscriptions: &[Converted]) -> anyhow::Result<usize> {
-    let client = remote::client(TIMEOUT)?;
+async fn create_all(remote: &Remote, subscriptions: &[Converted]) -> anyhow::Result<usize> {
+    let (client, url) = (remote::client(TIMEOUT)?, remote.at("subscriptions")?);
     let mut created = 0;
     for Converted { which, body } in subscriptions {
-        let request = client.post(url).bearer_auth(key).header("content-type", "application/json");
+        let request = remote.signed_in(client.post(&url)).header("content-type", "application/json");
         let response = request.body(body.to_string()).send().await.context("calling the host")?;
         let status = response.status();
         let document: Value = serde_json::from_str(&response.text().await?).unwrap_or_default();

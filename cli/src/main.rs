@@ -6,17 +6,25 @@
 #[expect(clippy::disallowed_methods, reason = "measures with the machine's clock, and calls the hosts that it starts")]
 mod bench;
 mod check_schema;
+#[cfg(feature = "client")]
+mod client;
 mod compile;
+#[cfg(feature = "client")]
+mod completions;
 #[cfg(feature = "demo")]
 #[expect(clippy::disallowed_methods, reason = "calls the host that it starts, and dates what its receiver gets")]
 mod demo;
 mod diagnose;
+mod hosts;
 mod import;
+#[cfg(feature = "client")]
+mod listen;
 mod openapi;
 #[cfg(feature = "authors")]
 mod plugin;
 mod remote;
 mod serve;
+mod text;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -50,6 +58,8 @@ Examples:
   hookmill demo                                  the whole path on this machine, in seconds
   hookmill serve --data-dir /var/lib/hookmill    run a host; it prints its address and, once, an admin key
   hookmill plugin new deals --lang rust          start a plugin
+  hookmill listen --subscribe 'deal.*'           receive a space's webhooks here, verified and printed
+  hookmill deliveries tail                       what the host sends, live
   HOOKMILL_KEY=hmk_… hookmill diagnose sub_… --space acme
 
 Without a command, `serve` runs. HOOKMILL_LOG sets what is logged to standard error: error, warn, info, debug, or a filter
@@ -67,6 +77,15 @@ enum Command {
     /// Write plugins: create, build, test, inspect, run and push them
     #[cfg(feature = "authors")]
     Plugin(plugin::Args),
+    #[cfg(feature = "client")]
+    #[command(flatten)]
+    Client(client::Command),
+    /// Receive webhooks here: verify, print and answer them as told
+    #[cfg(feature = "client")]
+    Listen(listen::Args),
+    /// Print the completions for a shell
+    #[cfg(feature = "client")]
+    Completions(completions::Args),
     /// Create subscriptions from the webhooks of LeadSquared, Livespace or Breakcold
     Import(import::Args),
     /// Find out why a subscription's webhooks do not arrive
@@ -96,6 +115,12 @@ fn main() -> ExitCode {
         Some(Command::Demo(args)) => with_runtime("warn", demo::run(args)),
         #[cfg(feature = "authors")]
         Some(Command::Plugin(args)) => with_runtime("warn", plugin::run(args)),
+        #[cfg(feature = "client")]
+        Some(Command::Client(command)) => with_runtime("warn", client::run(command)),
+        #[cfg(feature = "client")]
+        Some(Command::Listen(args)) => with_runtime("warn", listen::run(args)),
+        #[cfg(feature = "client")]
+        Some(Command::Completions(args)) => completions::run(args),
         Some(Command::Import(args)) => with_runtime("warn", import::run(args)),
         Some(Command::Diagnose(args)) => with_runtime("warn", diagnose::run(args)),
         #[cfg(feature = "bench")]
@@ -108,8 +133,13 @@ fn main() -> ExitCode {
         None => with_runtime("info", serve::run(cli.serve)),
     };
     result.unwrap_or_else(|err| {
+        // Whoever read the output has seen enough: `hookmill deliveries list | head`.
+        let has_closed = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
+        if err.downcast_ref().is_some_and(has_closed) {
+            return ExitCode::SUCCESS;
+        }
         report(&err);
-        ExitCode::FAILURE
+        if err.is::<remote::Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod bench;
 mod browser;
+mod client;
 mod crash;
 mod durability;
 mod import_e2e;

@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod client;
 pub mod cpu;
 pub mod errors;
 pub mod fixtures;

@@ -4,16 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use hookmill_model::{PluginName, SpaceId, SubscriptionId};
+use hookmill_model::{PluginName, SubscriptionId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use url::Url;
 
 use super::new;
 use super::project::Language;
 use super::style::BOLD;
-use crate::remote::{self, Remote};
+use crate::remote::{self, RemoteArgs};
 
 /// Time limit of the host's response.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,20 +31,11 @@ pub(super) struct Args {
     config: Option<PathBuf>,
 
     /// The subscription with the configuration, instead of a file
-    #[arg(long, value_name = "ID", conflicts_with = "config", requires_all = ["space", "key"])]
+    #[arg(long, value_name = "ID", conflicts_with = "config")]
     subscription: Option<SubscriptionId>,
 
-    /// The subscription's space
-    #[arg(long)]
-    space: Option<SpaceId>,
-
-    /// The address of the host's API
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8470")]
-    url: Url,
-
-    /// An API key with access to the space
-    #[arg(long, env = "HOOKMILL_KEY", hide_env_values = true)]
-    key: Option<String>,
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 /// A configuration of the plugin `javascript`.
@@ -76,9 +66,8 @@ async fn configuration(args: &Args) -> anyhow::Result<String> {
     if let Some(file) = &args.config {
         return std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()));
     }
-    let (id, space) = args.subscription.zip(args.space.clone()).context("--subscription and --space are required")?;
-    let remote = Remote { url: args.url.clone(), key: args.key.clone().context("--key is required")?, space };
-    let request = remote::client(TIMEOUT)?.get(remote.at(&format!("subscriptions/{id}")));
+    let (id, remote) = (args.subscription.context("--subscription is required")?, args.remote.clone().resolve()?);
+    let request = remote::client(TIMEOUT)?.get(remote.at(&format!("subscriptions/{id}"))?);
     let subscription: Value = remote.ask(request).await?;
     let name = subscription["plugin"]["name"].as_str().unwrap_or("none");
     ensure!(name == "javascript", "the subscription's plugin is {name}: expected javascript");

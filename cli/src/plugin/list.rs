@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::style::{BOLD, DIM};
-use crate::remote::{self, Remote};
+use crate::remote::{self, RemoteArgs};
 
 /// Time limit of each of the host's responses.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -15,7 +15,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
-    remote: Remote,
+    remote: RemoteArgs,
 }
 
 #[derive(Deserialize)]
@@ -26,12 +26,12 @@ struct Page {
 
 /// Lists the plugins.
 pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
-    let client = remote::client(TIMEOUT)?;
+    let (client, remote) = (remote::client(TIMEOUT)?, args.remote.clone().resolve()?);
     let mut plugins = Vec::new();
     let mut cursor = None;
     loop {
         let query: Vec<(&str, String)> = cursor.into_iter().map(|cursor| ("cursor", cursor)).collect();
-        let page: Page = args.remote.ask(client.get(args.remote.at("plugins")).query(&query)).await?;
+        let page: Page = remote.ask(client.get(remote.at("plugins")?).query(&query)).await?;
         plugins.extend(page.data);
         cursor = page.next_cursor;
         if cursor.is_none() {

@@ -3,19 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use bytes::Bytes;
 use hookmill_engine::Limits;
-use hookmill_model::{Digest, SpaceId};
+use hookmill_model::Digest;
 use hookmill_server::plugins::oci::{self, ArtifactInfo, Reference, Registries};
 use hookmill_server::plugins::signature::SigningKey;
 use serde_json::{Value, json};
-use url::Url;
 
 use super::project::Project;
 use super::style::{self, DIM, GOOD};
 use super::{build, engine};
-use crate::remote::{self, Remote};
+use crate::remote::{self, RemoteArgs};
 
 /// Time limit of the host's response: it compiles the component, for at most a minute, and two components at a time.
 const TIMEOUT: Duration = Duration::from_secs(200);
@@ -29,17 +28,8 @@ pub(super) struct Args {
     /// The component; by default that of the project in the current folder
     file: Option<PathBuf>,
 
-    /// The space to upload it to
-    #[arg(long, required_unless_present = "to")]
-    space: Option<SpaceId>,
-
-    /// The address of the host's API
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8470")]
-    url: Url,
-
-    /// An API key with access to the space
-    #[arg(long, env = "HOOKMILL_KEY", hide_env_values = true, required_unless_present = "to")]
-    key: Option<String>,
+    #[command(flatten)]
+    remote: RemoteArgs,
 
     /// An OCI registry instead of a host: oci://registry/repository:tag
     ///
@@ -83,11 +73,10 @@ pub(super) async fn run(args: &Args, json: bool) -> anyhow::Result<()> {
 }
 
 async fn to_host(args: &Args, component: Bytes, signature: Option<String>) -> anyhow::Result<Value> {
-    let (space, key) = args.space.clone().zip(args.key.clone()).context("--space and --key are required")?;
-    let remote = Remote { url: args.url.clone(), key, space };
+    let remote = args.remote.clone().resolve()?;
     let size = style::bytes(component.len() as u64);
     let _working = style::working(format!("uploading {size}; the host compiles it"));
-    let mut request = remote::client(TIMEOUT)?.post(remote.at("plugins"));
+    let mut request = remote::client(TIMEOUT)?.post(remote.at("plugins")?);
     if let Some(signature) = signature {
         request = request.header(SIGNATURE, signature);
     }
