@@ -63,7 +63,8 @@ async fn no_error_repeats_a_value_that_may_be_a_secret() {
         answers.push((definition.clone(), api.admin.post(SUBSCRIPTIONS, subscription(definition.clone())).await));
         answers.push((definition.clone(), api.admin.patch(&path, definition).await));
     }
-    for wrong in [json!(MARK), json!([MARK]), json!({"hunter": MARK}), json!(-1_234_567), json!("whsec_hunter1234567")] {
+    for wrong in [json!(MARK), json!([MARK]), json!({"hunter": MARK}), json!(-1_234_567), json!("whsec_hunter1234567")]
+    {
         let body = json!({"secret": wrong});
         answers.push((body.clone(), api.admin.post(&format!("{path}/rotate-secret"), body).await));
         let body = json!({"name": "a", "role": wrong});
