@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hookmill_model::{
-    Answer, DeliveryId, DeliveryState, Digest, Erasure, ErasureState, ErasureTarget, EventId, LogLevel, LogLine, Outcome,
-    PinnedPlugin, SentRequest, SpaceId, SubscriptionId, SubscriptionState,
+    Answer, DeliveryId, DeliveryState, Digest, Erasure, ErasureState, ErasureTarget, EventId, LogLevel, LogLine,
+    Outcome, PinnedPlugin, SentRequest, SpaceId, SubscriptionId, SubscriptionState,
 };
 use hookmill_store::{
     Accepted, DeliveryFilter, ErasureStep, ForgetStore, IndexedValue, NewBatch, NewEvent, Record, Store,

@@ -20,7 +20,10 @@ const NICENESS: i32 = 10;
 /// Threads for work that takes long, at a lower priority; at most so many as work has turns.
 static LONG_WORK: LazyLock<Runtime> = LazyLock::new(|| {
     let mut threads = Builder::new_current_thread();
-    threads.thread_name("long-work").max_blocking_threads(16).on_thread_start(|| hookmill_turns::lower_priority(NICENESS));
+    threads
+        .thread_name("long-work")
+        .max_blocking_threads(16)
+        .on_thread_start(|| hookmill_turns::lower_priority(NICENESS));
     threads.build().expect("it needs nothing of the system before its first thread")
 });
 

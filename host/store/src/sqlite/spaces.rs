@@ -75,9 +75,8 @@ pub(super) fn list(
     let after = after.map_or("", SpaceId::as_str);
     let mut select = db.prepare_cached("SELECT * FROM spaces WHERE id > ?1 AND erased = 0 ORDER BY id LIMIT ?2")?;
     unreadable.list(limit, |rows| {
-        let found = select.query_map(params![after, count(rows)], |row| {
-            unreadable.read((SPACE, "id"), row, read_space)
-        })?;
+        let found =
+            select.query_map(params![after, count(rows)], |row| unreadable.read((SPACE, "id"), row, read_space))?;
         Ok(found.filter_map(Result::transpose).take(limit).collect::<rusqlite::Result<_>>()?)
     })
 }

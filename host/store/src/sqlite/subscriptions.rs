@@ -143,9 +143,8 @@ pub(super) fn list(
 ) -> Result<ListPart<(Subscription, Activity), SubscriptionId>, StoreError> {
     // Every id is greater than the empty string.
     let after = after.map(|id| id.to_string()).unwrap_or_default();
-    let read = |row: &Row<'_>| {
-        unreadable.read((SUBSCRIPTION, "id"), row, |row| Ok((read(row)?, row.bytes("definition")?)))
-    };
+    let read =
+        |row: &Row<'_>| unreadable.read((SUBSCRIPTION, "id"), row, |row| Ok((read(row)?, row.bytes("definition")?)));
     let id = |(subscription, _): &(Subscription, _)| subscription.id;
     unreadable.list(limit, |rows| {
         let rows = count(rows);
@@ -166,9 +165,8 @@ pub(super) fn one(
     id: SubscriptionId,
 ) -> Result<Option<(Subscription, Activity)>, StoreError> {
     let mut select = db.prepare_cached(ONE)?;
-    let found = select.query_row(params![id.to_string(), space.as_str()], |row| {
-        unreadable.read((SUBSCRIPTION, "id"), row, read)
-    });
+    let found = select
+        .query_row(params![id.to_string(), space.as_str()], |row| unreadable.read((SUBSCRIPTION, "id"), row, read));
     match found.optional()? {
         Some(None) => Err(StoreError::Unreadable(SUBSCRIPTION, id.to_string())),
         found => Ok(found.flatten()),
