@@ -11,6 +11,7 @@ mod document;
 mod events;
 mod hostile;
 mod input;
+mod listing;
 mod paging;
 mod plugins;
 mod searching;

@@ -33,7 +33,7 @@
 //! | [`mail`] | the client of the mail server |
 //! | [`registry`] | the subscriptions in memory, compiled; its guard is the only thing that can save one |
 //! | [`queues`] | what one loop hands another: the inbox, alarms, shadow jobs, turns |
-//! | [`metrics`], [`quotas`], [`values`], [`host`] | what is counted; what each space may use; what it searches by; what all of the following share |
+//! | [`metrics`], [`recent`], [`quotas`], [`values`], [`host`] | what is counted; what happened lately; what each space may use; what it searches by; what all of the following share |
 //! | [`dispatch`] | one attempt without recording it: transform, sign, send, judge |
 //! | [`ingest`] | matches events and commits them with their deliveries |
 //! | [`deliver`] | the loop that knows the order transform → sign → send → record |
@@ -114,6 +114,7 @@ pub mod number;
 pub mod plugins;
 pub mod queues;
 pub mod quotas;
+pub mod recent;
 pub mod registry;
 pub mod replay;
 pub mod retention;

@@ -9,6 +9,7 @@ pub(crate) mod events;
 mod indexed;
 pub(crate) mod keys;
 mod names;
+pub(crate) mod overview;
 pub(crate) mod plugins;
 pub(crate) mod preview_view;
 pub(crate) mod profiles;

@@ -111,6 +111,10 @@ impl Finished {
         let Transition { state, due_at, reason } =
             record::decide(&compiled.subscription, number, &attempt.outcome, now, rand::random());
         host.metrics.attempted(&attempt);
+        if !delivery.test {
+            compiled.standing.attempted(&attempt);
+            host.recent.attempted(&compiled.subscription, &attempt, state, now);
+        }
         tracing::debug!(
             delivery.id = %delivery.id,
             subscription.id = %delivery.subscription_id,
