@@ -216,6 +216,7 @@ fn hint(code: &str) -> &'static str {
         "forbidden" => {
             "; `hookmill keys list` shows what each key may do, `hookmill keys create` makes another (admin)"
         }
+        "not_found" => "; the command `list` shows what there is",
         "subscription_identical" => "; --allow-identical creates it nevertheless",
         _ => "",
     }
