@@ -390,8 +390,7 @@ pub trait Store: ForgetStore + QueueStore + ReplayStore {
         command: Command,
         now: Timestamp,
     ) -> Result<Commanded, StoreError>;
-    /// Returns the number of writing transactions that were committed since the store was opened: each is a flush of the
-    /// disk.
+    /// Returns the number of transactions that were committed since the store was opened: each is a flush of the disk.
     fn commits(&self) -> u64;
     /// Returns the number of deliveries in each state that is not final. It is kept in memory, and costs no query.
     fn backlog(&self) -> [(DeliveryState, u64); 2];
