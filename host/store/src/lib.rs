@@ -377,8 +377,7 @@ pub trait Store: FindStore + ForgetStore + QueueStore + ReplayStore {
     /// Returns the rows that could not be read and were set aside since the store was opened: their kinds and ids. Listings
     /// leave them out; the deliveries of a subscription among them wait in their rows.
     fn unreadable(&self) -> Vec<(&'static str, String)>;
-    /// Returns the number of writing transactions that were committed since the store was opened: each is a flush of the
-    /// disk.
+    /// Returns the number of transactions that were committed since the store was opened: each is a flush of the disk.
     fn commits(&self) -> u64;
     /// Returns the number of deliveries in each state that is not final. It is kept in memory, and costs no query.
     fn backlog(&self) -> [(DeliveryState, u64); 2];
