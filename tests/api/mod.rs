@@ -12,6 +12,7 @@ mod events;
 mod finding;
 mod hostile;
 mod input;
+mod listing;
 mod matches;
 mod paging;
 mod plugins;

@@ -13,6 +13,7 @@ mod oci;
 mod pipeline;
 mod preparing;
 mod preview;
+mod queues;
 mod quotas;
 mod rates;
 mod recipes;

@@ -18,6 +18,7 @@ mod finding;
 mod forgetting;
 mod listing;
 mod plugin;
+mod queueing;
 mod replaying;
 mod sqlite;
 
@@ -38,6 +39,7 @@ pub use finding::{FindStore, LookupHit};
 pub use forgetting::{ErasureStep, Expired, ForgetStore, Forgotten, Place};
 pub use listing::{Counts, DeliveryHead, EventHead, ListPart, Step};
 pub use plugin::{DeletedPlugin, WaitingDeliveries};
+pub use queueing::{ListedSubscription, Queue, QueueStore, SpaceQueue};
 pub use replaying::{NewReplay, ReplayEntry, ReplaySlice, ReplayStep, ReplayStore};
 pub use sqlite::{OpenError, Sqlite};
 
@@ -192,7 +194,7 @@ pub struct SpaceChange {
 
 /// The persistent state of a host. The module's documentation states what its users rely on.
 #[async_trait]
-pub trait Store: FindStore + ForgetStore + ReplayStore {
+pub trait Store: FindStore + ForgetStore + QueueStore + ReplayStore {
     // The pipeline.
 
     /// Takes consecutive keys, from which ids of events and deliveries are made; returns the first.

@@ -62,8 +62,12 @@ impl Limit {
 pub(crate) fn after<T: FromStr>(cursor: Option<&str>) -> Result<Option<T>, Error> {
     let Some(cursor) = cursor else { return Ok(None) };
     let id = cursor.parse().ok();
-    id.map(Some)
-        .ok_or_else(|| Error::parameter("cursor", "invalid cursor: expected the `next_cursor` of the previous page"))
+    id.map(Some).ok_or_else(invalid_cursor)
+}
+
+/// The error of a cursor that no page had.
+pub(crate) fn invalid_cursor() -> Error {
+    Error::parameter("cursor", "invalid cursor: expected the `next_cursor` of the previous page")
 }
 
 /// A page of a list. It may have fewer entries than `limit`, or none, although more follow.
@@ -115,6 +119,11 @@ impl<T> Page<T> {
         found.truncate(limit.0);
         let next_cursor = if more { found.last().map(|last| id(last).to_string()) } else { None };
         Self { data: found.into_iter().map(view).collect(), next_cursor }
+    }
+
+    /// Builds a page of these entries.
+    pub(crate) fn with(data: Vec<T>, next_cursor: Option<String>) -> Self {
+        Self { data, next_cursor }
     }
 
     /// Builds a page from a part of a listing.

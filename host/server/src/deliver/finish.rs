@@ -111,6 +111,9 @@ impl Finished {
         let Transition { state, due_at, reason } =
             record::decide(&compiled.subscription, number, &attempt.outcome, now, rand::random());
         host.metrics.attempted(&attempt);
+        if !delivery.test {
+            compiled.standing.attempted(&attempt);
+        }
         tracing::debug!(
             delivery.id = %delivery.id,
             subscription.id = %delivery.subscription_id,

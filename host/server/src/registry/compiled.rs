@@ -1,11 +1,12 @@
 //! A subscription with its parsed parts.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use hookmill_model::{Invalid, Subscription};
 
 use super::judging::{Allowance, BYTE_STEPS, Reading};
+use super::standing::Standing;
 use crate::stages::matching::{Budget, Condition, ConditionError, SeenMember, Verdict};
 use crate::stages::select::Selector;
 
@@ -26,6 +27,8 @@ pub struct CompiledSubscription {
     selector: OnceLock<Selector>,
     config: OnceLock<String>,
     shadow_variant: OnceLock<Box<CompiledSubscription>>,
+    /// How it has been doing.
+    pub standing: Arc<Standing>,
 }
 
 impl CompiledSubscription {
@@ -38,6 +41,7 @@ impl CompiledSubscription {
             selector: OnceLock::new(),
             config: OnceLock::new(),
             shadow_variant: OnceLock::new(),
+            standing: Arc::default(),
         }
     }
 

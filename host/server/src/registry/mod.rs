@@ -6,14 +6,16 @@
 mod compiled;
 mod explaining;
 mod judging;
+mod search;
+mod standing;
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cel::Env;
-use hookmill_model::{Event, SpaceId, Subscription, SubscriptionId, SubscriptionState};
+use hookmill_model::{Activity, Digest, Event, SpaceId, Subscription, SubscriptionId, SubscriptionState};
 use hookmill_store::{Store, StoreError};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, MutexGuard};
@@ -22,6 +24,8 @@ use url::Url;
 pub use self::compiled::CompiledSubscription;
 pub use self::explaining::Explained;
 pub use self::judging::{Allowance, Exhausted, Matched};
+pub use self::search::{FoundSubscription, Order, Search, SortBy, SortKey};
+pub use self::standing::Standing;
 use crate::stages::matching::{self, Index};
 use crate::task::SpaceTurns;
 
@@ -67,7 +71,7 @@ impl Changing<'_> {
     /// If the store fails: then nothing is changed.
     pub async fn save(&self, subscription: &Subscription, now: Timestamp) -> Result<(), StoreError> {
         self.registry.store.put_subscription(subscription, now).await?;
-        self.registry.put(subscription.clone());
+        self.registry.put(subscription.clone(), None);
         Ok(())
     }
 
@@ -76,8 +80,9 @@ impl Changing<'_> {
     /// # Errors
     /// If the store fails.
     pub async fn reload(&self, space: &SpaceId, id: SubscriptionId) -> Result<Option<Subscription>, StoreError> {
-        let Some((subscription, _)) = self.registry.store.subscription(space, id).await? else { return Ok(None) };
-        self.registry.put(subscription.clone());
+        let found = self.registry.store.subscription(space, id).await?;
+        let Some((subscription, activity)) = found else { return Ok(None) };
+        self.registry.put(subscription.clone(), Some(activity));
         Ok(Some(subscription))
     }
 }
@@ -88,11 +93,14 @@ struct Contents {
     active: HashMap<SpaceId, Index>,
     by_url: HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
     by_field: HashMap<(SpaceId, String), BTreeSet<SubscriptionId>>,
-    by_space: HashMap<SpaceId, BTreeSet<SubscriptionId>>,
+    /// Those of each space, oldest first.
+    of_space: HashMap<SpaceId, BTreeMap<SubscriptionId, Arc<CompiledSubscription>>>,
+    /// How many of each space use a plugin's version, by the digest of its component.
+    by_plugin: HashMap<SpaceId, HashMap<Digest, usize>>,
 }
 
 impl Contents {
-    fn insert(&mut self, subscription: Subscription) {
+    fn insert(&mut self, subscription: Subscription, standing: Arc<Standing>) {
         let id = subscription.id;
         let space = &subscription.space;
         if subscription.state == SubscriptionState::Active {
@@ -102,15 +110,26 @@ impl Contents {
         for field in subscription.trigger.iter().flat_map(|trigger| &trigger.fields) {
             self.by_field.entry((space.clone(), field.clone())).or_default().insert(id);
         }
-        self.by_space.entry(space.clone()).or_default().insert(id);
-        self.subscriptions.insert(id, Arc::new(CompiledSubscription::new(subscription)));
+        if let Some(plugin) = &subscription.plugin {
+            *self.by_plugin.entry(space.clone()).or_default().entry(plugin.digest).or_default() += 1;
+        }
+        let mut compiled = CompiledSubscription::new(subscription);
+        compiled.standing = standing;
+        let compiled = Arc::new(compiled);
+        self.of_space.entry(compiled.subscription.space.clone()).or_default().insert(id, compiled.clone());
+        self.subscriptions.insert(id, compiled);
     }
 
-    fn remove(&mut self, id: SubscriptionId) {
-        let Some(old) = self.subscriptions.remove(&id) else { return };
-        let Subscription { space, url, event_types, trigger, .. } = &old.subscription;
-        if let Some(ids) = self.by_space.get_mut(space) {
-            ids.remove(&id);
+    fn remove(&mut self, id: SubscriptionId) -> Option<Arc<CompiledSubscription>> {
+        let old = self.subscriptions.remove(&id)?;
+        let Subscription { space, url, event_types, trigger, plugin, .. } = &old.subscription;
+        if let Some(of_space) = self.of_space.get_mut(space) {
+            of_space.remove(&id);
+        }
+        if let Some(plugin) = plugin
+            && let Some(count) = self.by_plugin.get_mut(space).and_then(|users| users.get_mut(&plugin.digest))
+        {
+            *count -= 1;
         }
         if let Some(index) = self.active.get_mut(space) {
             index.remove(id, event_types);
@@ -119,6 +138,7 @@ impl Contents {
         for field in trigger.iter().flat_map(|trigger| &trigger.fields) {
             remove_from(&mut self.by_field, (space.clone(), field.clone()), id);
         }
+        Some(old)
     }
 }
 
@@ -138,7 +158,7 @@ fn remove_from(
 impl Registry {
     /// Returns the number of a space's subscriptions.
     pub fn count(&self, space: &SpaceId) -> usize {
-        self.read().by_space.get(space).map_or(0, BTreeSet::len)
+        self.read().of_space.get(space).map_or(0, BTreeMap::len)
     }
 
     /// Returns up to `limit` of a space's subscriptions after `after`, oldest first. Takes as long as it returns, so that a
@@ -150,10 +170,14 @@ impl Registry {
         limit: usize,
     ) -> Vec<Arc<CompiledSubscription>> {
         let contents = self.read();
-        let Some(ids) = contents.by_space.get(space) else { return Vec::new() };
+        let Some(all) = contents.of_space.get(space) else { return Vec::new() };
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let ids = ids.range((from, Bound::Unbounded)).take(limit);
-        ids.filter_map(|id| contents.subscriptions.get(id).cloned()).collect()
+        all.range((from, Bound::Unbounded)).take(limit).map(|(_, compiled)| compiled.clone()).collect()
+    }
+
+    /// Returns how many subscriptions of a space use each version of a plugin, by the digest of its component.
+    pub fn plugin_users(&self, space: &SpaceId) -> HashMap<Digest, usize> {
+        self.read().by_plugin.get(space).cloned().unwrap_or_default()
     }
 
     /// Reads every subscription from the store.
@@ -166,7 +190,11 @@ impl Registry {
         let registry = Self { store, contents, changing, env: matching::environment(), turns };
         let mut page = registry.store.subscriptions(None, None, PAGE).await?;
         loop {
-            let insert = async { page.entries.into_iter().for_each(|(subscription, _)| registry.put(subscription)) };
+            let insert = async {
+                page.entries
+                    .into_iter()
+                    .for_each(|(subscription, activity)| registry.put(subscription, Some(activity)));
+            };
             let Some(after) = page.next else {
                 insert.await;
                 return Ok(registry);
@@ -182,13 +210,23 @@ impl Registry {
         Changing { registry: self, _lock: self.changing.lock().await }
     }
 
-    /// Inserts, replaces or (if it is deleted) removes a subscription.
-    fn put(&self, subscription: Subscription) {
+    /// Inserts, replaces or (if it is deleted) removes a subscription. Without its activity, that is as it was.
+    fn put(&self, subscription: Subscription, activity: Option<Activity>) {
         let mut contents = self.write();
-        contents.remove(subscription.id);
-        if subscription.state != SubscriptionState::Deleted {
-            contents.insert(subscription);
+        let old = contents.remove(subscription.id);
+        if subscription.state == SubscriptionState::Deleted {
+            return;
         }
+        let activated = old.as_ref().is_some_and(|old| old.subscription.state != SubscriptionState::Active)
+            && subscription.state == SubscriptionState::Active;
+        // The same as before: attempts in flight hold it.
+        let standing = old.map_or_else(Arc::default, |old| old.standing.clone());
+        match activity {
+            Some(activity) => standing.set(activity),
+            None if activated => standing.forget_failures(),
+            None => {}
+        }
+        contents.insert(subscription, standing);
     }
 
     /// Returns a subscription; none if there is none or it is deleted.

@@ -6,7 +6,9 @@ use rusqlite::{CachedStatement, Connection, params};
 
 use super::super::{Accepted, Identity, IndexedValue, NewDelivery, NewEvent, StoreError};
 use super::batches::{self, Joined};
+use super::deliveries::Of;
 use super::leases::Lease;
+use super::queues::Queued;
 use super::row::{Columns as _, count, json, micros};
 use super::writing::Writing;
 use super::{events, ids, values};
@@ -161,6 +163,8 @@ impl Inserts<'_> {
             ),
             None => {
                 self.waiting.execute(params![key, keys.space, subscription, due_at])?;
+                let of = Of { space: keys.space, subscription };
+                db.queued(of, Queued::of(DeliveryState::Pending, false, 1));
             }
         }
         Ok(())

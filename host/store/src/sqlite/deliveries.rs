@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::super::{Command, Commanded, DeliveryHead, StoreError};
-use super::backlog::Backlog;
 use super::events::{Events, read_head};
 use super::pinned::{self, PinnedPlugins};
+use super::queues::{self, Queued};
 use super::row::{Columns as _, corrupt, micros, time};
 use super::tallies::Counted;
 use super::writing::Writing;
@@ -34,10 +34,6 @@ pub(super) const BY_KEY: &str = "
 const BATCHED: &str = "SELECT event FROM batched_events WHERE delivery = ?1 ORDER BY position";
 
 const BATCHED_COUNT: &str = "SELECT count(*) FROM batched_events WHERE delivery = ?1";
-
-pub(super) const BACKLOG: &str = "
-    SELECT (SELECT count(*) FROM waiting INDEXED BY waiting_by_due_time WHERE state = 'pending'),
-        (SELECT count(*) FROM waiting) - (SELECT count(*) FROM waiting INDEXED BY waiting_by_due_time WHERE state = 'pending')";
 
 /// The state of a delivery, from the rows that determine it.
 pub(super) struct Progress {
@@ -273,7 +269,7 @@ pub(super) fn command(
 }
 
 /// What a delivery is of: the keys of its space and its subscription.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Of {
     pub(super) space: i64,
     pub(super) subscription: i64,
@@ -295,10 +291,14 @@ pub(super) struct Again {
 /// Makes the delivery with this key pending again.
 pub(super) fn resend(db: &Writing<'_>, key: i64, of: Of, again: Again) -> Result<(), StoreError> {
     let Again { state, attempts, due_at, verbatim } = again;
+    let fresh = db.lease(key).is_some_and(|lease| lease.fresh);
     db.set_lease(key, None);
     db.prepare_cached(DELETE_ENDED)?.execute([key])?;
     db.prepare_cached(RESEND)?.execute(params![key, of.space, of.subscription, micros(due_at), attempts, verbatim])?;
     db.moved(state, DeliveryState::Pending, 1);
+    if state != DeliveryState::Pending || fresh {
+        db.queued(of, Queued::of(DeliveryState::Pending, attempts > 0, 1));
+    }
     Ok(())
 }
 
@@ -312,7 +312,7 @@ pub(super) fn cancel(
     reason: &str,
 ) -> Result<(), StoreError> {
     db.prepare_cached(CANCEL)?.execute(params![key, micros(now), reason])?;
-    db.prepare_cached(super::record::DELETE_WAITING)?.execute([key])?;
+    queues::remove(db, key)?;
     db.moved(state, DeliveryState::Cancelled, 1);
     db.count(of.space, of.subscription, now, Counted::Cancelled, 1);
     Ok(())
@@ -322,9 +322,4 @@ pub(super) fn cancel(
 fn sent(db: &Connection, key: i64) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM attempts WHERE key > ?1 AND key < ?2 AND request_method IS NOT NULL";
     Ok(db.prepare_cached(sql)?.exists(attempts::range(key))?)
-}
-
-/// Counts the deliveries that are not final, at the start; see [`Store::backlog`](super::super::Store::backlog).
-pub(super) fn backlog(db: &Connection) -> rusqlite::Result<Backlog> {
-    db.prepare_cached(BACKLOG)?.query_row([], |row| Ok(Backlog { pending: row.get(0)?, held: row.get(1)? }))
 }

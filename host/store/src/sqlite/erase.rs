@@ -9,10 +9,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{Place, StoreError};
+use super::deliveries::Of;
 use super::forget::{self, walk};
+use super::queues::Queued;
 use super::row::{Columns as _, count, json, micros};
 use super::writing::Writing;
-use super::{events, ids, keys, names, pinned, values};
+use super::{events, ids, keys, names, pinned, queues, values};
 
 /// The result of a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -175,7 +177,7 @@ fn release(db: &Writing<'_>, key: i64, event: Option<i64>, now: Timestamp) -> Re
             if let Some(event) = event.filter(|_| batched > 0) {
                 recreate_batch(db, key, event, now)?;
             }
-            db.prepare_cached(super::record::DELETE_WAITING)?.execute([key])?;
+            queues::remove(db, key)?;
             db.removed(DeliveryState::from_name(&state).unwrap_or(DeliveryState::Pending));
             if let Some(pinned) = pinned {
                 db.prepare_cached(pinned::DROP_IF_UNUSED)?.execute([pinned])?;
@@ -216,9 +218,10 @@ const COPY_DELIVERY: &str = "
     INSERT INTO deliveries (key, space, subscription, type, event, due_at, test, batch)
     SELECT ?1, space, subscription, type, ?3, due_at, test, batch FROM deliveries WHERE key = ?2";
 
-const COPY_WAITING: &str = "
+pub(super) const COPY_WAITING: &str = "
     INSERT INTO waiting (delivery, space, subscription, state, due_at, attempts, batched)
-    SELECT ?1, space, subscription, state, due_at, 0, ?3 FROM waiting WHERE delivery = ?2";
+    SELECT ?1, space, subscription, state, due_at, 0, ?3 FROM waiting WHERE delivery = ?2
+    RETURNING space, subscription, state";
 
 const LINK: &str = "INSERT INTO later_deliveries (event, delivery) VALUES (?1, ?2)";
 
@@ -240,7 +243,11 @@ fn recreate_batch(db: &Writing<'_>, key: i64, without: i64, now: Timestamp) -> R
     db.gave_keys(now, new, new + 1);
     db.prepare_cached(CLOSE)?.execute([key])?;
     db.prepare_cached(COPY_DELIVERY)?.execute([new, key, *first])?;
-    db.prepare_cached(COPY_WAITING)?.execute([new, key, count(others.len() - 1)])?;
+    let of = db.prepare_cached(COPY_WAITING)?.query_row([new, key, count(others.len() - 1)], |row| {
+        Ok((Of { space: row.value("space")?, subscription: row.value("subscription")? }, row.variant("state")?))
+    });
+    let (of, state) = of?;
+    db.queued(of, Queued::of(state, false, 1));
     for (position, event) in others.iter().enumerate() {
         db.prepare_cached(LINK)?.execute([*event, new])?;
         values::link(db, *event, new)?;

@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::super::StoreError;
+use super::deliveries::Of;
 use super::events::Events;
 use super::ids;
 use super::leases::{Lease, Leases, Summary};
 use super::pinned::PinnedPlugins;
+use super::queues::Queued;
 use super::row::{Columns as _, micros};
 use super::writing::Writing;
 
@@ -174,8 +176,11 @@ impl Reader<'_> {
 
 /// Ends the lease of a delivery, which waits from now on.
 pub(super) fn put_back(db: &Writing<'_>, key: i64) -> Result<(), StoreError> {
-    if db.lease(key).is_some_and(|lease| lease.fresh) {
-        db.prepare_cached(PUT_BACK)?.execute([key])?;
+    if let Some(lease) = db.lease(key).filter(|lease| lease.fresh)
+        && db.prepare_cached(PUT_BACK)?.execute([key])? > 0
+    {
+        let of = Of { space: lease.space, subscription: lease.subscription };
+        db.queued(of, Queued::of(DeliveryState::Pending, false, 1));
     }
     db.set_lease(key, None);
     Ok(())

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use hookmill_model::{Event, SubscriptionId};
+use jiff::Timestamp;
 
 /// A worker's hold on a delivery, with what recording its result needs.
 #[derive(Clone, Debug)]
@@ -62,6 +63,22 @@ impl Leases {
     /// Returns the fresh deliveries of a space, newest first.
     pub(super) fn fresh_of(&self, space: i64) -> Vec<i64> {
         self.fresh.iter().rev().copied().filter(|key| self.all.get(key).is_some_and(|it| it.space == space)).collect()
+    }
+
+    /// Returns the number of a space's fresh deliveries, and when the first was accepted.
+    pub(super) fn fresh_first(&self, space: i64) -> (usize, Option<Timestamp>) {
+        let mut of_space = self.fresh.iter().filter_map(|key| self.all.get(key)).filter(|it| it.space == space);
+        let first = of_space.next().map(|lease| lease.event.accepted_at);
+        (usize::from(first.is_some()) + of_space.count(), first)
+    }
+
+    /// Returns the number of a space's fresh deliveries by the keys of their subscriptions.
+    pub(super) fn fresh_counts(&self, space: i64) -> HashMap<i64, u64> {
+        let mut counts = HashMap::new();
+        for lease in self.fresh.iter().filter_map(|key| self.all.get(key)).filter(|it| it.space == space) {
+            *counts.entry(lease.subscription).or_default() += 1;
+        }
+        counts
     }
 
     /// Returns the fresh deliveries whose leases have expired.

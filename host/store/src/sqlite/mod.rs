@@ -33,6 +33,7 @@ mod pinned;
 #[cfg(test)]
 mod plans;
 mod plugins;
+mod queues;
 mod readers;
 mod record;
 mod replays;
@@ -98,8 +99,9 @@ impl Sqlite {
         let file = dir.join("hookmill.db");
         let db = open::writer(&file)?;
         let recovered = marks::recover(&db)?;
-        let (marks, backlog) = (marks::read(&db)?, deliveries::backlog(&db)?);
-        let shared = Arc::new(Shared::new(marks.next_key, stored::StoredBytes::load(&db)?));
+        let (marks, queues) = (marks::read(&db)?, queues::Queues::load(&db)?);
+        let backlog = queues.backlog();
+        let shared = Arc::new(Shared::new(marks.next_key, stored::StoredBytes::load(&db)?, queues));
         let checkpointer = Checkpointer::start(&file)?;
         let writer =
             Writer::start(db, Arc::clone(&shared), (marks, backlog), checkpointer).map_err(OpenError::Thread)?;

@@ -4,7 +4,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::{
     accept, attempts, deliveries, erase, erasures, events, finding, forget, ids, keys, lease, marks, notices, open,
-    pinned, plugins, record, replays, rollup, sources, subscriptions, tallies, values,
+    pinned, plugins, queues, record, replays, rollup, sources, subscriptions, tallies, values,
 };
 
 fn database() -> Connection {
@@ -45,7 +45,10 @@ fn statements_search_an_index() {
         (lease::ONE, "SEARCH waiting USING INTEGER PRIMARY KEY (rowid=?)"),
         (lease::PUT_BACK, "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)"),
         (marks::UNDONE, "SEARCH d USING INTEGER PRIMARY KEY (rowid>?)"),
-        (subscriptions::SET_FREE, "SEARCH waiting USING INDEX waiting_of_subscription (subscription=? AND state=?)"),
+        (
+            subscriptions::SET_FREE,
+            "SEARCH waiting USING COVERING INDEX waiting_of_subscription (subscription=? AND state=?)",
+        ),
         (
             subscriptions::WAITING,
             "SEARCH waiting USING COVERING INDEX waiting_of_subscription (subscription=? AND state=?)",
@@ -57,6 +60,9 @@ fn statements_search_an_index() {
         (deliveries::BY_KEY, "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"),
         (deliveries::BY_KEY, "SEARCH attempts USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         (deliveries::CANCEL, "SEARCH waiting USING INTEGER PRIMARY KEY (rowid=?)"),
+        (queues::REMOVE, "SEARCH waiting USING INTEGER PRIMARY KEY (rowid=?)"),
+        (queues::FIRST_DUE, "SEARCH waiting USING COVERING INDEX waiting_by_due_time (subscription=?)"),
+        (erase::COPY_WAITING, "SEARCH waiting USING INTEGER PRIMARY KEY (rowid=?)"),
         (record::DELETE_WAITING, "SEARCH waiting USING INTEGER PRIMARY KEY (rowid=?)"),
         (events::BY_KEY, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
         (events::HEAD_BY_KEY, "SEARCH events USING INTEGER PRIMARY KEY (rowid=?)"),
@@ -137,9 +143,8 @@ fn statements_search_an_index() {
 }
 
 #[test]
-fn counting_the_backlog_reads_no_row() {
-    let plan = plan(&database(), deliveries::BACKLOG);
-    assert!(plan.contains("waiting USING COVERING INDEX waiting_by_due_time"), "{plan}");
+fn counting_what_waits_at_the_start_reads_each_row_once_in_order() {
+    assert_eq!(plan(&database(), queues::LOAD), "SCAN waiting");
 }
 
 #[test]

@@ -7,7 +7,9 @@ use hookmill_model::{Activity, DeliveryState, SubscriptionState};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{Record, Recorded, StoreError};
+use super::deliveries::Of;
 use super::leases::Lease;
+use super::queues::Queued;
 use super::row::micros;
 use super::tallies::Counted;
 use super::writing::Writing;
@@ -118,8 +120,14 @@ fn write(db: &Writing<'_>, record: &Record, key: i64, lease: &Lease) -> Result<(
         None => db.prepare_cached(ATTEMPTS)?.query_row([key], |row| row.get(0))?,
     };
     let (due_at, reason) = (micros(record.due_at), record.reason.as_deref());
+    let of = Of { space: lease.space, subscription: lease.subscription };
+    if !lease.fresh {
+        let before = attempts - u32::from(record.attempt.is_some());
+        db.queued(of, Queued::of(DeliveryState::Pending, before > 0, -1));
+    }
     match state {
         DeliveryState::Pending | DeliveryState::Held => {
+            db.queued(of, Queued::of(state, attempts > 0, 1));
             let row = params![key, lease.space, lease.subscription, state.as_str(), due_at, attempts, reason];
             db.prepare_cached(PUT_WAITING)?.execute(row)?;
         }

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{ListPart, StoreError};
 use super::deliveries::{self, Of};
+use super::queues::Queued;
 use super::row::{Columns as _, count, json, micros, part};
 use super::writing::Writing;
 use super::{notices, pinned, shadows};
@@ -18,7 +19,7 @@ const UPDATE: &str = "UPDATE subscriptions SET space = ?2, state = ?3, definitio
 
 pub(super) const SET_FREE: &str = "
     UPDATE waiting INDEXED BY waiting_of_subscription SET state = 'pending', due_at = max(due_at, ?2)
-    WHERE subscription = ?1 AND state = 'held'";
+    WHERE subscription = ?1 AND state = 'held' RETURNING attempts > 0 AS attempted";
 
 pub(super) const WAITING: &str = "
     SELECT delivery FROM waiting INDEXED BY waiting_of_subscription WHERE subscription = ?1 AND state = ?2";
@@ -66,8 +67,7 @@ pub(super) fn put(db: &Writing<'_>, subscription: &Subscription, now: Timestamp)
         // A subscription that is new or was active before has no held deliveries.
         SubscriptionState::Active if matches!(before, None | Some(SubscriptionState::Active)) => {}
         SubscriptionState::Active => {
-            let freed = db.prepare_cached(SET_FREE)?.execute([key, micros(now)])?;
-            db.moved(DeliveryState::Held, DeliveryState::Pending, freed);
+            set_free(db, Of { space: db.space(&subscription.space)?, subscription: key }, now)?;
             db.prepare_cached(RESET_FAILURES)?.execute([key])?;
             notices::activated(db, subscription.id, now)?;
         }
@@ -80,6 +80,18 @@ pub(super) fn put(db: &Writing<'_>, subscription: &Subscription, now: Timestamp)
             }
             pinned::drop_unused(db)?;
         }
+    }
+    Ok(())
+}
+
+/// Makes what is held pending.
+fn set_free(db: &Writing<'_>, of: Of, now: Timestamp) -> Result<(), StoreError> {
+    let mut update = db.prepare_cached(SET_FREE)?;
+    let mut rows = update.query([of.subscription, micros(now)])?;
+    while let Some(row) = rows.next()? {
+        db.moved(DeliveryState::Held, DeliveryState::Pending, 1);
+        db.queued(of, Queued::of(DeliveryState::Held, false, -1));
+        db.queued(of, Queued::of(DeliveryState::Pending, row.value("attempted")?, 1));
     }
     Ok(())
 }
@@ -158,6 +170,16 @@ pub(super) fn one(
     space: &SpaceId,
     id: SubscriptionId,
 ) -> Result<Option<(Subscription, Activity)>, StoreError> {
+    Ok(db.prepare_cached(ONE)?.query_row(params![id.to_string(), space.as_str()], read).optional()?)
+}
+
+/// The same, with the bytes of its definition.
+pub(super) fn one_with_bytes(
+    db: &Connection,
+    space: &SpaceId,
+    id: SubscriptionId,
+) -> Result<Option<((Subscription, Activity), usize)>, StoreError> {
+    let read = |row: &Row<'_>| Ok((read(row)?, row.bytes("definition")?));
     Ok(db.prepare_cached(ONE)?.query_row(params![id.to_string(), space.as_str()], read).optional()?)
 }
 

@@ -14,8 +14,10 @@ use rusqlite::Connection;
 
 use super::super::StoreError;
 use super::backlog::Backlog;
+use super::deliveries::Of;
 use super::leases::{Lease, Leases};
 use super::names::Names;
+use super::queues::{Queued, Queues};
 use super::stored::{self, StoredBytes};
 use super::tallies::{Counted, GivenKeys, Tallies};
 
@@ -26,17 +28,19 @@ pub(super) struct Shared {
     next_key: AtomicI64,
     leases: Mutex<Leases>,
     stored: Mutex<StoredBytes>,
+    queues: Mutex<Queues>,
     /// Whether the log was emptied when that was last tried.
     log_is_empty: AtomicBool,
 }
 
 impl Shared {
-    /// Starts with this key, and what is stored.
-    pub(super) fn new(next_key: i64, stored: StoredBytes) -> Self {
+    /// Starts with this key, what is stored, and what waits.
+    pub(super) fn new(next_key: i64, stored: StoredBytes, queues: Queues) -> Self {
         Self {
             next_key: AtomicI64::new(next_key),
             leases: Mutex::default(),
             stored: Mutex::new(stored),
+            queues: Mutex::new(queues),
             log_is_empty: AtomicBool::new(false),
         }
     }
@@ -54,6 +58,11 @@ impl Shared {
     /// Whether the log was emptied when that was last tried.
     pub(super) fn log_is_empty(&self) -> bool {
         self.log_is_empty.load(Ordering::Relaxed)
+    }
+
+    /// Reads or changes the counts of queues.
+    pub(super) fn queues<T>(&self, use_them: impl FnOnce(&mut Queues) -> T) -> T {
+        use_them(&mut self.queues.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads or changes the bytes that spaces store.
@@ -79,6 +88,8 @@ struct Changes {
     tallies: Tallies,
     /// Bytes stored, by the keys of their spaces.
     stored: HashMap<i64, i64>,
+    /// Rows of `waiting`.
+    queues: HashMap<Of, Queued>,
     /// Whether the log is to be emptied after it.
     empty_log: bool,
     /// The leases before each change, to go back.
@@ -139,6 +150,11 @@ impl<'db> Writing<'db> {
     /// Counts what happened to deliveries of a space and a subscription, which are given by their keys.
     pub(super) fn count(&self, space: i64, subscription: i64, at: Timestamp, what: Counted, count: usize) {
         self.changes.borrow_mut().tallies.count([space, subscription], at, what, super::row::count(count));
+    }
+
+    /// Counts rows of `waiting` that were inserted, or deleted.
+    pub(super) fn queued(&self, of: Of, queued: Queued) {
+        self.changes.borrow_mut().queues.entry(of).or_default().add(queued);
     }
 
     /// Counts bytes that a space, given by its key, stores from now on; fewer if negative.
@@ -254,12 +270,15 @@ impl<'db> Writing<'db> {
     /// Ends a transaction that was committed; returns the changes of the backlog.
     pub(super) fn committed(&self, marks: Marks) -> Backlog {
         *self.marks.borrow_mut() = marks;
-        let Changes { backlog, stored, empty_log, .. } = std::mem::take(&mut *self.changes.borrow_mut());
+        let Changes { backlog, stored, queues, empty_log, .. } = std::mem::take(&mut *self.changes.borrow_mut());
         if empty_log {
             self.shared.log_is_empty.store(super::checkpoint::empty_log(self.db), Ordering::Relaxed);
         }
         if !stored.is_empty() {
             self.shared.stored(|all| all.add(stored));
+        }
+        if !queues.is_empty() {
+            self.shared.queues(|all| queues.into_iter().for_each(|(of, queued)| all.add(of, queued)));
         }
         backlog
     }

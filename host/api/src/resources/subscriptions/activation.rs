@@ -5,7 +5,7 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::view::SubscriptionView;
+use super::view::{SubscriptionView, shown};
 use crate::Api;
 use crate::http::access::Manages;
 use crate::http::extract::PathParams;
@@ -32,7 +32,7 @@ async fn activate_subscription(
     params: PathParams,
 ) -> Result<Json<SubscriptionView>, Problem> {
     let (subscription, activity) = activation::activate(&api.host, space, params.get("subscription")?).await?;
-    Ok(Json(SubscriptionView::of(subscription, activity)))
+    shown(&api, subscription, activity).await
 }
 
 /// Pauses a subscription.
@@ -49,5 +49,5 @@ async fn pause_subscription(
     params: PathParams,
 ) -> Result<Json<SubscriptionView>, Problem> {
     let (subscription, activity) = activation::pause(&api.host, space, params.get("subscription")?).await?;
-    Ok(Json(SubscriptionView::of(subscription, activity)))
+    shown(&api, subscription, activity).await
 }

@@ -4,6 +4,7 @@ mod activation;
 mod compare;
 mod diagnose;
 mod differences;
+mod list;
 mod plugin;
 mod preview;
 mod rollback;
@@ -15,7 +16,6 @@ mod view;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::Response;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -23,24 +23,19 @@ use utoipa_axum::routes;
 use crate::Api;
 use crate::http::access::{Manages, Reads};
 use crate::http::extract::{JsonBody, Patch, PathParams, Query};
-use crate::http::memory::LARGE_BYTES;
-use crate::http::page::{self, Page, PageQuery};
 use crate::http::problem::Problem;
 use hookmill_server::error::Error;
 use hookmill_server::json::Members;
 use hookmill_server::subscriptions::definition::Definition;
 use hookmill_server::subscriptions::{find, writing};
-use view::SubscriptionView;
+use view::{SubscriptionView, shown};
 
 pub(super) use view::SubscriptionStateName;
-
-/// A page of the list.
-type SubscriptionPage = Page<SubscriptionView>;
 
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
-        .routes(routes!(create_subscription, list_subscriptions))
+        .routes(routes!(create_subscription, list::list_subscriptions))
         .routes(routes!(get_subscription, change_subscription, delete_subscription))
         .merge(activation::paths())
         .merge(compare::paths())
@@ -90,24 +85,7 @@ async fn create_subscription(
     JsonBody(Members(definition)): JsonBody<Members>,
 ) -> Result<(StatusCode, Json<SubscriptionView>), Problem> {
     let (new, activity) = writing::create(&api.host, &space, definition, query.allow_identical()?).await?;
-    Ok((StatusCode::CREATED, Json(SubscriptionView::of(new, activity))))
-}
-
-/// Lists subscriptions, oldest first.
-///
-/// Secrets are shown as `***`.
-#[utoipa::path(get, path = "/v1/spaces/{space}/subscriptions", tag = "subscriptions", params(PageQuery),
-    responses((status = 200, body = SubscriptionPage)))]
-async fn list_subscriptions(
-    Reads(space): Reads,
-    State(api): State<Api>,
-    Query(query): Query<PageQuery>,
-) -> Result<Response, Problem> {
-    let after = page::after(query.cursor.as_deref())?;
-    let memory = api.memory.take(&space, LARGE_BYTES).await;
-    let found = api.host.store.subscriptions(Some(&space), after, query.limit.get()).await?;
-    let view = |(subscription, activity)| SubscriptionView::of(subscription, activity);
-    Ok(memory.json(&SubscriptionPage::part(found, view))?)
+    Ok((StatusCode::CREATED, shown(&api, new, activity).await?))
 }
 
 /// Returns a subscription.
@@ -121,7 +99,7 @@ async fn get_subscription(
     params: PathParams,
 ) -> Result<Json<SubscriptionView>, Problem> {
     let (subscription, activity) = find(&api.host, &space, params.get("subscription")?).await?;
-    Ok(Json(SubscriptionView::of(subscription, activity)))
+    shown(&api, subscription, activity).await
 }
 
 /// Changes a subscription by a JSON merge patch (RFC 7396).
@@ -144,7 +122,7 @@ async fn change_subscription(
     Patch(patch): Patch,
 ) -> Result<Json<SubscriptionView>, Problem> {
     let (changed, activity) = writing::patch(&api.host, space, params.get("subscription")?, patch).await?;
-    Ok(Json(SubscriptionView::of(changed, activity)))
+    shown(&api, changed, activity).await
 }
 
 /// Deletes a subscription.

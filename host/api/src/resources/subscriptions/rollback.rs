@@ -5,7 +5,7 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::view::SubscriptionView;
+use super::view::{SubscriptionView, shown};
 use crate::Api;
 use crate::http::access::Manages;
 use crate::http::extract::PathParams;
@@ -32,5 +32,5 @@ async fn rollback_subscription(
     params: PathParams,
 ) -> Result<Json<SubscriptionView>, Problem> {
     let (subscription, activity) = plugin::roll_back(&api.host, space, params.get("subscription")?).await?;
-    Ok(Json(SubscriptionView::of(subscription, activity)))
+    shown(&api, subscription, activity).await
 }

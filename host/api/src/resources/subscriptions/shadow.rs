@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use super::super::names::PluginFaultCodeName;
 use super::differences::DifferenceView;
 use super::plugin::PluginRefView;
-use super::view::SubscriptionView;
+use super::view::{SubscriptionView, shown};
 use crate::Api;
 use crate::http::access::{Manages, Reads};
 use crate::http::extract::{JsonBody, PathParams};
@@ -159,5 +159,5 @@ async fn promote_shadow(
     params: PathParams,
 ) -> Result<Json<SubscriptionView>, Problem> {
     let (subscription, activity) = shadow::promote(&api.host, space, params.get("subscription")?).await?;
-    Ok(Json(SubscriptionView::of(subscription, activity)))
+    shown(&api, subscription, activity).await
 }

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use axum::Json;
 use hookmill_model::{
     Activity, AnswerRule, Batch, ContentType, Handshake, HandshakeReport, Method, PauseReason, QueryParameter, Rate,
     Signing, SpaceId, Subscription, SubscriptionId, SubscriptionState, SuccessCodes, Trigger,
 };
+use hookmill_store::Queue;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::names::{ContentTypeName, MethodName, PauseReasonName};
 use super::plugin::{EarlierPluginView, PluginRefView};
+use crate::Api;
+use crate::http::problem::Problem;
 use hookmill_server::stages::seal::MASK;
 use hookmill_server::subscriptions::definition::HandshakeChoice;
 use hookmill_server::subscriptions::described;
@@ -126,6 +130,8 @@ pub(super) struct SubscriptionView {
     failed_deliveries: u32,
     /// Failures of its plugin in a row.
     plugin_failures: u32,
+    /// Deliveries that wait for it.
+    queue: QueueView,
     /// When its last attempt began; null if there was none.
     #[schema(required)]
     last_triggered_at: Option<Timestamp>,
@@ -133,6 +139,35 @@ pub(super) struct SubscriptionView {
     created_at: Timestamp,
     /// When it was last changed.
     updated_at: Timestamp,
+}
+
+/// Deliveries that wait for a subscription, those being sent included.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Queue)]
+struct QueueView {
+    /// Number of pending deliveries that were never attempted.
+    waiting: u64,
+    /// Number of pending deliveries that were attempted before.
+    retrying: u64,
+    /// Time at which the first of them is due, or was; null if there is none, or if all are being sent for the first time.
+    #[schema(required)]
+    next_due_at: Option<Timestamp>,
+}
+
+impl From<Queue> for QueueView {
+    fn from(Queue { waiting, retrying, next_due_at }: Queue) -> Self {
+        Self { waiting, retrying, next_due_at }
+    }
+}
+
+/// Returns the response that shows a subscription.
+pub(super) async fn shown(
+    api: &Api,
+    subscription: Subscription,
+    activity: Activity,
+) -> Result<Json<SubscriptionView>, Problem> {
+    let queue = api.host.store.queue(&subscription.space, subscription.id).await?;
+    Ok(Json(SubscriptionView::of(subscription, activity, queue)))
 }
 
 /// State of a subscription.
@@ -237,7 +272,7 @@ struct RetryView {
 
 impl SubscriptionView {
     /// The view of a subscription.
-    pub(super) fn of(subscription: Subscription, activity: Activity) -> Self {
+    pub(super) fn of(subscription: Subscription, activity: Activity, queue: Queue) -> Self {
         let mask = |header: hookmill_model::CustomHeader| CustomHeaderView {
             value: if header.secret { MASK.to_owned() } else { header.value },
             name: header.name,
@@ -289,6 +324,7 @@ impl SubscriptionView {
             failure_streak: activity.failure_streak,
             failed_deliveries: activity.failed_deliveries,
             plugin_failures: activity.plugin_failures,
+            queue: queue.into(),
             last_triggered_at: activity.last_triggered_at,
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,

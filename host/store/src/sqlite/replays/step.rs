@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::super::{ReplayStep, StoreError};
 use super::super::deliveries::{self, Of};
+use super::super::queues::Queued;
 use super::super::row::{Columns as _, count, micros};
 use super::super::writing::Writing;
 use super::super::{accept, values};
@@ -95,6 +96,7 @@ fn deliver(
     db.prepare_cached(LINK)?.execute([event, key])?;
     values::link(db, event, key)?;
     db.prepare_cached(accept::INSERT_WAITING)?.execute([key, space, subscription, due_at])?;
+    db.queued(Of { space, subscription }, Queued::of(DeliveryState::Pending, false, 1));
     db.created(DeliveryState::Pending, 1);
     db.gave_keys(accepted_at, key, key + 1);
     Ok(true)
