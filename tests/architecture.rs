@@ -26,6 +26,7 @@ const ROOMS: [&str; 28] = [
     "registry",
     "queues",
     "metrics",
+    "recent",
     "quotas",
     "values",
     "host",
@@ -44,26 +45,29 @@ const ROOMS: [&str; 28] = [
 ];
 
 /// Our own crates that each crate may depend on.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("host/model", &[]),
-    ("host/engine", &["model"]),
-    ("host/store", &["model"]),
+    ("host/turns", &["model"]),
+    ("host/engine", &["model", "turns"]),
+    ("host/store", &["model", "turns"]),
     ("host/schema", &[]),
-    ("host/server", &["model", "engine", "schema", "store", "bundled"]),
-    ("host/api", &["model", "store", "server"]),
-    ("cli", &["model", "engine", "store", "server", "api", "bundled"]),
+    ("host/server", &["model", "turns", "engine", "schema", "store", "bundled"]),
+    ("host/api", &["model", "turns", "store", "server"]),
+    ("host/pages", &["model", "server", "api"]),
+    ("cli", &["model", "engine", "store", "server", "api", "pages", "bundled"]),
 ];
 
 /// Crates from outside that stand behind one wall, and who has them.
-const WALLS: [(&str, &[&str]); 10] = [
+const WALLS: [(&str, &[&str]); 11] = [
     ("wasmtime", &["host/engine"]),
     ("wasmparser", &["host/engine"]),
     ("jsonschema", &["host/schema"]),
-    ("axum", &["host/api", "cli"]),
+    ("axum", &["host/api", "host/pages", "cli"]),
     ("utoipa", &["host/server", "host/api"]),
     ("utoipa-axum", &["host/api"]),
     ("lettre", &["host/server"]),
     ("cel", &["host/server"]),
+    ("askama", &["host/pages"]),
     ("clap", &["cli"]),
     ("wit-component", &["cli"]),
 ];

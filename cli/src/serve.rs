@@ -56,11 +56,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     println!("Hookmill listens on http://{}", listener.local_addr()?);
     println!("Data directory: {}", std::path::absolute(&data_dir)?.display());
     if let Some(key) = first_key {
-        println!("Admin key (shown only once, keep it): {key}");
+        println!(
+            "Admin key (shown only once, keep it): {key}\n\
+             Open the address in a browser and sign in with the key, or call the API with it."
+        );
     }
     let shutdown = CancellationToken::new();
     tokio::spawn(cancel_on_signal(signals, shutdown.clone()));
-    hookmill_api::run(host, listener, shutdown).await
+    hookmill_pages::run(host, listener, shutdown).await
 }
 
 /// Raises the limit of descriptors as far as the system lets it, and fits the configuration to it: the soft limit is 1,024 by

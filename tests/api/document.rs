@@ -156,8 +156,26 @@ async fn description_health_and_metrics_need_no_key() {
 
 #[tokio::test]
 async fn the_limits_are_those_in_force() {
-    let api = TestApi::with(|config| config.accept.event_bytes_max = 77).await;
+    let api = TestApi::with(|config| {
+        config.accept.event_bytes_max = 77;
+        config.send.allow_networks.push("10.1.0.0/16".parse().unwrap());
+        config.send.deny_networks.push("fd00::/8".parse().unwrap());
+        config.send.deny_ports = vec![25, 6379];
+        config.retention.keep_days = 7;
+    })
+    .await;
     let limits = api.with_role("produce").await.get("/v1/limits").await.expect(200);
     assert_eq!(limits["accept"]["event_bytes_max"], 77);
     assert_eq!(limits["plugin"]["fuel_base"], api.host.config.plugin.fuel_base);
+    for (name, value) in [
+        ("allow_networks", json!(["10.1.0.0/16"])),
+        ("deny_networks", json!(["fd00::/8"])),
+        ("deny_ports", json!([25, 6379])),
+        ("timeout_ms_max", json!(60_000)),
+        ("lookup_timeout_s", json!(10)),
+        ("in_flight_per_subscription_max", json!(64)),
+    ] {
+        assert_eq!(limits["send"][name], value, "{name}");
+    }
+    assert_eq!(limits["retention"], json!({"keep_days": 7, "keep_bytes": null}));
 }

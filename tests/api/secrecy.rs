@@ -30,6 +30,62 @@ async fn a_secret_of_the_wrong_type_is_not_repeated() {
 }
 
 #[tokio::test]
+async fn no_error_repeats_a_value_that_may_be_a_secret() {
+    const MARK: &str = "hunter1234567, expected a `secret`";
+    let api = TestApi::start().await;
+    let made = api.subscribe(json!({})).await;
+    let path = format!("{SUBSCRIPTIONS}/{}", made["id"].as_str().unwrap());
+    let mut answers = Vec::new();
+    for definition in [
+        json!({"secret": MARK}),
+        json!({"secret": {"hunter": MARK}}),
+        json!({"secret": "whsec_hunter1234567"}),
+        json!({"secret": "hunter1234567", "signing": {"scheme": "ed25519"}}),
+        json!({"signing": MARK}),
+        json!({"signing": {"scheme": MARK}}),
+        json!({"signing": {"scheme": "hmac", "algorithm": MARK}}),
+        json!({"sealed_secrets": {"key": MARK}}),
+        json!({"sealed_secrets": {"key": [MARK]}}),
+        json!({"sealed_secrets": [MARK]}),
+        json!({"headers": [MARK]}),
+        json!({"headers": [{"name": "a", "value": [MARK], "secret": true}]}),
+        json!({"headers": [{"name": "a", "value": "hunter1234567\n", "secret": true}]}),
+        json!({"headers": [{"name": "a", "value": "b", "secret": MARK}]}),
+        json!({"method": MARK}),
+        json!({"state": MARK}),
+        json!({"content_type": MARK}),
+        json!({"plugin": {"name": "zapier", "on_failure": MARK}}),
+        json!({"trigger": {"on": MARK}}),
+        json!({"handshake": {"kind": MARK}}),
+        json!({"url": "https://user:hunter1234567@example.com/"}),
+        json!({"url": "https://user:hunter1234567@exa mple.com/"}),
+    ] {
+        answers.push((definition.clone(), api.admin.post(SUBSCRIPTIONS, subscription(definition.clone())).await));
+        answers.push((definition.clone(), api.admin.patch(&path, definition).await));
+    }
+    for wrong in [json!(MARK), json!([MARK]), json!({"hunter": MARK}), json!(-1_234_567), json!("whsec_hunter1234567")]
+    {
+        let body = json!({"secret": wrong});
+        answers.push((body.clone(), api.admin.post(&format!("{path}/rotate-secret"), body).await));
+        let body = json!({"name": "a", "role": wrong});
+        answers.push((body.clone(), api.admin.post("/v1/keys", body).await));
+        for body in [json!({"plugin_keys": wrong}), json!({"plugin_keys": [wrong]})] {
+            answers.push((body.clone(), api.admin.patch("/v1/spaces/crm", body).await));
+        }
+    }
+    let private = format!("hmsk_{}", "hunter1234567".repeat(4));
+    let body = json!({"plugin_keys": [private]});
+    answers.push((body.clone(), api.admin.patch("/v1/spaces/crm", body).await));
+    let key = "hmk_00000000000000000000000000_hunter1234567";
+    answers.push((json!("key"), api.admin.delete(&format!("/v1/keys/{key}")).await));
+    answers.push((json!("key"), api.admin.with_key(key).get("/v1/keys").await));
+    for (given, answer) in answers {
+        assert!((400..500).contains(&answer.status), "{given}: {}", answer.text);
+        assert!(!answer.text.contains("1234567"), "{given}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
 async fn no_answer_is_to_be_stored() {
     let api = TestApi::start().await;
     let made = api.subscribe(json!({"secret": SECRET})).await;

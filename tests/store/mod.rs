@@ -3,6 +3,7 @@
 mod accepting;
 mod appending;
 mod counting;
+mod erasing;
 mod forgetting;
 mod leasing;
 mod listing;

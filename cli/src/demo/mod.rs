@@ -94,7 +94,7 @@ impl Api {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
         let shutdown = CancellationToken::new();
-        tokio::spawn(hookmill_api::run(Arc::clone(&host), listener, shutdown.clone()));
+        tokio::spawn(hookmill_pages::run(Arc::clone(&host), listener, shutdown.clone()));
         let key = key.context("the host generated no admin key for a new data directory")?;
         Ok(Self { base, key, client: Client::builder().no_proxy().build()?, host, shutdown })
     }

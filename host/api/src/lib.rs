@@ -30,11 +30,12 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::http::access::Access;
+pub use self::http::access::SignedIn;
 use self::http::memory::ResponseMemory;
 use self::http::{openapi, problem};
 use self::resources::{
-    counts, deliveries, erasures, event_types, events, find, keys, matches, plugins, profiles, pull, quotas, replays,
-    sent_body, sign, spaces, status, subscriptions, test_notification,
+    counts, deliveries, erasures, event_types, events, find, keys, matches, overview, plugins, profiles, pull, quotas,
+    replays, sent_body, sign, spaces, status, subscriptions, test_notification,
 };
 use hookmill_server::config::AcceptConfig;
 use hookmill_server::host::Host;
@@ -68,13 +69,17 @@ pub async fn router(host: Arc<Host>) -> Result<Router, StoreError> {
         .with_state(Api { host, access, readiness: Arc::default(), memory: Arc::default() }))
 }
 
-/// Serves the API on `listener` and runs the host's loops until `shutdown`; then stops accepting, finishes what is in
-/// flight and hands the rest back to its rows.
+/// Serves `router`, which contains the API, on `listener` and runs the host's loops until `shutdown`; then stops accepting,
+/// finishes what is in flight and hands the rest back to its rows.
 ///
 /// # Errors
 /// If the listener fails, or a loop ends.
-pub async fn run(host: Arc<Host>, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let router = router(host.clone()).await?;
+pub async fn run(
+    host: Arc<Host>,
+    router: Router,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let accept = host.config.accept.clone();
     let serve = serve(listener, router, &accept, shutdown.clone());
     hookmill_server::run(host, serve, shutdown).await
@@ -123,6 +128,7 @@ fn routes() -> (Router<Api>, OpenApi) {
         .merge(erasures::paths())
         .merge(replays::paths())
         .merge(counts::paths())
+        .merge(overview::paths())
         .merge(find::paths())
         .merge(matches::paths())
         .merge(status::paths())

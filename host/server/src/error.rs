@@ -181,6 +181,9 @@ impl From<StoreError> for Error {
                 tracing::error!(error = &err as &dyn std::error::Error, "request failed");
                 Self::disk("the host's disk is full or fails, and nothing was stored: try again later")
             }
+            StoreError::Unreadable(..) => {
+                Self::new(Code::Internal, format!("{err}: the host's log says why; an operator has to mend it"))
+            }
             StoreError::Database(_) | StoreError::Corrupt(_) => Self::internal(&err),
         }
     }

@@ -13,6 +13,7 @@ use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::queues::{Accepting, ActiveComparisons, Alarm, Commits, Inbox, Notices, PreviewSlots, Shadows};
 use crate::quotas::Quotas;
+use crate::recent::Recent;
 use crate::registry::Registry;
 use crate::stages::send;
 use crate::task::SpaceTurns;
@@ -62,6 +63,8 @@ pub struct Host {
     pub quotas: Quotas,
     /// The metrics.
     pub metrics: Metrics,
+    /// What happened lately.
+    pub recent: Recent,
 }
 
 impl Host {
@@ -92,6 +95,7 @@ impl Host {
             comparisons: ActiveComparisons::default(),
             erasures: Notify::new(),
             metrics: Metrics::default(),
+            recent: Recent::default(),
             config,
             clock,
             store,

@@ -100,13 +100,15 @@ fn without_position(err: &serde_json::Error) -> String {
     }
 }
 
-/// The message without a value of the wrong type: it may be a secret.
+/// The message without the value that is wrong: it may be a secret.
 fn without_value(message: String) -> String {
     let Some((given, expected)) = message.rsplit_once(", expected ") else { return message };
-    match given.strip_prefix("invalid type: ").and_then(|given| given.split_once(['`', '"'])) {
-        Some((kind, _)) => format!("invalid type: {}, expected {expected}", kind.trim_end()),
-        None => message,
+    if given.starts_with("unknown variant") {
+        return format!("unknown value, expected {expected}");
     }
+    let Some((wrong @ ("invalid type" | "invalid value"), given)) = given.split_once(": ") else { return message };
+    let kind = given.split(['`', '"']).next().unwrap_or_default();
+    format!("{wrong}: {}, expected {expected}", kind.trim_end())
 }
 
 /// Returns the JSON pointer (RFC 6901) of a path.

@@ -13,6 +13,7 @@
 //! | crate | what it is | the wall |
 //! |---|---|---|
 //! | [`hookmill_model`] | values that parse: spaces, events, subscriptions, deliveries, attempts, plugins | no I/O |
+//! | [`hookmill_turns`] | places that each space has a share of, and threads that yield to others | knows no work |
 //! | [`hookmill_engine`] | a component and its limits → a draft, a skip or a fault | wasmtime is here only; no HTTP, no store |
 //! | [`hookmill_store`] | all SQL, behind one trait; migrations | SQL is here only |
 //! | [`hookmill_schema`] | whether a value conforms to a JSON Schema that a caller wrote | jsonschema is here only |
@@ -32,7 +33,7 @@
 //! | [`mail`] | the client of the mail server |
 //! | [`registry`] | the subscriptions in memory, compiled; its guard is the only thing that can save one |
 //! | [`queues`] | what one loop hands another: the inbox, alarms, shadow jobs, turns |
-//! | [`metrics`], [`quotas`], [`values`], [`host`] | what is counted; what each space may use; what it searches by; what all of the following share |
+//! | [`metrics`], [`recent`], [`quotas`], [`values`], [`host`] | what is counted; what happened lately; what each space may use; what it searches by; what all of the following share |
 //! | [`dispatch`] | one attempt without recording it: transform, sign, send, judge |
 //! | [`ingest`] | matches events and commits them with their deliveries |
 //! | [`deliver`] | the loop that knows the order transform → sign → send → record |
@@ -115,6 +116,7 @@ pub mod number;
 pub mod plugins;
 pub mod queues;
 pub mod quotas;
+pub mod recent;
 pub mod registry;
 pub mod replay;
 pub mod retention;
@@ -125,7 +127,7 @@ pub mod texts;
 pub mod values;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,19 +136,18 @@ use clock::Clock;
 use config::Config;
 use deliver::Deliver;
 use hookmill_engine::Engine;
-use hookmill_store::{Sqlite, Store};
+use hookmill_store::{OpenError, Sqlite, Store};
 use host::Host;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Opens the data directory and builds a host on it. On the first start, it also returns an admin key, which is stored
 /// nowhere. `program` compiles plugins: run with the argument `compile`, it is `hookmill compile`.
 ///
 /// # Errors
-/// If the directory cannot be used, or another host uses it.
+/// If the directory cannot be used, or another host still uses it after 5 seconds.
 pub async fn open(config: Config, clock: Clock, program: PathBuf) -> anyhow::Result<(Arc<Host>, Option<String>)> {
-    let dir = config.data_dir.clone();
-    let store = tokio::task::spawn_blocking(move || Sqlite::open(&dir)).await??;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store: Arc<dyn Store> = Arc::new(open_store(&config.data_dir).await?);
     let compiled = config.compiled_dir.clone().unwrap_or_else(|| config.data_dir.join("compiled"));
     let engine = Engine::new(&config.plugin, &compiled, program)?;
     let host = Host::new(config, clock, store, engine).await?;
@@ -162,6 +163,32 @@ pub async fn open(config: Config, clock: Clock, program: PathBuf) -> anyhow::Res
     plugins::follow::at_start(&host).await;
     let first_key = keys::first_admin_key(&*host.store, host.clock.now()).await?;
     Ok((host, first_key))
+}
+
+/// How long a start waits for another host on its directory to end: the one that a restart replaces may still be flushing.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The interval at which the lock is tried again.
+const LOCK_RETRY: Duration = Duration::from_millis(50);
+
+/// Opens the store; waits for another host on the directory that is ending.
+async fn open_store(dir: &Path) -> anyhow::Result<Sqlite> {
+    let until = Instant::now() + LOCK_PATIENCE;
+    let mut said = false;
+    loop {
+        let path = dir.to_owned();
+        match tokio::task::spawn_blocking(move || Sqlite::open(&path)).await? {
+            Err(OpenError::InUse(dir)) if Instant::now() < until => {
+                if !said {
+                    let patience_s = LOCK_PATIENCE.as_secs();
+                    tracing::warn!(dir = %dir.display(), patience_s, "data directory in use by another host: waiting until it ends");
+                    said = true;
+                }
+                tokio::time::sleep(LOCK_RETRY).await;
+            }
+            opened => return Ok(opened?),
+        }
+    }
 }
 
 /// Delivers while the API is served, until `shutdown`; then finishes what is in flight and hands the rest back to its

@@ -30,6 +30,12 @@ struct StateLabel {
     state: &'static str,
 }
 
+/// The label with a kind of rows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabel {
+    kind: &'static str,
+}
+
 /// All metrics of a host.
 pub struct Metrics {
     registry: Registry,
@@ -44,6 +50,7 @@ pub struct Metrics {
     schedule_lag_seconds: Histogram,
     backlog: Family<StateLabel, Gauge>,
     commits: Counter,
+    unreadable_rows: Family<KindLabel, Gauge>,
     conditions_over_limits: Counter,
 }
 
@@ -64,6 +71,7 @@ impl Default for Metrics {
             schedule_lag_seconds: Histogram::new(exponential_buckets(0.001, 4.0, 10)),
             backlog: Family::default(),
             commits: Counter::default(),
+            unreadable_rows: Family::default(),
             conditions_over_limits: Counter::default(),
         };
         metrics.registered()
@@ -94,6 +102,8 @@ impl Metrics {
         );
         registry.register("backlog", "Deliveries that are not final, by state", self.backlog.clone());
         registry.register("commits", "Committed transactions, each with one disk flush", self.commits.clone());
+        let unreadable = "Rows that could not be read and were set aside since the start, by kind: see the log";
+        registry.register("unreadable_rows", unreadable, self.unreadable_rows.clone());
         registry.register(
             "conditions_over_limits",
             "Conditions that were not evaluated: they were invalid, or used up their budget",
@@ -156,6 +166,15 @@ impl Metrics {
         for (space, bytes) in stored {
             let label = SpaceLabel { space: space.to_string() };
             self.space_stored_bytes.get_or_create(&label).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Sets the number of rows that were set aside, given by their kinds, in order, and ids.
+    pub fn set_unreadable(&self, rows: &[(&'static str, String)]) {
+        for of_kind in rows.chunk_by(|(one, _), (next, _)| one == next) {
+            let kind = of_kind[0].0;
+            let count = i64::try_from(of_kind.len()).unwrap_or(i64::MAX);
+            self.unreadable_rows.get_or_create(&KindLabel { kind }).set(count);
         }
     }
 

@@ -1,9 +1,9 @@
 //! Work that must not be interrupted, work that must not hold up other work, and turns at work that takes long.
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
 use hookmill_model::SpaceId;
+use hookmill_turns::Shares;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -20,17 +20,12 @@ const NICENESS: i32 = 10;
 /// Threads for work that takes long, at a lower priority; at most so many as work has turns.
 static LONG_WORK: LazyLock<Runtime> = LazyLock::new(|| {
     let mut threads = Builder::new_current_thread();
-    threads.thread_name("long-work").max_blocking_threads(16).on_thread_start(lower_priority);
+    threads
+        .thread_name("long-work")
+        .max_blocking_threads(16)
+        .on_thread_start(|| hookmill_turns::lower_priority(NICENESS));
     threads.build().expect("it needs nothing of the system before its first thread")
 });
-
-/// Lowers the priority of this thread, where a thread has one of its own.
-fn lower_priority() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the priority of a thread could not be lowered");
-    }
-}
 
 /// Runs work that takes long on a thread of its own, with a lower priority than those that serve everybody.
 pub async fn long<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -59,14 +54,14 @@ pub async fn long_in_turn<T: Send + 'static>(space: &SpaceId, work: impl FnOnce(
 #[derive(Debug)]
 pub struct SpaceTurns {
     all: Arc<Semaphore>,
-    /// The spaces that have a turn or wait for one.
-    spaces: Arc<Mutex<HashMap<SpaceId, Arc<Semaphore>>>>,
+    /// One place for each space.
+    places: Shares,
 }
 
 impl SpaceTurns {
     /// Creates turns, of which `at_once` may be taken at once.
     pub fn new(at_once: usize) -> Self {
-        Self { all: Arc::new(Semaphore::new(at_once)), spaces: Arc::default() }
+        Self { all: Arc::new(Semaphore::new(at_once)), places: Shares::new(1) }
     }
 
     /// Takes a turn for a space; waits until it is the space's.
@@ -77,13 +72,7 @@ impl SpaceTurns {
 
     /// Takes a space's place, for work of several turns; waits until the space's other work has ended.
     pub async fn place(&self, space: &SpaceId) -> SpacePlace {
-        let own = {
-            let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
-            spaces.entry(space.clone()).or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
-        };
-        let leave = Leave { spaces: self.spaces.clone(), space: space.clone() };
-        let own = own.acquire_owned().await.expect("the semaphore is never closed");
-        SpacePlace { all: self.all.clone(), _own: own, _leave: leave }
+        SpacePlace { all: self.all.clone(), _own: self.places.take(space, 1).await }
     }
 }
 
@@ -99,32 +88,13 @@ pub struct SpaceTurn {
 #[derive(Debug)]
 pub struct SpacePlace {
     all: Arc<Semaphore>,
-    // Dropped in this order.
     _own: OwnedSemaphorePermit,
-    _leave: Leave,
 }
 
 impl SpacePlace {
     /// Takes the next turn, which ends when it is dropped; waits until it is the space's.
     pub async fn turn(&self) -> OwnedSemaphorePermit {
         self.all.clone().acquire_owned().await.expect("the semaphore is never closed")
-    }
-}
-
-/// Removes a space's semaphore once it is no longer in use.
-#[derive(Debug)]
-struct Leave {
-    spaces: Arc<Mutex<HashMap<SpaceId, Arc<Semaphore>>>>,
-    space: SpaceId,
-}
-
-impl Drop for Leave {
-    fn drop(&mut self) {
-        let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those who wait or have a turn hold it, too; the caller of this holds it no more.
-        if spaces.get(&self.space).is_some_and(|own| Arc::strong_count(own) == 1) {
-            spaces.remove(&self.space);
-        }
     }
 }
 

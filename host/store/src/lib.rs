@@ -58,6 +58,9 @@ pub enum StoreError {
     /// This version cannot read a row.
     #[error("unreadable row in the database: {0}")]
     Corrupt(String),
+    /// This version cannot read the row of one of these, which has this id. Why was logged when it was first read.
+    #[error("the row of the {0} `{1}` cannot be read")]
+    Unreadable(&'static str, String),
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,
@@ -392,6 +395,9 @@ pub trait Store: FindStore + ForgetStore + QueueStore + ReplayStore {
         command: Command,
         now: Timestamp,
     ) -> Result<Commanded, StoreError>;
+    /// Returns the rows that could not be read and were set aside since the store was opened: their kinds and ids. Listings
+    /// leave them out; the deliveries of a subscription among them wait in their rows.
+    fn unreadable(&self) -> Vec<(&'static str, String)>;
     /// Returns the number of writing transactions that were committed since the store was opened: each is a flush of the
     /// disk.
     fn commits(&self) -> u64;

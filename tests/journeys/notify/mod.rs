@@ -359,7 +359,8 @@ async fn a_running_host_tells_by_itself() {
     .await;
     lead_subscription(&host, &receiver.url("/")).await;
     let (listener, shutdown) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), CancellationToken::new());
-    let running = tokio::spawn(hookmill_api::run(host.host.clone(), listener, shutdown.clone()));
+    let router = hookmill_api::router(host.host.clone()).await.unwrap();
+    let running = tokio::spawn(hookmill_api::run(host.host.clone(), router, listener, shutdown.clone()));
     post_leads(&host, 1).await;
     assert!(smtp.wait_for(1).await[0].text().contains("1 delivery, at"));
     shutdown.cancel();

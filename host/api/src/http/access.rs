@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use hookmill_model::{Key, KeyId, Role, SpaceId};
@@ -27,10 +26,17 @@ use hookmill_server::quotas::Bucket;
 /// Spaces read from the store at a time.
 const PAGE: usize = 1_000;
 
+/// The key of a request whose caller signed in with it before: set as an extension of the request, in place of the header
+/// `Authorization`. Nothing that comes over a socket has extensions, so only this process can set it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedIn(pub KeyId);
+
 /// All keys and the ids of all spaces. The store is authoritative: a change is committed there first, then applied here.
 pub(crate) struct Access {
     keys: RwLock<BTreeMap<KeyId, Arc<Key>>>,
     spaces: RwLock<HashSet<SpaceId>>,
+    /// The ids of spaces whose rows cannot be read.
+    unreadable: HashSet<String>,
     /// What keys that have a rate have left of it.
     rates: Mutex<HashMap<KeyId, Bucket>>,
     changing: tokio::sync::Mutex<()>,
@@ -50,7 +56,9 @@ impl Access {
             if last {
                 let changing = tokio::sync::Mutex::default();
                 let (keys, spaces) = (RwLock::new(keys), RwLock::new(spaces));
-                return Ok(Self { keys, spaces, rates: Mutex::default(), changing });
+                let unreadable = store.unreadable().into_iter().filter(|(kind, _)| *kind == "space");
+                let unreadable = unreadable.map(|(_, id)| id).collect();
+                return Ok(Self { keys, spaces, unreadable, rates: Mutex::default(), changing });
             }
         }
     }
@@ -63,6 +71,11 @@ impl Access {
     /// Returns all keys, oldest first.
     pub(crate) fn keys(&self) -> Vec<Arc<Key>> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Returns a key.
+    fn key(&self, id: KeyId) -> Option<Arc<Key>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
     /// Adds a key.
@@ -102,17 +115,21 @@ impl Access {
     }
 
     /// Returns the key of a request.
-    fn authenticate(&self, headers: &HeaderMap, now: Timestamp) -> Result<Arc<Key>, Error> {
+    fn authenticate(&self, parts: &Parts, now: Timestamp) -> Result<Arc<Key>, Error> {
         let unknown = || {
             let detail = "missing or unknown API key: expected the header `Authorization: Bearer hmk_…`";
             Error::new(Code::Unauthenticated, detail)
         };
-        let value = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(unknown)?;
+        if let Some(SignedIn(id)) = parts.extensions.get() {
+            let key = self.key(*id).ok_or_else(unknown)?;
+            self.take_turn(&key, now)?;
+            return Ok(key);
+        }
+        let value = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or_else(unknown)?;
         let (scheme, text) = value.split_once(' ').ok_or_else(unknown)?;
         let given =
             KeyText::parse(text.trim()).filter(|_| scheme.eq_ignore_ascii_case("bearer")).ok_or_else(unknown)?;
-        let key = self.keys.read().unwrap_or_else(PoisonError::into_inner).get(&given.id).cloned();
-        let key = key.ok_or_else(unknown)?;
+        let key = self.key(given.id).ok_or_else(unknown)?;
         // The secret, unlike the id, must be compared in constant time.
         let same: bool = Sha256::digest(given.secret).ct_eq(&key.secret_sha256).into();
         if !same {
@@ -135,7 +152,7 @@ impl Access {
 
     /// Returns the space in the path, if the request's key has `role` there.
     fn space(&self, parts: &Parts, params: &PathParams, role: Role, now: Timestamp) -> Result<SpaceId, Error> {
-        let key = self.authenticate(&parts.headers, now)?;
+        let key = self.authenticate(parts, now)?;
         let space: SpaceId = params.get("space")?;
         if key.space.as_ref().is_some_and(|own| *own != space) {
             return Err(Error::new(Code::Forbidden, "the key belongs to another space"));
@@ -143,7 +160,18 @@ impl Access {
         if !allows(key.role, role) {
             return Err(forbidden(role));
         }
-        if self.knows(&space) { Ok(space) } else { Err(Error::not_found("space", space)) }
+        self.known(space)
+    }
+
+    /// Returns a space that exists and can be read.
+    fn known(&self, space: SpaceId) -> Result<SpaceId, Error> {
+        if self.knows(&space) {
+            return Ok(space);
+        }
+        if self.unreadable.contains(space.as_str()) {
+            return Err(StoreError::Unreadable("space", space.to_string()).into());
+        }
+        Err(Error::not_found("space", space))
     }
 }
 
@@ -167,15 +195,14 @@ fn forbidden(needed: Role) -> Error {
     Error::new(Code::Forbidden, format!("the operation requires a key with the role `{needed}`"))
 }
 
-/// Requires any valid key.
-pub(crate) struct AnyKey;
+/// Requires any valid key, and provides it.
+pub(crate) struct AnyKey(pub(crate) Arc<Key>);
 
 impl FromRequestParts<Api> for AnyKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        api.access.authenticate(&parts.headers, api.host.clock.now())?;
-        Ok(Self)
+        Ok(Self(api.access.authenticate(parts, api.host.clock.now())?))
     }
 }
 
@@ -186,7 +213,7 @@ impl FromRequestParts<Api> for Admin {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let key = api.access.authenticate(&parts.headers, api.host.clock.now())?;
+        let key = api.access.authenticate(parts, api.host.clock.now())?;
         if allows(key.role, Role::Admin) { Ok(Self) } else { Err(forbidden(Role::Admin).into()) }
     }
 }
@@ -201,7 +228,7 @@ impl FromRequestParts<Api> for AdminOf {
         Admin::from_request_parts(parts, api).await?;
         let params = PathParams::from_request_parts(parts, api).await?;
         let space: SpaceId = params.get("space")?;
-        if api.access.knows(&space) { Ok(Self(space)) } else { Err(Error::not_found("space", space).into()) }
+        Ok(Self(api.access.known(space)?))
     }
 }
 

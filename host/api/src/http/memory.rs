@@ -3,14 +3,14 @@
 //! A response may be megabytes, and a caller may read it slowly, or not at all. So each takes its bytes from a budget before
 //! it reads rows, and gives them back when it is sent or dropped. A space takes at most half.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use hookmill_model::SpaceId;
 use hookmill_server::error::Error;
+use hookmill_turns::Shares;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -29,8 +29,8 @@ const UNIT_BYTES: usize = 1 << 10;
 /// The budget.
 pub(crate) struct ResponseMemory {
     all: Arc<Semaphore>,
-    /// An entry for each space that was ever read.
-    spaces: Mutex<HashMap<SpaceId, Arc<Semaphore>>>,
+    /// The half of each space.
+    halves: Shares,
 }
 
 /// A part of the budget.
@@ -41,7 +41,8 @@ pub(crate) struct ResponseBytes {
 
 impl Default for ResponseMemory {
     fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(BUDGET_BYTES / UNIT_BYTES)), spaces: Mutex::default() }
+        let units = BUDGET_BYTES / UNIT_BYTES;
+        Self { all: Arc::new(Semaphore::new(units)), halves: Shares::new(units / 2) }
     }
 }
 
@@ -50,17 +51,11 @@ impl ResponseMemory {
     /// free.
     pub(crate) async fn take(&self, space: &SpaceId, bytes: usize) -> ResponseBytes {
         let half = BUDGET_BYTES / UNIT_BYTES / 2;
-        let own = {
-            let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
-            let own = spaces.entry(space.clone()).or_insert_with(|| Arc::new(Semaphore::new(half)));
-            Arc::clone(own)
-        };
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES).min(half)).expect("half of the budget is small");
-        let closed = "the semaphore is never closed";
         // In this order: what waits for its space holds nothing that others wait for.
-        let _of_space = own.acquire_many_owned(units).await.expect(closed);
-        let _of_all = Arc::clone(&self.all).acquire_many_owned(units).await.expect(closed);
-        ResponseBytes { _of_space, _of_all }
+        let _of_space = self.halves.take(space, units as usize).await;
+        let of_all = Arc::clone(&self.all).acquire_many_owned(units).await;
+        ResponseBytes { _of_space, _of_all: of_all.expect("the semaphore is never closed") }
     }
 }
 

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Api;
-use crate::http::access::Admin;
+use crate::http::access::{Admin, AnyKey};
 use crate::http::extract::{JsonBody, PathParams, Query};
 use crate::http::page::{self, Page, PageQuery};
 use crate::http::problem::Problem;
@@ -26,7 +26,10 @@ type KeyPage = Page<KeyView>;
 
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
-    OpenApiRouter::default().routes(routes!(create_key, list_keys)).routes(routes!(delete_key))
+    OpenApiRouter::default()
+        .routes(routes!(create_key, list_keys))
+        .routes(routes!(delete_key))
+        .routes(routes!(get_own_key))
 }
 
 /// A key to create.
@@ -167,4 +170,12 @@ async fn delete_key(_: Admin, State(api): State<Api>, params: PathParams) -> Res
         Ok(StatusCode::NO_CONTENT)
     })
     .await
+}
+
+/// Returns the key of the request.
+///
+/// Tells the caller what its key permits, and where.
+#[utoipa::path(get, path = "/v1/key", tag = "keys", responses((status = 200, body = KeyView)))]
+async fn get_own_key(AnyKey(key): AnyKey) -> Json<KeyView> {
+    Json(KeyView::of(&key, None))
 }

@@ -11,6 +11,7 @@ mod indexed;
 pub(crate) mod keys;
 pub(crate) mod matches;
 mod names;
+pub(crate) mod overview;
 pub(crate) mod plugins;
 pub(crate) mod preview_view;
 pub(crate) mod profiles;

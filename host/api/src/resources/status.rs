@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
+use hookmill_model::TIMEOUT_MS_MAX;
 use hookmill_store::Store;
 use serde::Serialize;
 use tokio::sync::Mutex;
@@ -15,6 +16,7 @@ use utoipa_axum::routes;
 use crate::Api;
 use crate::http::access::AnyKey;
 use crate::http::problem::Problem;
+use hookmill_server::config::Config;
 use hookmill_server::error::Error;
 use hookmill_server::task::unbroken;
 
@@ -86,6 +88,7 @@ impl Readiness {
 async fn metrics(State(api): State<Api>) -> ([(&'static str, &'static str); 1], String) {
     api.host.metrics.set_backlog(&api.host.store.backlog());
     api.host.metrics.set_stored_bytes(api.host.store.all_stored_bytes());
+    api.host.metrics.set_unreadable(&api.host.store.unreadable());
     api.host.metrics.set_commits(api.host.store.commits());
     let content_type = [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")];
     (content_type, api.host.metrics.encode())
@@ -99,6 +102,10 @@ struct LimitsView {
     accept: AcceptLimits,
     /// Limits on plugins.
     plugin: PluginLimits,
+    /// Limits on requests to receivers.
+    send: SendLimits,
+    /// Retention of a space that has none of its own.
+    retention: RetentionLimits,
 }
 
 /// Limits on requests.
@@ -153,13 +160,66 @@ struct PluginLimits {
     log_bytes_max: usize,
 }
 
+/// Limits on requests to receivers.
+#[derive(Serialize, ToSchema)]
+struct SendLimits {
+    /// Networks that requests may be sent to although they are not public.
+    allow_networks: Vec<String>,
+    /// Networks that requests are not sent to, whatever else allows them.
+    deny_networks: Vec<String>,
+    /// Ports that requests are not sent to.
+    deny_ports: Vec<u16>,
+    /// Longest timeout of a subscription, in milliseconds.
+    timeout_ms_max: u32,
+    /// Time to look up a receiver's name, in seconds.
+    lookup_timeout_s: u64,
+    /// Requests at once.
+    in_flight_max: usize,
+    /// Requests at once for one subscription.
+    in_flight_per_subscription_max: usize,
+    /// Size of a response's body that is kept, in bytes; reading stops there.
+    answer_body_bytes_max: usize,
+    /// Size of a response's headers that is kept, in bytes.
+    answer_headers_bytes_max: usize,
+    /// Bytes received for one response, TLS included.
+    answer_received_bytes_max: usize,
+}
+
+/// How long history is kept.
+#[derive(Serialize, ToSchema)]
+struct RetentionLimits {
+    /// Days for which events, deliveries and attempts are kept.
+    keep_days: u32,
+    /// Bytes of history beyond which the oldest is deleted; null for no limit.
+    #[schema(required)]
+    keep_bytes: Option<u64>,
+}
+
+fn send_limits(config: &Config) -> SendLimits {
+    let (send, deliver) = (&config.send, &config.deliver);
+    SendLimits {
+        allow_networks: send.allow_networks.iter().map(ToString::to_string).collect(),
+        deny_networks: send.deny_networks.iter().map(ToString::to_string).collect(),
+        deny_ports: send.deny_ports.clone(),
+        timeout_ms_max: TIMEOUT_MS_MAX,
+        lookup_timeout_s: send.lookup_timeout_s,
+        in_flight_max: deliver.in_flight_max,
+        in_flight_per_subscription_max: deliver.in_flight_per_subscription_max,
+        answer_body_bytes_max: send.answer_body_bytes_max,
+        answer_headers_bytes_max: send.answer_headers_bytes_max,
+        answer_received_bytes_max: send.answer_received_bytes_max,
+    }
+}
+
 /// Returns the limits in force.
 ///
 /// They are set in the host's configuration. Any key is allowed to read them.
 #[utoipa::path(get, path = "/v1/limits", tag = "host", responses((status = 200, body = LimitsView)))]
 async fn get_limits(_: AnyKey, State(api): State<Api>) -> Json<LimitsView> {
-    let (accept, plugin) = (&api.host.config.accept, &api.host.config.plugin);
+    let Config { accept, plugin, retention, .. } = &api.host.config;
     Json(LimitsView {
+        send: send_limits(&api.host.config),
+        retention: RetentionLimits { keep_days: retention.keep_days, keep_bytes: retention.keep_bytes },
         accept: AcceptLimits {
             event_bytes_max: accept.event_bytes_max,
             batch_events_max: accept.batch_events_max,

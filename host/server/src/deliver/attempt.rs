@@ -19,6 +19,7 @@ use crate::registry::CompiledSubscription;
 pub(super) async fn attempt(host: &Host, delivery: Delivery) -> Option<FinishedAttempt> {
     let leased_until = delivery.leased_until?;
     let id = delivery.id;
+    let _in_flight = host.recent.begin(&delivery.event.space, delivery.attempts > 0, host.clock.now());
     try_attempt(host, delivery, leased_until).await.unwrap_or_else(|err| {
         given_up(host, id, leased_until, &err);
         None

@@ -113,6 +113,7 @@ impl Finished {
         host.metrics.attempted(&attempt);
         if !delivery.test {
             compiled.standing.attempted(&attempt);
+            host.recent.attempted(&compiled.subscription, &attempt, state, now);
         }
         tracing::debug!(
             delivery.id = %delivery.id,

@@ -1,11 +1,11 @@
 //! Turns to commit: how much of one space the store commits together, which others' commits wait for.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use hookmill_model::SpaceId;
+use hookmill_turns::Shares;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::config::AcceptConfig;
 
@@ -28,8 +28,8 @@ const COMPANY_DIVISOR: usize = 4;
 #[derive(Debug)]
 pub struct Commits {
     deliveries_max: usize,
-    /// Of each space that has posted since the start.
-    spaces: Mutex<HashMap<SpaceId, Arc<Semaphore>>>,
+    /// The rows of each space that are committed together.
+    rows: Shares,
     latest: Mutex<Latest>,
 }
 
@@ -45,7 +45,7 @@ impl Commits {
     /// Creates the turns with the configured limit.
     pub fn new(config: &AcceptConfig) -> Self {
         let deliveries_max = config.commit_deliveries_max.min(u32::MAX as usize);
-        Self { deliveries_max, spaces: Mutex::default(), latest: Mutex::default() }
+        Self { deliveries_max, rows: Shares::new(deliveries_max), latest: Mutex::default() }
     }
 
     /// Takes note that a space commits.
@@ -76,22 +76,10 @@ impl Commits {
     /// Waits until so many rows of this space may be committed; their turn lasts until the permit is dropped.
     pub async fn turn(&self, space: &SpaceId, rows: usize, now: Timestamp) -> OwnedSemaphorePermit {
         self.by(space, now);
-        let own = {
-            let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
-            match spaces.get(space) {
-                Some(own) => Arc::clone(own),
-                None => {
-                    let own = Arc::new(Semaphore::new(self.deliveries_max));
-                    spaces.insert(space.clone(), Arc::clone(&own));
-                    own
-                }
-            }
-        };
         // In company a row takes up more of the space's turn. An event has all its deliveries in one commit: one with more
         // than the limit waits for all of it.
         let share = self.deliveries_max / self.deliveries_at_once(now);
-        let rows = rows.saturating_mul(share).min(self.deliveries_max);
-        own.acquire_many_owned(u32::try_from(rows).unwrap_or(u32::MAX)).await.expect("the semaphore is never closed")
+        self.rows.take(space, rows.saturating_mul(share)).await
     }
 }
 

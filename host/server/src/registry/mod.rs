@@ -11,7 +11,6 @@ mod standing;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cel::Env;
@@ -159,20 +158,6 @@ impl Registry {
     /// Returns the number of a space's subscriptions.
     pub fn count(&self, space: &SpaceId) -> usize {
         self.read().of_space.get(space).map_or(0, BTreeMap::len)
-    }
-
-    /// Returns up to `limit` of a space's subscriptions after `after`, oldest first. Takes as long as it returns, so that a
-    /// walk over all of them holds up no other.
-    pub fn of_space(
-        &self,
-        space: &SpaceId,
-        after: Option<SubscriptionId>,
-        limit: usize,
-    ) -> Vec<Arc<CompiledSubscription>> {
-        let contents = self.read();
-        let Some(all) = contents.of_space.get(space) else { return Vec::new() };
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        all.range((from, Bound::Unbounded)).take(limit).map(|(_, compiled)| compiled.clone()).collect()
     }
 
     /// Returns how many subscriptions of a space use each version of a plugin, by the digest of its component.

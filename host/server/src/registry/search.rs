@@ -4,6 +4,7 @@
 //! 30 ms for 100,000, on a thread of its own.
 
 use std::cmp::Ordering;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use hookmill_model::{EventType, PluginName, SpaceId, SubscriptionId, SubscriptionState};
@@ -156,5 +157,18 @@ impl Registry {
             }
             tokio::task::yield_now().await;
         }
+    }
+
+    /// Returns up to `limit` subscriptions of a space that are newer than `after`, oldest first.
+    pub fn of_space(
+        &self,
+        space: &SpaceId,
+        after: Option<SubscriptionId>,
+        limit: usize,
+    ) -> Vec<Arc<CompiledSubscription>> {
+        let contents = self.read();
+        let Some(of_space) = contents.of_space.get(space) else { return Vec::new() };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        of_space.range((from, Bound::Unbounded)).take(limit).map(|(_, compiled)| compiled.clone()).collect()
     }
 }

@@ -175,7 +175,7 @@ fn release(db: &Writing<'_>, key: i64, event: Option<i64>, now: Timestamp) -> Re
     match row.optional()? {
         Some((state, pinned, batched)) => {
             if let Some(event) = event.filter(|_| batched > 0) {
-                recreate_batch(db, key, event, now)?;
+                recreate_batch(db, key, event)?;
             }
             queues::remove(db, key)?;
             db.removed(DeliveryState::from_name(&state).unwrap_or(DeliveryState::Pending));
@@ -233,14 +233,16 @@ pub(super) const CLOSE: &str = "
         AND type = (SELECT type FROM deliveries WHERE key = ?1)";
 
 /// Creates another batch of a waiting batch's events other than one.
-fn recreate_batch(db: &Writing<'_>, key: i64, without: i64, now: Timestamp) -> Result<(), StoreError> {
+fn recreate_batch(db: &Writing<'_>, key: i64, without: i64) -> Result<(), StoreError> {
     let others: Vec<i64> = {
         let mut select = db.prepare_cached(OTHERS)?;
         select.query_map([key, without], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
     };
     let Some(first) = others.first() else { return Ok(()) };
     let new = db.take_keys(1);
-    db.gave_keys(now, new, new + 1);
+    // Listings look for a delivery at the time of its event.
+    let accepted_at = db.prepare_cached(events::HEAD_BY_KEY)?.query_row([first], |row| row.time("accepted_at"))?;
+    db.gave_keys(accepted_at, new, new + 1);
     db.prepare_cached(CLOSE)?.execute([key])?;
     db.prepare_cached(COPY_DELIVERY)?.execute([new, key, *first])?;
     let of = db.prepare_cached(COPY_WAITING)?.query_row([new, key, count(others.len() - 1)], |row| {

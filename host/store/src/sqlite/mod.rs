@@ -46,6 +46,7 @@ mod spaces;
 mod stored;
 mod subscriptions;
 mod tallies;
+mod unreadable;
 mod values;
 mod writer;
 mod writing;
@@ -124,7 +125,9 @@ impl Store for Sqlite {
 
     async fn pending(&self) -> Result<Vec<(SubscriptionId, Timestamp)>, StoreError> {
         let leased = self.shared.leases(|leases| leases.summary());
-        self.own_readers.read(move |db| lease::pending(db, leased)).await
+        let mut pending = self.own_readers.read(move |db| lease::pending(db, leased)).await?;
+        pending.retain(|(id, _)| !self.shared.unreadable.has_subscription(*id));
+        Ok(pending)
     }
 
     async fn lease_due(
@@ -170,12 +173,13 @@ impl Store for Sqlite {
     }
 
     async fn spaces(&self, after: Option<SpaceId>, limit: usize) -> Result<Vec<Space>, StoreError> {
-        self.readers.read(move |db| spaces::list(db, after.as_ref(), limit)).await
+        let shared = Arc::clone(&self.shared);
+        self.readers.read(move |db| spaces::list(db, &shared.unreadable, after.as_ref(), limit)).await
     }
 
     async fn space(&self, id: &SpaceId) -> Result<Option<Space>, StoreError> {
-        let id = id.clone();
-        self.readers.read_for(&id.clone(), move |db| spaces::one(db, &id)).await
+        let (of, shared) = (id.clone(), Arc::clone(&self.shared));
+        self.readers.read_for(id, move |db| spaces::one(db, &shared.unreadable, &of)).await
     }
 
     async fn change_space(&self, id: &SpaceId, change: SpaceChange) -> Result<Option<Space>, StoreError> {
@@ -188,7 +192,8 @@ impl Store for Sqlite {
     }
 
     async fn keys(&self) -> Result<Vec<Key>, StoreError> {
-        self.own_readers.read(spaces::keys).await
+        let shared = Arc::clone(&self.shared);
+        self.own_readers.read(move |db| spaces::keys(db, &shared.unreadable)).await
     }
 
     async fn delete_key(&self, id: KeyId) -> Result<bool, StoreError> {
@@ -206,8 +211,9 @@ impl Store for Sqlite {
         after: Option<EventType>,
         limit: usize,
     ) -> Result<ListPart<EventTypeEntry, EventType>, StoreError> {
-        let of = space.clone();
-        self.readers.read_for(space, move |db| spaces::event_types(db, &of, after.as_ref(), limit)).await
+        let (of, shared) = (space.clone(), Arc::clone(&self.shared));
+        let list = move |db: &Connection| spaces::event_types(db, &shared.unreadable, &of, after.as_ref(), limit);
+        self.readers.read_for(space, list).await
     }
 
     async fn delete_event_type(&self, space: &SpaceId, name: &EventType) -> Result<bool, StoreError> {
@@ -239,8 +245,8 @@ impl Store for Sqlite {
         after: Option<SubscriptionId>,
         limit: usize,
     ) -> Result<ListPart<(Subscription, Activity), SubscriptionId>, StoreError> {
-        let of = space.cloned();
-        let list = move |db: &Connection| subscriptions::list(db, of.as_ref(), after, limit);
+        let (of, shared) = (space.cloned(), Arc::clone(&self.shared));
+        let list = move |db: &Connection| subscriptions::list(db, &shared.unreadable, of.as_ref(), after, limit);
         match space {
             Some(space) => self.readers.read_for(space, list).await,
             None => self.own_readers.read(list).await,
@@ -252,8 +258,8 @@ impl Store for Sqlite {
         space: &SpaceId,
         id: SubscriptionId,
     ) -> Result<Option<(Subscription, Activity)>, StoreError> {
-        let of = space.clone();
-        self.readers.read_for(space, move |db| subscriptions::one(db, &of, id)).await
+        let (of, shared) = (space.clone(), Arc::clone(&self.shared));
+        self.readers.read_for(space, move |db| subscriptions::one(db, &shared.unreadable, &of, id)).await
     }
 
     async fn put_plugin(&self, plugin: &Plugin, component: Bytes) -> Result<bool, StoreError> {
@@ -262,8 +268,8 @@ impl Store for Sqlite {
     }
 
     async fn plugins(&self, space: &SpaceId, name: Option<&PluginName>) -> Result<Vec<Plugin>, StoreError> {
-        let (of, name) = (space.clone(), name.cloned());
-        self.readers.read_for(space, move |db| plugins::usable(db, &of, name.as_ref())).await
+        let (of, name, shared) = (space.clone(), name.cloned(), Arc::clone(&self.shared));
+        self.readers.read_for(space, move |db| plugins::usable(db, &shared.unreadable, &of, name.as_ref())).await
     }
 
     async fn delete_plugin(
@@ -277,8 +283,8 @@ impl Store for Sqlite {
     }
 
     async fn shared_plugin(&self, name: &PluginName, version: &PluginVersion) -> Result<Option<Plugin>, StoreError> {
-        let (name, version) = (name.clone(), version.clone());
-        self.own_readers.read(move |db| plugins::shared(db, &name, &version)).await
+        let (name, version, shared) = (name.clone(), version.clone(), Arc::clone(&self.shared));
+        self.own_readers.read(move |db| plugins::shared(db, &shared.unreadable, &name, &version)).await
     }
 
     async fn remove_files_but(&self, digests: Vec<Digest>) -> Result<(), StoreError> {
@@ -398,6 +404,10 @@ impl Store for Sqlite {
 
     async fn next_notice(&self, stage: NoticeStage, window: SignedDuration) -> Result<Option<Timestamp>, StoreError> {
         self.own_readers.read(move |db| notices::next(db, stage, window)).await
+    }
+
+    fn unreadable(&self) -> Vec<(&'static str, String)> {
+        self.shared.unreadable.all()
     }
 
     fn commits(&self) -> u64 {

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use super::super::{DeletedPlugin, StoreError, WaitingDeliveries};
 use super::ids;
 use super::row::{Columns as _, corrupt, count, json, micros};
+use super::unreadable::Unreadable;
 
 const FIND_DIGEST: &str = "SELECT digest FROM plugins WHERE coalesce(space, '') = ?1 AND name = ?2 AND version = ?3";
 
@@ -47,6 +48,9 @@ const REMOVE_FILES: &str = "
 
 pub(super) const DIGESTS: &str = "SELECT digest FROM components ORDER BY digest";
 
+/// The kind of their rows, and the column that names one.
+const PLUGIN: (&str, &str) = ("plugin", "name");
+
 const COMPONENT: &str = "SELECT bytes FROM components WHERE digest = ?1";
 
 /// See [`Store::put_plugin`](super::super::Store::put_plugin). A component that a bundled plugin no longer uses is
@@ -85,10 +89,16 @@ fn digest(db: &Connection, plugin: &Plugin) -> Result<Option<Digest>, StoreError
 
 /// See [`Store::plugins`](super::super::Store::plugins). Sorted here, since SQLite cannot compare semantic versions;
 /// for one name and version, the space's own comes before the bundled one.
-pub(super) fn usable(db: &Connection, space: &SpaceId, name: Option<&PluginName>) -> Result<Vec<Plugin>, StoreError> {
+pub(super) fn usable(
+    db: &Connection,
+    unreadable: &Unreadable,
+    space: &SpaceId,
+    name: Option<&PluginName>,
+) -> Result<Vec<Plugin>, StoreError> {
     let mut select = db.prepare_cached(USABLE)?;
-    let found = select.query_map(params![space.as_str(), name.map(PluginName::as_str)], read)?;
-    let mut plugins: Vec<Plugin> = found.collect::<rusqlite::Result<_>>()?;
+    let of = params![space.as_str(), name.map(PluginName::as_str)];
+    let found = select.query_map(of, |row| unreadable.read(PLUGIN, row, read))?;
+    let mut plugins: Vec<Plugin> = found.filter_map(Result::transpose).collect::<rusqlite::Result<_>>()?;
     plugins.sort_by(|a, b| {
         a.name.cmp(&b.name).then_with(|| b.version.cmp(&a.version)).then_with(|| b.space.cmp(&a.space))
     });
@@ -138,11 +148,14 @@ fn waiting(
 /// See [`Store::shared_plugin`](super::super::Store::shared_plugin).
 pub(super) fn shared(
     db: &Connection,
+    unreadable: &Unreadable,
     name: &PluginName,
     version: &PluginVersion,
 ) -> Result<Option<Plugin>, StoreError> {
     let mut select = db.prepare_cached(SHARED)?;
-    Ok(select.query_row(params![name.as_str(), version.to_string()], read).optional()?)
+    let of = params![name.as_str(), version.to_string()];
+    let found = select.query_row(of, |row| unreadable.read(PLUGIN, row, read));
+    Ok(found.optional()?.flatten())
 }
 
 /// See [`Store::remove_files_but`](super::super::Store::remove_files_but).

@@ -4,7 +4,6 @@
 //! has a time limit, and one space takes at most half of the readers, so that another's query waits for a short queue only.
 //! They are threads of the store, not of the runtime's pool for blocking work, which other work may occupy.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -12,8 +11,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hookmill_model::SpaceId;
+use hookmill_turns::Shares;
 use rusqlite::Connection;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::super::StoreError;
 use super::open;
@@ -43,10 +43,8 @@ pub(super) struct Readers {
     queue: Option<mpsc::Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
     time_max: Option<Duration>,
-    /// How many queries of one space are queued or run.
-    share: usize,
-    /// An entry for each space that was ever read.
-    spaces: Mutex<HashMap<SpaceId, Arc<Semaphore>>>,
+    /// The queries of each space that are queued or run.
+    shares: Shares,
 }
 
 impl Readers {
@@ -61,7 +59,7 @@ impl Readers {
             std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&jobs, &file, niceness))
         });
         let threads = threads.collect::<std::io::Result<_>>()?;
-        Ok(Self { queue: Some(queue), threads, time_max, share: (count / 2).max(1), spaces: Mutex::default() })
+        Ok(Self { queue: Some(queue), threads, time_max, shares: Shares::new((count / 2).max(1)) })
     }
 
     /// Runs `query`, whose statements all see the same state.
@@ -78,21 +76,14 @@ impl Readers {
         space: &SpaceId,
         query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let turns = {
-            let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
-            match spaces.get(space) {
-                Some(turns) => Arc::clone(turns),
-                None => Arc::clone(spaces.entry(space.clone()).or_insert(Arc::new(Semaphore::new(self.share)))),
-            }
-        };
-        let turn = turns.acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let turn = self.shares.take(space, 1).await;
         self.run(query, Some(turn)).await
     }
 
     async fn run<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-        turn: Option<tokio::sync::OwnedSemaphorePermit>,
+        turn: Option<OwnedSemaphorePermit>,
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let time_max = self.time_max;
@@ -120,7 +111,7 @@ impl Drop for Readers {
 
 /// Runs a thread until the queue is closed.
 fn work(jobs: &Mutex<mpsc::Receiver<Job>>, file: &Path, niceness: i32) {
-    lower_priority(niceness);
+    hookmill_turns::lower_priority(niceness);
     let mut db = None;
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -128,14 +119,6 @@ fn work(jobs: &Mutex<mpsc::Receiver<Job>>, file: &Path, niceness: i32) {
         if catch_unwind(AssertUnwindSafe(|| job(&mut db, file))).is_err() {
             db = None;
         }
-    }
-}
-
-/// Lowers the priority of this thread, where a thread has one of its own.
-fn lower_priority(niceness: i32) {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::nice(niceness) {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the priority of a thread could not be lowered");
     }
 }
 

@@ -164,5 +164,10 @@ pub(super) fn time(column: &str, micros: i64) -> rusqlite::Result<Timestamp> {
 }
 
 fn from_json<T: DeserializeOwned>(column: &str, text: &str) -> rusqlite::Result<T> {
-    serde_json::from_str(text).map_err(|error| corrupt(column, error))
+    serde_json::from_str(text).map_err(|error| {
+        let (reason, column_of) = (error.to_string(), error.column());
+        // Anything else may repeat a value, which may be a secret.
+        let missing = reason.starts_with("missing field").then_some(reason.as_str());
+        corrupt(column, missing.map_or_else(|| format!("wrong JSON at character {column_of}"), str::to_owned))
+    })
 }

@@ -5,7 +5,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::{EventTypeEntry, ListPart, SpaceChange, StoreError};
 use super::row::{Columns as _, count, json, micros, name, part};
+use super::unreadable::Unreadable;
 use super::writing::Writing;
+
+/// The kind of a space's row, as messages name it.
+const SPACE: &str = "space";
 
 /// Returns the stored form of a number of bytes.
 fn bytes(bytes: u64) -> i64 {
@@ -61,17 +65,30 @@ pub(super) fn change(db: &Connection, id: &SpaceId, change: &SpaceChange) -> Res
 }
 
 /// See [`Store::spaces`](super::super::Store::spaces).
-pub(super) fn list(db: &Connection, after: Option<&SpaceId>, limit: usize) -> Result<Vec<Space>, StoreError> {
+pub(super) fn list(
+    db: &Connection,
+    unreadable: &Unreadable,
+    after: Option<&SpaceId>,
+    limit: usize,
+) -> Result<Vec<Space>, StoreError> {
     // Every id is greater than the empty string.
     let after = after.map_or("", SpaceId::as_str);
     let mut select = db.prepare_cached("SELECT * FROM spaces WHERE id > ?1 AND erased = 0 ORDER BY id LIMIT ?2")?;
-    Ok(select.query_map(params![after, count(limit)], read_space)?.collect::<rusqlite::Result<_>>()?)
+    unreadable.list(limit, |rows| {
+        let found =
+            select.query_map(params![after, count(rows)], |row| unreadable.read((SPACE, "id"), row, read_space))?;
+        Ok(found.filter_map(Result::transpose).take(limit).collect::<rusqlite::Result<_>>()?)
+    })
 }
 
 /// See [`Store::space`](super::super::Store::space).
-pub(super) fn one(db: &Connection, id: &SpaceId) -> Result<Option<Space>, StoreError> {
+pub(super) fn one(db: &Connection, unreadable: &Unreadable, id: &SpaceId) -> Result<Option<Space>, StoreError> {
     let mut select = db.prepare_cached("SELECT * FROM spaces WHERE id = ?1 AND erased = 0")?;
-    Ok(select.query_row([id.as_str()], read_space).optional()?)
+    let found = select.query_row([id.as_str()], |row| unreadable.read((SPACE, "id"), row, read_space));
+    match found.optional()? {
+        Some(None) => Err(StoreError::Unreadable(SPACE, id.to_string())),
+        found => Ok(found.flatten()),
+    }
 }
 
 fn read_space(row: &Row<'_>) -> rusqlite::Result<Space> {
@@ -108,9 +125,10 @@ pub(super) fn create_key(db: &Connection, key: &Key) -> Result<(), StoreError> {
 }
 
 /// See [`Store::keys`](super::super::Store::keys).
-pub(super) fn keys(db: &Connection) -> Result<Vec<Key>, StoreError> {
+pub(super) fn keys(db: &Connection, unreadable: &Unreadable) -> Result<Vec<Key>, StoreError> {
     let mut select = db.prepare_cached("SELECT * FROM keys ORDER BY created_at, id")?;
-    Ok(select.query_map([], read_key)?.collect::<rusqlite::Result<_>>()?)
+    let found = select.query_map([], |row| unreadable.read(("key", "id"), row, read_key))?;
+    Ok(found.filter_map(Result::transpose).collect::<rusqlite::Result<_>>()?)
 }
 
 /// See [`Store::delete_key`](super::super::Store::delete_key).
@@ -149,6 +167,7 @@ pub(super) fn put_event_type(db: &Connection, space: &SpaceId, entry: &EventType
 /// See [`Store::event_types`](super::super::Store::event_types).
 pub(super) fn event_types(
     db: &Connection,
+    unreadable: &Unreadable,
     space: &SpaceId,
     after: Option<&EventType>,
     limit: usize,
@@ -156,10 +175,14 @@ pub(super) fn event_types(
     let after = after.map_or("", EventType::as_str);
     let mut select =
         db.prepare_cached("SELECT * FROM event_types WHERE space = ?1 AND name > ?2 ORDER BY name LIMIT ?3")?;
-    let found = select.query_map(params![space.as_str(), after, count(limit + 1)], |row| {
-        Ok((read_event_type(row)?, row.bytes("schema")? + row.bytes("example")? + row.bytes("description")?))
-    })?;
-    part(found, limit, |entry| entry.name.clone())
+    unreadable.list(limit, |rows| {
+        let found = select.query_map(params![space.as_str(), after, count(rows)], |row| {
+            unreadable.read(("event type", "name"), row, |row| {
+                Ok((read_event_type(row)?, row.bytes("schema")? + row.bytes("example")? + row.bytes("description")?))
+            })
+        })?;
+        part(found.filter_map(Result::transpose), limit, |entry| entry.name.clone())
+    })
 }
 
 /// See [`Store::delete_event_type`](super::super::Store::delete_event_type).

@@ -42,7 +42,9 @@ impl StoredBytes {
         let mut rows = select.query([])?;
         while let Some(row) = rows.next()? {
             let key = row.value("key")?;
-            stored.keys.insert(row.text("id")?, key);
+            // Listings of spaces set aside one whose id cannot be read.
+            let Ok(id) = row.text("id") else { continue };
+            stored.keys.insert(id, key);
             stored.bytes.insert(key, row.value("bytes")?);
         }
         Ok(stored)

@@ -8,6 +8,7 @@ use super::super::{ListPart, StoreError};
 use super::deliveries::{self, Of};
 use super::queues::Queued;
 use super::row::{Columns as _, count, json, micros, part};
+use super::unreadable::{SUBSCRIPTION, Unreadable};
 use super::writing::Writing;
 use super::{notices, pinned, shadows};
 
@@ -35,17 +36,17 @@ const STATE: &str = "SELECT state FROM subscriptions WHERE id = ?1";
 const DEFINITION: &str = "SELECT definition FROM subscriptions WHERE id = ?1";
 
 const ONE: &str = "
-    SELECT definition, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
+    SELECT id, definition, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
     FROM subscriptions LEFT JOIN subscription_activity ON subscription = key
     WHERE id = ?1 AND space = ?2 AND state <> 'deleted'";
 
 pub(super) const OF_SPACE: &str = "
-    SELECT definition, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
+    SELECT id, definition, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
     FROM subscriptions INDEXED BY subscriptions_of_space LEFT JOIN subscription_activity ON subscription = key
     WHERE space = ?3 AND id > ?1 AND state <> 'deleted' ORDER BY id LIMIT ?2";
 
 pub(super) const OF_ALL: &str = "
-    SELECT definition, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
+    SELECT id, definition, failure_streak, failed_deliveries, last_triggered_at, plugin_failures
     FROM subscriptions LEFT JOIN subscription_activity ON subscription = key
     WHERE id > ?1 AND state <> 'deleted' ORDER BY id LIMIT ?2";
 
@@ -147,30 +148,41 @@ pub(super) fn state(db: &Connection, id: SubscriptionId) -> Result<SubscriptionS
 /// See [`Store::subscriptions`](super::super::Store::subscriptions).
 pub(super) fn list(
     db: &Connection,
+    unreadable: &Unreadable,
     space: Option<&SpaceId>,
     after: Option<SubscriptionId>,
     limit: usize,
 ) -> Result<ListPart<(Subscription, Activity), SubscriptionId>, StoreError> {
     // Every id is greater than the empty string.
     let after = after.map(|id| id.to_string()).unwrap_or_default();
-    let rows = count(limit + 1);
-    let read = |row: &Row<'_>| Ok((read(row)?, row.bytes("definition")?));
+    let read =
+        |row: &Row<'_>| unreadable.read((SUBSCRIPTION, "id"), row, |row| Ok((read(row)?, row.bytes("definition")?)));
     let id = |(subscription, _): &(Subscription, _)| subscription.id;
-    match space {
-        Some(space) => {
-            part(db.prepare_cached(OF_SPACE)?.query_map(params![after, rows, space.as_str()], read)?, limit, id)
-        }
-        None => part(db.prepare_cached(OF_ALL)?.query_map(params![after, rows], read)?, limit, id),
-    }
+    unreadable.list(limit, |rows| {
+        let rows = count(rows);
+        let mut select = db.prepare_cached(if space.is_some() { OF_SPACE } else { OF_ALL })?;
+        let found = match space {
+            Some(space) => select.query_map(params![after, rows, space.as_str()], read)?,
+            None => select.query_map(params![after, rows], read)?,
+        };
+        part(found.filter_map(Result::transpose), limit, id)
+    })
 }
 
 /// See [`Store::subscription`](super::super::Store::subscription).
 pub(super) fn one(
     db: &Connection,
+    unreadable: &Unreadable,
     space: &SpaceId,
     id: SubscriptionId,
 ) -> Result<Option<(Subscription, Activity)>, StoreError> {
-    Ok(db.prepare_cached(ONE)?.query_row(params![id.to_string(), space.as_str()], read).optional()?)
+    let mut select = db.prepare_cached(ONE)?;
+    let found = select
+        .query_row(params![id.to_string(), space.as_str()], |row| unreadable.read((SUBSCRIPTION, "id"), row, read));
+    match found.optional()? {
+        Some(None) => Err(StoreError::Unreadable(SUBSCRIPTION, id.to_string())),
+        found => Ok(found.flatten()),
+    }
 }
 
 /// The same, with the bytes of its definition.

@@ -20,6 +20,7 @@ use super::names::Names;
 use super::queues::{Queued, Queues};
 use super::stored::{self, StoredBytes};
 use super::tallies::{Counted, GivenKeys, Tallies};
+use super::unreadable::Unreadable;
 
 /// What the writer shares with the store's handle and the readers.
 #[derive(Debug, Default)]
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     next_key: AtomicI64,
     leases: Mutex<Leases>,
     stored: Mutex<StoredBytes>,
+    /// The rows that readers set aside.
+    pub(super) unreadable: Unreadable,
     queues: Mutex<Queues>,
     /// Whether the log was emptied when that was last tried.
     log_is_empty: AtomicBool,
@@ -40,6 +43,7 @@ impl Shared {
             next_key: AtomicI64::new(next_key),
             leases: Mutex::default(),
             stored: Mutex::new(stored),
+            unreadable: Unreadable::default(),
             queues: Mutex::new(queues),
             log_is_empty: AtomicBool::new(false),
         }

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::overview::millis;
 use crate::Api;
 use crate::http::access::{Manages, Reads};
 use crate::http::extract::{self, PathParams, Query};
@@ -26,6 +27,7 @@ use crate::http::problem::Problem;
 use hookmill_server::error::Error;
 use hookmill_server::plugins::admit::{self, Candidate};
 use hookmill_server::plugins::versions::{hide_bundled, newest, usable};
+use hookmill_server::recent::PluginFigures;
 
 /// Header of an upload with the component's signature.
 const SIGNATURE: &str = "hookmill-plugin-signature";
@@ -71,10 +73,32 @@ pub(super) struct PluginView {
     source: Option<String>,
     /// Time at which the plugin was added.
     created_at: Timestamp,
+    /// Use of this version in the space; in the list of plugins, of all versions.
+    usage: UsageView,
 }
 
-impl From<Plugin> for PluginView {
-    fn from(plugin: Plugin) -> Self {
+/// Use of a plugin in a space. What ran is counted since the host started, at most.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PluginUsage)]
+struct UsageView {
+    /// Number of subscriptions that have it as their plugin.
+    subscriptions: usize,
+    /// Number of transforms in the last 15 minutes.
+    transforms: u64,
+    /// Number of those that failed.
+    failures: u64,
+    /// Milliseconds that 95 % of them did not exceed, within 6 %; null if none ran.
+    #[schema(required)]
+    p95_ms: Option<f64>,
+    /// Fuel that 95 % of them did not exceed, within 6 %; null if none ran.
+    #[schema(required)]
+    p95_fuel: Option<u64>,
+    /// Lowest limit on fuel that one of them had; without any, that for an empty input.
+    fuel_limit: u64,
+}
+
+impl PluginView {
+    fn new(plugin: Plugin, usage: UsageView) -> Self {
         let Plugin {
             space,
             name,
@@ -88,8 +112,41 @@ impl From<Plugin> for PluginView {
             created_at,
         } = plugin;
         let bundled = space.is_none();
-        Self { name, version, digest, bundled, summary, content_types, config_schema, size_bytes, source, created_at }
+        Self {
+            name,
+            version,
+            digest,
+            bundled,
+            summary,
+            content_types,
+            config_schema,
+            size_bytes,
+            source,
+            created_at,
+            usage,
+        }
     }
+
+    /// Returns the view of one version.
+    fn of(api: &Api, space: &SpaceId, plugin: Plugin) -> Self {
+        let usage = usages(api, space, &[vec![plugin.digest]]).pop();
+        Self::new(plugin, usage.expect("there is one group"))
+    }
+}
+
+/// Returns the use of groups of versions, which are given by the digests of their components.
+fn usages(api: &Api, space: &SpaceId, groups: &[Vec<Digest>]) -> Vec<UsageView> {
+    let users = api.host.registry.plugin_users(space);
+    let figures = api.host.recent.plugins(space, groups, api.host.clock.now());
+    let usage = |(digests, figures): (&Vec<Digest>, PluginFigures)| UsageView {
+        subscriptions: digests.iter().filter_map(|digest| users.get(digest)).sum(),
+        transforms: figures.transforms,
+        failures: figures.failures,
+        p95_ms: figures.p95_us.map(millis),
+        p95_fuel: figures.p95_fuel,
+        fuel_limit: figures.fuel_limit.unwrap_or(api.host.config.plugin.fuel_base),
+    };
+    groups.iter().zip(figures).map(usage).collect()
 }
 
 /// A WebAssembly component.
@@ -133,7 +190,7 @@ pub(super) async fn admitted(
     candidate: Candidate,
 ) -> Result<(StatusCode, Json<PluginView>), Error> {
     let (is_new, plugin) = admit::into_space(&api.host, space, candidate).await?;
-    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(plugin.into())))
+    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(PluginView::of(api, space, plugin))))
 }
 
 /// Lists the plugins that the space can use.
@@ -149,8 +206,14 @@ async fn list_plugins(
     let memory = api.memory.take(&space, LARGE_BYTES).await;
     let mut all = api.host.store.plugins(&space, None).await?;
     hide_bundled(&mut all);
-    let newest: Vec<_> = all.chunk_by(|a, b| a.name == b.name).filter_map(newest).cloned().collect();
-    Ok(memory.json(&PluginPage::of(newest, &query, |plugin| plugin.name.clone(), PluginView::from)?)?)
+    let (mut plugins, mut groups) = (Vec::new(), Vec::new());
+    for versions in all.chunk_by(|a, b| a.name == b.name) {
+        plugins.extend(newest(versions).cloned());
+        groups.push(versions.iter().map(|plugin| plugin.digest).collect());
+    }
+    let entries: Vec<_> = plugins.into_iter().zip(usages(&api, &space, &groups)).collect();
+    let view = |(plugin, usage)| PluginView::new(plugin, usage);
+    Ok(memory.json(&PluginPage::of(entries, &query, |(plugin, _)| plugin.name.clone(), view)?)?)
 }
 
 /// Lists the versions of a plugin, newest first.
@@ -170,7 +233,10 @@ async fn list_plugin_versions(
     if versions.is_empty() {
         return Err(Error::not_found("plugin", name).into());
     }
-    Ok(memory.json(&PluginPage::of(versions, &query, |plugin| plugin.version.clone(), PluginView::from)?)?)
+    let groups: Vec<_> = versions.iter().map(|plugin| vec![plugin.digest]).collect();
+    let entries: Vec<_> = versions.into_iter().zip(usages(&api, &space, &groups)).collect();
+    let view = |(plugin, usage)| PluginView::new(plugin, usage);
+    Ok(memory.json(&PluginPage::of(entries, &query, |(plugin, _)| plugin.version.clone(), view)?)?)
 }
 
 /// Returns one version of a plugin.
@@ -186,5 +252,5 @@ async fn get_plugin(
     let (name, version): (PluginName, PluginVersion) = (params.get("plugin")?, params.get("version")?);
     let found = usable(&*api.host.store, &space, &name).await?.into_iter().find(|plugin| plugin.version == version);
     let plugin = found.ok_or_else(|| Error::not_found("plugin", format!("{name} {version}")))?;
-    Ok(Json(plugin.into()))
+    Ok(Json(PluginView::of(&api, &space, plugin)))
 }
