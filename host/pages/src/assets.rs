@@ -20,6 +20,7 @@ assets! {
     "tokens.css" CSS,
     "app.css" CSS,
     "app.js" JS,
+    "history.js" JS,
     "icon.svg" "image/svg+xml",
 }
 

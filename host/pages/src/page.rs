@@ -71,6 +71,13 @@ impl Page {
         self.get(&path).await
     }
 
+    /// Returns what [`in_space`](Self::in_space) does, for a detail that the page's command lines leave out.
+    pub(crate) async fn aside<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, PageError> {
+        let found = self.in_space(path).await;
+        self.client.calls.pop();
+        found
+    }
+
     /// Asks the API to do something below the space, as a page that shows the result of a dry run does.
     pub(crate) async fn post<T: DeserializeOwned>(&mut self, path: &str, body: String) -> Result<T, Problem> {
         let path = format!("/v1/spaces/{}/{path}", self.space);

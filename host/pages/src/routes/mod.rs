@@ -1,7 +1,12 @@
 //! The pages, one module each.
 
+mod deliveries;
+mod events;
+mod find;
+mod history;
 mod home;
 mod overview;
+mod replays;
 
 use axum::Router;
 
@@ -9,5 +14,12 @@ use crate::Pages;
 
 /// The paths of all pages.
 pub(crate) fn paths() -> Router<Pages> {
-    Router::new().merge(home::paths()).merge(overview::paths())
+    Router::new()
+        .merge(home::paths())
+        .merge(overview::paths())
+        .merge(history::paths())
+        .merge(deliveries::paths())
+        .merge(replays::paths())
+        .merge(events::paths())
+        .merge(find::paths())
 }
