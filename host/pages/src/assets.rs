@@ -20,6 +20,9 @@ assets! {
     "tokens.css" CSS,
     "app.css" CSS,
     "app.js" JS,
+    "playground.js" JS,
+    "plugins.js" JS,
+    "request.js" JS,
     "icon.svg" "image/svg+xml",
 }
 

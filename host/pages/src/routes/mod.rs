@@ -2,6 +2,9 @@
 
 mod home;
 mod overview;
+mod playground;
+pub(crate) mod plugins;
+mod variants;
 
 use axum::Router;
 
@@ -9,5 +12,5 @@ use crate::Pages;
 
 /// The paths of all pages.
 pub(crate) fn paths() -> Router<Pages> {
-    Router::new().merge(home::paths()).merge(overview::paths())
+    Router::new().merge(home::paths()).merge(overview::paths()).merge(plugins::paths()).merge(playground::paths())
 }
