@@ -23,6 +23,7 @@ assets! {
     "playground.js" JS,
     "plugins.js" JS,
     "request.js" JS,
+    "settings.js" JS,
     "icon.svg" "image/svg+xml",
 }
 

@@ -4,6 +4,7 @@ mod home;
 mod overview;
 mod playground;
 pub(crate) mod plugins;
+pub(crate) mod settings;
 mod variants;
 
 use axum::Router;
@@ -12,5 +13,5 @@ use crate::Pages;
 
 /// The paths of all pages.
 pub(crate) fn paths() -> Router<Pages> {
-    Router::new().merge(home::paths()).merge(overview::paths()).merge(plugins::paths()).merge(playground::paths())
+    Router::new().merge(home::paths()).merge(overview::paths()).merge(plugins::paths()).merge(playground::paths()).merge(settings::paths())
 }
