@@ -50,11 +50,6 @@ impl Page {
         matches!(self.key.role.as_str(), "admin" | "manage")
     }
 
-    /// Returns whether the reader may post events.
-    pub(crate) fn may_produce(&self) -> bool {
-        matches!(self.key.role.as_str(), "admin" | "manage" | "produce")
-    }
-
     /// Returns whether the reader administers the host.
     pub(crate) fn is_admin(&self) -> bool {
         self.key.role == "admin"
