@@ -21,6 +21,10 @@ assets! {
     "app.css" CSS,
     "app.js" JS,
     "history.js" JS,
+    "playground.js" JS,
+    "plugins.js" JS,
+    "request.js" JS,
+    "settings.js" JS,
     "icon.svg" "image/svg+xml",
 }
 

@@ -32,9 +32,7 @@ impl Hit {
         let below = self.path.strip_prefix(&format!("/v1/spaces/{}", page.space)).unwrap_or_default();
         let below = below.trim_start_matches('/');
         match self.kind.as_str() {
-            "event_type" => {
-                page.at(&format!("history?{}", query([("event_type", self.id.as_str())])))
-            }
+            "event_type" => page.at(&format!("history?{}", query([("event_type", self.id.as_str())]))),
             "replay" => page.at(&below.replacen("subscriptions/", "replays/", 1).replacen("/replays/", "/", 1)),
             _ => page.at(below),
         }

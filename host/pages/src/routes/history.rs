@@ -19,7 +19,18 @@ pub(super) fn paths() -> Router<Pages> {
 
 /// The filters: the parameters of this page and of the API's list.
 const FILTERS: [&str; 12] = [
-    "state", "subscription", "event", "event_type", "since", "until", "status", "fault", "reason", "path", "value", "limit",
+    "state",
+    "subscription",
+    "event",
+    "event_type",
+    "since",
+    "until",
+    "status",
+    "fault",
+    "reason",
+    "path",
+    "value",
+    "limit",
 ];
 
 /// Faults as people say them, with their codes.
@@ -297,7 +308,9 @@ async fn listed(page: &mut Page, filters: &Filters, query: &str) -> Result<(Deli
     let query = if query.is_empty() { paged } else { format!("{query}&{paged}") };
     match page.in_space(&format!("deliveries?{query}")).await {
         Ok(list) => Ok((list, None)),
-        Err(PageError::Shown { status, detail }) if status.is_client_error() => Ok((Deliveries::default(), Some(detail))),
+        Err(PageError::Shown { status, detail }) if status.is_client_error() => {
+            Ok((Deliveries::default(), Some(detail)))
+        }
         Err(error) => Err(error),
     }
 }

@@ -6,7 +6,11 @@ mod find;
 mod history;
 mod home;
 mod overview;
+mod playground;
+pub(crate) mod plugins;
 mod replays;
+pub(crate) mod settings;
+mod variants;
 
 use axum::Router;
 
@@ -22,4 +26,7 @@ pub(crate) fn paths() -> Router<Pages> {
         .merge(replays::paths())
         .merge(events::paths())
         .merge(find::paths())
+        .merge(plugins::paths())
+        .merge(playground::paths())
+        .merge(settings::paths())
 }
