@@ -133,6 +133,13 @@ if (selection) {
   });
 }
 
+// A form of filters leaves out what is empty, so that its address stays short.
+for (const form of document.querySelectorAll("form[data-tidy]")) {
+  form.addEventListener("formdata", ({ formData }) => {
+    for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
+  });
+}
+
 // Replays -----------------------------------------------------------------------------------------------------------------
 
 document.addEventListener("submit", async (event) => {

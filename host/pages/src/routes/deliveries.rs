@@ -136,6 +136,12 @@ impl Attempt {
         }
     }
 
+    /// Returns the reason, unless it says no more than the status.
+    fn told(&self) -> Option<&String> {
+        let by_status = self.answer.as_ref().is_some_and(|answer| !(200..300).contains(&answer.status));
+        self.reason.as_ref().filter(|_| !by_status)
+    }
+
     /// Returns the result in few words.
     fn words(&self) -> String {
         match (&self.answer, self.outcome.as_str()) {

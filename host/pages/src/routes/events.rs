@@ -91,6 +91,11 @@ impl Match {
         }
     }
 
+    /// Returns the details, unless they say no more than the reason.
+    fn told(&self) -> Option<&String> {
+        self.detail.as_ref().filter(|_| self.reason != "condition")
+    }
+
     /// Returns the state whose shape and color the reason has.
     fn shape(&self) -> &'static str {
         match self.reason.as_str() {

@@ -85,6 +85,11 @@ impl Delivery {
         }
     }
 
+    /// Returns the end of the id, by which a person tells it from others, and what is before it.
+    pub(super) fn parts(&self) -> (&str, &str) {
+        self.id.split_at_checked(self.id.len().saturating_sub(8)).unwrap_or(("", &self.id))
+    }
+
     /// Returns whether nothing more happens to it by itself.
     pub(super) fn is_final(&self) -> bool {
         self.completed_at.is_some()
