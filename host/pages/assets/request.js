@@ -116,7 +116,7 @@ export function columns(texts, versions) {
 }
 
 // Headers that the host adds to what a plugin returns.
-const HOSTS = /^(content-type|content-length|user-agent|host|accept|accept-encoding|traceparent|webhook-.*)$/i;
+const HOSTS = /^(content-type|content-length|user-agent|host|accept|accept-encoding|traceparent|webhook-.*|hookmill-.*)$/i;
 
 function golden({ request, skipped, plugin_fault: fault }) {
   if (skipped !== null) return { skip: skipped };
