@@ -20,6 +20,10 @@ assets! {
     "tokens.css" CSS,
     "app.css" CSS,
     "app.js" JS,
+    "subscription.js" JS,
+    "subscription-form.js" JS,
+    "subscription-events.js" JS,
+    "subscription-shape.js" JS,
     "icon.svg" "image/svg+xml",
 }
 

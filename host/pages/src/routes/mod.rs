@@ -2,6 +2,8 @@
 
 mod home;
 mod overview;
+mod subscriptions;
+mod workflows;
 
 use axum::Router;
 
@@ -9,5 +11,9 @@ use crate::Pages;
 
 /// The paths of all pages.
 pub(crate) fn paths() -> Router<Pages> {
-    Router::new().merge(home::paths()).merge(overview::paths())
+    Router::new()
+        .merge(home::paths())
+        .merge(overview::paths())
+        .merge(subscriptions::paths())
+        .merge(workflows::paths())
 }
