@@ -25,6 +25,10 @@ assets! {
     "plugins.js" JS,
     "request.js" JS,
     "settings.js" JS,
+    "subscription.js" JS,
+    "subscription-form.js" JS,
+    "subscription-events.js" JS,
+    "subscription-shape.js" JS,
     "icon.svg" "image/svg+xml",
 }
 

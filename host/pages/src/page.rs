@@ -87,7 +87,12 @@ impl Page {
 
     /// Returns this page's address with another value of a query parameter, or without it if the value is empty.
     pub(crate) fn with(&self, name: &str, value: &str) -> String {
-        let (path, query) = self.address.split_once('?').unwrap_or((&self.address, ""));
+        Self::replaced(&self.address, name, value)
+    }
+
+    /// Returns an address with another value of a query parameter, or without it if the value is empty.
+    pub(crate) fn replaced(address: &str, name: &str, value: &str) -> String {
+        let (path, query) = address.split_once('?').unwrap_or((address, ""));
         let others = form_urlencoded::parse(query.as_bytes()).filter(|(other, _)| other != name);
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(others);

@@ -11,6 +11,8 @@ pub(crate) mod plugins;
 mod replays;
 pub(crate) mod settings;
 mod variants;
+mod subscriptions;
+mod workflows;
 
 use axum::Router;
 
@@ -29,4 +31,6 @@ pub(crate) fn paths() -> Router<Pages> {
         .merge(plugins::paths())
         .merge(playground::paths())
         .merge(settings::paths())
+        .merge(subscriptions::paths())
+        .merge(workflows::paths())
 }

@@ -27,6 +27,8 @@ pub struct Search {
     pub event_type: Option<EventType>,
     /// The name of the plugin.
     pub plugin: Option<PluginName>,
+    /// Only those with a trigger.
+    pub triggered: bool,
     /// The order of what is found.
     pub order: Order,
 }
@@ -99,13 +101,14 @@ impl Order {
 
 impl Search {
     fn takes_all(&self) -> bool {
-        let Self { text, state, event_type, plugin, order: _ } = self;
-        text.is_none() && state.is_none() && event_type.is_none() && plugin.is_none()
+        let Self { text, state, event_type, plugin, triggered, order: _ } = self;
+        !triggered && text.is_none() && state.is_none() && event_type.is_none() && plugin.is_none()
     }
 
     fn takes(&self, compiled: &CompiledSubscription, text: Option<&Text>) -> bool {
         let subscription = &compiled.subscription;
         self.state.is_none_or(|state| subscription.state == state)
+            && (!self.triggered || subscription.trigger.is_some())
             && self.plugin.as_ref().is_none_or(|name| subscription.plugin.as_ref().is_some_and(|it| it.name == *name))
             && self.event_type.as_ref().is_none_or(|kind| matching::selects(&subscription.event_types, kind))
             && text.is_none_or(|Text { lowercase, id }| {

@@ -43,6 +43,10 @@ pub(super) struct SubscriptionsQuery {
     /// Only subscriptions that use the plugin with this name.
     #[param(value_type = Option<String>, example = "zapier")]
     plugin: Option<PluginName>,
+    /// Only subscriptions with a trigger.
+    #[serde(default)]
+    #[param(default = false)]
+    triggered: bool,
     /// Order of the list; with `-`, descending. `failures` is `failure_streak`. Equal ones are sorted by creation, in the
     /// same direction.
     #[serde(default)]
@@ -156,13 +160,13 @@ pub(super) async fn list_subscriptions(
     State(api): State<Api>,
     Query(query): Query<SubscriptionsQuery>,
 ) -> Result<Response, Problem> {
-    let SubscriptionsQuery { q, state, event_type, plugin, sort, limit, cursor: from } = query;
+    let SubscriptionsQuery { q, state, event_type, plugin, triggered, sort, limit, cursor: from } = query;
     if q.as_ref().is_some_and(|text| text.chars().count() > TEXT_CHARS_MAX) {
         return Err(Error::parameter("q", format!("expected at most {TEXT_CHARS_MAX} characters")).into());
     }
     let order = Order::from(sort);
-    let search =
-        Search { text: q.filter(|text| !text.is_empty()), state: state.map(Into::into), event_type, plugin, order };
+    let (text, state) = (q.filter(|text| !text.is_empty()), state.map(Into::into));
+    let search = Search { text, state, event_type, plugin, triggered, order };
     let after = after(from.as_deref(), order.by)?;
     let memory = api.memory.take(&space, LARGE_BYTES).await;
     let mut found = api.host.registry.search(&space, search, after, limit.ask()).await;
