@@ -90,6 +90,8 @@ function fill() {
   for (const kind of ["headers", "query"]) for (const row of filled[kind] ?? []) addRow(kind, row, !id);
   if (filled.trigger) document.getElementById("trigger").open = true;
   fillPlugin(filled.plugin);
+  const radio = filled.plugin && form.querySelector(`[name=receiver][data-plugin="${CSS.escape(filled.plugin.name)}"]`);
+  if (radio) radio.checked = true;
 }
 
 // ---- steps

@@ -1,5 +1,5 @@
 // The page of a subscription: its test, its secret, its diagnosis.
-import { api, confirmed, showProblem } from "/assets/app.js";
+import { api, confirmed, showProblem, swap } from "/assets/app.js";
 
 /** Makes an element with a class and text or children. */
 export function make(tag, className, ...children) {
@@ -80,6 +80,7 @@ document.addEventListener("click", (event) => {
       result.replaceChildren(make("p", "hint", "Sending a test event…"));
       try {
         result.replaceChildren(...testResult(await sendTest(test), `${space}/history`));
+        await swap(document.getElementById("live"));
       } catch (error) {
         result.hidden = true;
         throw error;
@@ -108,7 +109,7 @@ document.addEventListener("click", (event) => {
   }
 });
 
-const SHAPES = { ok: "success", warning: "paused", problem: "failed", skipped: "skipped" };
+const SHAPES = { ok: "success", warning: "running", problem: "failed", skipped: "skipped" };
 function findingsTable(findings) {
   const body = make("tbody", "");
   for (const { check, result, finding, what_to_do: todo } of findings) {
@@ -118,5 +119,7 @@ function findingsTable(findings) {
     body.append(make("tr", "", make("td", "", check.replaceAll("_", " ")), state, text));
   }
   const head = make("tr", "", make("th", "", "Check"), make("th", "", "Result"), make("th", "", "Finding"));
-  return make("div", "table", make("table", "", make("thead", "", head), body));
+  const table = make("div", "table", make("table", "", make("thead", "", head), body));
+  table.tabIndex = 0;
+  return table;
 }
