@@ -79,6 +79,8 @@ test("a newcomer makes a Zapier subscription with its plugin, tests it and activ
   await page.locator("#live tbody tr").nth(1).waitFor();
   await page.reload();
   await look(page, "subscription");
+  await page.locator("#live tbody a").first().click();
+  await page.waitForURL(/\/deliveries\/dlv_/);
   complain(page);
 });
 

@@ -192,7 +192,7 @@ const ACTIONS = {
     await save();
     result.replaceChildren(make("p", "hint", "Sending a test event…"));
     try {
-      result.replaceChildren(...testResult(await sendTest(`${base}/subscriptions/${id}`), `/s/${space}/history`));
+      result.replaceChildren(...testResult(await sendTest(`${base}/subscriptions/${id}`), `/s/${space}/deliveries`));
     } catch (error) {
       result.replaceChildren();
       throw error;

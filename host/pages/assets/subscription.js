@@ -22,12 +22,12 @@ export async function sendTest(path, seen) {
 }
 
 /** Describes the result of a test, with a link to its delivery. */
-export function testResult(delivery, history) {
+export function testResult(delivery, deliveries) {
   const attempt = delivery.attempts?.at(-1);
   const good = delivery.state === "delivered";
   const state = good ? "delivered" : delivery.state === "pending" ? "retrying" : delivery.state;
   const link = make("a", "", "See what was sent and what came back");
-  link.href = `${history}/${delivery.id}`;
+  link.href = `${deliveries}/${delivery.id}`;
   const lines = [make("h2", "", "Test "), make("p", "", make("span", `state ${state}`, state))];
   lines[1].append(attempt?.answer ? ` The receiver responded with ${attempt.answer.status}` : "");
   if (attempt) lines[1].append(` in ${Math.round((attempt.send_us ?? 0) / 1000)} ms.`);
@@ -79,7 +79,7 @@ document.addEventListener("click", (event) => {
       result.hidden = false;
       result.replaceChildren(make("p", "hint", "Sending a test event…"));
       try {
-        result.replaceChildren(...testResult(await sendTest(test), `${space}/history`));
+        result.replaceChildren(...testResult(await sendTest(test), `${space}/deliveries`));
         await swap(document.getElementById("live"));
       } catch (error) {
         result.hidden = true;
