@@ -24,7 +24,7 @@ pub(super) struct Args {
 ///
 /// # Errors
 /// If they cannot be written.
-pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut text = Vec::new();
     clap_complete::generate(args.shell, &mut crate::Cli::command(), "hookmill", &mut text);
     std::io::Write::write_all(&mut std::io::stdout(), &text).context("writing to standard output")?;

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use hookmill_model::SubscriptionId;
 use serde::Deserialize;
 
-use super::remote::{self, RemoteArgs};
+use super::remote::{self, HOSTS_HELP, RemoteArgs};
 use super::text::on_one_line;
 
 /// Time limit of the host's response: the endpoint has a minute to respond, and a plugin that is not cached a minute to
@@ -37,7 +37,7 @@ Exit codes: 0 no problem found, 1 a problem found or the host not reachable, 2 i
 
 /// The arguments of `diagnose`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = format!("{AFTER_HELP}\n\n{HOSTS_HELP}"))]
 pub(super) struct Args {
     /// The subscription's id (sub_…)
     subscription: SubscriptionId,

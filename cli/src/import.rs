@@ -10,7 +10,7 @@ use hookmill_server::subscriptions::import::{self, Converted, FILE_BYTES_MAX, Im
 use http::StatusCode;
 use serde_json::Value;
 
-use super::remote::{self, Remote, RemoteArgs};
+use super::remote::{self, HOSTS_HELP, Remote, RemoteArgs};
 
 /// Time limit of the host's response for one subscription: its handshake gives the receiver a minute.
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -35,7 +35,7 @@ arguments.";
 
 /// The arguments of `import`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = format!("{AFTER_HELP}\n\n{HOSTS_HELP}"))]
 pub(super) struct Args {
     /// The system that the definitions are from
     #[arg(value_enum)]

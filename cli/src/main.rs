@@ -120,7 +120,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "client")]
         Some(Command::Listen(args)) => with_runtime("warn", listen::run(args)),
         #[cfg(feature = "client")]
-        Some(Command::Completions(args)) => completions::run(args),
+        Some(Command::Completions(args)) => completions::run(&args),
         Some(Command::Import(args)) => with_runtime("warn", import::run(args)),
         Some(Command::Diagnose(args)) => with_runtime("warn", diagnose::run(args)),
         #[cfg(feature = "bench")]

@@ -47,7 +47,7 @@ pub(super) struct RemoteArgs {
 /// How `--help` explains where the values come from.
 pub(super) const HOSTS_HELP: &str = "\
 Address, key and space are taken from flags, then from HOOKMILL_URL, HOOKMILL_KEY and HOOKMILL_SPACE, then from
-~/.config/hookmill/hosts.toml (mode 0600), whose hosts `--host NAME` chooses:
+~/.config/hookmill/hosts.toml (mode 0600). `--host NAME` chooses one of its hosts, before the environment:
   default = \"staging\"
   [hosts.staging]
   url = \"https://hookmill.example\"
@@ -216,6 +216,7 @@ fn hint(code: &str) -> &'static str {
         "forbidden" => {
             "; `hookmill keys list` shows what each key may do, `hookmill keys create` makes another (admin)"
         }
+        "not_found" => "; the command `list` shows what there is",
         "subscription_identical" => "; --allow-identical creates it nevertheless",
         _ => "",
     }

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -21,6 +21,12 @@ const axe = await readFile(modules.resolve("axe-core/axe.min.js"), "utf8");
 /** Starts the program; returns its address, an admin's key, and a client of its API. */
 export async function startHost(...args) {
   const dir = await mkdtemp(join(tmpdir(), "hookmill-pages-"));
+  if (process.env.HOOKMILL_COMPILED) {
+    // Compiled plugins are shared with the other tests, so that this host compiles nothing behind them.
+    const config = join(dir, "hookmill.toml");
+    await writeFile(config, `compiled_dir = ${JSON.stringify(process.env.HOOKMILL_COMPILED)}\n`);
+    args = ["--config", config, ...args];
+  }
   const child = spawn(
     process.env.HOOKMILL_BIN,
     ["serve", "--listen", "127.0.0.1:0", "--allow-network", "127.0.0.0/8", "--data-dir", dir, ...args],

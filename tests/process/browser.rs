@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::left_out;
+use crate::support::{compiled_dir, left_out};
 
 fn found(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
@@ -30,7 +30,10 @@ fn the_pages_work_in_a_browser() {
     let mut tests = Command::new(node);
     tests.args(["--test", "--test-concurrency=1", "--test-timeout=180000"]).args(files);
     tests.env("HOOKMILL_BIN", env!("CARGO_BIN_EXE_hookmill")).env("HOOKMILL_NODE_MODULES", modules);
-    tests.env("HOOKMILL_CHROMIUM", chromium).env("HOOKMILL_SCREENSHOTS", screenshots);
+    tests
+        .env("HOOKMILL_COMPILED", compiled_dir())
+        .env("HOOKMILL_CHROMIUM", chromium)
+        .env("HOOKMILL_SCREENSHOTS", screenshots);
     // Set by the test runner that runs this.
     tests.env_remove("NODE_TEST_CONTEXT");
     assert!(tests.status().unwrap().success());

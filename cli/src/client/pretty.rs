@@ -39,8 +39,8 @@ mod tests {
 
     #[test]
     fn bodies_are_shown_by_their_type() {
-        let json = body(br#"{"id":7,"value":12.50,"b":[1e2]}"#, "application/json");
-        assert_eq!(json, "{\n  \"id\": 7,\n  \"value\": 12.50,\n  \"b\": [\n    1e2\n  ]\n}");
+        let json = body(br#"{"id":7,"value":12.50,"b":[0.0000001]}"#, "application/json");
+        assert_eq!(json, "{\n  \"id\": 7,\n  \"value\": 12.50,\n  \"b\": [\n    0.0000001\n  ]\n}");
         let form = body(b"name=M%C3%BCller+GmbH&n=12.50", "application/x-www-form-urlencoded; charset=utf-8");
         assert_eq!(form, "name = Müller GmbH\nn = 12.50");
         assert_eq!(body(b"\x1b[2J red \xe2\x80\xae\n", "text/plain"), "\u{fffd}[2J red \u{fffd}\n");

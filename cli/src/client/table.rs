@@ -89,30 +89,36 @@ pub(super) fn render(columns: &[Column], rows: &[Vec<Cell>], width: Option<usize
 
 /// The width of each column; 0 for one that is left out.
 fn widths(columns: &[Column], rows: &[Vec<Cell>], most: usize) -> Vec<usize> {
-    let widest = |index: usize, column: &Column| {
+    let widest = |(index, column): (usize, &Column)| {
         let cells = rows.iter().map(|row| measure_text_width(&row[index].0));
         cells.max().unwrap_or_default().max(measure_text_width(column.title()))
     };
-    let mut widths: Vec<_> = columns.iter().enumerate().map(|(index, column)| widest(index, column)).collect();
-    let total = |widths: &[usize]| {
-        let shown = widths.iter().filter(|width| **width > 0);
-        shown.map(|width| width + GAP).sum::<usize>().saturating_sub(GAP)
-    };
-    let is_short = |index: &usize| matches!(columns[*index], Column::Short(_));
-    while total(&widths) > most {
-        let short: Vec<usize> = (0..columns.len()).filter(is_short).filter(|index| widths[*index] > 0).collect();
-        let Some(widest) = short.iter().copied().max_by_key(|index| widths[*index]) else { break };
-        if widths[widest] > SHORT {
-            let excess = total(&widths) - most;
-            // Not below the next: the widest columns give way together.
-            let next = short.iter().filter(|index| **index != widest).map(|index| widths[*index]).max().unwrap_or(0);
-            let step = excess.min((widths[widest] - next).max(1));
-            widths[widest] = widths[widest].saturating_sub(step).max(SHORT);
-        } else if let Some(last) = short.last() {
-            widths[*last] = 0;
+    let mut wanted: Vec<_> = columns.iter().enumerate().map(widest).collect();
+    let mut short: Vec<_> = (0..columns.len()).filter(|index| matches!(columns[*index], Column::Short(_))).collect();
+    loop {
+        let widths = shortened(wanted.clone(), &short, most);
+        if total(&widths) <= most {
+            return widths;
         }
+        // The others have the room of the one that is left out.
+        let Some(last) = short.pop() else { return widths };
+        wanted[last] = 0;
+    }
+}
+
+/// Shortens the widest of the short columns until the row fits, or all are as short as they may be.
+fn shortened(mut widths: Vec<usize>, short: &[usize], most: usize) -> Vec<usize> {
+    while total(&widths) > most {
+        let longest = short.iter().copied().filter(|index| widths[*index] > SHORT).max_by_key(|index| widths[*index]);
+        let Some(longest) = longest else { break };
+        widths[longest] -= 1;
     }
     widths
+}
+
+fn total(widths: &[usize]) -> usize {
+    let shown = widths.iter().filter(|width| **width > 0);
+    shown.map(|width| width + GAP).sum::<usize>().saturating_sub(GAP)
 }
 
 /// Renders facts, one a line, their names aligned; those without a value are left out.

@@ -2,13 +2,14 @@
 //!
 //! It uses the API like any caller, on a temporary data directory, and fails if a single request is not as expected.
 
+mod keep;
 mod profile;
 mod receiver;
 mod secure;
 mod story;
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,10 +24,14 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use receiver::Received;
 use story::{Chapter, EVENTS};
+
+/// Any free port of this machine.
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// How long the demo waits for the next request. The longest planned wait is the delay of 2 s.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -43,6 +48,9 @@ pub(super) struct Args {
     /// Show one CRM's profile instead: activation, success, failure and pause, with a simulated clock
     #[arg(long, value_name = "PROFILE", conflicts_with = "break_signature")]
     profile: Option<profile::Choice>,
+    /// Run a host filled with a day of made-up traffic instead, to look at its pages in a browser, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["break_signature", "profile"])]
+    keep: bool,
 }
 
 /// Runs the demo.
@@ -52,11 +60,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     if let Some(choice) = args.profile {
         return profile::run(choice, dir.path()).await;
     }
+    if args.keep {
+        return keep::run(dir.path()).await;
+    }
     let secret = Secret::generate().reveal().to_owned();
     let (receiver, mut received) = receiver::start(&secret).await?;
     let mut config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
     config.send.allow_networks.push("127.0.0.0/8".parse()?);
-    let api = Api::start(config, Clock::system()).await?;
+    let api = Api::start(config, Clock::system(), LOOPBACK).await?;
     println!("Host on {}, receiver on http://{receiver}, data in {}\n", api.base, dir.path().display());
 
     let story = story::chapters();
@@ -74,6 +85,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
 
 const NEXT_STEPS: &str = "\
 Next steps:
+  hookmill demo --keep       runs a host filled with a day of made-up traffic, to look at its pages in a browser
   hookmill serve             runs the host; it prints its address and, once, an admin key
   GET /v1/openapi.json       describes its API
   plugins/README.md          shows how to write, build and upload your own plugin";
@@ -84,19 +96,32 @@ struct Api {
     key: String,
     client: Client,
     host: Arc<Host>,
+    running: JoinHandle<anyhow::Result<()>>,
     shutdown: CancellationToken,
 }
 
 impl Api {
-    /// Starts a host.
-    async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
-        let (host, key) = hookmill_server::open(config, clock, crate::program()?).await?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// Starts a host on a new data directory.
+    async fn start(config: Config, clock: Clock, listen: SocketAddr) -> anyhow::Result<Self> {
+        Self::open(config, clock, listen, None).await
+    }
+
+    /// Starts a host; `key` is an admin's, if the directory was used before.
+    async fn open(config: Config, clock: Clock, listen: SocketAddr, key: Option<String>) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(listen).await?;
+        let (host, first_key) = hookmill_server::open(config, clock, crate::program()?).await?;
         let base = format!("http://{}", listener.local_addr()?);
         let shutdown = CancellationToken::new();
-        tokio::spawn(hookmill_pages::run(Arc::clone(&host), listener, shutdown.clone()));
-        let key = key.context("the host generated no admin key for a new data directory")?;
-        Ok(Self { base, key, client: Client::builder().no_proxy().build()?, host, shutdown })
+        let running = tokio::spawn(hookmill_pages::run(Arc::clone(&host), listener, shutdown.clone()));
+        let key = first_key.or(key).context("the host generated no admin key for a new data directory")?;
+        Ok(Self { base, key, client: Client::builder().no_proxy().build()?, host, running, shutdown })
+    }
+
+    /// Stops the host; returns the key.
+    async fn stop(self) -> anyhow::Result<String> {
+        self.shutdown.cancel();
+        self.running.await.context("the host ended in a panic")??;
+        Ok(self.key)
     }
 
     /// Calls the API; a status other than success is an error with the response.

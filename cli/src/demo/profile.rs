@@ -119,7 +119,7 @@ pub(super) async fn run(choice: Choice, dir: &Path) -> anyhow::Result<()> {
     config.send.allow_networks.push("127.0.0.0/8".parse()?);
     config.send.trusted_certificates = Some(dir.join("receiver.pem"));
     let clock = Clock::manual(clock::whole_microseconds(Timestamp::now()));
-    let api = Api::start(config, clock.clone()).await?;
+    let api = Api::start(config, clock.clone(), super::LOOPBACK).await?;
     api.post("/v1/spaces", json!({"id": "demo", "name": "Demo"})).await?;
     let mut show =
         Show { script: choice.script(), receiver: &mut receiver, api, clock, secret: String::new(), at_s: 0 };

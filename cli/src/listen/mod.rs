@@ -3,6 +3,8 @@
 mod receive;
 mod verify;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -92,7 +94,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let answer = Answer { status, delay: Duration::from_millis(args.delay_ms), body: args.body };
     if args.subscribe.is_empty() {
         let verifier = Verifier::new(args.secret.as_deref(), args.hmac_header)?;
-        return serve(listener, &address, verifier, answer, &mut ended, async || Ok(())).await;
+        let ready = async |open: &AtomicBool| {
+            open.store(true, Ordering::Relaxed);
+            Ok(())
+        };
+        return serve(listener, &address, verifier, answer, &mut ended, ready).await;
     }
     if args.secret.is_some() {
         warn("--secret is left aside: a temporary subscription has its own");
@@ -102,7 +108,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
     let temporary = Temporary::create(&session, &url, &args.subscribe).await?;
     let received = async {
         let verifier = Verifier::new(Some(&temporary.secret().await?), None)?;
-        serve(listener, &address, verifier, answer, &mut ended, async || temporary.activate().await).await
+        let ready = async |open: &AtomicBool| {
+            temporary.check_way().await?;
+            open.store(true, Ordering::Relaxed);
+            temporary.activate().await
+        };
+        serve(listener, &address, verifier, answer, &mut ended, ready).await
     };
     let result = received.await;
     // Whatever happened.
@@ -123,24 +134,24 @@ impl Ended {
     }
 }
 
-/// Serves, and prints what is received, until a signal; `ready` is done once requests are answered.
+/// Serves, and prints what is received, until a signal. `ready` runs once requests are answered; from when it opens the
+/// receiver, they are answered as told, and printed.
 async fn serve(
     listener: TcpListener,
     address: &str,
     verifier: Verifier,
     answer: Answer,
     ended: &mut Ended,
-    ready: impl AsyncFnOnce() -> anyhow::Result<()>,
+    ready: impl AsyncFnOnce(&AtomicBool) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let (sender, mut received) = mpsc::channel(WAITING_MAX);
-    let app: Router = receive::router(verifier, answer, sender);
+    let open = Arc::new(AtomicBool::new(false));
+    let app: Router = receive::router(verifier, answer, sender, Arc::clone(&open));
     let serving = tokio::spawn(async move { axum::serve(listener, app).await });
     tokio::select! {
-        ready = ready() => ready?,
+        ready = ready(&open) => ready?,
         () = ended.recv() => return Ok(()),
     }
-    // What the host asked before it was ready, such as a handshake, is no news.
-    while received.try_recv().is_ok() {}
     print(&format!("listening on {address}; Ctrl-C ends it"))?;
     let (mut requests, mut invalid) = (0_u64, 0_u64);
     loop {
@@ -187,9 +198,8 @@ impl<'a> Temporary<'a> {
         Ok(secret["secret"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// Activates it, and warns if the host does not reach this receiver.
-    async fn activate(&self) -> anyhow::Result<()> {
-        let active: Value = self.session.send(Method::POST, self.at("/activate")?, None).await?.parse()?;
+    /// Warns if the host does not reach this receiver.
+    async fn check_way(&self) -> anyhow::Result<()> {
         let diagnosis: Value = self.session.send(Method::POST, self.at("/diagnose")?, None).await?.parse()?;
         let way = ["dns", "address_policy", "tls", "endpoint"];
         for finding in diagnosis["findings"].as_array().into_iter().flatten() {
@@ -199,11 +209,13 @@ impl<'a> Temporary<'a> {
                 break;
             }
         }
-        note(&format!(
-            "temporary subscription {} is {}",
-            self.id,
-            on_one_line(active["state"].as_str().unwrap_or_default())
-        ));
+        Ok(())
+    }
+
+    async fn activate(&self) -> anyhow::Result<()> {
+        let active: Value = self.session.send(Method::POST, self.at("/activate")?, None).await?.parse()?;
+        let state = on_one_line(active["state"].as_str().unwrap_or_default());
+        note(&format!("temporary subscription {} is {state}", self.id));
         Ok(())
     }
 

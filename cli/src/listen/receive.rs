@@ -1,6 +1,7 @@
 //! Requests: verified, formatted for people, answered as told.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -52,16 +53,20 @@ struct Shared {
     verifier: Verifier,
     answer: Answer,
     printed: Sender<Printed>,
+    open: Arc<AtomicBool>,
     clock: Clock,
 }
 
-/// Answers every method and path.
-pub(super) fn router(verifier: Verifier, answer: Answer, printed: Sender<Printed>) -> Router {
-    let shared = Shared { verifier, answer, printed, clock: Clock::system() };
+/// Answers every method and path: once it is `open`, as told; before, what asks whether anybody is here gets a 204.
+pub(super) fn router(verifier: Verifier, answer: Answer, printed: Sender<Printed>, open: Arc<AtomicBool>) -> Router {
+    let shared = Shared { verifier, answer, printed, open, clock: Clock::system() };
     Router::new().fallback(receive).with_state(Arc::new(shared))
 }
 
 async fn receive(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    if !shared.open.load(Ordering::Relaxed) {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
         let text =

@@ -14,11 +14,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ulid::Ulid;
 
-/// A text that is not an id of the expected kind.
+/// A text that is not an id of the expected kind. The message does not repeat it: it may be an API key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid {kind} id `{text}`: expected an id such as {prefix}01K9ZQ4S1N8M0V6T3X5B7C2D4E")]
+#[error("invalid {kind} id: expected an id such as {prefix}01K9ZQ4S1N8M0V6T3X5B7C2D4E")]
 pub struct IdError {
-    text: String,
     kind: &'static str,
     prefix: &'static str,
 }
@@ -115,7 +114,7 @@ macro_rules! id {
                     .map(Self)
                     // One spelling per id: Crockford's alphabet also accepts lower case, and O for 0.
                     .filter(|id| id.to_string() == text)
-                    .ok_or_else(|| IdError { text: text.chars().take(64).collect(), kind: $kind, prefix: $prefix })
+                    .ok_or_else(|| IdError { kind: $kind, prefix: $prefix })
             }
         }
 

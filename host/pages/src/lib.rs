@@ -11,7 +11,7 @@
 //! | [`page`] | what all pages share: who reads, which space, layout, errors |
 //! | [`act`] | forms that change something |
 //! | [`assets`] | styles, scripts and icons, carried in the program |
-//! | [`show`], [`chart`] | times, numbers and sizes as people read them; charts |
+//! | [`show`], [`pretty`], [`chart`] | times, numbers, sizes, JSON as people read them; charts |
 //! | [`routes`] | one module for each page |
 //!
 //! Pages are rendered on the server and can be read without scripts. Scripts, where there are any, make them live and
@@ -24,6 +24,7 @@ mod assets;
 mod chart;
 mod client;
 mod page;
+mod pretty;
 mod routes;
 mod session;
 mod show;

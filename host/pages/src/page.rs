@@ -50,11 +50,6 @@ impl Page {
         matches!(self.key.role.as_str(), "admin" | "manage")
     }
 
-    /// Returns whether the reader may post events.
-    pub(crate) fn may_produce(&self) -> bool {
-        matches!(self.key.role.as_str(), "admin" | "manage" | "produce")
-    }
-
     /// Returns whether the reader administers the host.
     pub(crate) fn is_admin(&self) -> bool {
         self.key.role == "admin"
@@ -69,6 +64,13 @@ impl Page {
     pub(crate) async fn in_space<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, PageError> {
         let path = format!("/v1/spaces/{}/{path}", self.space);
         self.get(&path).await
+    }
+
+    /// Returns what [`in_space`](Self::in_space) does, for a detail that the page's command lines leave out.
+    pub(crate) async fn aside<T: DeserializeOwned>(&mut self, path: &str) -> Result<T, PageError> {
+        let found = self.in_space(path).await;
+        self.client.calls.pop();
+        found
     }
 
     /// Asks the API to do something below the space, as a page that shows the result of a dry run does.

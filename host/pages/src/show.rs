@@ -104,6 +104,13 @@ pub(crate) fn seconds(n: impl Value<u64>) -> String {
     }
 }
 
+/// Returns a part of a whole: `12 %`, `0.4 %`.
+pub(crate) fn share(part: impl Value<u64>, whole: impl Value<u64>) -> String {
+    let (part, whole) = (part.value(), whole.value());
+    let percent = if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 };
+    if percent > 0.0 && percent < 10.0 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod accepting;
+mod error;
 mod filter;
 mod finding;
 mod forgetting;
@@ -34,6 +35,7 @@ use hookmill_model::{
 use jiff::{SignedDuration, Timestamp};
 
 pub use accepting::{Accepted, Identity, IndexedValue, NewBatch, NewDelivery, NewEvent};
+pub use error::StoreError;
 pub use filter::{DeliveryFilter, EventFilter, StatusFilter};
 pub use finding::{FindStore, LookupHit};
 pub use forgetting::{ErasureStep, Expired, ForgetStore, Forgotten, Place};
@@ -42,29 +44,6 @@ pub use plugin::{DeletedPlugin, WaitingDeliveries};
 pub use queueing::{ListedSubscription, Queue, QueueStore, SpaceQueue};
 pub use replaying::{NewReplay, ReplayEntry, ReplaySlice, ReplayStep, ReplayStore};
 pub use sqlite::{OpenError, Sqlite};
-
-/// An internal fault: the database, its file or its disk. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database failed.
-    #[error("the database failed")]
-    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The disk is full, fails or is read-only.
-    #[error("the disk of the database is full or fails")]
-    Disk(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A query took longer than a caller's query may.
-    #[error("the query takes too long")]
-    TooSlow,
-    /// This version cannot read a row.
-    #[error("unreadable row in the database: {0}")]
-    Corrupt(String),
-    /// This version cannot read the row of one of these, which has this id. Why was logged when it was first read.
-    #[error("the row of the {0} `{1}` cannot be read")]
-    Unreadable(&'static str, String),
-    /// The store is shutting down.
-    #[error("the store is closed")]
-    Closed,
-}
 
 /// The result of work on a leased delivery.
 #[derive(Clone, Debug)]
@@ -398,8 +377,7 @@ pub trait Store: FindStore + ForgetStore + QueueStore + ReplayStore {
     /// Returns the rows that could not be read and were set aside since the store was opened: their kinds and ids. Listings
     /// leave them out; the deliveries of a subscription among them wait in their rows.
     fn unreadable(&self) -> Vec<(&'static str, String)>;
-    /// Returns the number of writing transactions that were committed since the store was opened: each is a flush of the
-    /// disk.
+    /// Returns the number of transactions that were committed since the store was opened: each is a flush of the disk.
     fn commits(&self) -> u64;
     /// Returns the number of deliveries in each state that is not final. It is kept in memory, and costs no query.
     fn backlog(&self) -> [(DeliveryState, u64); 2];

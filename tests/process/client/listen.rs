@@ -59,15 +59,15 @@ async fn subscriptions(host: &TestHost) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_temporary_subscription_is_received_verified_and_deleted_at_the_end() {
     let (mut host, shell) = start().await;
-    let mut listening = Listening::start(&shell, &["--subscribe", "deal.*", "lead.created"]).await;
+    let mut listening = Listening::start(&shell, &["--subscribe", "deal.*", "lead.created", "--status", "503"]).await;
     assert_eq!(subscriptions(&host).await, 1);
     host.post("deal.won", r#"{"id":7,"value":12.50}"#).await;
     host.post("other", "1").await;
     host.settle().await;
     let shown = listening.until("12.50").await;
-    assert!(shown.contains("POST /  signature valid  → 204"), "{shown}");
+    assert!(shown.contains("POST /  signature valid  → 503"), "{shown}");
     assert!(shown.contains("  webhook-id: dlv_") && !shown.contains("content-length"), "{shown}");
-    assert_eq!(host.delivery().await["state"], "delivered");
+    assert_eq!(host.delivery().await["attempts"][0]["answer"]["status"], 503);
     let said = listening.interrupt().await;
     assert!(said.contains("requests: 1, with an invalid signature: 0"), "{said}");
     assert!(!said.contains("does not reach") && said.contains("was deleted"), "{said}");

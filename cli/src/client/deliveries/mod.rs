@@ -124,7 +124,7 @@ impl Filter {
             ("event_type", self.event_type),
             ("since", since.map(|at| at.to_string())),
             ("status", self.status),
-            ("fault", self.fault.map(|fault| fault.name())),
+            ("fault", self.fault.map(FaultCode::name)),
             ("reason", self.reason),
             ("path", path),
             ("value", value),

@@ -9,8 +9,18 @@ use serde_json::{Map, Value, json};
 use super::super::session::{Session, read_json};
 use crate::remote::Usage;
 
+const EXAMPLES: &str = "\
+Examples:
+  hookmill subscriptions create --name 'Won deals' --to https://hooks.zapier.com/hooks/catch/1/a/ \\
+      --event-type 'deal.*' --condition 'event.data.value > 1000' --plugin zapier@^1
+  hookmill subscriptions create --name CRM --to https://crm.example/hooks --profile livespace --draft
+  hookmill subscriptions create --file subscription.json --name 'The same, to another place' --to https://b.example/
+
+A file has what the API's description calls SubscriptionInput: headers, retry, batch, secrets and more have no flag.";
+
 /// The arguments: flags override members of the file.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(in crate::client) struct Args {
     /// A file with the subscription, as the API describes it (JSON; `-` is standard input): all that has no flag
     #[arg(long, short, value_name = "FILE")]
@@ -18,9 +28,7 @@ pub(in crate::client) struct Args {
     /// A name for people
     #[arg(long, required_unless_present = "file")]
     name: Option<String>,
-    /// Where to send
-    ///
-    /// --url is the address of the host's API.
+    /// The URL to send to
     #[arg(long = "to", value_name = "URL", required_unless_present = "file")]
     to: Option<String>,
     /// The event types to send: `deal.won`, `deal.*` or `*`; may be repeated

@@ -12,8 +12,16 @@ use serde_json::{Map, Value};
 use super::super::print;
 use super::super::session::{Session, read_json};
 
+const EXAMPLES: &str = "\
+Examples:
+  EDITOR='code --wait' hookmill subscriptions edit sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E
+  echo '{\"delay_s\": 60}' | hookmill subscriptions edit sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E --file -
+
+A member that is removed in the editor has its default again; `***` stands for a secret that stays.";
+
 /// The arguments of `edit`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(in crate::client) struct Args {
     /// The subscription's id (sub_…)
     id: SubscriptionId,

@@ -1,4 +1,6 @@
-//! Events: posting one or many, and reading them.
+//! Events: posting one or many; [`reading`] them.
+
+mod reading;
 
 use std::sync::Arc;
 
@@ -7,8 +9,8 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use hookmill_model::{Event, EventId, EventType, FieldPath, SpaceId};
-use hookmill_store::{EventFilter, EventHead, StoreError};
+use hookmill_model::{EventId, EventType, SpaceId};
+use hookmill_store::StoreError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -16,13 +18,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::indexed;
 use crate::Api;
-use crate::http::access::{Produces, Reads};
-use crate::http::extract::{self, PathParams, Query};
+use crate::http::access::Produces;
+use crate::http::extract;
 use crate::http::json;
-use crate::http::memory::{LARGE_BYTES, PAGE_BYTES};
-use crate::http::page::{self, Limit, Page};
 use crate::http::problem::{Problem, status};
 use hookmill_server::error::{Code, Error};
 use hookmill_server::ingest::{self, IncomingEvent, NotAccepted, Receipt, Target};
@@ -39,12 +38,9 @@ const FIELD_BYTES_MAX: usize = 256;
 
 const NDJSON: &str = "application/x-ndjson";
 
-/// A page of events.
-type EventPage = Page<EventSummary>;
-
 /// The paths of this resource.
 pub(crate) fn paths() -> OpenApiRouter<Api> {
-    OpenApiRouter::default().routes(routes!(post_events, list_events)).routes(routes!(get_event))
+    OpenApiRouter::default().routes(routes!(post_events, reading::list_events)).routes(routes!(reading::get_event))
 }
 
 /// An event to post.
@@ -162,55 +158,6 @@ enum AcceptedView {
     One(ReceiptView),
     /// Response to an NDJSON request.
     Many(ResultsView),
-}
-
-/// An event without its data.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Event)]
-struct EventSummary {
-    /// Id of the event.
-    #[schema(value_type = String)]
-    id: EventId,
-    /// Event type.
-    #[schema(value_type = String)]
-    r#type: EventType,
-    /// Time at which the event happened.
-    occurred_at: Timestamp,
-    /// Time at which the event was accepted.
-    accepted_at: Timestamp,
-}
-
-impl From<EventHead> for EventSummary {
-    fn from(EventHead { id, kind, occurred_at, accepted_at }: EventHead) -> Self {
-        Self { id, r#type: kind, occurred_at, accepted_at }
-    }
-}
-
-/// An event with its data.
-#[derive(Serialize, ToSchema)]
-#[schema(as = EventDetails)]
-struct EventView {
-    /// Id of the event.
-    #[schema(value_type = String)]
-    id: EventId,
-    /// Event type.
-    #[schema(value_type = String)]
-    r#type: EventType,
-    /// Time at which the event happened.
-    occurred_at: Timestamp,
-    /// Time at which the event was accepted.
-    accepted_at: Timestamp,
-    /// Number of deliveries created for the event.
-    deliveries: u64,
-    /// Changed fields as posted; null if none were given.
-    #[schema(required)]
-    changed_fields: Option<Vec<String>>,
-    /// Data before the change, exactly as posted; null if none was given.
-    #[schema(value_type = serde_json::Value)]
-    previous: Option<Arc<RawValue>>,
-    /// Data of the event, exactly as posted.
-    #[schema(value_type = serde_json::Value)]
-    data: Arc<RawValue>,
 }
 
 /// Posts an event, or many as NDJSON.
@@ -348,55 +295,4 @@ fn not_accepted(api: &Api, not: NotAccepted) -> Error {
             Error::new(Code::TooLarge, message)
         }
     }
-}
-
-/// The filter and the page of a list of events.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct EventsQuery {
-    /// Path of an event's data that the space indexes, one of its `indexed_paths`; with `value`.
-    #[param(value_type = Option<String>, example = "deal.id")]
-    path: Option<FieldPath>,
-    /// Only events with this value at `path`: the text, or the number or boolean as posted; at most 256 bytes.
-    #[param(max_length = 256, example = "4711")]
-    value: Option<String>,
-    /// Maximum number of entries in the page.
-    #[serde(default)]
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 200, default = 50)]
-    limit: Limit,
-    /// The `next_cursor` of the previous page.
-    cursor: Option<String>,
-}
-
-/// Lists events, newest first.
-///
-/// Their data is not included.
-#[utoipa::path(get, path = "/v1/spaces/{space}/events", tag = "events", params(EventsQuery),
-    responses((status = 200, body = EventPage)))]
-async fn list_events(
-    Reads(space): Reads,
-    State(api): State<Api>,
-    Query(EventsQuery { path, value, limit, cursor }): Query<EventsQuery>,
-) -> Result<Response, Problem> {
-    let value = indexed::value(&api, &space, path, value)?;
-    let filter = EventFilter { value, before: page::after(cursor.as_deref())? };
-    let memory = api.memory.take(&space, PAGE_BYTES).await;
-    let found = api.host.store.event_heads(&space, filter, limit.get()).await?;
-    Ok(memory.json(&EventPage::part(found, EventSummary::from))?)
-}
-
-/// Returns an event.
-///
-/// Includes its data exactly as posted.
-#[utoipa::path(get, path = "/v1/spaces/{space}/events/{event}", tag = "events",
-    responses((status = 200, body = EventView)))]
-async fn get_event(Reads(space): Reads, State(api): State<Api>, params: PathParams) -> Result<Response, Problem> {
-    let id: EventId = params.get("event")?;
-    let memory = api.memory.take(&space, LARGE_BYTES).await;
-    let found = api.host.store.event(&space, &id).await?;
-    let (event, deliveries) = found.ok_or_else(|| Error::not_found("event", id))?;
-    let Event { space: _, id, kind, occurred_at, accepted_at, data, changed_fields, previous } = event;
-    let view = EventView { id, r#type: kind, occurred_at, accepted_at, deliveries, data, changed_fields, previous };
-    Ok(memory.json(&view)?)
 }

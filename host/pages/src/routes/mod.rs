@@ -1,7 +1,16 @@
 //! The pages, one module each.
 
+mod deliveries;
+mod events;
+mod find;
+mod history;
 mod home;
 mod overview;
+mod playground;
+pub(crate) mod plugins;
+mod replays;
+pub(crate) mod settings;
+mod variants;
 mod subscriptions;
 mod workflows;
 
@@ -14,6 +23,14 @@ pub(crate) fn paths() -> Router<Pages> {
     Router::new()
         .merge(home::paths())
         .merge(overview::paths())
+        .merge(history::paths())
+        .merge(deliveries::paths())
+        .merge(replays::paths())
+        .merge(events::paths())
+        .merge(find::paths())
+        .merge(plugins::paths())
+        .merge(playground::paths())
+        .merge(settings::paths())
         .merge(subscriptions::paths())
         .merge(workflows::paths())
 }

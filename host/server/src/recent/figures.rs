@@ -1,6 +1,6 @@
 //! Counts and durations of the last minutes, in little memory: histograms, and slots of time that expire.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// The distribution of values, each within 6 % of what it was. A handful of buckets is used, of some hundred bytes.
 #[derive(Clone, Debug, Default)]
@@ -41,18 +41,28 @@ impl Histogram {
     }
 }
 
+/// Buckets of all numbers of 64 bits.
+const BUCKETS: usize = 16 + 60 * 8;
+
 /// The distribution of several histograms' values.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Distribution {
-    buckets: BTreeMap<u16, u64>,
+    buckets: [u32; BUCKETS],
     count: u64,
+}
+
+impl Default for Distribution {
+    fn default() -> Self {
+        Self { buckets: [0; BUCKETS], count: 0 }
+    }
 }
 
 impl Distribution {
     /// Adds a histogram's values.
     pub(super) fn add(&mut self, histogram: &Histogram) {
         for (bucket, count) in &histogram.buckets {
-            *self.buckets.entry(*bucket).or_default() += u64::from(*count);
+            let sum = &mut self.buckets[usize::from(*bucket)];
+            *sum = sum.saturating_add(*count);
             self.count += u64::from(*count);
         }
     }
@@ -60,10 +70,10 @@ impl Distribution {
     /// Returns the value that so many percent of the values do not exceed; none if there are no values.
     pub(super) fn percentile(&self, percent: u64) -> Option<u64> {
         let mut left = (self.count * percent).div_ceil(100);
-        self.buckets.iter().find_map(|(bucket, count)| {
-            let found = *count >= left;
-            left = left.saturating_sub(*count);
-            found.then(|| middle(*bucket))
+        (0..).zip(self.buckets).filter(|(_, count)| *count > 0).find_map(|(bucket, count)| {
+            let found = u64::from(count) >= left;
+            left = left.saturating_sub(count.into());
+            found.then(|| middle(bucket))
         })
     }
 }

@@ -2,10 +2,12 @@
 //! plugins. It is in memory, begins with the process, and has bounds; what is counted for good is in the store.
 
 mod figures;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hookmill_model::{Attempt, DeliveryState, Digest, SpaceId, Subscription, SubscriptionId};
@@ -13,8 +15,8 @@ use jiff::Timestamp;
 
 use figures::{Distribution, Histogram, Slots};
 
-/// Spaces that are followed: each takes some kilobytes. Beyond, those without an attempt for an hour are dropped, and then no
-/// other is followed.
+/// Spaces that are followed: each takes some kilobytes. Beyond, those without an attempt for an hour are dropped; while there are
+/// none, no other is followed.
 const SPACES_MAX: usize = 10_000;
 
 /// Subscriptions that are followed in one space: each takes less than a kilobyte, and who looks at the space sorts them all.
@@ -26,8 +28,7 @@ const ALL_SUBSCRIPTIONS_MAX: usize = 20_000;
 /// Plugins' versions that are followed in one space.
 const PLUGINS_MAX: usize = 500;
 
-/// Seconds between two searches for what may be dropped: with more subscriptions than are followed, most attempts are of one
-/// that is not.
+/// Seconds between two searches for what may be dropped: with more than is followed, most attempts are of what is not.
 const SWEEP_S: i64 = 60;
 
 /// The last 15 to 20 minutes.
@@ -41,7 +42,9 @@ type Hour<T> = Slots<T, 900, 4>;
 pub struct Recent {
     spaces: Mutex<HashMap<SpaceId, Arc<OfSpace>>>,
     /// Subscriptions that are followed.
-    followed: Arc<AtomicUsize>,
+    followed: AtomicUsize,
+    /// When what may be dropped was last searched for, in seconds.
+    swept: AtomicI64,
 }
 
 #[derive(Debug, Default)]
@@ -178,6 +181,9 @@ impl Recent {
 
     /// Counts an attempt that is no test, and the state that its delivery is in after it.
     pub fn attempted(&self, subscription: &Subscription, attempt: &Attempt, state: DeliveryState, now: Timestamp) {
+        if self.followed.load(Ordering::Relaxed) >= ALL_SUBSCRIPTIONS_MAX {
+            self.sweep(now.as_second());
+        }
         let Some(of) = self.followed_space(&subscription.space, now) else { return };
         of.lately().attempted(&self.followed, subscription.id, attempt, state, now.as_second());
     }
@@ -214,28 +220,35 @@ impl Recent {
 
     /// Returns a space that has an attempt now; none if there is no room for it.
     fn followed_space(&self, space: &SpaceId, now: Timestamp) -> Option<Arc<OfSpace>> {
-        let now = now.as_second();
-        let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(of) = spaces.get(space) {
-            return Some(of.clone());
+        let spaces = || self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(of) = self.space(space) {
+            return Some(of);
         }
-        if spaces.len() >= SPACES_MAX {
-            spaces.retain(|_, of| {
-                let lately = of.lately();
-                let keep = lately.last > now - 3_600;
-                if !keep {
-                    self.followed.fetch_sub(lately.subscriptions.len(), Ordering::Relaxed);
-                }
-                keep
-            });
+        if spaces().len() >= SPACES_MAX {
+            self.sweep(now.as_second());
         }
+        let mut spaces = spaces();
         if spaces.len() >= SPACES_MAX {
             return None;
         }
-        let of = Arc::new(OfSpace::default());
-        of.lately().last = now;
-        spaces.insert(space.clone(), of.clone());
+        let of = spaces.entry(space.clone()).or_default().clone();
+        of.lately().last = now.as_second();
         Some(of)
+    }
+
+    /// Drops subscriptions without an attempt lately, and spaces where all are, at most once in [`SWEEP_S`].
+    fn sweep(&self, now: i64) {
+        let swept = self.swept.load(Ordering::Relaxed);
+        if now - swept < SWEEP_S
+            || self.swept.compare_exchange(swept, now, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
+            return;
+        }
+        self.spaces.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, of| {
+            let mut lately = of.lately();
+            lately.drop_unless(&self.followed, |of| of.all(now).next().is_some());
+            lately.last > now - 3_600
+        });
     }
 }
 
@@ -307,11 +320,15 @@ impl Lately {
             return false;
         }
         self.swept = now;
+        self.drop_unless(followed, |of| of.all(now).any(|of| of.failed + of.retried > 0)) > 0
+    }
+
+    fn drop_unless(&mut self, followed: &AtomicUsize, keep: impl Fn(&Hour<OfSubscription>) -> bool) -> usize {
         let before = self.subscriptions.len();
-        self.subscriptions.retain(|_, of| of.all(now).any(|of| of.failed + of.retried > 0));
+        self.subscriptions.retain(|_, of| keep(of));
         let dropped = before - self.subscriptions.len();
         followed.fetch_sub(dropped, Ordering::Relaxed);
-        dropped > 0
+        dropped
     }
 
     fn figures(&self, now: i64) -> SpaceFigures {

@@ -33,6 +33,12 @@ pub struct Search {
     pub order: Order,
 }
 
+/// A text to search for, and the id that it is, if it is one.
+struct Text {
+    lowercase: String,
+    id: Option<SubscriptionId>,
+}
+
 /// What a list is sorted by. Entries that are equal are sorted by creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SortBy {
@@ -99,16 +105,16 @@ impl Search {
         !triggered && text.is_none() && state.is_none() && event_type.is_none() && plugin.is_none()
     }
 
-    fn takes(&self, compiled: &CompiledSubscription) -> bool {
+    fn takes(&self, compiled: &CompiledSubscription, text: Option<&Text>) -> bool {
         let subscription = &compiled.subscription;
         self.state.is_none_or(|state| subscription.state == state)
             && (!self.triggered || subscription.trigger.is_some())
             && self.plugin.as_ref().is_none_or(|name| subscription.plugin.as_ref().is_some_and(|it| it.name == *name))
             && self.event_type.as_ref().is_none_or(|kind| matching::selects(&subscription.event_types, kind))
-            && self.text.as_ref().is_none_or(|text| {
-                subscription.name.to_lowercase().contains(text.as_str())
-                    || subscription.url.as_str().to_lowercase().contains(text.as_str())
-                    || subscription.id.to_string().eq_ignore_ascii_case(text)
+            && text.is_none_or(|Text { lowercase, id }| {
+                subscription.name.to_lowercase().contains(lowercase.as_str())
+                    || subscription.url.as_str().to_lowercase().contains(lowercase.as_str())
+                    || *id == Some(subscription.id)
             })
     }
 
@@ -119,7 +125,9 @@ impl Search {
         limit: usize,
     ) -> Vec<FoundSubscription> {
         let order = self.order;
-        let found = all.iter().filter(|compiled| self.takes(compiled)).map(|compiled| order.place(compiled));
+        let text = self.text.as_ref().map(|text| Text { lowercase: text.to_lowercase(), id: text.parse().ok() });
+        let found =
+            all.iter().filter(|compiled| self.takes(compiled, text.as_ref())).map(|compiled| order.place(compiled));
         let mut found: Vec<_> =
             found.filter(|it| after.is_none_or(|after| order.compare(it, after) == Ordering::Greater)).collect();
         if found.len() > limit {
@@ -136,7 +144,7 @@ impl Registry {
     pub async fn search(
         &self,
         space: &SpaceId,
-        mut search: Search,
+        search: Search,
         after: Option<FoundSubscription>,
         limit: usize,
     ) -> Vec<FoundSubscription> {
@@ -144,7 +152,6 @@ impl Registry {
             let ids = self.of_space(space, after.map(|after| after.id), limit);
             return ids.iter().map(|compiled| search.order.place(compiled)).collect();
         }
-        search.text = search.text.map(|text| text.to_lowercase());
         let all = self.all_of_space(space).await;
         long_in_turn(space, move || search.run(&all, after.as_ref(), limit)).await
     }
