@@ -32,7 +32,8 @@ async fn a_list_is_filtered_by_text_state_event_type_and_plugin() {
     let api = TestApi::start().await;
     super::plugins::keep(&api, None, "slack", "1.0.0", json!({})).await;
     let lead = api
-        .subscribe(json!({"name": "Łódź Leads", "event_types": ["lead.*"], "url": "https://HOOKS.example.com/Abc"}))
+        .subscribe(json!({"name": "Łódź Leads", "event_types": ["lead.*"], "url": "https://HOOKS.example.com/Abc",
+            "trigger": {"fields": ["owner"]}}))
         .await;
     api.subscribe(json!({"name": "Deals", "event_types": ["deal.won"], "state": "draft", "plugin": {"name": "slack"}}))
         .await;
@@ -52,6 +53,8 @@ async fn a_list_is_filtered_by_text_state_event_type_and_plugin() {
     assert_names(&api, "&sort=name&event_type=deal.won", &["All of it", "Deals"]).await;
     assert_names(&api, "&sort=name&plugin=slack", &["Deals"]).await;
     assert_names(&api, "&sort=name&plugin=zapier", &[]).await;
+    assert_names(&api, "&sort=name&triggered=true", &["Łódź Leads"]).await;
+    assert_names(&api, "&sort=name&triggered=false", &["All of it", "Deals", "Łódź Leads"]).await;
     assert_names(&api, "&sort=name&event_type=lead.created&state=active&q=abc", &["Łódź Leads"]).await;
 
     for (query, parameter) in [
@@ -60,6 +63,7 @@ async fn a_list_is_filtered_by_text_state_event_type_and_plugin() {
         ("sort=url", "sort"),
         ("event_type=a..b", "event_type"),
         ("plugin=A", "plugin"),
+        ("triggered=yes", "triggered"),
         ("cursor=x", "cursor"),
         ("sort=name&cursor=x", "cursor"),
         (&format!("sort=name&cursor={}", lead["id"].as_str().unwrap()), "cursor"),

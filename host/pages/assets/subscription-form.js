@@ -90,6 +90,8 @@ function fill() {
   for (const kind of ["headers", "query"]) for (const row of filled[kind] ?? []) addRow(kind, row, !id);
   if (filled.trigger) document.getElementById("trigger").open = true;
   fillPlugin(filled.plugin);
+  const radio = filled.plugin && form.querySelector(`[name=receiver][data-plugin="${CSS.escape(filled.plugin.name)}"]`);
+  if (radio) radio.checked = true;
 }
 
 // ---- steps
@@ -190,7 +192,7 @@ const ACTIONS = {
     await save();
     result.replaceChildren(make("p", "hint", "Sending a test event…"));
     try {
-      result.replaceChildren(...testResult(await sendTest(`${base}/subscriptions/${id}`), `/s/${space}/history`));
+      result.replaceChildren(...testResult(await sendTest(`${base}/subscriptions/${id}`), `/s/${space}/deliveries`));
     } catch (error) {
       result.replaceChildren();
       throw error;

@@ -1,5 +1,5 @@
 // The page of a subscription: its test, its secret, its diagnosis.
-import { api, confirmed, showProblem } from "/assets/app.js";
+import { api, confirmed, showProblem, swap } from "/assets/app.js";
 
 /** Makes an element with a class and text or children. */
 export function make(tag, className, ...children) {
@@ -22,12 +22,12 @@ export async function sendTest(path, seen) {
 }
 
 /** Describes the result of a test, with a link to its delivery. */
-export function testResult(delivery, history) {
+export function testResult(delivery, deliveries) {
   const attempt = delivery.attempts?.at(-1);
   const good = delivery.state === "delivered";
   const state = good ? "delivered" : delivery.state === "pending" ? "retrying" : delivery.state;
   const link = make("a", "", "See what was sent and what came back");
-  link.href = `${history}/${delivery.id}`;
+  link.href = `${deliveries}/${delivery.id}`;
   const lines = [make("h2", "", "Test "), make("p", "", make("span", `state ${state}`, state))];
   lines[1].append(attempt?.answer ? ` The receiver responded with ${attempt.answer.status}` : "");
   if (attempt) lines[1].append(` in ${Math.round((attempt.send_us ?? 0) / 1000)} ms.`);
@@ -79,7 +79,8 @@ document.addEventListener("click", (event) => {
       result.hidden = false;
       result.replaceChildren(make("p", "hint", "Sending a test event…"));
       try {
-        result.replaceChildren(...testResult(await sendTest(test), `${space}/history`));
+        result.replaceChildren(...testResult(await sendTest(test), `${space}/deliveries`));
+        await swap(document.getElementById("live"));
       } catch (error) {
         result.hidden = true;
         throw error;
@@ -108,7 +109,7 @@ document.addEventListener("click", (event) => {
   }
 });
 
-const SHAPES = { ok: "success", warning: "paused", problem: "failed", skipped: "skipped" };
+const SHAPES = { ok: "success", warning: "running", problem: "failed", skipped: "skipped" };
 function findingsTable(findings) {
   const body = make("tbody", "");
   for (const { check, result, finding, what_to_do: todo } of findings) {
@@ -118,5 +119,7 @@ function findingsTable(findings) {
     body.append(make("tr", "", make("td", "", check.replaceAll("_", " ")), state, text));
   }
   const head = make("tr", "", make("th", "", "Check"), make("th", "", "Result"), make("th", "", "Finding"));
-  return make("div", "table", make("table", "", make("thead", "", head), body));
+  const table = make("div", "table", make("table", "", make("thead", "", head), body));
+  table.tabIndex = 0;
+  return table;
 }

@@ -43,10 +43,9 @@ pub(super) struct SubscriptionsQuery {
     /// Only subscriptions that use the plugin with this name.
     #[param(value_type = Option<String>, example = "zapier")]
     plugin: Option<PluginName>,
-    /// Only subscriptions with a trigger.
-    #[serde(default)]
-    #[param(default = false)]
-    triggered: bool,
+    /// If `true`, only subscriptions with a trigger.
+    #[param(value_type = Option<bool>)]
+    triggered: Option<Flag>,
     /// Order of the list; with `-`, descending. `failures` is `failure_streak`. Equal ones are sorted by creation, in the
     /// same direction.
     #[serde(default)]
@@ -58,6 +57,14 @@ pub(super) struct SubscriptionsQuery {
     limit: Limit,
     /// The `next_cursor` of the previous page.
     cursor: Option<String>,
+}
+
+/// A boolean in a query.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Flag {
+    True,
+    False,
 }
 
 /// A state to filter by: a deleted subscription is not listed.
@@ -166,6 +173,7 @@ pub(super) async fn list_subscriptions(
     }
     let order = Order::from(sort);
     let (text, state) = (q.filter(|text| !text.is_empty()), state.map(Into::into));
+    let triggered = triggered == Some(Flag::True);
     let search = Search { text, state, event_type, plugin, triggered, order };
     let after = after(from.as_deref(), order.by)?;
     let memory = api.memory.take(&space, LARGE_BYTES).await;
