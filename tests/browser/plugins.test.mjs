@@ -101,7 +101,7 @@ test("a subscription's plugin is shadowed, promoted, compared and rolled back", 
   await agree(page);
   await page.getByText("was rolled back to slack 1.0.0").waitFor();
   await page.getByRole("link", { name: "Compare" }).click();
-  await page.getByText("1 events: 1 the same").waitFor();
+  await page.getByText("1 event: 1 the same").waitFor();
   await page.getByRole("button", { name: "Use 1.0.1" }).click();
   await agree(page);
   await page.getByText("now runs 1.0.1").waitFor();

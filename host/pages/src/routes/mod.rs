@@ -13,5 +13,10 @@ use crate::Pages;
 
 /// The paths of all pages.
 pub(crate) fn paths() -> Router<Pages> {
-    Router::new().merge(home::paths()).merge(overview::paths()).merge(plugins::paths()).merge(playground::paths()).merge(settings::paths())
+    Router::new()
+        .merge(home::paths())
+        .merge(overview::paths())
+        .merge(plugins::paths())
+        .merge(playground::paths())
+        .merge(settings::paths())
 }

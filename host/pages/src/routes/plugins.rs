@@ -146,7 +146,8 @@ async fn one(
     let path = format!("plugins/{}", encoded(&name));
     let versions: List<Plugin> = page.in_space(&format!("{path}?limit=50{}", cursor(shown.cursor.as_deref()))).await?;
     let version = shown.version.as_deref().or(versions.data.first().map(|newest| newest.version.as_str()));
-    let version = version.ok_or_else(|| PageError::not_found(&format!("There is no plugin “{name}” in this space.")))?;
+    let version =
+        version.ok_or_else(|| PageError::not_found(&format!("There is no plugin “{name}” in this space.")))?;
     let plugin: Plugin = page.in_space(&format!("{path}/{}", encoded(version))).await?;
     let of = format!("subscriptions?plugin={}&limit=50{}", encoded(&name), cursor(shown.users.as_deref()));
     let users: List<User> = page.in_space(&of).await?;
