@@ -10,8 +10,8 @@ mod playground;
 pub(crate) mod plugins;
 mod replays;
 pub(crate) mod settings;
-mod variants;
 mod subscriptions;
+mod variants;
 mod workflows;
 
 use axum::Router;
