@@ -34,6 +34,9 @@ async function upload(bytes) {
   assert(response.ok, await response.text());
 }
 
+// A host that has just started compiles its plugins first.
+const compiled = { timeout: 180_000 };
+
 const agree = (page) => page.getByRole("dialog").locator("button.danger").click();
 
 test("a component is uploaded, and one that is refused shows why", async () => {
@@ -101,7 +104,7 @@ test("a subscription's plugin is shadowed, promoted, compared and rolled back", 
   await agree(page);
   await page.getByText("was rolled back to slack 1.0.0").waitFor();
   await page.getByRole("link", { name: "Compare" }).click();
-  await page.getByText("1 events: 1 the same").waitFor();
+  await page.getByText("1 event: 1 the same").waitFor();
   await page.getByRole("button", { name: "Use 1.0.1" }).click();
   await agree(page);
   await page.getByText("now runs 1.0.1").waitFor();
@@ -112,7 +115,7 @@ test("the playground shows the request as one types, and an error at its line", 
   const page = await signedIn(browser, host);
   await page.goto(`${host.base}/s/acme/playground?plugin=jq`);
   const result = page.locator("#result");
-  await result.getByText("POST https://receiver.example/").waitFor();
+  await result.getByText("POST https://receiver.example/").waitFor(compiled);
   await page.locator("#choice [name=from]").selectOption("typed");
   await page.locator("#data").fill('{"n": 12.50, "name": "Ünïcode 株式会社"}');
   await page.locator("#program").fill("# A comment\n{n: .data.n, frob: frobnicate}");
@@ -134,12 +137,12 @@ test("the playground shows the request as one types, and an error at its line", 
 test("JavaScript and templates are typed, and a read key is told what it needs", async () => {
   const page = await signedIn(browser, host);
   await page.goto(`${host.base}/s/acme/playground?plugin=javascript&from=typed`);
-  await page.locator("#result").getByText('"type": "lead.created"').waitFor();
+  await page.locator("#result").getByText('"type": "lead.created"').waitFor(compiled);
   await page.locator("#program").fill("function transform(delivery) {\n  return nothing.at.all;\n}");
   await page.locator("#program-problem", { hasText: "Line 2: " }).waitFor();
   await page.locator("#choice [name=plugin]").selectOption("template");
   await page.waitForURL(/plugin=template/);
-  await page.locator("#result").getByText('"name": "Ada Lovelace"').waitFor();
+  await page.locator("#result").getByText('"name": "Ada Lovelace"').waitFor(compiled);
   const { key } = await host.call("POST", "/v1/keys", { name: "Reader", role: "read", space: "acme" });
   const reader = await signedIn(browser, host, key);
   await reader.goto(`${host.base}/s/acme/playground`);
@@ -157,7 +160,7 @@ test("two versions stand side by side, and a golden pair is saved", async () => 
   const page = await signedIn(browser, host);
   await page.goto(`${host.base}/s/acme/playground?plugin=slack&version=1.0.0&from=typed`);
   await page.locator("#config").fill('{"text": "{{ data.name }}"}');
-  await page.locator("#result").getByText('"text": "Ada Lovelace"').waitFor();
+  await page.locator("#result").getByText('"text": "Ada Lovelace"').waitFor(compiled);
   const saved = [];
   page.on("download", (file) => saved.push(file));
   await page.getByRole("button", { name: "Save as a golden pair" }).click();

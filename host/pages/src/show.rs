@@ -108,6 +108,9 @@ pub(crate) fn seconds(n: impl Value<u64>) -> String {
 pub(crate) fn share(part: impl Value<u64>, whole: impl Value<u64>) -> String {
     let (part, whole) = (part.value(), whole.value());
     let percent = if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 };
+    if percent > 0.0 && percent < 0.1 {
+        return "< 0.1 %".to_owned();
+    }
     if percent > 0.0 && percent < 10.0 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
 }
 

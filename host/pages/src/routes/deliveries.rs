@@ -184,6 +184,11 @@ impl View {
         format!("{} {} {}", self.delivery.state, self.attempts.len(), self.delivery.due_at)
     }
 
+    /// Returns the label of the button that sends it as the plugin makes it now.
+    fn resend(&self) -> &'static str {
+        if self.attempts.is_empty() { "Send now" } else { "Resend with the present plugin" }
+    }
+
     fn was_sent(&self) -> bool {
         self.attempts.iter().any(|attempt| attempt.request.is_some())
     }

@@ -195,25 +195,37 @@ async fn limits(mut page: Page) -> Result<Html<String>, PageError> {
     html(&Limits { page, quotas, groups })
 }
 
-/// Returns a member's name in words: `Event bytes max`.
+/// Returns a member's name in words, without the unit, which stands with the value: `Response body, at most`.
 fn words(name: &str) -> String {
-    let words = name.replace('_', " ");
+    let (name, most) = name.strip_suffix("_max").map_or((name, ""), |name| (name, ", at most"));
+    let name = match name.strip_suffix("_per_s") {
+        Some(name) => format!("{name}_per_second"),
+        None => ["_ms", "_s", "_bytes"].iter().find_map(|unit| name.strip_suffix(unit)).unwrap_or(name).to_owned(),
+    };
+    let words = name.replace("answer", "response").replace('_', " ");
     let mut rest = words.chars();
-    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
+    let first: String = rest.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}{most}", rest.as_str())
 }
 
 fn text(name: &str, value: &Value) -> String {
+    let unit = name.trim_end_matches("_max");
     match value {
         Value::Null => "no limit".to_owned(),
         Value::Array(all) if all.is_empty() => "none".to_owned(),
-        Value::Array(all) => all.iter().map(|one| text(name, one)).collect::<Vec<_>>().join(", "),
+        Value::Array(all) => all
+            .iter()
+            .map(|one| one.as_str().map_or_else(|| one.to_string(), str::to_owned))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Value::Number(number) => match number.as_u64() {
+            Some(n) if unit.ends_with("_bytes") => crate::show::bytes(n),
+            Some(n) if unit.ends_with("_ms") => crate::show::millis(n as f64),
+            Some(n) if unit.ends_with("_s") => crate::show::seconds(n),
+            Some(n) => crate::show::number(n),
+            None => number.to_string(),
+        },
         Value::String(text) => text.clone(),
-        Value::Number(number) if name.contains("bytes") && name != "fuel_per_byte" => {
-            number.as_u64().map_or_else(|| number.to_string(), crate::show::bytes)
-        }
-        Value::Number(number) if !name.contains("port") => {
-            number.as_u64().map_or_else(|| number.to_string(), crate::show::number)
-        }
         other => other.to_string(),
     }
 }
@@ -257,4 +269,25 @@ struct Erasures {
 async fn erasures(mut page: Page, Query(asked): Query<Asked>) -> Result<Html<String>, PageError> {
     let list = page.in_space(&format!("erasures?limit=50{}", cursor(&asked))).await?;
     html(&Erasures { page, list })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_told_in_words_with_their_units() {
+        let shown = [
+            ("answer_body_bytes_max", 16_384),
+            ("timeout_ms_max", 60_000),
+            ("keep_days", 30),
+            ("lookup_timeout_s", 10),
+        ]
+        .map(|(name, value)| format!("{}: {}", words(name), text(name, &value.into())));
+        assert_eq!(
+            shown,
+            ["Response body, at most: 16.0 KiB", "Timeout, at most: 60.0 s", "Keep days: 30", "Lookup timeout: 10 s"]
+        );
+        assert_eq!(words("events_per_s"), "Events per second");
+    }
 }
