@@ -27,6 +27,9 @@ struct From {
     /// The name of a plugin.
     #[serde(default)]
     plugin: String,
+    /// The plugin's version, with `plugin`.
+    #[serde(default)]
+    version: String,
     /// The plugin's configuration as JSON, with `plugin`.
     #[serde(default)]
     config: String,
@@ -147,7 +150,8 @@ async fn new(mut page: Page, Query(from): Query<From>) -> Result<Html<String>, P
     let config = RawValue::from_string(from.config).unwrap_or_default();
     let mut filled = serde_json::Map::new();
     if !from.plugin.is_empty() {
-        filled.insert("plugin".to_owned(), serde_json::json!({"name": from.plugin, "config": config}));
+        let plugin = serde_json::json!({"name": from.plugin, "version": from.version, "config": config});
+        filled.insert("plugin".to_owned(), plugin);
     }
     if !from.event_type.is_empty() {
         filled.insert("event_types".to_owned(), serde_json::json!([from.event_type]));
