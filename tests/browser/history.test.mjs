@@ -147,8 +147,8 @@ test("filters stand in the address, and wrong ones say what is right", async () 
   await page.getByLabel("Until, UTC", { exact: true }).fill("2020-01-02T00:00:00");
   await page.getByRole("button", { name: "Filter" }).click();
   await page.getByRole("heading", { name: "No delivery matches these filters" }).waitFor();
-  assert.match(page.url(), /since=2020-01-01T00%3A00%3A00/);
-  assert.equal(await page.getByLabel("Since, UTC", { exact: true }).inputValue(), "2020-01-01T00:00:00");
+  assert.match(page.url(), /since=2020-01-01T00%3A00&/);
+  assert.match(await page.getByLabel("Since, UTC", { exact: true }).inputValue(), /^2020-01-01T00:00/);
 
   await page.goto(`${host.base}/s/${space}/history?since=yesterday`);
   await page.getByRole("alert").getByText("since").waitFor();
