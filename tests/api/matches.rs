@@ -121,7 +121,7 @@ async fn pages_list_each_subscription_once_with_its_newest_delivery() {
     // A replay gives the event a second delivery to one of them.
     let replays = format!("/v1/spaces/crm/subscriptions/{again}/replays");
     api.admin.post(&replays, json!({"since": "2020-01-01T00:00:00Z"})).await.expect(201);
-    hookmill_server::replay::run_once(&api.host).await;
+    hookmill_server::replay::run_once(&api.host).await.unwrap();
     let newest = api.deliveries().await;
     assert_eq!((first.len(), newest.len()), (4, 5));
     assert_eq!(api.admin.delete(&format!("/v1/spaces/crm/subscriptions/{gone}")).await.status, 204);

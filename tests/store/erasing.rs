@@ -347,7 +347,7 @@ async fn a_space_goes_with_its_plugins_and_a_component_that_another_has_too_stay
     deleted.state = SubscriptionState::Deleted;
     kept.store.put_subscription(&deleted, now()).await.unwrap();
     for (text, there) in [("own; ", true), ("pinned; ", true), ("A summary of acme", true), ("example/acme", true)] {
-        assert_eq!(found(kept.dir.path(), text) != [], there, "{text}");
+        assert_eq!(!found(kept.dir.path(), text).is_empty(), there, "{text}");
     }
 
     let begun = kept.store.begin_erasure(&kept.space, ErasureTarget::Space, now()).await.unwrap().unwrap();

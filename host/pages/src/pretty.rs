@@ -25,7 +25,7 @@ pub(crate) fn json(text: &str) -> Option<String> {
             ' ' | '\n' | '\r' | '\t' => {}
             '{' | '[' => {
                 lines.push(c);
-                while rest.next_if(|next| next.is_ascii_whitespace()).is_some() {}
+                while rest.next_if(char::is_ascii_whitespace).is_some() {}
                 if let Some(end) = rest.next_if(|next| matches!(next, '}' | ']')) {
                     lines.push(end);
                 } else {

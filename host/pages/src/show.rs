@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn times_are_shown_as_people_say_them() {
         let now: Timestamp = "2026-11-30T12:00:00Z".parse().expect("a time");
-        let at = |text: &str| relative(text.parse().expect("a time"), now);
+        let at = |text: &str| relative(text.parse::<Timestamp>().expect("a time"), now);
         assert_eq!(at("2026-11-30T11:59:57Z"), "just now");
         assert_eq!(at("2026-11-30T11:57:00Z"), "3 min ago");
         assert_eq!(at("2026-11-30T14:00:01Z"), "in 2 h");
@@ -131,9 +131,9 @@ mod tests {
 
     #[test]
     fn numbers_and_sizes_are_rounded_to_what_can_be_read() {
-        assert_eq!([0, 999, 1_000, 12_345_678].map(number), ["0", "999", "1,000", "12,345,678"]);
-        assert_eq!([812, 12_700, 3 << 20].map(bytes), ["812 B", "12.4 KiB", "3.0 MiB"]);
-        assert_eq!([85, 4_210, 250_000, 1_300_000].map(micros), ["85 µs", "4.2 ms", "250 ms", "1.3 s"]);
-        assert_eq!([45, 300, 7_200, 259_200].map(seconds), ["45 s", "5 min", "2 h", "3 d"]);
+        assert_eq!([0_u64, 999, 1_000, 12_345_678].map(number), ["0", "999", "1,000", "12,345,678"]);
+        assert_eq!([812_u64, 12_700, 3 << 20].map(bytes), ["812 B", "12.4 KiB", "3.0 MiB"]);
+        assert_eq!([85_u64, 4_210, 250_000, 1_300_000].map(micros), ["85 µs", "4.2 ms", "250 ms", "1.3 s"]);
+        assert_eq!([45_u64, 300, 7_200, 259_200].map(seconds), ["45 s", "5 min", "2 h", "3 d"]);
     }
 }

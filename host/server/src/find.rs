@@ -23,6 +23,7 @@ const PAGE: usize = 1_000;
 
 /// Something that a text was found in.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a search returns twenty at most")]
 pub enum Hit {
     /// The space itself.
     Space {

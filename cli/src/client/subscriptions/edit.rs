@@ -144,7 +144,8 @@ mod tests {
         assert_eq!(of(before.clone(), before.clone()), "{}");
         let after = json!({"name": "b", "retry": {"schedule_s": [1, 2], "jitter_percent": 10}});
         assert_eq!(of(before, after), r#"{"name":"b","retry":{"schedule_s":[1,2]},"condition":null}"#);
-        let number = |text: &str| serde_json::from_str::<Value>(&format!(r#"{{"config":{{"n":{text}}}}}"#)).unwrap();
+        let number =
+            |text: &str| serde_json::from_str::<Value>(&format!(r#"{{"config":{{"n":{text}}}}}"#)).expect("valid");
         assert_eq!(of(number("12.5"), number("12.50")), r#"{"config":{"n":12.50}}"#);
     }
 

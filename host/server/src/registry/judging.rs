@@ -143,7 +143,7 @@ impl Registry {
 
     /// Evaluates triggers and conditions on a blocking thread, in turn with other spaces.
     async fn judge(&self, compiled: Vec<Arc<CompiledSubscription>>, reading: Reading) -> Vec<Verdict> {
-        self.in_turns(compiled, reading, u64::MAX, |compiled, reading| compiled.verdict(reading)).await
+        self.in_turns(compiled, reading, u64::MAX, CompiledSubscription::verdict).await
     }
 
     /// Evaluates something of each subscription on a blocking thread, in turn with other spaces, until `steps_max` are used up;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use hookmill_model::{Activity, Attempt, Outcome};
+use jiff::Timestamp;
 
 /// Kept over changes of the subscription. What lists show is read from the store.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ impl Default for Standing {
 impl Standing {
     /// Takes over what is stored.
     pub(super) fn set(&self, activity: Activity) {
-        let last_triggered = activity.last_triggered_at.map_or(i64::MIN, |at| at.as_microsecond());
+        let last_triggered = activity.last_triggered_at.map_or(i64::MIN, Timestamp::as_microsecond);
         self.last_triggered.store(last_triggered, Ordering::Relaxed);
         self.failures.store(activity.failure_streak.into(), Ordering::Relaxed);
     }

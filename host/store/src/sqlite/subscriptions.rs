@@ -185,12 +185,15 @@ pub(super) fn one(
     }
 }
 
+/// A subscription, with the bytes of its definition.
+pub(super) type WithBytes = ((Subscription, Activity), usize);
+
 /// The same, with the bytes of its definition.
 pub(super) fn one_with_bytes(
     db: &Connection,
     space: &SpaceId,
     id: SubscriptionId,
-) -> Result<Option<((Subscription, Activity), usize)>, StoreError> {
+) -> Result<Option<WithBytes>, StoreError> {
     let read = |row: &Row<'_>| Ok((read(row)?, row.bytes("definition")?));
     Ok(db.prepare_cached(ONE)?.query_row(params![id.to_string(), space.as_str()], read).optional()?)
 }

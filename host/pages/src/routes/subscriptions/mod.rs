@@ -77,7 +77,7 @@ impl StatusChange {
     }
 
     /// Returns the previous value as a person writes it; empty for any.
-    pub(super) fn from_text(&self) -> String {
+    pub(super) fn origin_text(&self) -> String {
         text(self.from.as_ref())
     }
 
