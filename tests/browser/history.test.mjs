@@ -213,7 +213,8 @@ test("what was sent is shown, downloaded and signed again byte for byte", async 
   assert.equal((await readFile(await (await download).path())).toString(), sent.body);
 
   await page.getByRole("button", { name: "Copy as curl" }).click();
-  const command = await page.getByLabel("Command line").textContent();
+  const line = page.getByLabel("Command line");
+  const command = await until("the request is signed", async () => (await line.textContent()).startsWith("curl") && line.textContent());
   await look(page, "delivery-curl");
   receiver.requests.length = 0;
   await promisify(execFile)("sh", ["-c", command], { env: { ...process.env, no_proxy: "*" } });
