@@ -32,7 +32,7 @@ struct FindQuery {
 
 /// What a text was found in.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Found)]
+#[schema(as = FindResult)]
 struct FoundView {
     /// At most 20: first what has the text as its id, then what has it in its name.
     found: Vec<HitView>,
