@@ -10,28 +10,17 @@ use serde_json::{Value, json};
 use super::session::{Session, read_json, text};
 use super::table::{Column, facts};
 use super::time::{exact, relative};
-use super::{Common, Confirm, EXIT_CODES, Limit, print};
-use crate::remote::{HOSTS_HELP, Usage};
+use super::{Confirm, Limit, print};
+use crate::remote::Usage;
 
-const EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Examples:
   hookmill event-types list --space acme
   hookmill event-types load livespace                     a CRM's whole catalog
   hookmill event-types set deal.won --description 'A deal was won' --example example.json --schema schema.json";
 
-/// The arguments of `event-types`.
-#[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{HOSTS_HELP}\n\n{EXIT_CODES}"))]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-
-    #[command(flatten)]
-    common: Common,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// List the event types
     List(Limit),
     /// Show an event type with its example and schema
@@ -70,11 +59,10 @@ struct Set {
     schema: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let session = Session::new(args.common)?;
-    match args.command {
-        Command::List(Limit { limit }) => list(&session, limit).await,
-        Command::Show { name } => show(&session, &name).await,
+pub(super) async fn run(command: Command, session: &Session) -> anyhow::Result<()> {
+    match command {
+        Command::List(Limit { limit }) => list(session, limit).await,
+        Command::Show { name } => show(session, &name).await,
         Command::Set(set) => {
             let mut members = vec![];
             members.extend(set.description.map(|text| ("description", Value::from(text).to_string())));

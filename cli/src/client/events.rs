@@ -9,28 +9,16 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::session::{Session, read_json, text};
-use super::{Common, EXIT_CODES};
-use crate::remote::{HOSTS_HELP, Usage};
+use crate::remote::Usage;
 
-const EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Examples:
   hookmill events send deal.won --data '{\"id\": 7, \"value\": 12.50}'
   hookmill events send deal.won --file deal.json --id deal-7-won      sent twice, it is accepted once
   jq .deal export.json | hookmill events send deal.won --file -";
 
-/// The arguments of `events`.
-#[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{HOSTS_HELP}\n\n{EXIT_CODES}"))]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-
-    #[command(flatten)]
-    common: Common,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Send an event; once it is printed, it is on the host's disk with its deliveries
     Send(Send),
 }
@@ -53,9 +41,8 @@ struct Send {
     occurred_at: Option<Timestamp>,
 }
 
-pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let session = Session::new(args.common)?;
-    let Command::Send(Send { kind, data, file, id, occurred_at }) = args.command;
+pub(super) async fn run(command: Command, session: &Session) -> anyhow::Result<()> {
+    let Command::Send(Send { kind, data, file, id, occurred_at }) = command;
     let data = match (data, file) {
         (_, Some(file)) => read_json(&file)?,
         (data, None) => data.unwrap_or_default(),

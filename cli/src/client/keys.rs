@@ -9,10 +9,9 @@ use serde_json::{Value, json};
 use super::session::{Session, text};
 use super::table::Column;
 use super::time::relative;
-use super::{Common, Confirm, EXIT_CODES, Limit, print};
-use crate::remote::HOSTS_HELP;
+use super::{Confirm, Limit, print};
 
-const EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 A key has a role: `read` looks, `produce` posts events, `manage` changes what is in its space, `admin` everything.
 
 Examples (all need an admin key):
@@ -20,19 +19,8 @@ Examples (all need an admin key):
   hookmill keys create ops --role admin
   hookmill keys list";
 
-/// The arguments of `keys`.
-#[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{HOSTS_HELP}\n\n{EXIT_CODES}"))]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-
-    #[command(flatten)]
-    common: Common,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// List the keys, without the keys themselves
     List(Limit),
     /// Create a key and print it, once
@@ -55,10 +43,9 @@ enum Command {
     },
 }
 
-pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let session = Session::new(args.common)?;
-    match args.command {
-        Command::List(Limit { limit }) => list(&session, limit).await,
+pub(super) async fn run(command: Command, session: &Session) -> anyhow::Result<()> {
+    match command {
+        Command::List(Limit { limit }) => list(session, limit).await,
         Command::Create { name, role, requests_per_s } => {
             let mut body = json!({"name": name, "role": role});
             if role != "admin" {

@@ -13,7 +13,7 @@ mod time;
 
 use clap::Subcommand;
 
-use super::remote::RemoteArgs;
+use super::remote::{HOSTS_HELP, RemoteArgs};
 pub(super) use pretty::body as pretty_body;
 pub(super) use session::{Session, print};
 
@@ -26,17 +26,38 @@ With --json, standard output is what the host answered, numbers and all; of a li
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// List, show, create and delete spaces: one tenant's events and subscriptions
-    Spaces(spaces::Args),
+    #[command(after_help = help(spaces::EXAMPLES))]
+    Spaces(Args<spaces::Command>),
     /// List, create and delete API keys
-    Keys(keys::Args),
+    #[command(after_help = help(keys::EXAMPLES))]
+    Keys(Args<keys::Command>),
     /// List, show, define and delete event types
-    EventTypes(event_types::Args),
+    #[command(after_help = help(event_types::EXAMPLES))]
+    EventTypes(Args<event_types::Command>),
     /// List, show, create, edit, pause, activate and delete subscriptions
-    Subscriptions(subscriptions::Args),
+    #[command(after_help = help(subscriptions::EXAMPLES))]
+    Subscriptions(Args<subscriptions::Command>),
     /// Send events
-    Events(events::Args),
+    #[command(after_help = help(events::EXAMPLES))]
+    Events(Args<events::Command>),
     /// List, show, resend, cancel and follow deliveries
-    Deliveries(deliveries::Args),
+    #[command(after_help = help(deliveries::EXAMPLES))]
+    Deliveries(Args<deliveries::Command>),
+}
+
+/// The arguments of a command.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args<C: Subcommand> {
+    #[command(subcommand)]
+    command: C,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Returns what follows a command's help.
+fn help(examples: &str) -> String {
+    format!("{examples}\n\n{HOSTS_HELP}\n\n{EXIT_CODES}")
 }
 
 /// What every command takes.
@@ -72,11 +93,11 @@ struct Confirm {
 /// If an argument is missing, the host cannot be called or refuses, or the output cannot be written.
 pub(super) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Spaces(args) => spaces::run(args).await,
-        Command::Keys(args) => keys::run(args).await,
-        Command::EventTypes(args) => event_types::run(args).await,
-        Command::Subscriptions(args) => subscriptions::run(args).await,
-        Command::Events(args) => events::run(args).await,
-        Command::Deliveries(args) => deliveries::run(args).await,
+        Command::Spaces(Args { command, common }) => spaces::run(command, &Session::new(common)?).await,
+        Command::Keys(Args { command, common }) => keys::run(command, &Session::new(common)?).await,
+        Command::EventTypes(Args { command, common }) => event_types::run(command, &Session::new(common)?).await,
+        Command::Subscriptions(Args { command, common }) => subscriptions::run(command, &Session::new(common)?).await,
+        Command::Events(Args { command, common }) => events::run(command, &Session::new(common)?).await,
+        Command::Deliveries(Args { command, common }) => deliveries::run(command, &Session::new(common)?).await,
     }
 }

@@ -8,28 +8,16 @@ use serde_json::{Value, json};
 use super::session::{Session, text};
 use super::table::{Column, facts};
 use super::time::{exact, relative};
-use super::{Common, Confirm, EXIT_CODES, Limit, print};
-use crate::remote::HOSTS_HELP;
+use super::{Confirm, Limit, print};
 
-const EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Examples:
   hookmill spaces list
   hookmill spaces create acme --name 'Acme Inc.' --administrator ada@acme.example
   hookmill spaces show acme";
 
-/// The arguments of `spaces`.
-#[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{HOSTS_HELP}\n\n{EXIT_CODES}"))]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-
-    #[command(flatten)]
-    common: Common,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// List the spaces that the key may see
     List(Limit),
     /// Show a space
@@ -57,13 +45,12 @@ enum Command {
     },
 }
 
-pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let session = Session::new(args.common)?;
-    match args.command {
-        Command::List(Limit { limit }) => list(&session, limit).await,
+pub(super) async fn run(command: Command, session: &Session) -> anyhow::Result<()> {
+    match command {
+        Command::List(Limit { limit }) => list(session, limit).await,
         Command::Show { id } => {
             let space = session.get(session.top(&format!("spaces/{id}"))).await?;
-            session.answer(&space, |space| show(&session, space))
+            session.answer(&space, |space| show(session, space))
         }
         Command::Create { id, name, administrator } => {
             let mut body = json!({"id": id});

@@ -10,6 +10,7 @@
 //! | [`client`] | requests of the API from within |
 //! | [`page`] | what all pages share: who reads, which space, layout, errors |
 //! | [`act`] | forms that change something |
+//! | [`address`] | parts of paths and queries |
 //! | [`assets`] | styles, scripts and icons, carried in the program |
 //! | [`show`], [`pretty`], [`chart`] | times, numbers, sizes, JSON as people read them; charts |
 //! | [`routes`] | one module for each page |
@@ -20,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod act;
+mod address;
 mod assets;
 mod chart;
 mod client;

@@ -9,10 +9,10 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use url::form_urlencoded;
 
 use crate::Pages;
-use crate::client::{Call, Client, Problem};
+use crate::address::{query, replaced};
+use crate::client::{Client, Problem};
 use crate::session::Current;
 
 /// The page of a request: its reader, its space, and what it asked the API.
@@ -31,6 +31,21 @@ pub(crate) struct Page {
     pub(crate) base: String,
     /// What the page says first: the result of the form before.
     pub(crate) notice: Option<String>,
+}
+
+/// A page of one of the API's lists.
+#[derive(Debug, Deserialize)]
+pub(crate) struct List<T> {
+    /// The entries.
+    pub(crate) data: Vec<T>,
+    /// The cursor of the next page, if there is one.
+    pub(crate) next_cursor: Option<String>,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self { data: Vec::new(), next_cursor: None }
+    }
 }
 
 /// The key that a reader signed in with.
@@ -73,6 +88,18 @@ impl Page {
         found
     }
 
+    /// Returns what a search below the space finds; if the API refuses it, nothing, and what is wrong with the search.
+    pub(crate) async fn search<T>(&mut self, path: &str) -> Result<(T, Option<String>), PageError>
+    where
+        T: DeserializeOwned + Default,
+    {
+        match self.in_space(path).await {
+            Ok(found) => Ok((found, None)),
+            Err(PageError::Shown { status, detail }) if status.is_client_error() => Ok((T::default(), Some(detail))),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Asks the API to do something below the space, as a page that shows the result of a dry run does.
     pub(crate) async fn post<T: DeserializeOwned>(&mut self, path: &str, body: String) -> Result<T, Problem> {
         let path = format!("/v1/spaces/{}/{path}", self.space);
@@ -87,20 +114,7 @@ impl Page {
 
     /// Returns this page's address with another value of a query parameter, or without it if the value is empty.
     pub(crate) fn with(&self, name: &str, value: &str) -> String {
-        Self::replaced(&self.address, name, value)
-    }
-
-    /// Returns an address with another value of a query parameter, or without it if the value is empty.
-    pub(crate) fn replaced(address: &str, name: &str, value: &str) -> String {
-        let (path, query) = address.split_once('?').unwrap_or((address, ""));
-        let others = form_urlencoded::parse(query.as_bytes()).filter(|(other, _)| other != name);
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(others);
-        if !value.is_empty() {
-            query.append_pair(name, value);
-        }
-        let query = query.finish();
-        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+        replaced(&self.address, name, value)
     }
 
     /// Returns whether a page of the space is shown, or one below it.
@@ -112,12 +126,8 @@ impl Page {
 
     /// Returns what this page asked the API, as command lines.
     pub(crate) fn curl(&self) -> Vec<String> {
-        self.client
-            .calls
-            .iter()
-            .filter(|call| call.path != "/v1/key")
-            .map(|call: &Call| call.curl(&self.base))
-            .collect()
+        let calls = self.client.calls.iter().filter(|call| call.path != "/v1/key");
+        calls.map(|call| call.curl(&self.base)).collect()
     }
 }
 
@@ -209,8 +219,7 @@ impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let (status, detail) = match self {
             Self::SignIn { next } => {
-                let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
-                return Redirect::to(&format!("/sign-in?{query}")).into_response();
+                return Redirect::to(&format!("/sign-in?{}", query([("next", next.as_str())]))).into_response();
             }
             Self::Shown { status, detail } => (status, detail),
         };

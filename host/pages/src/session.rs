@@ -176,12 +176,15 @@ struct SignIn<'a> {
 }
 
 #[derive(Deserialize)]
-struct Next_ {
+struct AfterSignIn {
     #[serde(default)]
     next: String,
 }
 
-async fn show(current: Option<Extension<Current>>, Query(Next_ { next }): Query<Next_>) -> Result<Response, PageError> {
+async fn show(
+    current: Option<Extension<Current>>,
+    Query(AfterSignIn { next }): Query<AfterSignIn>,
+) -> Result<Response, PageError> {
     if current.is_some() {
         return Ok(Redirect::to(local(&next)).into_response());
     }

@@ -9,13 +9,12 @@ use hookmill_model::{DeliveryId, EventId, FaultCode, SubscriptionId};
 use http::Method;
 use serde_json::{Value, json};
 
+use super::Limit;
 use super::session::{Session, text};
 use super::table::{Cell, Column};
 use super::time::{relative, since};
-use super::{Common, EXIT_CODES, Limit};
-use crate::remote::HOSTS_HELP;
 
-const EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Examples:
   hookmill deliveries list --state failed --since 1h --status 5xx
   hookmill deliveries show dlv_01K9ZQ4S1N8M0V6T3X5B7C2D4E       each attempt: request, response, log
@@ -23,19 +22,8 @@ Examples:
   hookmill deliveries list --state failed --json | jq -r '.data[].id' | xargs hookmill deliveries resend --verbatim
   hookmill deliveries tail --event-type 'deal.*'                live, until Ctrl-C";
 
-/// The arguments of `deliveries`.
-#[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{HOSTS_HELP}\n\n{EXIT_CODES}"))]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-
-    #[command(flatten)]
-    common: Common,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// List deliveries, newest first
     List {
         #[command(flatten)]
@@ -133,15 +121,14 @@ impl Filter {
     }
 }
 
-pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let session = Session::new(args.common)?;
-    match args.command {
+pub(super) async fn run(command: Command, session: &Session) -> anyhow::Result<()> {
+    match command {
         Command::List { filter, until, limit } => {
-            let mut query = filter.query(&session)?;
+            let mut query = filter.query(session)?;
             if let Some(until) = until {
                 query.push(("until", since(&until, session.now())?.to_string()));
             }
-            list(&session, &query, limit.limit).await
+            list(session, &query, limit.limit).await
         }
         Command::Show { id } => {
             let found = session.get(session.at(&format!("deliveries/{id}"))?).await?;
@@ -149,12 +136,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<()> {
         }
         Command::Resend { ids, verbatim } => {
             let mode = if verbatim { "verbatim" } else { "fresh" };
-            change(&session, &ids, "resend", Some(json!({"mode": mode}).to_string())).await
+            change(session, &ids, "resend", Some(json!({"mode": mode}).to_string())).await
         }
-        Command::Cancel { ids } => change(&session, &ids, "cancel", None).await,
+        Command::Cancel { ids } => change(session, &ids, "cancel", None).await,
         Command::Tail { filter } => {
-            let query = filter.query(&session)?;
-            tail::run(&session, query).await
+            let query = filter.query(session)?;
+            tail::run(session, query).await
         }
     }
 }

@@ -11,11 +11,10 @@ use serde_json::Value;
 use super::session::{Session, text};
 use super::table::{Cell, Column, facts};
 use super::time::{exact, relative};
-use super::{Common, Confirm, EXIT_CODES, Limit, print};
-use crate::remote::HOSTS_HELP;
+use super::{Confirm, Limit, print};
 use crate::text::on_one_line;
 
-const EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Examples:
   hookmill subscriptions create --name 'Won deals' --to https://hooks.zapier.com/hooks/catch/1/a/ \\
       --event-type 'deal.*' --condition 'event.data.status == \"won\"' --plugin zapier
@@ -23,19 +22,8 @@ Examples:
   hookmill subscriptions edit sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E       in $EDITOR; only what you change is sent
   hookmill subscriptions show sub_01K9ZQ4S1N8M0V6T3X5B7C2D4E --json >subscription.json";
 
-/// The arguments of `subscriptions`.
-#[derive(Debug, clap::Args)]
-#[command(after_help = format!("{EXAMPLES}\n\n{HOSTS_HELP}\n\n{EXIT_CODES}"))]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    command: Command,
-
-    #[command(flatten)]
-    common: Common,
-}
-
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// List the subscriptions, oldest first
     List(Limit),
     /// Show a subscription; with --json, every member
@@ -71,18 +59,17 @@ enum Command {
     },
 }
 
-pub(super) async fn run(args: Args) -> anyhow::Result<()> {
-    let session = Session::new(args.common)?;
-    match args.command {
-        Command::List(Limit { limit }) => list(&session, limit).await,
+pub(super) async fn run(command: Command, session: &Session) -> anyhow::Result<()> {
+    match command {
+        Command::List(Limit { limit }) => list(session, limit).await,
         Command::Show { id } => {
             let found = session.get(session.at(&format!("subscriptions/{id}"))?).await?;
-            session.answer(&found, |found| show(&session, found))
+            session.answer(&found, |found| show(session, found))
         }
-        Command::Create(args) => create::run(&session, args).await,
-        Command::Edit(args) => edit::run(&session, args).await,
-        Command::Pause { id } => change(&session, id, "pause").await,
-        Command::Activate { id } => change(&session, id, "activate").await,
+        Command::Create(args) => create::run(session, args).await,
+        Command::Edit(args) => edit::run(session, args).await,
+        Command::Pause { id } => change(session, id, "pause").await,
+        Command::Activate { id } => change(session, id, "activate").await,
         Command::Secret { id } => {
             let secret = session.get(session.at(&format!("subscriptions/{id}/secret"))?).await?;
             session.answer(&secret, |secret| {

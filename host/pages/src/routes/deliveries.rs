@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::history::{Delivery, of_field, segment};
+use super::history::{Delivery, of_field};
 use crate::Pages;
+use crate::address::segment;
 use crate::page::{Page, PageError, html};
 use crate::pretty;
 

@@ -10,20 +10,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::history::{Deliveries, Delivery, indexed_paths, names, parameter, query, segment};
+use super::history::{Delivery, indexed_paths, names};
 use crate::Pages;
-use crate::page::{Page, PageError, html};
+use crate::address::{parameter, query, segment};
+use crate::page::{List, Page, PageError, html};
 use crate::pretty;
 
 pub(super) fn paths() -> Router<Pages> {
     Router::new().route("/s/{space}/events", get(events)).route("/s/{space}/events/{event}", get(event))
-}
-
-/// A page of the API's list.
-#[derive(Default, Deserialize)]
-struct Events {
-    data: Vec<Event>,
-    next_cursor: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -47,12 +41,6 @@ struct Details {
     changed_fields: Option<Vec<String>>,
     previous: Option<Box<RawValue>>,
     data: Box<RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Matches {
-    data: Vec<Match>,
-    next_cursor: Option<String>,
 }
 
 /// A subscription, and whether the event matches it.
@@ -111,7 +99,7 @@ impl Match {
 #[template(path = "events.html")]
 struct ListView {
     page: Page,
-    list: Events,
+    list: List<Event>,
     indexed: Vec<String>,
     path: String,
     value: String,
@@ -123,9 +111,9 @@ struct ListView {
 struct View {
     page: Page,
     event: Details,
-    list: Deliveries,
+    list: List<Delivery>,
     names: BTreeMap<String, String>,
-    matches: Matches,
+    matches: List<Match>,
 }
 
 impl View {
@@ -146,18 +134,14 @@ async fn events(mut page: Page) -> Result<Html<String>, PageError> {
     let get = |name| parameter(&page.address, name);
     let (path, value, cursor) = (get("path"), get("value"), get("cursor"));
     let wanted = query([("limit", "50"), ("path", &path), ("value", &value), ("cursor", &cursor)]);
-    let (list, problem) = match page.in_space(&format!("events?{wanted}")).await {
-        Ok(list) => (list, None),
-        Err(PageError::Shown { status, detail }) if status.is_client_error() => (Events::default(), Some(detail)),
-        Err(error) => return Err(error),
-    };
+    let (list, problem) = page.search(&format!("events?{wanted}")).await?;
     html(&ListView { page, list, indexed, path, value, problem })
 }
 
 async fn event(mut page: Page, Path((_, id)): Path<(String, String)>) -> Result<Html<String>, PageError> {
     let id = segment(&id);
     let event = page.in_space(&format!("events/{id}")).await?;
-    let list: Deliveries = page.in_space(&format!("deliveries?event={id}&limit=50")).await?;
+    let list: List<Delivery> = page.in_space(&format!("deliveries?event={id}&limit=50")).await?;
     let names = names(&mut page, list.data.iter().map(|delivery| delivery.subscription_id.as_str())).await;
     let wanted = query([("limit", "50"), ("cursor", &parameter(&page.address, "cursor"))]);
     let matches = page.in_space(&format!("events/{id}/matches?{wanted}")).await?;

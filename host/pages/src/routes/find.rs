@@ -5,8 +5,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
-use super::history::{parameter, query};
 use crate::Pages;
+use crate::address::{parameter, query};
 use crate::page::{Page, PageError, html};
 
 pub(super) fn paths() -> Router<Pages> {
@@ -57,11 +57,7 @@ async fn find(mut page: Page) -> Result<Response, PageError> {
     let wanted = query([("q", text.as_str())]);
     let (Found { found }, problem) = match text.is_empty() {
         true => (Found::default(), None),
-        false => match page.in_space(&format!("find?{wanted}")).await {
-            Ok(found) => (found, None),
-            Err(PageError::Shown { status, detail }) if status.is_client_error() => (Found::default(), Some(detail)),
-            Err(error) => return Err(error),
-        },
+        false => page.search(&format!("find?{wanted}")).await?,
     };
     if let [only] = &found[..] {
         return Ok(Redirect::to(&only.address(&page)).into_response());

@@ -8,10 +8,10 @@ use axum::routing::get;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use url::form_urlencoded;
 
 use crate::Pages;
-use crate::page::{Page, PageError, html};
+use crate::address::{self, parameter, parameters, query, segment};
+use crate::page::{List, Page, PageError, html};
 
 pub(super) fn paths() -> Router<Pages> {
     Router::new().route("/s/{space}/history", get(history))
@@ -58,6 +58,7 @@ const FAULTS: [(&str, &str); 16] = [
 pub(super) struct Delivery {
     pub(super) id: String,
     pub(super) subscription_id: String,
+    pub(super) event_id: String,
     pub(super) event_type: String,
     pub(super) event_count: u32,
     pub(super) test: bool,
@@ -96,23 +97,11 @@ impl Delivery {
     }
 }
 
-/// A page of the API's list.
-#[derive(Default, Deserialize)]
-pub(super) struct Deliveries {
-    pub(super) data: Vec<Delivery>,
-    pub(super) next_cursor: Option<String>,
-}
-
 /// A subscription, as far as other pages name it.
 #[derive(Clone, Deserialize)]
 pub(super) struct Named {
     pub(super) id: String,
     pub(super) name: String,
-}
-
-#[derive(Deserialize)]
-struct NamedList {
-    data: Vec<Named>,
 }
 
 /// Returns the names of the subscriptions with these ids. A subscription that was deleted has none.
@@ -140,32 +129,16 @@ pub(super) fn of_field(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
-/// Returns a query with those of these parameters that have a value.
-pub(super) fn query<'a>(parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    let given = parameters.into_iter().filter(|(_, value)| !value.is_empty());
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
-}
-
-/// Returns a parameter of a page's address, or "".
-pub(super) fn parameter(address: &str, name: &str) -> String {
-    let query = address.split_once('?').map_or("", |(_, query)| query);
-    let found = form_urlencoded::parse(query.as_bytes()).find(|(other, _)| other == name);
-    found.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
-}
-
-/// Returns an id as a segment of a path.
-pub(super) fn segment(id: &str) -> String {
-    form_urlencoded::byte_serialize(id.as_bytes()).collect()
-}
-
 /// The filters of a page's address that are not empty.
 struct Filters(Vec<(String, String)>);
 
 impl Filters {
     fn new(address: &str) -> Self {
-        let query = address.split_once('?').map_or("", |(_, query)| query);
-        let given = form_urlencoded::parse(query.as_bytes()).into_owned();
-        Self(given.filter(|(name, value)| FILTERS.contains(&name.as_str()) && !value.trim().is_empty()).collect())
+        Self(
+            parameters(address)
+                .filter(|(name, value)| FILTERS.contains(&name.as_str()) && !value.trim().is_empty())
+                .collect(),
+        )
     }
 
     fn get(&self, name: &str) -> &str {
@@ -209,7 +182,7 @@ impl Filters {
 struct View {
     page: Page,
     filters: Filters,
-    list: Deliveries,
+    list: List<Delivery>,
     names: BTreeMap<String, String>,
     /// Why the filters find nothing.
     problem: Option<String>,
@@ -266,11 +239,6 @@ struct Space {
 }
 
 #[derive(Deserialize)]
-struct EventTypes {
-    data: Vec<EventType>,
-}
-
-#[derive(Deserialize)]
 struct EventType {
     name: String,
 }
@@ -291,28 +259,26 @@ async fn history(mut page: Page) -> Result<Html<String>, PageError> {
     let (list, problem) = if wanted.is_empty() || subscription.is_some() {
         listed(&mut page, &filters, &query).await?
     } else if choices.is_empty() {
-        (Deliveries::default(), Some(format!("There is no subscription “{wanted}” in this space.")))
+        (List::default(), Some(format!("There is no subscription “{wanted}” in this space.")))
     } else {
-        (Deliveries::default(), None)
+        (List::default(), None)
     };
     let names = names(&mut page, list.data.iter().map(|delivery| delivery.subscription_id.as_str())).await;
-    let types: EventTypes = page.aside("event-types?limit=200").await?;
+    let types: List<EventType> = page.aside("event-types?limit=200").await?;
     let event_types = types.data.into_iter().map(|kind| kind.name).collect();
     html(&View { page, filters, list, names, problem, subscription, choices, event_types, indexed, query })
 }
 
 /// Returns the list, or what is wrong with the filters.
-async fn listed(page: &mut Page, filters: &Filters, query: &str) -> Result<(Deliveries, Option<String>), PageError> {
+async fn listed(
+    page: &mut Page,
+    filters: &Filters,
+    query: &str,
+) -> Result<(List<Delivery>, Option<String>), PageError> {
     let limit = if filters.is("limit", "200") { "200" } else { "50" };
-    let paged = self::query([("limit", limit), ("cursor", &parameter(&page.address, "cursor"))]);
+    let paged = address::query([("limit", limit), ("cursor", &parameter(&page.address, "cursor"))]);
     let query = if query.is_empty() { paged } else { format!("{query}&{paged}") };
-    match page.in_space(&format!("deliveries?{query}")).await {
-        Ok(list) => Ok((list, None)),
-        Err(PageError::Shown { status, detail }) if status.is_client_error() => {
-            Ok((Deliveries::default(), Some(detail)))
-        }
-        Err(error) => Err(error),
-    }
+    page.search(&format!("deliveries?{query}")).await
 }
 
 /// Returns the subscription of an id, which may be deleted, or those that have a text in their names.
@@ -326,7 +292,7 @@ async fn subscriptions(page: &mut Page, text: &str) -> Result<Vec<Named>, PageEr
         return Ok(vec![found.unwrap_or_else(|_| Named { id: text.to_owned(), name: text.to_owned() })]);
     }
     let path = format!("subscriptions?{}", query([("q", text), ("limit", "20")]));
-    Ok(page.aside::<NamedList>(&path).await?.data)
+    Ok(page.aside::<List<Named>>(&path).await?.data)
 }
 
 #[cfg(test)]

@@ -7,17 +7,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::Pages;
-use crate::page::{Page, PageError, html};
+use crate::page::{List, Page, PageError, html};
 
 pub(super) fn paths() -> Router<Pages> {
     Router::new().route("/", get(home)).route("/spaces", get(spaces))
-}
-
-/// A page of the API's list.
-#[derive(Deserialize)]
-struct List {
-    data: Vec<Space>,
-    next_cursor: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -32,14 +25,14 @@ struct Space {
 #[template(path = "spaces.html")]
 struct Spaces {
     page: Page,
-    list: List,
+    list: List<Space>,
 }
 
 async fn home(mut page: Page) -> Result<Response, PageError> {
     if let Some(space) = &page.key.space {
         return Ok(Redirect::to(&format!("/s/{space}")).into_response());
     }
-    let list: List = page.get("/v1/spaces?limit=2").await?;
+    let list: List<Space> = page.get("/v1/spaces?limit=2").await?;
     let to = match &list.data[..] {
         [only] => format!("/s/{}", only.id),
         _ => "/spaces".to_owned(),

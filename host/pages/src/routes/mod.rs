@@ -1,5 +1,6 @@
 //! The pages, one module each.
 
+mod charts;
 mod deliveries;
 mod events;
 mod find;

@@ -3,20 +3,16 @@
 use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
+use super::charts::{Charts, charts};
 use crate::Pages;
-use crate::chart::{self, Step};
-use crate::page::{Page, PageError, html};
+use crate::page::{List, Page, PageError, html};
 
 pub(super) fn paths() -> Router<Pages> {
     Router::new().route("/s/{space}", get(overview))
-}
-
-#[derive(Deserialize)]
-struct Counts {
-    steps: Vec<Step>,
 }
 
 /// The API's overview.
@@ -56,22 +52,13 @@ struct Failing {
     retried: u64,
 }
 
-#[derive(Deserialize)]
-struct Any {
-    data: Vec<serde::de::IgnoredAny>,
-}
-
 #[derive(askama::Template)]
 #[template(path = "overview.html")]
 struct View {
     page: Page,
     name: String,
     overview: Overview,
-    hour: String,
-    day: String,
-    delivered: u64,
-    failed: u64,
-    retried: u64,
+    charts: Charts,
     has_subscriptions: bool,
     has_events: bool,
 }
@@ -85,16 +72,8 @@ async fn overview(mut page: Page) -> Result<Html<String>, PageError> {
     let path = format!("/v1/spaces/{}", page.space);
     let Space { name } = page.get(&path).await?;
     let overview = page.in_space("overview").await?;
-    let now = page.now;
-    let since = |before| now.checked_sub(before).unwrap_or(Timestamp::MIN);
-    let (hour, day) = (SignedDuration::from_mins(59), SignedDuration::from_hours(23));
-    let minutes: Counts = page.in_space(&format!("counts?step=minute&since={}", since(hour))).await?;
-    let hours: Counts = page.in_space(&format!("counts?step=hour&since={}", since(day))).await?;
-    let has_subscriptions = !page.in_space::<Any>("subscriptions?limit=1").await?.data.is_empty();
-    let has_events = !page.in_space::<Any>("events?limit=1").await?.data.is_empty();
-    let sum = |of: fn(&Step) -> u64| minutes.steps.iter().map(of).sum();
-    let (delivered, failed, retried) = (sum(|s| s.delivered), sum(|s| s.failed), sum(|s| s.retried));
-    let hour = chart::bars(&minutes.steps, SignedDuration::from_mins(1), 60, now, "Per minute, the last hour");
-    let day = chart::bars(&hours.steps, SignedDuration::from_hours(1), 24, now, "Per hour, the last day");
-    html(&View { page, name, overview, hour, day, delivered, failed, retried, has_subscriptions, has_events })
+    let charts = charts(&mut page, None).await?;
+    let has_subscriptions = !page.in_space::<List<IgnoredAny>>("subscriptions?limit=1").await?.data.is_empty();
+    let has_events = !page.in_space::<List<IgnoredAny>>("events?limit=1").await?.data.is_empty();
+    html(&View { page, name, overview, charts, has_subscriptions, has_events })
 }

@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::plugins::{List, Member, Plugin, encoded, members};
+use super::plugins::{Member, Plugin, members};
 use crate::Pages;
-use crate::page::{Page, PageError, html};
+use crate::address::segment;
+use crate::page::{List, Page, PageError, html};
 
 pub(super) fn paths() -> Router<Pages> {
     Router::new().route("/s/{space}/playground", get(playground))
@@ -124,7 +125,7 @@ async fn playground(mut page: Page, Query(shown): Query<Shown>) -> Result<Html<S
     if !plugins.contains(&plugin) {
         plugins.insert(0, plugin.clone());
     }
-    let path = format!("plugins/{}?limit=50", encoded(&plugin));
+    let path = format!("plugins/{}?limit=50", segment(&plugin));
     let versions = page.in_space::<List<Plugin>>(&path).await?.data;
     let known = |version: Option<String>| version.filter(|text| versions.iter().any(|one| one.version == *text));
     let newest = versions.first().ok_or_else(|| PageError::not_found("This plugin has no version."))?;
@@ -163,7 +164,7 @@ async fn playground(mut page: Page, Query(shown): Query<Shown>) -> Result<Html<S
 /// Returns the event that is chosen.
 async fn chosen(page: &mut Page, from: &str, types: &[EventType]) -> Result<Event, PageError> {
     if let Some(id) = from.strip_prefix("event:") {
-        return page.in_space(&format!("events/{}", encoded(id))).await;
+        return page.in_space(&format!("events/{}", segment(id))).await;
     }
     let name = from.strip_prefix("type:").unwrap_or("lead.created");
     let example = types.iter().find(|kind| kind.name == name).and_then(|kind| kind.example.clone());

@@ -7,21 +7,14 @@ use axum::routing::get;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
-use url::form_urlencoded::byte_serialize;
 
 use super::variants::{Comparison, Shadow};
 use crate::Pages;
-use crate::page::{Page, PageError, html};
+use crate::address::segment;
+use crate::page::{List, Page, PageError, html};
 
 pub(super) fn paths() -> Router<Pages> {
     Router::new().route("/s/{space}/plugins", get(list)).route("/s/{space}/plugins/{name}", get(one))
-}
-
-/// A page of one of the API's lists.
-#[derive(Deserialize)]
-pub(super) struct List<T> {
-    pub(super) data: Vec<T>,
-    pub(super) next_cursor: Option<String>,
 }
 
 /// A version of a plugin.
@@ -143,22 +136,22 @@ async fn one(
     Path((_, name)): Path<(String, String)>,
     Query(shown): Query<Shown>,
 ) -> Result<Html<String>, PageError> {
-    let path = format!("plugins/{}", encoded(&name));
+    let path = format!("plugins/{}", segment(&name));
     let versions: List<Plugin> = page.in_space(&format!("{path}?limit=50{}", cursor(shown.cursor.as_deref()))).await?;
     let version = shown.version.as_deref().or(versions.data.first().map(|newest| newest.version.as_str()));
     let version =
         version.ok_or_else(|| PageError::not_found(&format!("There is no plugin “{name}” in this space.")))?;
-    let plugin: Plugin = page.in_space(&format!("{path}/{}", encoded(version))).await?;
-    let of = format!("subscriptions?plugin={}&limit=50{}", encoded(&name), cursor(shown.users.as_deref()));
+    let plugin: Plugin = page.in_space(&format!("{path}/{}", segment(version))).await?;
+    let of = format!("subscriptions?plugin={}&limit=50{}", segment(&name), cursor(shown.users.as_deref()));
     let users: List<User> = page.in_space(&of).await?;
     let named = |id: &str| users.data.iter().find(|user| user.id == id).map_or(id, |user| &user.name).to_owned();
     let shadow = match &shown.shadow {
-        Some(id) => Some((named(id), page.in_space(&format!("subscriptions/{}/shadow", encoded(id))).await?)),
+        Some(id) => Some((named(id), page.in_space(&format!("subscriptions/{}/shadow", segment(id))).await?)),
         None => None,
     };
     let (mut comparison, mut problem) = (None, None);
     if let (Some(id), Some(with)) = (&shown.compare, &shown.with) {
-        match page.post(&format!("subscriptions/{}/compare", encoded(id)), version_body(with)).await {
+        match page.post(&format!("subscriptions/{}/compare", segment(id)), version_body(with)).await {
             Ok(compared) => comparison = Some((named(id), with.clone(), compared)),
             Err(refused) => problem = Some(refused.detail),
         }
@@ -167,14 +160,9 @@ async fn one(
     html(&View { page, plugin, versions, members, schema, users, shadow, comparison, problem })
 }
 
-/// Returns a text as a part of a path or a query.
-pub(super) fn encoded(text: &str) -> String {
-    byte_serialize(text.as_bytes()).collect()
-}
-
 /// Returns the API's path of a version.
 pub(crate) fn path(space: &str, name: &str, version: &str) -> String {
-    format!("/v1/spaces/{space}/plugins/{}/{}", encoded(name), encoded(version))
+    format!("/v1/spaces/{space}/plugins/{}/{}", segment(name), segment(version))
 }
 
 /// Returns the API's path of a subscription.
@@ -188,7 +176,7 @@ pub(crate) fn version_body(version: &str) -> String {
 }
 
 fn cursor(cursor: Option<&str>) -> String {
-    cursor.map_or_else(String::new, |cursor| format!("&cursor={}", encoded(cursor)))
+    cursor.map_or_else(String::new, |cursor| format!("&cursor={}", segment(cursor)))
 }
 
 /// Returns the members at the top of a schema.

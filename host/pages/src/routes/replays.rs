@@ -7,9 +7,10 @@ use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::history::{of_field, segment};
+use super::history::of_field;
 use crate::Pages;
-use crate::page::{Page, PageError, html};
+use crate::address::segment;
+use crate::page::{List, Page, PageError, html};
 
 pub(super) fn paths() -> Router<Pages> {
     Router::new()
@@ -48,12 +49,6 @@ impl Replay {
 }
 
 #[derive(Deserialize)]
-struct List {
-    data: Vec<Replay>,
-    next_cursor: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct Subscription {
     id: String,
     name: String,
@@ -65,7 +60,7 @@ struct Subscription {
 struct ListView {
     page: Page,
     subscription: Subscription,
-    list: List,
+    list: List<Replay>,
     /// A day ago.
     since: String,
 }

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::plugins::{List, encoded};
 use crate::Pages;
-use crate::page::{Page, PageError, html};
+use crate::address::segment;
+use crate::page::{List, Page, PageError, html};
 
 pub(super) fn paths() -> Router<Pages> {
     Router::new()
@@ -50,7 +50,7 @@ async fn space(page: &mut Page) -> Result<Space, PageError> {
 
 /// Returns `&cursor=…` of the page's address, if there is one.
 fn cursor(asked: &Asked) -> String {
-    asked.cursor.as_ref().map_or_else(String::new, |cursor| format!("&cursor={}", encoded(cursor)))
+    asked.cursor.as_ref().map_or_else(String::new, |cursor| format!("&cursor={}", segment(cursor)))
 }
 
 #[derive(Deserialize)]

@@ -5,11 +5,11 @@ use axum::extract::Query;
 use axum::response::Html;
 use axum::routing::get;
 use serde::Deserialize;
-use url::form_urlencoded;
 
-use super::subscriptions::List;
+use super::subscriptions::Row;
 use crate::Pages;
-use crate::page::{Page, PageError, html};
+use crate::address::query;
+use crate::page::{List, Page, PageError, html};
 
 pub(super) fn paths() -> Router<Pages> {
     Router::new().route("/s/{space}/workflows", get(workflows))
@@ -28,17 +28,11 @@ struct Filters {
 struct View {
     page: Page,
     q: String,
-    list: List,
+    list: List<Row>,
 }
 
 async fn workflows(mut page: Page, Query(Filters { q, cursor }): Query<Filters>) -> Result<Html<String>, PageError> {
-    let query = query(&q, &cursor);
-    let list = page.in_space(&query).await?;
+    let filters = [("triggered", "true"), ("sort", "name"), ("limit", "50"), ("q", &q), ("cursor", &cursor)];
+    let list = page.in_space(&format!("subscriptions?{}", query(filters))).await?;
     html(&View { page, q, list })
-}
-
-fn query(q: &str, cursor: &str) -> String {
-    let mut query = form_urlencoded::Serializer::new("subscriptions?triggered=true&sort=name&limit=50".to_owned());
-    query.extend_pairs([("q", q), ("cursor", cursor)].into_iter().filter(|(_, value)| !value.is_empty()));
-    query.finish()
 }

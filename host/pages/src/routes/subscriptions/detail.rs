@@ -4,14 +4,16 @@ use axum::Router;
 use axum::extract::Path;
 use axum::response::Html;
 use axum::routing::get;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::super::charts::{Charts, charts};
+use super::super::history::Delivery;
 use super::{Queue, Trigger};
 use crate::Pages;
-use crate::chart::{self, Step};
-use crate::page::{Page, PageError, html};
+use crate::address::segment;
+use crate::page::{List, Page, PageError, html};
 use crate::show;
 
 pub(super) fn paths() -> Router<Pages> {
@@ -129,39 +131,6 @@ impl Subscription {
     }
 }
 
-#[derive(Deserialize)]
-struct Counts {
-    steps: Vec<Step>,
-}
-
-#[derive(Deserialize)]
-struct Deliveries {
-    data: Vec<Delivery>,
-}
-
-#[derive(Deserialize)]
-struct Delivery {
-    id: String,
-    event_type: String,
-    event_id: String,
-    test: bool,
-    state: String,
-    profile_status: Option<String>,
-    attempt_count: u64,
-    accepted_at: Timestamp,
-    reason: Option<String>,
-}
-
-impl Delivery {
-    /// Returns the state, with an attempted one that waits told from one that never was.
-    fn shown_state(&self) -> &str {
-        match self.state.as_str() {
-            "pending" if self.attempt_count > 0 => "retrying",
-            state => state,
-        }
-    }
-}
-
 #[derive(askama::Template)]
 #[template(path = "subscription.html")]
 struct View {
@@ -171,29 +140,18 @@ struct View {
     path: String,
     /// This page's path.
     here: String,
-    hour: String,
-    day: String,
+    charts: Charts,
     last: Vec<Delivery>,
 }
 
 async fn detail(mut page: Page, Path((_, id)): Path<(String, String)>) -> Result<Html<String>, PageError> {
-    // An id has no character that a path would have to escape; anything else is none.
-    if !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
-        return Err(PageError::not_found("There is no such subscription."));
-    }
+    let id = segment(&id);
     let one: Subscription = page.in_space(&format!("subscriptions/{id}")).await?;
-    let now = page.now;
-    let since = |before| now.checked_sub(before).unwrap_or(Timestamp::MIN);
-    let (hour, day) = (since(SignedDuration::from_mins(59)), since(SignedDuration::from_hours(23)));
-    let counts = format!("counts?subscription_id={id}");
-    let minutes: Counts = page.in_space(&format!("{counts}&step=minute&since={hour}")).await?;
-    let hours: Counts = page.in_space(&format!("{counts}&step=hour&since={day}")).await?;
-    let Deliveries { data: last } = page.in_space(&format!("deliveries?subscription={id}&limit=10")).await?;
-    let hour = chart::bars(&minutes.steps, SignedDuration::from_mins(1), 60, now, "Per minute, the last hour");
-    let day = chart::bars(&hours.steps, SignedDuration::from_hours(1), 24, now, "Per hour, the last day");
+    let charts = charts(&mut page, Some(&id)).await?;
+    let last = page.in_space::<List<_>>(&format!("deliveries?subscription={id}&limit=10")).await?.data;
     let path = format!("/v1/spaces/{}/subscriptions/{id}", page.space);
     let here = format!("{}/{id}", page.at("subscriptions"));
-    html(&View { page, one, path, here, hour, day, last })
+    html(&View { page, one, path, here, charts, last })
 }
 
 impl View {

@@ -3,13 +3,15 @@
 
 use axum::Router;
 use axum::extract::{Path, Query};
+use axum::http::StatusCode;
 use axum::response::Html;
 use axum::routing::get;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::Pages;
-use crate::page::{Page, PageError, html};
+use crate::address::segment;
+use crate::page::{List, Page, PageError, html};
 
 pub(super) fn paths() -> Router<Pages> {
     Router::new().route("/s/{space}/subscriptions/new", get(new)).route("/s/{space}/subscriptions/{id}/edit", get(edit))
@@ -36,11 +38,6 @@ struct From {
     /// An event type.
     #[serde(default)]
     event_type: String,
-}
-
-#[derive(Deserialize)]
-struct List<T> {
-    data: Vec<T>,
 }
 
 #[derive(Deserialize)]
@@ -168,10 +165,7 @@ async fn edit(mut page: Page, Path((_, id)): Path<(String, String)>) -> Result<H
 
 /// Returns a subscription as the API's JSON, and its name.
 async fn subscription(page: &mut Page, id: &str) -> Result<(String, Named), PageError> {
-    if !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
-        return Err(PageError::not_found("There is no such subscription."));
-    }
-    let raw: Box<RawValue> = page.in_space(&format!("subscriptions/{id}")).await?;
+    let raw: Box<RawValue> = page.in_space(&format!("subscriptions/{}", segment(id))).await?;
     let name = serde_json::from_str(raw.get()).map_err(|_| PageError::not_found("There is no such subscription."))?;
     Ok((raw.get().to_owned(), name))
 }
@@ -185,9 +179,9 @@ async fn form(
 ) -> Result<Html<String>, PageError> {
     if !page.may_change() {
         let detail = "Your key may read subscriptions, not change them.".to_owned();
-        return Err(PageError::Shown { status: axum::http::StatusCode::FORBIDDEN, detail });
+        return Err(PageError::Shown { status: StatusCode::FORBIDDEN, detail });
     }
-    let List { data: profiles } = page.get("/v1/profiles").await?;
-    let List { data: plugins } = page.in_space("plugins?limit=200").await?;
+    let List { data: profiles, .. } = page.get("/v1/profiles").await?;
+    let List { data: plugins, .. } = page.in_space("plugins?limit=200").await?;
     html(&View { page, title, id, filled, workflow, profiles, plugins })
 }

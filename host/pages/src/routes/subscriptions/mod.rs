@@ -9,10 +9,10 @@ use axum::response::Html;
 use axum::routing::get;
 use jiff::Timestamp;
 use serde::Deserialize;
-use url::form_urlencoded;
 
 use crate::Pages;
-use crate::page::{Page, PageError, html};
+use crate::address::{query, replaced};
+use crate::page::{List, Page, PageError, html};
 
 pub(super) fn paths() -> Router<Pages> {
     Router::new().route("/s/{space}/subscriptions", get(list)).merge(form::paths()).merge(detail::paths())
@@ -110,15 +110,6 @@ struct Plugin {
     version: String,
 }
 
-/// A page of the API's list.
-#[derive(Deserialize)]
-pub(super) struct List {
-    /// The rows.
-    pub(super) data: Vec<Row>,
-    /// The next page's cursor.
-    pub(super) next_cursor: Option<String>,
-}
-
 /// The filters of the list, as its form names them.
 #[derive(Default, Deserialize)]
 struct Filters {
@@ -152,9 +143,7 @@ impl Filters {
             ("sort", sort),
             ("cursor", cursor),
         ];
-        let mut query = form_urlencoded::Serializer::new("limit=50".to_owned());
-        query.extend_pairs(all.iter().filter(|(_, value)| !value.is_empty()));
-        query.finish()
+        query(all.into_iter().chain([("limit", "50")]))
     }
 }
 
@@ -163,7 +152,7 @@ impl Filters {
 struct View {
     page: Page,
     filters: Filters,
-    list: List,
+    list: List<Row>,
 }
 
 impl View {
@@ -172,8 +161,8 @@ impl View {
         let reversed = format!("-{by}");
         let only_descending = by == "failures";
         let sort = if only_descending || self.filters.sort == by { &reversed } else { by };
-        let first_page = Page::replaced(&self.page.address, "cursor", "");
-        Page::replaced(&first_page, "sort", sort)
+        let first_page = replaced(&self.page.address, "cursor", "");
+        replaced(&first_page, "sort", sort)
     }
 
     /// Returns how the table is sorted by a column, for `aria-sort`.
