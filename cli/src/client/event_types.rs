@@ -45,7 +45,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-struct Set {
+pub(crate) struct Set {
     /// The event type: words joined by dots
     name: EventType,
     /// What it means

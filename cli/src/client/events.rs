@@ -24,7 +24,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-struct Send {
+pub(crate) struct Send {
     /// The event type: words joined by dots
     kind: EventType,
     /// The data: any JSON, sent exactly as it is

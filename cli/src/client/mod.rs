@@ -47,7 +47,7 @@ pub(super) enum Command {
 
 /// The arguments of a command.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args<C: Subcommand> {
+pub(crate) struct Args<C: Subcommand> {
     #[command(subcommand)]
     command: C,
 
@@ -73,7 +73,7 @@ struct Common {
 
 /// How many entries a list has.
 #[derive(Debug, clap::Args)]
-struct Limit {
+pub(crate) struct Limit {
     /// The most entries that are listed
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
@@ -81,7 +81,7 @@ struct Limit {
 
 /// Confirmation of what cannot be undone.
 #[derive(Debug, clap::Args)]
-struct Confirm {
+pub(crate) struct Confirm {
     /// Do not ask
     #[arg(long, short)]
     yes: bool,

@@ -65,7 +65,7 @@ pub(crate) enum Command {
 
 /// Which deliveries.
 #[derive(Debug, clap::Args)]
-struct Filter {
+pub(crate) struct Filter {
     /// Only deliveries in this state
     #[arg(long, value_parser = PossibleValuesParser::new(["pending", "held", "delivered", "failed", "skipped", "cancelled"]))]
     state: Option<String>,

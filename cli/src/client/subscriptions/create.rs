@@ -21,7 +21,7 @@ A file has what the API's description calls SubscriptionInput: headers, retry, b
 /// The arguments: flags override members of the file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(in crate::client) struct Args {
+pub(crate) struct Args {
     /// A file with the subscription, as the API describes it (JSON; `-` is standard input): all that has no flag
     #[arg(long, short, value_name = "FILE")]
     file: Option<PathBuf>,

@@ -22,7 +22,7 @@ A member that is removed in the editor has its default again; `***` stands for a
 /// The arguments of `edit`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(in crate::client) struct Args {
+pub(crate) struct Args {
     /// The subscription's id (sub_…)
     id: SubscriptionId,
     /// A file with the changed definition, or only the members to change, instead of an editor (`-` is standard input)
