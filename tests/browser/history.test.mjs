@@ -88,7 +88,7 @@ test("chosen rows are resent with a progress that can be stopped, and so are all
   await page.getByRole("checkbox", { name: /^lead.created/ }).nth(2).click({ modifiers: ["Shift"] });
   await page.getByText("3 chosen").waitFor();
   await look(page, "history-chosen");
-  await page.getByRole("button", { name: "Resend with the present plugin" }).click();
+  await page.getByRole("button", { name: "Resend with the current plugin" }).click();
   await page.getByText("3 sent again").waitFor();
   await page.getByRole("link", { name: "Show them as they are now" }).click();
   await until("three are delivered", async () => (await states(subscription, "delivered")) === 3);
@@ -113,7 +113,7 @@ test("chosen rows are resent with a progress that can be stopped, and so are all
   await page.getByRole("checkbox", { name: "All that are shown" }).check();
   const every = page.getByRole("button", { name: "Choose all that match, on all pages" });
   if (await every.isVisible()) await every.click();
-  await page.getByRole("button", { name: "Resend with the present plugin" }).click();
+  await page.getByRole("button", { name: "Resend with the current plugin" }).click();
   const dialog = page.getByRole("dialog").getByRole("button", { name: "Resend" });
   await Promise.race([dialog.click(), page.getByText(/sent again/).last().waitFor()]);
   await until("all are delivered", async () => (await states(subscription, "delivered")) === 60);

@@ -57,7 +57,7 @@ function member(name, schema, value) {
   const label = make("label", "", name);
   label.htmlFor = id;
   const field = make("div", "field", label, input);
-  const hint = [schema.description, input.tagName === "TEXTAREA" && read !== parsed && type === "array" ? "One a line." : "", read === parsed ? "JSON." : ""];
+  const hint = [schema.description, input.tagName === "TEXTAREA" && read !== parsed && type === "array" ? "One per line." : "", read === parsed ? "JSON." : ""];
   field.append(make("span", "hint", hint.filter(Boolean).join(". ").replaceAll("..", ".")));
   input.required = schema.isRequired ?? false;
   return [field, () => {

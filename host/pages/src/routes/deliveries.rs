@@ -187,7 +187,7 @@ impl View {
 
     /// Returns the label of the button that sends it as the plugin makes it now.
     fn resend(&self) -> &'static str {
-        if self.attempts.is_empty() { "Send now" } else { "Resend with the present plugin" }
+        if self.attempts.is_empty() { "Send now" } else { "Resend with the current plugin" }
     }
 
     fn was_sent(&self) -> bool {
